@@ -1,0 +1,44 @@
+//! `--explain`: what would be done, and why.
+
+use core::ffi::CStr;
+
+use crate::child::Command;
+use crate::log::print;
+use crate::options::Options;
+use crate::packed::Known;
+use crate::sys::{self, Buffer, Text};
+use crate::value::Value;
+use crate::words::{Words, variables};
+
+/// Prints each option that was given, where and with which value, the kernel's Landlock ABI and
+/// the command.
+#[inline(never)]
+pub fn explain(options: &Options, command: &Command, words: Words<'_>) {
+    let _said_before = words.options(&mut |option, value| {
+        explain_option(option, value, c" (command line)");
+        true
+    });
+    let visit = &mut |option: Known, value| {
+        if !options.overruled(option.id()) {
+            explain_option(option, value, c" (variable)");
+        }
+        true
+    };
+    variables(command.environment, visit, &mut |_| {});
+    let abi = sys::landlock_abi().unwrap_or(0);
+    print(c"kernel: Landlock ABI %d", Value::NONE, abi.cast_signed());
+    for word in command.words {
+        print(c"command: %s", Value::all(word), 0);
+    }
+}
+
+#[inline(never)]
+fn explain_option(option: Known, value: Option<Value<'static>>, source: &'static CStr) {
+    let mut memory = [0; 64];
+    let mut name = Buffer::over(&mut memory);
+    name.append(option.long().text, option.long().end);
+    print(c"%s:", Value::all(name.text()), 0);
+    let value = value.unwrap_or(Value::all(Text::of(c"on")));
+    print(c"  %s", value, 0);
+    print(source, Value::NONE, 0);
+}

@@ -1,0 +1,126 @@
+//! The guard of one trial, and the trial's own process.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, set_child_subreaper,
+    set_parent_process_death_signal, setsid,
+};
+
+use crate::arguments::Arguments;
+use crate::report::SKIP_MARK;
+use crate::runner::EXIT_SKIPPED;
+use crate::{Skip, Trial, orphans};
+
+/// Starts the trial, waits for it within the time limit, and leaves no process of it alive.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    match guard(arguments) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            println!("cannot guard the trial: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn guard(arguments: &Arguments) -> std::io::Result<u8> {
+    set_child_subreaper(Some(rustix::process::getpid()))?;
+    let scratch = Scratch::create()?;
+    let mut trial = Command::new(std::env::current_exe()?)
+        .arg("--exact")
+        .args(&arguments.filters)
+        .arg("--in-process")
+        .env("TMPDIR", &scratch.0)
+        .stdin(Stdio::null())
+        .spawn()?;
+    let end = wait(&trial, arguments.time_limit)?;
+    // The trial leads a session, so this reaches what it started in its own group; the rest
+    // becomes a child of this process and is found there.
+    let _ = kill_process_group(Pid::from_child(&trial), Signal::KILL);
+    let status = trial.wait()?;
+    let left = orphans::kill_all();
+    match end {
+        End::Own => {}
+        End::TimedOut => {
+            println!("timed out after {} s", arguments.time_limit.as_secs());
+            return Ok(1);
+        }
+        End::RunnerDied => return Ok(1),
+    }
+    if let Some(signal) = status.signal() {
+        println!("the trial was killed by signal {signal}");
+    }
+    if left > 0 {
+        println!("note: {left} processes were left and had to be killed");
+    }
+    Ok(status.code().map_or(1, |code| code.to_le_bytes()[0]))
+}
+
+/// The folder for what the trial writes; it goes away with the guard.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn create() -> std::io::Result<Self> {
+        let own = std::process::id();
+        let path = std::env::temp_dir().join(format!("trial-{own}"));
+        std::fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            println!("cannot remove {}: {error}", self.0.display());
+        }
+    }
+}
+
+/// Why the guard stops waiting for the trial.
+enum End {
+    Own,
+    TimedOut,
+    RunnerDied,
+}
+
+fn wait(trial: &Child, limit: Duration) -> std::io::Result<End> {
+    let trial = pidfd_open(Pid::from_child(trial), PidfdFlags::empty())?;
+    let stdin = std::io::stdin();
+    let limit = Timespec::try_from(limit).map_err(std::io::Error::other)?;
+    // The runner writes nothing: its end of standard input only closes.
+    let mut ready = [PollFd::new(&trial, PollFlags::IN), PollFd::new(&stdin, PollFlags::empty())];
+    Ok(match poll(&mut ready, Some(&limit))? {
+        0 => End::TimedOut,
+        _ if ready[0].revents().is_empty() => End::RunnerDied,
+        _ => End::Own,
+    })
+}
+
+/// The trial's own process.
+pub(crate) fn run_trial(chosen: &[Trial]) -> ExitCode {
+    let [trial] = chosen else {
+        println!("{} trials have this name, expected 1", chosen.len());
+        return ExitCode::FAILURE;
+    };
+    // If somebody interrupts the tests, the guard dies, and then the trial does.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    // No terminal: a trial that wants one opens its own.
+    let _ = setsid();
+    match (trial.run)() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => match error.downcast_ref::<Skip>() {
+            Some(reason) => {
+                println!("{SKIP_MARK}{reason}");
+                ExitCode::from(EXIT_SKIPPED.to_le_bytes()[0])
+            }
+            None => {
+                println!("{error:#}");
+                ExitCode::FAILURE
+            }
+        },
+    }
+}

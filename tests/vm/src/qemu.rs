@@ -1,0 +1,162 @@
+//! The QEMU process: its command line, its ports, its end.
+//!
+//! Everything it needs is handed over as an open descriptor, so there is nothing on disk to clean
+//! up; and the kernel kills it if the process that started it dies (`setpriv --pdeathsig`).
+
+use crate::control::{Control, Ending};
+use anyhow::{Context, Result, bail};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::{FdFlags, fcntl_setfd};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Gets a copy of a port's bytes as they come.
+pub(crate) type Watcher = Box<dyn FnMut(&[u8]) + Send>;
+
+/// What the machine is made of.
+pub(crate) struct Hardware<'a> {
+    pub(crate) memory_megabytes: u32,
+    pub(crate) cpus: u32,
+    pub(crate) kernel: &'a Path,
+    pub(crate) initramfs: &'a [u8],
+    pub(crate) kernel_arguments: &'a str,
+    /// The connection to virtiofsd, for the tag `host`.
+    pub(crate) share: Option<UnixStream>,
+}
+
+/// A machine that runs, and its serial ports in the order of [`PORTS`].
+pub(crate) struct Qemu {
+    process: Child,
+    pub(crate) control: Control,
+    ended: Receiver<Ending>,
+    ports: Vec<UnixStream>,
+}
+
+/// The guest's ttyS0 to ttyS3.
+pub(crate) const PORTS: [&str; 4] = ["console", "stdout", "stderr", "status"];
+
+impl Qemu {
+    pub(crate) fn start(hardware: Hardware) -> Result<Self> {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
+        // Never KVM: where this runs inside a virtual machine, a stock kernel hangs on it.
+        command.args(["-accel", "tcg", "-cpu", "max", "-no-reboot", "-no-user-config"]);
+        command.args(["-nodefaults", "-display", "none"]);
+        command.args(["-smp", &hardware.cpus.to_string()]);
+        command.args(["-m", &format!("{}M", hardware.memory_megabytes)]);
+        command.arg("-kernel").arg(hardware.kernel);
+        command.args(["-append", hardware.kernel_arguments]);
+        let initramfs = in_memory(hardware.initramfs)?;
+        command.args(["-initrd", &format!("/proc/self/fd/{}", initramfs.as_raw_fd())]);
+
+        // Kept open until QEMU has its copies.
+        let mut given: Vec<OwnedFd> = vec![initramfs];
+        if let Some(share) = hardware.share {
+            add_share(&mut command, &share, hardware.memory_megabytes);
+            given.push(inheritable(share.into())?);
+        }
+        let mut ports = Vec::new();
+        for name in PORTS {
+            ports.push(add_socket(&mut command, name, &mut given)?);
+            command.args(["-serial", &format!("chardev:{name}")]);
+        }
+        let control = add_socket(&mut command, "control", &mut given)?;
+        command.args(["-mon", "chardev=control,mode=control"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let process = command.spawn().context("setpriv qemu-system-x86_64")?;
+        drop(given);
+        let (control, ended) = Control::start(control)?;
+        Ok(Self { process, control, ended, ports })
+    }
+
+    /// Reads a port to its end, in a thread.
+    pub(crate) fn record(&self, port: usize, mut watcher: Option<Watcher>) -> Result<Recording> {
+        let mut stream = self.ports[port].try_clone()?;
+        Ok(Recording(thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let mut chunk = [0; 16 * 1024];
+            // A reset connection is an end too: QEMU has been killed.
+            while let Ok(length @ 1..) = stream.read(&mut chunk) {
+                bytes.extend_from_slice(&chunk[..length]);
+                if let Some(watcher) = &mut watcher {
+                    watcher(&chunk[..length]);
+                }
+            }
+            bytes
+        })))
+    }
+
+    /// Waits for the machine's end, and kills it when the time is over.
+    pub(crate) fn wait(mut self, limit: Duration) -> Result<Ending> {
+        let ending = match self.ended.recv_timeout(limit) {
+            Ok(ending) => ending,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ending::TimedOut,
+        };
+        if ending == Ending::TimedOut {
+            self.process.kill()?;
+        }
+        let status = self.process.wait()?;
+        if ending == Ending::Crashed {
+            let mut complaint = String::new();
+            if let Some(mut stderr) = self.process.stderr.take() {
+                stderr.read_to_string(&mut complaint)?;
+            }
+            bail!("qemu-system-x86_64 ended with {status}: {}", complaint.trim());
+        }
+        Ok(ending)
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        // Only after an error: `wait` has reaped it otherwise, and then this does nothing.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// The bytes that a port will have printed by the machine's end.
+pub(crate) struct Recording(JoinHandle<Vec<u8>>);
+
+impl Recording {
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.0.join().unwrap_or_default()
+    }
+}
+
+/// Adds a character device connected to the returned stream.
+fn add_socket(command: &mut Command, name: &str, given: &mut Vec<OwnedFd>) -> Result<UnixStream> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let theirs = inheritable(theirs.into())?;
+    command.args(["-chardev", &format!("socket,id={name},fd={}", theirs.as_raw_fd())]);
+    given.push(theirs);
+    Ok(ours)
+}
+
+/// The file server maps the guest's memory, hence the shared memory object.
+fn add_share(command: &mut Command, connection: &UnixStream, memory_megabytes: u32) {
+    let memory = format!("memory-backend-memfd,id=memory,size={memory_megabytes}M,share=on");
+    command.args(["-object", &memory, "-machine", "memory-backend=memory"]);
+    command.args(["-chardev", &format!("socket,id=share,fd={}", connection.as_raw_fd())]);
+    command.args(["-device", "vhost-user-fs-pci,chardev=share,tag=host,queue-size=1024"]);
+}
+
+fn in_memory(content: &[u8]) -> Result<OwnedFd> {
+    let descriptor = memfd_create("initramfs", MemfdFlags::empty()).context("memfd_create")?;
+    let mut file = File::from(descriptor);
+    file.write_all(content).context("the initramfs does not fit into memory")?;
+    Ok(file.into())
+}
+
+/// Lets the next program started have this descriptor, under the same number.
+fn inheritable(descriptor: OwnedFd) -> Result<OwnedFd> {
+    fcntl_setfd(descriptor.as_fd(), FdFlags::empty()).context("fcntl(F_SETFD)")?;
+    Ok(descriptor)
+}

@@ -1,0 +1,182 @@
+//! The tiers: what each needs and how it is run.
+
+use super::report::Report;
+use crate::{build, fuzz};
+use anyhow::{Context, Result};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use vm::{Ending, Job, Machine, Outcome, Status};
+
+/// What the user chose to run within the tiers.
+pub(super) struct Choice {
+    pub(super) filter: Option<String>,
+    pub(super) fuzz_seconds: u64,
+}
+
+/// A kind of tests.
+pub(super) struct Tier {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    /// Debian's names.
+    pub(super) packages: &'static [&'static str],
+    /// Whether it is of no use without them; otherwise each test looks for itself.
+    pub(super) needs_packages: bool,
+    pub(super) run: fn(&Choice, &mut Report) -> Result<()>,
+}
+
+/// From the fastest to the slowest.
+pub(super) const TIERS: &[Tier] = &[
+    Tier {
+        name: "unit",
+        about: "functions, in every crate",
+        packages: &["gcc", "libc6-dev", "man-db", "groff-base"],
+        needs_packages: false,
+        run: unit,
+    },
+    Tier {
+        name: "e2e",
+        about: "our programs on this kernel",
+        packages: &["busybox-static", "util-linux"],
+        needs_packages: false,
+        run: e2e,
+    },
+    Tier {
+        name: "peers",
+        about: "programs of others that drive ours",
+        packages: &[
+            "tini",
+            "dumb-init",
+            "catatonit",
+            "docker.io",
+            "containerd",
+            "podman",
+            "conmon",
+            "crun",
+            "runc",
+            "lxc",
+            "busybox-static",
+            "iptables",
+            "uidmap",
+            "util-linux",
+        ],
+        needs_packages: false,
+        run: peers,
+    },
+    Tier {
+        name: "vm",
+        about: "our programs on Debian's kernel, in a virtual machine, and as its PID 1",
+        packages: &[
+            "qemu-system-x86",
+            "qemu-system-common",
+            "linux-image-cloud-amd64",
+            "busybox-static",
+            "util-linux",
+        ],
+        needs_packages: true,
+        run: vm,
+    },
+    Tier {
+        name: "fuzz",
+        about: "parsers of untrusted input, for some seconds each",
+        packages: &["g++"],
+        needs_packages: true,
+        run: fuzz,
+    },
+];
+
+fn unit(choice: &Choice, report: &mut Report) -> Result<()> {
+    let mut command = build::cargo();
+    command.args(["test", "--no-fail-fast", "--workspace", "--tests"]);
+    // Programs full of tests that need the built programs: the other tiers.
+    command.args(["--exclude", "e2e", "--exclude", "peers", "--"]).args(&choice.filter);
+    let (output, success) = run(&mut command)?;
+    report.add_libtest("unit", &output, success);
+    Ok(())
+}
+
+fn e2e(choice: &Choice, report: &mut Report) -> Result<()> {
+    let programs = build::release(&["tino", "e2e"])?;
+    harness("e2e", Command::new(programs.join("e2e")).args(&choice.filter), report)
+}
+
+fn peers(choice: &Choice, report: &mut Report) -> Result<()> {
+    let programs = build::release(&["tino", "peers"])?;
+    harness("peers", Command::new(programs.join("peers")).args(&choice.filter), report)
+}
+
+fn vm(choice: &Choice, report: &mut Report) -> Result<()> {
+    let programs = build::release(&["tino", "e2e", "vm"])?;
+    let vm_init = build::release_static(&["vm"])?.join("vm-init");
+    let mut tests = Command::new(programs.join("vm-tests"));
+    // A machine takes a while to boot when two others do as well.
+    tests.args(["--time-limit", "180"]).args(&choice.filter).env("VM_INIT", &vm_init);
+    harness("vm", &mut tests, report)?;
+
+    let outcome = e2e_in_machine(choice, &vm_init, &programs)?;
+    let output = String::from_utf8_lossy(&outcome.stdout);
+    let success = outcome.ending == Ending::PowerOff && outcome.status == Some(Status::Exited(0));
+    if !success {
+        eprintln!("the machine ended with {:?}, {:?}", outcome.ending, outcome.status);
+        eprint!("{}", outcome.console);
+    }
+    report.add_harness("e2e in the machine", &output, success);
+    Ok(())
+}
+
+/// As root with the host's programs in sight, otherwise with nothing but busybox.
+fn e2e_in_machine(choice: &Choice, vm_init: &Path, programs: &Path) -> Result<Outcome> {
+    let mut machine =
+        Machine::new(vm_init)?.cpus(2).memory(2048).time_limit(Duration::from_secs(1200)).tee();
+    if rustix::process::geteuid().is_root() {
+        machine = machine.host_root();
+    }
+    let (machine, tino) = machine.command(&programs.join("tino"))?;
+    let (machine, e2e) = machine.command(&programs.join("e2e"))?;
+    let busybox = Path::new("/bin/busybox");
+    let machine = machine.program("/bin/busybox", busybox)?.symlink("/bin/sh", "busybox");
+    let mut job = Job::new([e2e]).variable("TINO_BIN", tino);
+    // The emulated machine is some ten times slower.
+    job.command.extend(["--time-limit", "180"].map(Into::into));
+    job.command.extend(choice.filter.iter().map(Into::into));
+    machine.run(job)
+}
+
+fn fuzz(choice: &Choice, report: &mut Report) -> Result<()> {
+    let targets = fuzz::targets()?;
+    if targets.is_empty() {
+        report.skip("fuzz", "there is no target yet");
+    }
+    let filter = choice.filter.as_deref().unwrap_or_default();
+    for target in targets.iter().filter(|target| target.contains(filter)) {
+        match fuzz::run_briefly(target, choice.fuzz_seconds) {
+            Ok(()) => report.pass(),
+            Err(error) => report.fail(&format!("fuzz: {target}"), &format!("{error:#}")),
+        }
+    }
+    Ok(())
+}
+
+fn harness(tier: &str, command: &mut Command, report: &mut Report) -> Result<()> {
+    let (output, success) = run(command)?;
+    report.add_harness(tier, &output, success);
+    Ok(())
+}
+
+/// Runs a command, shows its output as it comes, and returns it and whether it succeeded.
+fn run(command: &mut Command) -> Result<(String, bool)> {
+    let name = format!("{}", command.get_program().display());
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().with_context(|| name.clone())?;
+    let mut output = String::new();
+    let mut lines = BufReader::new(child.stdout.take().context("a pipe was asked for")?);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        print!("{text}");
+        output.push_str(&text);
+        line.clear();
+    }
+    Ok((output, child.wait()?.success()))
+}
