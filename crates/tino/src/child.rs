@@ -37,8 +37,10 @@ pub fn spawn(
     command: &Command,
     prepared: &Prepared,
 ) -> Result<i32, Errno> {
+    // Asked before the fork: afterwards either side may have moved the child already.
+    let group = sys::getpgid();
     match sys::fork()? {
-        Fork::Child => sys::exit(become_program(options, log, command, prepared)),
+        Fork::Child => sys::exit(become_program(options, log, command, prepared, group)),
         Fork::Parent(pid) => {
             if options.isolation == Isolation::ProcessGroup {
                 // The child does it too. Here it makes sure that a signal for the group finds it;
@@ -51,8 +53,15 @@ pub fn spawn(
 }
 
 /// Returns only with the exit code of a failure.
-fn become_program(options: &Options, log: &Log, command: &Command, prepared: &Prepared) -> i32 {
-    if let Err((failed, error)) = set_up(options, log, command, prepared) {
+fn become_program(
+    options: &Options,
+    log: &Log,
+    command: &Command,
+    prepared: &Prepared,
+    group: i32,
+) -> i32 {
+    let isolated = isolate(options.isolation, group);
+    if let Err((failed, error)) = isolated.and_then(|()| set_up(options, log, command, prepared)) {
         log.note(Level::Fatal, failed, error.number());
         return 1;
     }
@@ -70,7 +79,6 @@ fn set_up(
     command: &Command,
     prepared: &Prepared,
 ) -> Result<(), Failure> {
-    isolate(options.isolation)?;
     if options.parent_death_signal == signal::KILL {
         die_with_parent(log.pid)?;
     }
@@ -83,14 +91,14 @@ fn set_up(
     Ok(())
 }
 
-fn isolate(isolation: Isolation) -> Result<(), Failure> {
+/// `parents` is the process group of `tino`.
+fn isolate(isolation: Isolation, parents: i32) -> Result<(), Failure> {
     match isolation {
         Isolation::None => {}
         Isolation::ProcessGroup => {
-            let before = sys::getpgid();
             sys::setpgid(0).map_err(|error| (c"setpgid: %e", error))?;
             // After the group exists, and before anything that could read from the terminal.
-            terminal::hand_over(before, sys::getpgid());
+            terminal::hand_over(parents, sys::getpid());
         }
         Isolation::Session => {
             sys::setsid().map_err(|error| (c"setsid: %e", error))?;

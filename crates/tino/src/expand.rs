@@ -93,16 +93,12 @@ fn expand_braces(
 
 #[cfg(test)]
 mod tests {
-    use super::{Buffer, LONGEST, Text, Texts, expand};
+    use super::{Buffer, LONGEST, Text, expand};
+    use crate::sys::texts;
     use std::ffi::CString;
 
     fn expanded(text: &str) -> Option<std::string::String> {
-        let entries = [c"A=one", c"EMPTY=", c"_b2=$A }", c"AA=no"];
-        let mut list: std::vec::Vec<_> = entries.iter().map(|entry| entry.as_ptr()).collect();
-        list.push(std::ptr::null());
-        // SAFETY: null-terminated, of strings that outlive it.
-        #[allow(unsafe_code)]
-        let environment = unsafe { Texts::new(list.as_mut_ptr()) };
+        let environment = texts(&[c"A=one", c"EMPTY=", c"_b2=$A }", c"AA=no"]);
         let text = CString::new(text).unwrap();
         let mut memory = std::vec![0; LONGEST];
         let mut out = Buffer::over(&mut memory);
@@ -133,7 +129,18 @@ mod tests {
 
     #[test]
     fn what_is_malformed() {
-        for text in ["${", "${A", "${}", "${1A}", "${A-x}", "${A:x}", "${A:-", "${A b}", "${:-x}", "${NONE:-${A}"] {
+        for text in [
+            "${",
+            "${A",
+            "${}",
+            "${1A}",
+            "${A-x}",
+            "${A:x}",
+            "${A:-",
+            "${A b}",
+            "${:-x}",
+            "${NONE:-${A}",
+        ] {
             assert_eq!(expanded(text), None, "{text}");
         }
         assert_eq!(expanded(&("${N:-".repeat(40) + &"}".repeat(40))), None, "too deep");

@@ -84,7 +84,8 @@ mod tests {
         let mut memory = [0; super::LONGEST];
         let mut name = super::Buffer::over(&mut memory);
         let mut read = |buffer: &mut [u8], offset: u64| {
-            let rest = file.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
+            let rest =
+                file.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
             let length = rest.len().min(buffer.len());
             buffer[..length].copy_from_slice(&rest[..length]);
         };
@@ -100,7 +101,11 @@ mod tests {
         for none in [&b"#!\n/bin/sh"[..], b"#!sh\n", b"", b"#", b"#!", b"plain text"] {
             assert_eq!(of(none), None, "{none:?}");
         }
-        assert_eq!(of(&[b"#!/".as_slice(), &[b'a'; 300]].concat()), None, "longer than the kernel takes");
+        assert_eq!(
+            of(&[b"#!/".as_slice(), &[b'a'; 300]].concat()),
+            None,
+            "longer than the kernel takes"
+        );
     }
 
     #[test]

@@ -20,7 +20,9 @@ pub fn child_stopped(options: &Options, child: i32, by: i32) {
     if !in_foreground && !wants_terminal {
         return; // it was not the terminal
     }
-    if stop_with_group(options) {
+    // A shell's `fg` may have come between the child's wish for the terminal and its stop.
+    let ours = wants_terminal && terminal::in_foreground(sys::getpgid());
+    if ours || stop_with_group(options) {
         continued(options, child);
         let _ended = sys::kill(-child, signal::CONT);
     } else if in_foreground && by == signal::TSTP {

@@ -32,7 +32,11 @@ pub fn prepare(
     let log = words.log;
     let mut sandbox = Sandbox { log, command, lenient, handled, ruleset: -1, lacking: false };
     if let Err(error) = sandbox.create() {
-        sandbox.lack(c"no Landlock in this kernel, or forbidden by seccomp: %e", Value::NONE, error);
+        sandbox.lack(
+            c"no Landlock in this kernel, or forbidden by seccomp: %e",
+            Value::NONE,
+            error,
+        );
     } else if sandbox.ruleset >= 0 {
         sandbox.add_rules(options, words);
     }
@@ -59,7 +63,11 @@ impl Sandbox<'_> {
         let abi = sys::landlock_abi()?;
         self.handled = rules::enforceable(self.handled, abi, &mut |name| {
             let name = Value::all(Text::of(name));
-            self.lack(c"the kernel's Landlock (ABI %d) lacks %s", name, Errno::new(abi as i32));
+            self.lack(
+                c"the kernel's Landlock (ABI %d) lacks %s",
+                name,
+                Errno::new(abi.cast_signed()),
+            );
         });
         if self.handled != 0 {
             self.ruleset = sys::landlock_create_ruleset(&Ruleset {
@@ -183,7 +191,8 @@ impl Sandbox<'_> {
     fn allow_program(&mut self, name: Value<'_>, rights: Rights) {
         if self.handled & rights != 0 {
             let environment = self.command.environment;
-            let result = each_in_path(environment, name, &mut |path| self.allow_chain(path, rights));
+            let result =
+                each_in_path(environment, name, &mut |path| self.allow_chain(path, rights));
             self.check(result, name);
         }
     }

@@ -73,7 +73,7 @@ pub fn run(arguments: Texts, environment: Texts) -> i32 {
         drop_separator(command.words);
     }
     let code = start(&options, &command, Words { log: &log, words: arguments });
-    if options.on(Id::Poweroff) {
+    if options.on(Id::Poweroff) && !options.on(Id::Explain) {
         power_off(&log);
     }
     code
@@ -122,11 +122,8 @@ fn print_what_was_asked(options: &Options) -> bool {
 
 fn start(options: &Options, command: &Command, words: Words<'_>) -> i32 {
     let log = words.log;
-    if options.on(Id::Pause) {
-        adopt_orphans(options, log);
-        return pause::pause(options, log);
-    }
-    if command.words.get(0).is_none() {
+    let pause = options.on(Id::Pause);
+    if command.words.get(0).is_none() && !pause && !options.on(Id::Explain) {
         log.note(Level::Fatal, c"no program to run", 0);
         sys::write(2, options.personality.usage());
         return 1;
@@ -140,6 +137,10 @@ fn start(options: &Options, command: &Command, words: Words<'_>) -> i32 {
     if options.on(Id::Explain) {
         explain::explain(options, command, words);
         return 0;
+    }
+    if pause {
+        adopt_orphans(options, log);
+        return pause::pause(options, log);
     }
     let Ok(ruleset) = landlock::prepare(options, command, words) else { return 1 };
     adopt_orphans(options, log);
@@ -177,7 +178,8 @@ fn adopt_orphans(options: &Options, log: &Log) {
             log.note(Level::Warn, c"prctl(PR_SET_CHILD_SUBREAPER): %e", errno.number());
         }
     } else if log.pid != 1 && tini {
-        const WARNING: &core::ffi::CStr = c"neither PID 1 nor a child subreaper, so zombie reaping won't work. \
+        const WARNING: &core::ffi::CStr =
+            c"neither PID 1 nor a child subreaper, so zombie reaping won't work. \
             Use -s, set TINI_SUBREAPER or be PID 1.";
         log.note(Level::Warn, WARNING, 0);
     }

@@ -186,7 +186,10 @@ mod tests {
             help_line(&mut line, next.unwrap());
             let text = std::str::from_utf8(line.bytes()).unwrap();
             assert!(text.len() <= 80, "{text}");
-            assert!(flag.help.is_empty() || text.ends_with(&std::format!(" {}", flag.help)), "{text}");
+            assert!(
+                flag.help.is_empty() || text.ends_with(&std::format!(" {}", flag.help)),
+                "{text}"
+            );
             next = next.unwrap().next();
         }
     }

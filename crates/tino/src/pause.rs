@@ -4,7 +4,8 @@ use crate::log::{Level, Log};
 use crate::options::Options;
 use crate::personality::Personality;
 use crate::signals::signal;
-use crate::sys::{self, SignalSet, Text, Waited};
+use crate::supervise;
+use crate::sys::{self, Text, Waited};
 
 /// Waits for the end, and returns its exit code.
 #[inline(never)]
@@ -16,7 +17,7 @@ pub fn pause(options: &Options, log: &Log) -> i32 {
         log.note(Level::Warn, c"pause should be the first process", 0);
     }
     loop {
-        match sys::wait_signal(SignalSet::MAX, None).map(|arrived| arrived.signal) {
+        match sys::wait_signal(supervise::blocked(0), None).map(|arrived| arrived.signal) {
             Ok(signal::CHLD) => while matches!(sys::wait(), Waited::Process(..)) {},
             Ok(signal::INT | signal::TERM) => {
                 log.note(Level::Info, c"Shutting down", 0);

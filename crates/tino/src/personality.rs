@@ -71,7 +71,8 @@ impl Personality {
         ]);
         const DUMB_INIT: Ids =
             ids(&[Id::SingleChild, Id::Rewrite, Id::Verbose, Id::Help, Id::Version]);
-        const CATATONIT: Ids = ids(&[Id::PgroupKill, Id::Help, Id::License, Id::Pause, Id::Version]);
+        const CATATONIT: Ids =
+            ids(&[Id::PgroupKill, Id::Help, Id::License, Id::Pause, Id::Version]);
         let accepted = match self {
             Personality::Tino => Ids::MAX,
             Personality::Tini if !word => TINI,
@@ -94,7 +95,9 @@ impl Personality {
             }
             Personality::DumbInit => b"dumb-init v1.2.5\n",
             Personality::Catatonit => b"tini version 0.2.1_catatonit\n",
-            Personality::Pause => concat!("pause (tino ", env!("CARGO_PKG_VERSION"), ")\n").as_bytes(),
+            Personality::Pause => {
+                concat!("pause (tino ", env!("CARGO_PKG_VERSION"), ")\n").as_bytes()
+            }
         }
     }
 

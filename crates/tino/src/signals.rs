@@ -26,7 +26,8 @@ pub mod signal {
 pub const LAST: i32 = 64;
 
 /// Names in the order of their numbers, from 1.
-const NAMES: &CStr = c"HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT \
+const NAMES: &CStr =
+    c"HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT \
 CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
 
 /// SIGRTMIN as C libraries and `kill -l` have it: they keep 32 and 33 for their threads.
@@ -57,7 +58,7 @@ pub const fn contains(signals: SignalSet, signal: i32) -> bool {
 #[must_use]
 pub fn parse(value: Value<'_>) -> Option<i32> {
     if let Some(number) = value.number(LAST as u32) {
-        return valid(number as i32);
+        return valid(number.cast_signed());
     }
     let name = value.after(Text::of(c"sig")).unwrap_or(value);
     if let Some(offset) = name.after(Text::of(c"rtmin")) {
@@ -66,7 +67,7 @@ pub fn parse(value: Value<'_>) -> Option<i32> {
     if let Some(offset) = name.after(Text::of(c"rtmax")) {
         return real_time(offset, b'-').map(|offset| LAST - offset);
     }
-    position(name, Text::of(NAMES)).map(|index| index as i32 + 1)
+    position(name, Text::of(NAMES)).map(|index| index.cast_signed() + 1)
 }
 
 fn valid(number: i32) -> Option<i32> {
@@ -77,7 +78,7 @@ fn valid(number: i32) -> Option<i32> {
 fn real_time(offset: Value<'_>, sign: u8) -> Option<i32> {
     match offset.first() {
         0 => Some(0),
-        first if first == sign => offset.rest().number((LAST - RTMIN) as u32).map(|n| n as i32),
+        first if first == sign => offset.rest().number((LAST - RTMIN) as u32).map(u32::cast_signed),
         _ => None,
     }
 }
@@ -117,9 +118,22 @@ mod tests {
 
     #[test]
     fn nothing_else() {
-        for text in
-            ["", "0", "65", "SIG", "TER", "TERMX", "RTMIN-1", "RTMIN+31", "RTMAX+1", "RTMAX-31", "HUP INT", "-15", "RTMAX-4294967295", "RTMIN+4294967295"]
-        {
+        for text in [
+            "",
+            "0",
+            "65",
+            "SIG",
+            "TER",
+            "TERMX",
+            "RTMIN-1",
+            "RTMIN+31",
+            "RTMAX+1",
+            "RTMAX-31",
+            "HUP INT",
+            "-15",
+            "RTMAX-4294967295",
+            "RTMIN+4294967295",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -108,7 +108,8 @@ impl Supervisor<'_> {
         };
         self.end_group();
         if self.options.on(Id::All) {
-            sweep::sweep(self.log, self.options.grace_ms.unwrap_or(SWEEP_GRACE_MS), self.child);
+            let grace = self.options.grace_ms.unwrap_or(SWEEP_GRACE_MS);
+            sweep::sweep(self.log, blocked(self.options.ruled), grace, self.child);
         }
         (self.child, self.term_at, self.kill_at, self.stop_passed_on) = (0, None, None, false);
         code
@@ -156,7 +157,7 @@ impl Supervisor<'_> {
             (term, kill) => term.or(kill),
         };
         let limit = deadline.map(|at| at.saturating_sub(sys::clock_ms()));
-        sys::wait_signal(SignalSet::MAX, limit)
+        sys::wait_signal(blocked(self.options.ruled), limit)
     }
 
     fn time_is_over(&mut self) {
@@ -180,7 +181,9 @@ impl Supervisor<'_> {
                         job::child_stopped(self.options, pid, by);
                     }
                 }
-                Waited::Process(pid, status) if pid == self.child => code = Some(self.ended(status)),
+                Waited::Process(pid, status) if pid == self.child => {
+                    code = Some(self.ended(status));
+                }
                 Waited::Process(pid, _) => self.reaped_orphan(pid),
                 Waited::Nothing | Waited::NoChildren => return code,
             }
@@ -199,7 +202,8 @@ impl Supervisor<'_> {
             Status::Killed(by) | Status::Stopped(by) => 128 + by,
         };
         self.log.note(Level::Info, c"Main child exited (with status '%d')", code);
-        let by_term = code == 128 + signal::TERM || code == 128 + self.options.passed_on(signal::TERM);
+        let by_term =
+            code == 128 + signal::TERM || code == 128 + self.options.passed_on(signal::TERM);
         if self.got_term && by_term && self.options.on(Id::TermSuccess) {
             return 0;
         }
@@ -262,7 +266,8 @@ impl Supervisor<'_> {
     fn stop_too(&mut self, which: i32) {
         let dumb_or_own =
             matches!(self.options.personality, Personality::Tino | Personality::DumbInit);
-        if dumb_or_own && signals::contains(JOB_STOPS, which) && self.options.passed_on(which) != 0 {
+        if dumb_or_own && signals::contains(JOB_STOPS, which) && self.options.passed_on(which) != 0
+        {
             self.stop_passed_on = true;
             let _cannot_fail = sys::kill(self.log.pid, signal::STOP);
         }
@@ -296,7 +301,9 @@ impl Supervisor<'_> {
         }
         match result {
             Ok(()) | Err(errno::ESRCH) => {}
-            Err(error) => self.log.note(Level::Warn, c"cannot forward a signal: %e", error.number()),
+            Err(error) => {
+                self.log.note(Level::Warn, c"cannot forward a signal: %e", error.number());
+            }
         }
     }
 
@@ -308,7 +315,7 @@ impl Supervisor<'_> {
             if now >= until || self.asked_to_stop {
                 return self.asked_to_stop;
             }
-            match sys::wait_signal(SignalSet::MAX, Some(until - now)) {
+            match sys::wait_signal(blocked(self.options.ruled), Some(until - now)) {
                 Ok(Signalled { signal: signal::CHLD, .. }) => {
                     let _no_child = self.reap();
                 }
@@ -319,8 +326,8 @@ impl Supervisor<'_> {
     }
 }
 
-/// The signals to be blocked for [`supervise`]: all but those that the kernel sends for a fault
-/// of our own, unless a rule asks for them.
+/// The signals to be blocked and waited for: all but those that the kernel sends for a fault of
+/// our own, unless a rule asks for them. Waiting for the others would take them from the kernel.
 #[must_use]
 pub const fn blocked(ruled: SignalSet) -> SignalSet {
     !(FAULTS & !ruled)

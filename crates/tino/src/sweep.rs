@@ -9,12 +9,12 @@ const POLL_MS: u64 = 10;
 /// How long KILL may take, in milliseconds: a process that hangs in the kernel is left behind.
 const KILL_MS: u64 = 2_000;
 
-/// Sends TERM to all that is left, waits until it is gone or `grace` milliseconds are over, and
+/// Sends TERM to all that is left, waits (taking the signals `waited`) until it is gone or `grace` milliseconds are over, and
 /// sends KILL. A stop signal that arrives meanwhile ends the wait. Does not wait for nothing.
 #[inline(never)]
-pub fn sweep(log: &Log, grace: u32, child: i32) {
-    let left = Left { log, child };
-    if left.gone() || !left.signal(signal::TERM) {
+pub fn sweep(log: &Log, waited: SignalSet, grace: u32, child: i32) {
+    let left = Left { log, waited, child };
+    if gone() || !left.signal(signal::TERM) {
         return;
     }
     // A stopped process would not see the TERM before the KILL.
@@ -31,6 +31,7 @@ pub fn sweep(log: &Log, grace: u32, child: i32) {
 
 struct Left<'a> {
     log: &'a Log,
+    waited: SignalSet,
     child: i32,
 }
 
@@ -40,29 +41,18 @@ impl Left<'_> {
     fn wait_until(&self, deadline: u64, enough: SignalSet, again: i32) -> bool {
         loop {
             let any = self.signal(again);
-            if self.gone() && !any {
+            if gone() && !any {
                 return true;
             }
             let now = sys::clock_ms();
             if now >= deadline {
                 return false;
             }
-            let limit = if again == 0 && !self.gone() { deadline - now } else { POLL_MS };
-            if let Ok(Signalled { signal, .. }) = sys::wait_signal(SignalSet::MAX, Some(limit))
+            let limit = if again == 0 && !gone() { deadline - now } else { POLL_MS };
+            if let Ok(Signalled { signal, .. }) = sys::wait_signal(self.waited, Some(limit))
                 && signals::contains(enough, signal)
             {
                 return false;
-            }
-        }
-    }
-
-    /// Reaps what has ended; whether no child is left.
-    fn gone(&self) -> bool {
-        loop {
-            match sys::wait() {
-                Waited::Process(..) => {}
-                Waited::Nothing => return false,
-                Waited::NoChildren => return true,
             }
         }
     }
@@ -119,6 +109,17 @@ impl Left<'_> {
                 Some((parent, _)) if parent > 1 => ancestor = parent,
                 _ => return false,
             }
+        }
+    }
+}
+
+/// Reaps what has ended; whether no child is left.
+fn gone() -> bool {
+    loop {
+        match sys::wait() {
+            Waited::Process(..) => {}
+            Waited::Nothing => return false,
+            Waited::NoChildren => return true,
         }
     }
 }

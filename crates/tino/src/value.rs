@@ -51,7 +51,9 @@ impl<'a> Value<'a> {
         loop {
             match text.first() {
                 0 => return None,
-                byte if byte == self.end => return Some(Value { text: text.rest(), end: self.end }),
+                byte if byte == self.end => {
+                    return Some(Value { text: text.rest(), end: self.end });
+                }
                 _ => text = text.rest(),
             }
         }
@@ -107,7 +109,7 @@ pub fn position(value: Value<'_>, list: Text<'_>) -> Option<u32> {
     let mut word = Value { text: list, end: b' ' };
     loop {
         let (mut left, mut right) = (value, word);
-        while left.first().to_ascii_lowercase() == right.first().to_ascii_lowercase() {
+        while left.first().eq_ignore_ascii_case(&right.first()) {
             if left.is_empty() {
                 return Some(index);
             }
@@ -131,7 +133,17 @@ mod tests {
         assert_eq!(value(c"0").number(9), Some(0));
         assert_eq!(value(c"255,256").number(255), Some(255));
         assert_eq!(value(c"4294967295").number(u32::MAX), Some(u32::MAX));
-        for bad in [c"", c",1", c"-1", c"+1", c" 1", c"1 ", c"0x1", c"4294967296", c"99999999999999999999999"] {
+        for bad in [
+            c"",
+            c",1",
+            c"-1",
+            c"+1",
+            c" 1",
+            c"1 ",
+            c"0x1",
+            c"4294967296",
+            c"99999999999999999999999",
+        ] {
             assert_eq!(value(bad).number(u32::MAX), None, "{bad:?}");
         }
         assert_eq!(value(c"256").number(255), None);

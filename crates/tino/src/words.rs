@@ -44,7 +44,8 @@ impl Words<'_> {
             }
             // A word is one option, a cluster of letters such as `-gs` or `-e3` may be several.
             loop {
-                let found = if long { find(rest, false) } else { letter(self.log.personality, rest) };
+                let found =
+                    if long { find(rest, false) } else { letter(self.log.personality, rest) };
                 let Some((option, after)) =
                     found.filter(|(option, _)| self.log.personality.accepts(option.id(), long))
                 else {

@@ -72,7 +72,12 @@ pub(super) mod number {
 /// The arguments must be what the system call asks for: pointers point to memory that it may
 /// read or write as its man page says, for as long as it does.
 #[inline(never)]
-pub(super) unsafe fn call3(first: usize, second: usize, third: usize, number: usize) -> Result<u32, Errno> {
+pub(super) unsafe fn call3(
+    first: usize,
+    second: usize,
+    third: usize,
+    number: usize,
+) -> Result<u32, Errno> {
     let result: isize;
     // SAFETY: the caller vouches for the arguments; the kernel changes rax, rcx and r11 only.
     unsafe {
@@ -127,7 +132,12 @@ pub(super) unsafe fn call5(arguments: [usize; 5], number: usize) -> isize {
 ///
 /// As for [`call3`].
 #[inline(never)]
-pub(super) unsafe fn act(first: usize, second: usize, third: usize, number: usize) -> Result<(), Errno> {
+pub(super) unsafe fn act(
+    first: usize,
+    second: usize,
+    third: usize,
+    number: usize,
+) -> Result<(), Errno> {
     // SAFETY: the caller's promise.
     unsafe { call3(first, second, third, number) }.map(drop)
 }

@@ -16,7 +16,7 @@ pub const OPEN_DIRECTORY: usize = 0o2200000;
 /// open(2).
 pub fn open(path: Text<'_>, flags: usize) -> Result<Descriptor, Errno> {
     // SAFETY: the path is NUL-terminated and only read.
-    unsafe { call3(path.address(), flags, 0, number::OPEN) }.map(|fd| fd as Descriptor)
+    unsafe { call3(path.address(), flags, 0, number::OPEN) }.map(u32::cast_signed)
 }
 
 /// close(2). Its error says nothing that could be acted upon.

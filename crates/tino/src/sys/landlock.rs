@@ -24,7 +24,7 @@ pub const RULE_NET_PORT: usize = 2;
 pub fn landlock_abi() -> Result<u32, Errno> {
     const VERSION: usize = 1;
     // SAFETY: a null attribute of size 0 is how the version is asked for.
-    unsafe { call3(0, 0, VERSION, number::LANDLOCK_CREATE_RULESET) }.map(|abi| abi as u32)
+    unsafe { call3(0, 0, VERSION, number::LANDLOCK_CREATE_RULESET) }
 }
 
 /// landlock_create_ruleset(2). The kernel takes the longer structure from older programs and, as
@@ -33,7 +33,7 @@ pub fn landlock_create_ruleset(ruleset: &Ruleset) -> Result<Descriptor, Errno> {
     let address = core::ptr::from_ref(ruleset) as usize;
     // SAFETY: points to an attribute of the size that is passed.
     unsafe { call3(address, size_of::<Ruleset>(), 0, number::LANDLOCK_CREATE_RULESET) }
-        .map(|fd| fd as Descriptor)
+        .map(u32::cast_signed)
 }
 
 /// landlock_add_rule(2): allows `allowed` on `object`, a descriptor or a port as `kind` says.

@@ -15,8 +15,8 @@ mod text;
 
 pub use call::Errno;
 pub use file::{
-    Descriptor, Directory, OPEN_DIRECTORY, OPEN_PATH, OPEN_READ, chdir, close, close_from, open, pages,
-    pread, read, read_directory, write,
+    Descriptor, Directory, OPEN_DIRECTORY, OPEN_PATH, OPEN_READ, chdir, close, close_from, open,
+    pages, pread, read, read_directory, write,
 };
 pub use landlock::{
     RULE_NET_PORT, RULE_PATH_BENEATH, Ruleset, landlock_abi, landlock_add_rule,
@@ -24,13 +24,16 @@ pub use landlock::{
 };
 pub use process::{
     Fork, Status, Waited, clock_ms, execve, exit, fork, getpgid, getpid, getppid, getsid,
-    parent_death_signal, pidfd_open, pidfd_send_signal, power_off, set_no_new_privs, set_subreaper, setpgid, setsid, wait,
+    parent_death_signal, pidfd_open, pidfd_send_signal, power_off, set_no_new_privs, set_subreaper,
+    setpgid, setsid, wait,
 };
 pub use signal::{
     Disposition, SignalSet, Signalled, kill, restore_child_signal, set_mask, take_child_signal,
     wait_signal,
 };
 pub use terminal::{foreground, give_up_terminal, set_foreground, take_terminal};
+#[cfg(test)]
+pub(crate) use text::texts;
 pub use text::{Buffer, PATH_MAX, Text, Texts, keep, read_lines, text_in};
 
 /// `errno(3)` values that are told apart.

@@ -16,7 +16,7 @@ pub enum Fork {
 pub fn fork() -> Result<Fork, Errno> {
     // SAFETY: no memory is shared; each side goes on with its own copy and the only thread.
     let pid = unsafe { call3(0, 0, 0, number::FORK) }?;
-    Ok(if pid == 0 { Fork::Child } else { Fork::Parent(pid as i32) })
+    Ok(if pid == 0 { Fork::Child } else { Fork::Parent(pid.cast_signed()) })
 }
 
 /// execve(2); returns only when it failed.
@@ -68,7 +68,7 @@ pub fn wait() -> Waited {
     match unsafe { call3(usize::MAX, address, WNOHANG_WUNTRACED, number::WAIT4) } {
         Err(_) => Waited::NoChildren,
         Ok(0) => Waited::Nothing,
-        Ok(pid) => Waited::Process(pid as i32, status(word)),
+        Ok(pid) => Waited::Process(pid.cast_signed(), status(word)),
     }
 }
 
@@ -147,16 +147,15 @@ pub fn clock_ms() -> u64 {
     const CLOCK_MONOTONIC: usize = 1;
     let mut time = [0u64; 2];
     // SAFETY: the kernel writes one `struct timespec`, two 64-bit words. It cannot fail.
-    let _cannot_fail = unsafe {
-        call3(CLOCK_MONOTONIC, time.as_mut_ptr() as usize, 0, number::CLOCK_GETTIME)
-    };
+    let _cannot_fail =
+        unsafe { call3(CLOCK_MONOTONIC, time.as_mut_ptr() as usize, 0, number::CLOCK_GETTIME) };
     time[0] * 1000 + time[1] / 1_000_000
 }
 
 /// pidfd_open(2), Linux 5.3. Close-on-exec.
 pub fn pidfd_open(pid: i32) -> Result<Descriptor, Errno> {
     // SAFETY: no memory is involved.
-    unsafe { call3(pid as usize, 0, 0, number::PIDFD_OPEN) }.map(|fd| fd as Descriptor)
+    unsafe { call3(pid as usize, 0, 0, number::PIDFD_OPEN) }.map(u32::cast_signed)
 }
 
 /// pidfd_send_signal(2), Linux 5.1.

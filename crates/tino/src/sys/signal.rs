@@ -37,7 +37,8 @@ pub fn take_child_signal() -> Disposition {
     let mut old = default;
     let (new, old_address) = (&raw const default as usize, &raw mut old as usize);
     // SAFETY: both point to a `struct sigaction` with a set of the size that is passed.
-    let _cannot_fail = unsafe { call5([SIGCHLD, new, old_address, SET_SIZE, 0], number::RT_SIGACTION) };
+    let _cannot_fail =
+        unsafe { call5([SIGCHLD, new, old_address, SET_SIZE, 0], number::RT_SIGACTION) };
     old
 }
 
@@ -74,7 +75,7 @@ pub fn wait_signal(set: SignalSet, limit: Option<u64>) -> Result<Signalled, Errn
     let signal =
         unsafe { call5([set, info_address, time_address, SET_SIZE, 0], number::RT_SIGTIMEDWAIT) };
     let signal = checked(signal)?;
-    Ok(Signalled { signal: signal as i32, by_kernel: info[2] == SI_KERNEL, sender: info[4] })
+    Ok(Signalled { signal: signal.cast_signed(), by_kernel: info[2] == SI_KERNEL, sender: info[4] })
 }
 
 /// kill(2): to a process, or with a negative `target` to a process group (-1: to all).

@@ -180,6 +180,15 @@ impl Iterator for Texts {
     }
 }
 
+/// A list for tests, which is never freed.
+#[cfg(test)]
+pub(crate) fn texts(entries: &[&'static CStr]) -> Texts {
+    let pointers = entries.iter().map(|entry| entry.as_ptr());
+    let list: Vec<_> = pointers.chain([core::ptr::null()]).collect();
+    // SAFETY: ended by a null pointer, leaked, and of strings that live as long as the process.
+    unsafe { Texts::new(list.leak().as_mut_ptr()) }
+}
+
 /// The longest path that the kernel takes, with its NUL: `PATH_MAX`.
 pub const PATH_MAX: usize = 4096;
 
@@ -325,7 +334,10 @@ mod tests {
         let mut buffer = Buffer::over(&mut memory);
         assert!(buffer.append(Text::of(c"ab,cd"), b','));
         assert_eq!(buffer.text().bytes(), b"ab");
-        assert!(!buffer.append(Text::of(c"cd"), 0), "three bytes and a NUL is all there is room for");
+        assert!(
+            !buffer.append(Text::of(c"cd"), 0),
+            "three bytes and a NUL is all there is room for"
+        );
         assert_eq!(buffer.text().bytes(), b"abc");
         buffer.end_line();
         assert_eq!(buffer.bytes(), b"ab\n");
@@ -334,7 +346,9 @@ mod tests {
     #[test]
     fn texts_compare() {
         assert!(Text::of(c"abc").is(Text::of(c"abc")) && !Text::of(c"ab").is(Text::of(c"abc")));
-        assert!(Text::of(c"abc").after(Text::of(c"ab")).is_some_and(|rest| rest.is(Text::of(c"c"))));
+        assert!(
+            Text::of(c"abc").after(Text::of(c"ab")).is_some_and(|rest| rest.is(Text::of(c"c")))
+        );
         assert!(Text::of(c"ab").after(Text::of(c"abc")).is_none());
         assert!(Text::of(c"").rest().is(Text::of(c"")), "the end has no further");
     }

@@ -21,6 +21,7 @@ mod variables;
 
 use harness::{Trial, trials};
 
+// tidy: table
 /// Every test of `tino`.
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
