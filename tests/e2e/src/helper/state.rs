@@ -59,11 +59,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Makes up to `count` orphans, by parents of a hundred each that exit without waiting; stops
-/// early (after 20 s) on a machine so slow that the trial would not end. Tells how many.
+/// early (after 30 s) on a machine so slow that the trial would not end. Tells how many.
 pub(super) fn make_orphans(count: i32) {
     let start = Instant::now();
     let mut made = 0;
-    while made < count && start.elapsed() < Duration::from_secs(20) {
+    while made < count && start.elapsed() < Duration::from_secs(30) {
         let parent = sys::fork(0, || {
             let made = (0..100).filter(|_| sys::fork(0, || 0).is_ok()).count();
             i32::from(made != 100)

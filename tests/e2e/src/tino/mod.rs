@@ -21,9 +21,9 @@ mod variables;
 
 use harness::{Trial, trials};
 
-// tidy: table
 /// Every test of `tino`.
 pub(crate) fn trials() -> Vec<Trial> {
+    // tidy: table
     trials![
         budget::the_file_has_at_most_16_kib,
         budget::the_file_is_static_and_nothing_is_both_writable_and_executable,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::expect_eq;
 use crate::support::pty::Pty;
@@ -123,7 +123,9 @@ fn stop_and_go_on(session: &mut Session, options: &str) -> Result<()> {
         session.pty.type_text("\x1a")?;
         session.pty.see("Stopped")?;
         session.see_prompt()?;
-        expect_eq!((state(init), state(actor)), ('T', 'T'), "options {options:?}");
+        // The shell waits for the init alone: the actor may be a moment later.
+        until("both are stopped", || (state(init), state(actor)) == ('T', 'T'))
+            .with_context(|| format!("options {options:?}"))?;
         session.enter("jobs; echo listed $((1+1))")?;
         session.pty.see("Stopped")?;
         session.pty.see("listed 2")?;
