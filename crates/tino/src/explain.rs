@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use crate::child::Command;
-use crate::log::print;
+use crate::log::{LONGEST, print, write};
 use crate::options::Options;
 use crate::packed::Known;
 use crate::sys::{self, Buffer, Text};
@@ -34,11 +34,12 @@ pub fn explain(options: &Options, command: &Command, words: Words<'_>) {
 
 #[inline(never)]
 fn explain_option(option: Known, value: Option<Value<'static>>, source: &'static CStr) {
-    let mut memory = [0; 64];
-    let mut name = Buffer::over(&mut memory);
-    name.append(option.long().text, option.long().end);
-    print(c"%s:", Value::all(name.text()), 0);
-    let value = value.unwrap_or(Value::all(Text::of(c"on")));
-    print(c"  %s", value, 0);
-    print(source, Value::NONE, 0);
+    let mut memory = [0; LONGEST];
+    let mut line = Buffer::over(&mut memory);
+    write(&mut line, c"%s: ", option.long(), 0);
+    let on = Value::all(Text::of(c"on"));
+    write(&mut line, c"%s", value.unwrap_or(on), 0);
+    write(&mut line, source, Value::NONE, 0);
+    line.end_line();
+    sys::write(1, line.bytes());
 }

@@ -71,7 +71,7 @@ pub const MANUAL: &[(Id, &str)] = &[
     ),
     (
         Id::Explain,
-        "Print the value of every option and where it comes from, the expanded command and the Landlock ABI of the kernel, and exit with 0 without starting anything.",
+        "Print each option that was given, with its value and where it was given, the Landlock ABI of the kernel and the expanded command, and exit with 0 without starting anything.",
     ),
     (
         Id::Landlock,

@@ -65,13 +65,14 @@ pub(crate) fn it_holds_at_most_24_kb_of_memory() -> Result<()> {
             let running = Launch::tino(options).act(&["say=up", "pause"]).place(place).start()?;
             running.wait_line("up")?;
             let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", running.pid))?;
-            let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("Pss")?;
+            // Of one `tino` alone PSS and RSS are the same; others that run now would halve PSS.
+            let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:")).context("Rss")?;
             let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
             println!("{kilobytes} kB, {options:?}");
             most = most.max(kilobytes);
         }
     }
-    within(most, 24, 36, "kB")
+    within(most, 24, 44, "kB")
 }
 
 pub(crate) fn it_never_wakes_when_idle() -> Result<()> {

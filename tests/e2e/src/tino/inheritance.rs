@@ -70,7 +70,8 @@ fn file(name: &str) -> Result<OwnedFd> {
 }
 
 pub(crate) fn the_child_has_the_inherited_descriptors_and_no_others() -> Result<()> {
-    for options in [&[][..], &["--restart=on-failure"], &["-vvv", "-s", "-g"], &["--exec-allow=/"]] {
+    for options in [&[][..], &["--restart=on-failure"], &["-vvv", "-s", "-g"], &["--exec-allow=/"]]
+    {
         let finished = Launch::tino(options)
             .act(&["descriptors"])
             .pass(file("seven")?, 7)
