@@ -171,6 +171,30 @@ pub(crate) fn terminal() -> Result<()> {
     })
 }
 
+/// Options by variables, where `--init` leaves no place for them, and the profile of this repository
+/// that lets Landlock through.
+pub(crate) fn landlock_by_variable_under_our_seccomp_profile() -> Result<()> {
+    const PROFILE: &str = include_str!("../../../contrib/docker/seccomp-landlock.json");
+    sandbox::inside(|scratch| {
+        let docker = Docker::start(scratch)?;
+        let profile = scratch.join("seccomp.json");
+        fs::write(&profile, PROFILE)?;
+        let seccomp = format!("--rm --security-opt seccomp={}", profile.display());
+        let script = "echo in >/tmp/here && cat /tmp/here; echo out >/etc/there || echo refused";
+        let flags = format!("{seccomp} --env TINO_WRITE_PRESET=tmp");
+        let ended = expect_code(&mut docker.run(&flags, &["sh", "-c", script]), 0)?;
+        ensure!(ended.stdout == "in\nrefused\n", "it says {:?}", ended.stdout);
+        // The same profile refuses what administers the machine, even to root.
+        let ended = expect_code(
+            &mut docker
+                .run(&seccomp, &["sh", "-c", "swapoff -a; mount -t tmpfs t /tmp || echo refused"]),
+            0,
+        )?;
+        ensure!(ended.stdout == "refused\n", "it says {:?}", ended.stdout);
+        Ok(())
+    })
+}
+
 /// A key typed too early is for the shell and not for the program that it is about to start.
 fn let_it_start() {
     std::thread::sleep(std::time::Duration::from_millis(300));

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         docker::run_stop_kill,
         docker::orphans_are_reaped,
         docker::terminal,
+        docker::landlock_by_variable_under_our_seccomp_profile,
         lxc::execute,
         lxc::stop_is_rewritten_to_term,
         lxc::stop_passes_power_signal_on,
