@@ -12,7 +12,6 @@ use crate::words::{Words, variables};
 
 /// Prints each option that was given, where and with which value, the kernel's Landlock ABI and
 /// the command.
-#[inline(never)]
 pub fn explain(options: &Options, command: &Command, words: Words<'_>) {
     let _said_before = words.options(&mut |option, value| {
         explain_option(option, value, c" (command line)");

@@ -23,7 +23,6 @@ pub fn of(fd: Descriptor, name: &mut Buffer<'_>) -> bool {
 
 /// The same for anything that can be read from.
 #[must_use]
-#[inline(never)]
 pub fn find(read: Read<'_>, name: &mut Buffer<'_>) -> bool {
     const PT_INTERP: u64 = 3;
     let mut head = [0; LONGEST];
@@ -53,7 +52,6 @@ pub fn find(read: Read<'_>, name: &mut Buffer<'_>) -> bool {
     false
 }
 
-#[inline(never)]
 fn field(bytes: &[u8], offset: usize, size: usize) -> u64 {
     let bytes = bytes.get(offset..offset + size).unwrap_or_default();
     bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))

@@ -11,6 +11,7 @@ use crate::sys;
 use crate::terminal;
 
 /// To be called when the child has been stopped by anybody but us.
+#[inline(never)]
 pub fn child_stopped(options: &Options, child: i32, by: i32) {
     if options.isolation != Isolation::ProcessGroup {
         return;

@@ -18,7 +18,6 @@ use crate::words::{Words, variables};
 pub struct Refused;
 
 /// The ruleset that the options ask for, `None` if they ask for none.
-#[inline(never)]
 pub fn prepare(
     options: &Options,
     command: &Command,
@@ -109,7 +108,6 @@ impl Sandbox<'_> {
         variables(environment, visit, &mut |_| {});
     }
 
-    #[inline(never)]
     fn add(&mut self, id: Id, value: Value<'static>) {
         match id {
             Id::LandlockWritable => self.allow(value, rules::WRITABLE),
@@ -220,6 +218,7 @@ impl Sandbox<'_> {
     }
 
     /// A writable path a line; blank lines and those that begin with `#` say nothing.
+    #[inline(never)]
     fn allow_profile(&mut self, file: Value<'_>) {
         const LARGEST: usize = 1 << 20;
         let mut next = None;

@@ -121,6 +121,7 @@ impl Options {
 
     /// Takes in the variables of options that are not on the command line, and calls `bad` with
     /// each whose value is wrong.
+    #[inline(never)]
     pub fn take_variables(&mut self, environment: Texts, bad: &mut dyn FnMut(Text<'static>)) {
         self.take_variables_of_peers(environment, bad);
         variables(
@@ -139,6 +140,7 @@ impl Options {
 
     /// Whether the command line has decided what an option decides. -g and -c decide the same.
     #[must_use]
+    #[inline(never)]
     pub const fn overruled(&self, id: Id) -> bool {
         const TARGETS: u64 = 1 << Id::PgroupKill as u8 | 1 << Id::SingleChild as u8;
         let targets = if self.in_words & TARGETS == 0 { 0 } else { TARGETS };

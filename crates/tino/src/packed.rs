@@ -97,6 +97,7 @@ impl Known {
 
     /// Its letter, or a space.
     #[must_use]
+    #[inline(never)]
     pub const fn short(self) -> u8 {
         self.0.rest().rest().first()
     }

@@ -8,7 +8,6 @@ use crate::supervise;
 use crate::sys::{self, Text, Waited};
 
 /// Waits for the end, and returns its exit code.
-#[inline(never)]
 pub fn pause(options: &Options, log: &Log) -> i32 {
     let _was = sys::take_child_signal();
     let _stays_where_it_is = sys::chdir(Text::of(c"/"));

@@ -25,6 +25,7 @@ pub enum Personality {
 /// A set of options, bit n for the option with number n.
 type Ids = u64;
 
+#[inline(never)]
 const fn ids(list: &[Id]) -> Ids {
     let mut set = 0;
     let mut index = 0;
@@ -118,6 +119,7 @@ impl Personality {
 
     /// The exit code of a wrong command line.
     #[must_use]
+    #[inline(never)]
     pub const fn usage_code(self) -> i32 {
         if matches!(self, Personality::Tino) { 2 } else { 1 }
     }

@@ -151,6 +151,7 @@ impl Supervisor<'_> {
     }
 
     /// Waits for any signal, or for the next deadline.
+    #[inline(never)]
     fn wait(&self) -> Result<Signalled, Errno> {
         let deadline = match (self.term_at, self.kill_at) {
             (Some(term), Some(kill)) => Some(term.min(kill)),
@@ -196,6 +197,7 @@ impl Supervisor<'_> {
         self.log.note(level, c"Reaped zombie process with pid=%d", pid);
     }
 
+    #[inline(never)]
     fn ended(&self, status: Status) -> i32 {
         let code = match status {
             Status::Exited(code) => code,

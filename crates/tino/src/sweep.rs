@@ -140,6 +140,7 @@ fn parent(pid: i32) -> Option<(i32, bool)> {
     parse_stat(text.get(..length)?)
 }
 
+#[inline(never)]
 fn parse_stat(text: &[u8]) -> Option<(i32, bool)> {
     // The name may hold parentheses of its own: the last one ends it.
     let end = text.iter().rposition(|byte| *byte == b')')?;

@@ -37,7 +37,6 @@ impl<'a> Value<'a> {
 
     /// Its first byte, 0 at its end.
     #[must_use]
-    #[inline(never)]
     pub const fn first(self) -> u8 {
         let byte = self.text.first();
         if byte == self.end { 0 } else { byte }

@@ -83,7 +83,6 @@ impl Words<'_> {
 }
 
 /// Visits an option with its value, part by part if it is a list; whether it can have them all.
-#[inline(never)]
 fn give(option: Known, value: Option<Text<'static>>, separator: u8, visit: Visit<'_>) -> bool {
     let Some(text) = value else { return visit(option, None) };
     let end = match option.kind() {

@@ -11,6 +11,7 @@ pub struct Errno(NonZeroI32);
 impl Errno {
     /// The error with this number; 0, which is none, becomes one that the kernel does not have.
     #[must_use]
+    #[inline(never)]
     pub const fn new(number: i32) -> Errno {
         match NonZeroI32::new(number) {
             Some(number) => Errno(number),
@@ -103,7 +104,6 @@ pub(super) unsafe fn call3(
 /// # Safety
 ///
 /// As for [`call3`].
-#[inline(never)]
 pub(super) unsafe fn call5(arguments: [usize; 5], number: usize) -> isize {
     let [first, second, third, fourth, fifth] = arguments;
     let result: isize;

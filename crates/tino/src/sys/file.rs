@@ -125,6 +125,7 @@ impl Directory {
         }
     }
 
+    #[inline(never)]
     fn refill(&mut self) -> Option<()> {
         let buffer = self.buffer.as_mut_ptr() as usize;
         // SAFETY: the kernel writes at most `len` bytes into the buffer.

@@ -302,6 +302,7 @@ fn trim_lines(text: &mut [u8]) {
 
 /// The string in fresh memory whose last byte is a NUL; `None` without that.
 #[must_use]
+#[inline(never)]
 pub fn text_in(memory: &'static mut [u8]) -> Option<Text<'static>> {
     let ended = memory.last() == Some(&0);
     // SAFETY: the last byte is a NUL, and nobody else has the memory.
