@@ -4,8 +4,8 @@ use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where build scripts and programs are told apart, so that flags reach the programs alone.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// What `.cargo/config.toml` builds for.
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The workspace's root folder.
 pub(crate) fn root() -> &'static Path {
@@ -32,7 +32,7 @@ pub(crate) fn target() -> PathBuf {
         .map_or_else(|| root().join("target"), |path| root().join(path))
 }
 
-/// Builds release binaries of these packages, and returns their folder.
+/// Builds release binaries of these packages, static ones, and returns their folder.
 pub(crate) fn release(packages: &[&str]) -> Result<PathBuf> {
     let mut command = cargo();
     command.args(["build", "--release", "--quiet"]);
@@ -40,20 +40,5 @@ pub(crate) fn release(packages: &[&str]) -> Result<PathBuf> {
         command.args(["-p", package]);
     });
     check(&mut command)?;
-    Ok(target().join("release"))
-}
-
-/// The same, linked statically against the C library, for a machine that has none.
-pub(crate) fn release_static(packages: &[&str]) -> Result<PathBuf> {
-    let folder = target().join("static");
-    let mut command = cargo();
-    command
-        .args(["build", "--release", "--quiet", "--target", TARGET, "--target-dir"])
-        .arg(&folder);
-    packages.iter().for_each(|package| {
-        command.args(["-p", package]);
-    });
-    command.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
-    check(&mut command)?;
-    Ok(folder.join(TARGET).join("release"))
+    Ok(target().join(TARGET).join("release"))
 }

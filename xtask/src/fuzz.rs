@@ -31,9 +31,6 @@ const FLAGS: &[&str] = &[
     "--cfg=fuzzing",
 ];
 
-/// With it, flags in the environment do not reach build scripts, which could not be linked.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
-
 pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
     let mut chosen = Vec::new();
     let mut seconds = 60;
@@ -103,12 +100,12 @@ fn fuzz(target: &str, seconds: u64, corpora: &[&Path]) -> Result<()> {
 fn build_target(target: &str) -> Result<PathBuf> {
     let folder = build::root().join("fuzz/target");
     let mut command = build::cargo();
-    command.args(["build", "--quiet", "--release", "--target", TARGET, "--bin", target]);
+    command.args(["build", "--quiet", "--release", "--target", build::TARGET, "--bin", target]);
     command.arg("--manifest-path").arg(build::root().join("fuzz/Cargo.toml"));
     command.arg("--target-dir").arg(&folder);
     command.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
     build::check(&mut command)?;
-    Ok(folder.join(TARGET).join("release").join(target))
+    Ok(folder.join(build::TARGET).join("release").join(target))
 }
 
 fn folder(kind: &str, target: &str) -> Result<PathBuf> {

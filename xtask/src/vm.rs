@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
         print!("{USAGE}");
         return Ok(ExitCode::SUCCESS);
     };
-    let vm_init = build::release_static(&["vm"])?.join("vm-init");
+    let vm_init = build::release(&["vm"])?.join("vm-init");
     let (machine, job) = describe(&options, &vm_init)?;
     let outcome = if options.tino {
         let tino = build::release(&["tino"])?.join("tino");

@@ -108,7 +108,7 @@ fn peers(choice: &Choice, report: &mut Report) -> Result<()> {
 
 fn vm(choice: &Choice, report: &mut Report) -> Result<()> {
     let programs = build::release(&["tino", "e2e", "vm"])?;
-    let vm_init = build::release_static(&["vm"])?.join("vm-init");
+    let vm_init = build::release(&["vm"])?.join("vm-init");
     let mut tests = Command::new(programs.join("vm-tests"));
     // A machine takes a while to boot when two others do as well.
     tests.args(["--time-limit", "180"]).args(&choice.filter).env("VM_INIT", &vm_init);

@@ -1,0 +1,6 @@
+//! What containers are made of, one folder for each concern of the kernel.
+//!
+//! The folders never use each other, `path` excepted; only the runtime's parent and child put
+//! them together. Nothing here knows an OCI type, parses a configuration, prints or exits.
+
+#![forbid(unsafe_code)]

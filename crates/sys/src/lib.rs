@@ -1,0 +1,10 @@
+//! Typed system calls that rustix lacks, and the error that all of our crates use for one.
+//!
+//! It has the only `unsafe` code outside `tino`. It decides nothing: no paths are made safe, no
+//! order is kept, nothing is retried but what `signal(7)` interrupts.
+
+mod error;
+
+pub use error::{Error, OrError};
+/// The wrappers that exist already; a caller takes them from here, so that there is one version.
+pub use rustix;
