@@ -4,3 +4,5 @@
 //! them together. Nothing here knows an OCI type, parses a configuration, prints or exits.
 
 #![forbid(unsafe_code)]
+
+pub mod namespace;

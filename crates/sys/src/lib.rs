@@ -4,6 +4,7 @@
 //! order is kept, nothing is retried but what `signal(7)` interrupts.
 
 mod error;
+pub mod process;
 
 pub use error::{Error, OrError};
 /// The wrappers that exist already; a caller takes them from here, so that there is one version.
