@@ -1,0 +1,10 @@
+//! Images: where they come from, where they are kept, and the root file systems that they become.
+//!
+//! It never mounts anything, starts no container, and prints nothing.
+
+#![forbid(unsafe_code)]
+
+mod hash;
+
+pub use hash::Hasher;
+pub use spec::image::Digest;
