@@ -6,3 +6,5 @@
 #![forbid(unsafe_code)]
 
 pub mod image;
+pub mod json;
+pub mod runtime;

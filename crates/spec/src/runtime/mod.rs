@@ -1,0 +1,99 @@
+//! The runtime specification, version 1.3: what `config.json` holds, and the documents that a
+//! runtime writes. Sections for other systems than Linux count as unknown fields.
+
+mod device;
+mod features;
+mod hooks;
+mod linux;
+mod mount;
+mod process;
+mod resources;
+mod schedule;
+mod seccomp;
+mod state;
+
+pub use device::{Device, DeviceKind, DeviceRule, DeviceRuleKind, NetDevice};
+pub use features::*;
+pub use hooks::{Hook, Hooks};
+pub use linux::*;
+pub use mount::{Mount, Propagation, Root};
+pub use process::{Capabilities, ConsoleSize, Process, Rlimit, User};
+pub use resources::*;
+pub use schedule::*;
+pub use seccomp::*;
+pub use state::{ContainerProcessState, SECCOMP_FD_NAME, State, Status};
+
+use crate::json::{Map, Problem, Text, object};
+
+/// The version of the specification that these types follow.
+pub const VERSION: &str = "1.3.0";
+
+object! {
+    /// `config.json`.
+    pub struct Spec<'a>, check check_spec {
+        /// The version of the specification that the file follows: `1.x.y`.
+        required oci_version: Text<'a> = "ociVersion",
+        /// The container's root file system.
+        required root: Root<'a> = "root",
+        /// What runs in the container. A container cannot be started without one.
+        optional process: Option<Process<'a>> = "process",
+        /// The name in the container's UTS namespace.
+        optional hostname: Text<'a> = "hostname",
+        /// The NIS domain name in the container's UTS namespace.
+        optional domainname: Text<'a> = "domainname",
+        /// File systems, in the order in which they are mounted.
+        optional mounts: Vec<Mount<'a>> = "mounts",
+        /// Programs that run at certain points of the container's life.
+        optional hooks: Hooks<'a> = "hooks",
+        /// Anything the caller likes.
+        optional annotations: Map<'a, Text<'a>> = "annotations",
+        /// All that only Linux has.
+        optional linux: Linux<'a> = "linux",
+    }
+}
+
+/// The kernel's `__NEW_UTS_LEN`.
+const UTS_NAME_LENGTH: usize = 64;
+
+fn check_spec(spec: &Spec<'_>) -> Result<(), Problem> {
+    check_version(&spec.oci_version)?;
+    for (field, name) in [("hostname", &spec.hostname), ("domainname", &spec.domainname)] {
+        if name.len() > UTS_NAME_LENGTH {
+            let what = format_args!("{name:?} is longer than {UTS_NAME_LENGTH} bytes");
+            return Err(Problem::at(field, what));
+        }
+    }
+    Ok(())
+}
+
+/// Any 1.x.y will do: a later version only adds fields. What follows it (`-rc1`, `+dev`) tells us
+/// nothing.
+fn check_version(version: &str) -> Result<(), Problem> {
+    let numbers = version.split(['-', '+']).next().unwrap_or_default();
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit());
+    let parts: Vec<&str> = numbers.split('.').collect();
+    match parts[..] {
+        ["1", minor, patch] if is_number(minor) && is_number(patch) => Ok(()),
+        _ => Err(Problem::at("ociVersion", format_args!("{version:?} is not a version 1.x.y"))),
+    }
+}
+
+/// The first value that is there twice, with the index of the second.
+fn repeated<T: PartialEq>(values: impl Iterator<Item = T>) -> Option<(usize, T)> {
+    let mut seen = Vec::new();
+    for (index, value) in values.enumerate() {
+        if seen.contains(&value) {
+            return Some((index, value));
+        }
+        seen.push(value);
+    }
+    None
+}
+
+/// The problem of a number that is not in the range of its field.
+fn out_of_range<T: std::fmt::Display>(field: &str, value: T, low: T, high: T) -> Problem {
+    Problem::at(field, format_args!("{value} is not from {low} to {high}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+use super::Spec;
+use crate::json::parse;
+
+fn spec(text: &str) -> Result<Spec<'_>, String> {
+    parse(text.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// The error for a configuration with this text among its fields.
+fn error(field: &str) -> String {
+    let text = format!(r#"{{"ociVersion":"1.0.2","root":{{"path":"rootfs"}},{field}}}"#);
+    spec(&text).expect_err(field)
+}
+
+#[test]
+fn the_smallest_configuration() {
+    let spec = spec(r#"{"ociVersion":"1.0.2-dev","root":{"path":"rootfs"}}"#).unwrap();
+    assert_eq!(spec.root.path, "rootfs");
+    assert_eq!(spec.process, None);
+    assert_eq!(spec.linux, super::Linux::default());
+}
+
+#[test]
+fn any_version_1_will_do() {
+    for version in ["1.0.0", "1.3.0", "1.99.7", "1.0.0-rc5", "1.2.0+dev"] {
+        spec(&format!(r#"{{"ociVersion":"{version}","root":{{"path":"r"}}}}"#)).unwrap();
+    }
+    for version in ["", "1", "1.0", "2.0.0", "0.9.0", "1.0.x", "1..0", "1.0.0.0", "11.0.0"] {
+        let text = format!(r#"{{"ociVersion":"{version}","root":{{"path":"r"}}}}"#);
+        let error = spec(&text).expect_err(version);
+        assert!(error.starts_with("ociVersion: "), "{version}: {error}");
+    }
+}
+
+#[test]
+fn wrong_values_are_named_by_their_path() {
+    let process = |field: &str| {
+        format!(r#""process":{{"cwd":"/","args":["a"],"user":{{"uid":0,"gid":0}},{field}}}"#)
+    };
+    let linux = |field: &str| format!(r#""linux":{{{field}}}"#);
+    let resources = |field: &str| linux(&format!(r#""resources":{{{field}}}"#));
+    let seccomp =
+        |field: &str| linux(&format!(r#""seccomp":{{"defaultAction":"SCMP_ACT_ALLOW",{field}}}"#));
+    let cases = [
+        (r#""root":{}"#.to_owned(), "root.path: missing, but required"),
+        (r#""root":{"path":""}"#.to_owned(), "root.path: empty"),
+        (format!(r#""hostname":"{}""#, "h".repeat(65)), "hostname: "),
+        (process(r#""cwd":"tmp""#), r#"process.cwd: "tmp" is not absolute"#),
+        (process(r#""args":[]"#), "process.args: empty"),
+        (process(r#""user":{"uid":-1}"#), "process.user.uid: expected a whole number from 0 to 4294967295, found -1"),
+        (process(r#""user":{"umask":512}"#), "process.user.umask: 512 is not from 0 to 511"),
+        (process(r#""oomScoreAdj":1001"#), "process.oomScoreAdj: 1001 is not from -1000 to 1000"),
+        (process(r#""rlimits":[{"type":"A","hard":1,"soft":1},{"type":"A","hard":1,"soft":1}]"#), r#"process.rlimits[1].type: "A" is there twice"#),
+        (process(r#""scheduler":{"policy":"SCHED_FAST"}"#), r#"process.scheduler.policy: "SCHED_FAST" is not one of SCHED_OTHER, "#),
+        (process(r#""scheduler":{"policy":"SCHED_OTHER","nice":20}"#), "process.scheduler.nice: 20 is not from -20 to 19"),
+        (process(r#""ioPriority":{"class":"IOPRIO_CLASS_BE","priority":8}"#), "process.ioPriority.priority: 8 is not from 0 to 7"),
+        (process(r#""consoleSize":{"height":65536}"#), "process.consoleSize.height: "),
+        (r#""mounts":[{"type":"proc"}]"#.to_owned(), "mounts[0].destination: missing, but required"),
+        (r#""mounts":[{"destination":"/a","uidMappings":[{"containerID":0,"hostID":0,"size":1}]}]"#.to_owned(), "mounts[0].gidMappings: missing beside uidMappings"),
+        (r#""hooks":{"poststop":[{"path":"bin/x"}]}"#.to_owned(), r#"hooks.poststop[0].path: "bin/x" is not absolute"#),
+        (r#""hooks":{"prestart":[{"path":"/x","timeout":0}]}"#.to_owned(), "hooks.prestart[0].timeout: 0 is not more than 0 seconds"),
+        (linux(r#""namespaces":[{"type":"net"}]"#), r#"linux.namespaces[0].type: "net" is not one of cgroup, ipc, mount, network, pid, time, user, uts"#),
+        (linux(r#""namespaces":[{"type":"pid"},{"type":"ipc"},{"type":"pid"}]"#), "linux.namespaces[2].type: pid is there twice"),
+        (linux(r#""uidMappings":[{"containerID":0,"hostID":1,"size":4294967295}]"#), "linux.uidMappings[0].size: 4294967295 does not fit"),
+        (linux(r#""uidMappings":[{"containerID":0,"hostID":1,"size":0}]"#), "linux.uidMappings[0].size: 0 does not fit"),
+        (linux(r#""timeOffsets":{"realtime":{"secs":1}}"#), r#"linux.timeOffsets: "realtime" is neither"#),
+        (linux(r#""timeOffsets":{"boottime":{"nanosecs":1000000000}}"#), "linux.timeOffsets.boottime.nanosecs: 1000000000 is not from 0 to 999999999"),
+        (linux(r#""devices":[{"path":"dev/x","type":"c"}]"#), r#"linux.devices[0].path: "dev/x" is not absolute"#),
+        (linux(r#""devices":[{"path":"/dev/x","type":"d"}]"#), r#"linux.devices[0].type: "d" is not one of c, b, u, p"#),
+        (linux(r#""devices":[{"path":"/dev/x","type":"c","major":-1}]"#), "linux.devices[0].major: -1 is not from 0 to 4294967295"),
+        (linux(r#""rootfsPropagation":"public""#), r#"linux.rootfsPropagation: "public" is not one of private, "#),
+        (linux(r#""personality":{"domain":"LINUX","flags":["X"]}"#), r#"linux.personality.flags[0]: "X", but no flag is defined"#),
+        (linux(r#""memoryPolicy":{"mode":"MPOL_X"}"#), r#"linux.memoryPolicy.mode: "MPOL_X" is not one of "#),
+        (resources(r#""memory":{"limit":-5}"#), "linux.resources.memory.limit: -5 is neither a number of bytes nor -1 for no limit"),
+        (resources(r#""memory":{"swappiness":101}"#), "linux.resources.memory.swappiness: 101 is not from 0 to 100"),
+        (resources(r#""cpu":{"idle":2}"#), "linux.resources.cpu.idle: 2 is not from 0 to 1"),
+        (resources(r#""devices":[{"allow":true,"access":"rx"}]"#), r#"linux.resources.devices[0].access: "rx" has other letters than rwm"#),
+        (resources(r#""devices":[{"allow":true,"type":"p"}]"#), r#"linux.resources.devices[0].type: "p" is not one of a, c, b"#),
+        (resources(r#""rdma":{"mlx5_1":{"hcaHandles":-1}}"#), "linux.resources.rdma.mlx5_1.hcaHandles: "),
+        (seccomp(r#""defaultAction":"ALLOW""#), r#"linux.seccomp.defaultAction: "ALLOW" is not one of SCMP_ACT_KILL, "#),
+        (seccomp(r#""flags":["X"]"#), r#"linux.seccomp.flags[0]: "X" is not one of "#),
+        (seccomp(r#""syscalls":[{"names":["a"],"action":"SCMP_ACT_ERRNO","args":[{"index":6,"op":"SCMP_CMP_EQ"}]}]"#), "linux.seccomp.syscalls[0].args[0].index: 6 is not from 0 to 5"),
+        (seccomp(r#""syscalls":[{"names":["a"],"action":"SCMP_ACT_ERRNO","args":[{"index":0,"op":"EQ"}]}]"#), r#"linux.seccomp.syscalls[0].args[0].op: "EQ" is not one of "#),
+    ];
+    for (field, expected) in cases {
+        let found = error(&field);
+        assert!(found.starts_with(expected), "{field}: {found}");
+    }
+}
