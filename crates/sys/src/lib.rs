@@ -5,6 +5,7 @@
 
 mod error;
 pub mod process;
+pub mod seccomp;
 
 pub use error::{Error, OrError};
 /// The wrappers that exist already; a caller takes them from here, so that there is one version.
