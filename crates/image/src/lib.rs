@@ -4,7 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+mod file;
 mod hash;
+pub mod reference;
+pub mod transport;
 
 pub use hash::Hasher;
 pub use spec::image::Digest;
