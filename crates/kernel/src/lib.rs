@@ -5,5 +5,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cgroup;
 pub mod namespace;
 pub mod seccomp;

@@ -1,0 +1,97 @@
+//! Making folders, all or none.
+
+use sys::rustix::io::Errno;
+
+use super::error::{Error, Result};
+use super::folder::Folder;
+use super::group::Group;
+use super::resources::Resources;
+
+/// A group that is known by its folders, none of which need exist.
+pub(super) trait Unmade {
+    /// Finds what the user wrote wrong.
+    fn check(&self, resources: &Resources) -> Result<()>;
+
+    /// Makes the folders and sets the limits. `None` when that is not permitted.
+    fn create(
+        self: Box<Self>,
+        resources: &Resources,
+        creation: &mut Creation,
+    ) -> Result<Option<Box<dyn Group>>>;
+}
+
+/// The folders that were made; dropping it takes them back, [`Creation::keep`] keeps them.
+#[derive(Debug)]
+pub(super) struct Creation {
+    made: Vec<Folder>,
+    /// Whether denials are expected.
+    rootless: bool,
+    denied: Option<sys::Error>,
+}
+
+impl Creation {
+    pub(super) fn new(rootless: bool) -> Creation {
+        Creation { rootless, made: Vec::new(), denied: None }
+    }
+
+    /// Makes a folder and those above. False when it may not be made, which only counts as an
+    /// error for those with rights.
+    pub(super) fn make(&mut self, folder: &Folder) -> Result<bool> {
+        match self.make_with_parents(folder) {
+            Ok(true) => Ok(true),
+            Ok(false) => refuse_occupied(folder).map(|()| true),
+            Err(error) if self.rootless && is_denial(error.errno) => {
+                self.denied = Some(error);
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn make_with_parents(&mut self, folder: &Folder) -> Result<bool, sys::Error> {
+        let made = match folder.create() {
+            Err(error) if error.errno == Errno::NOENT && !folder.path().is_empty() => {
+                self.make_with_parents(&folder.parent())?;
+                folder.create()?
+            }
+            other => other?,
+        };
+        if made {
+            self.made.push(Folder::at(folder.path()));
+        }
+        Ok(made)
+    }
+
+    /// Why a folder could not be made.
+    pub(super) fn denied(&mut self) -> Option<sys::Error> {
+        self.denied.take()
+    }
+
+    /// The group is complete.
+    pub(super) fn keep(mut self) {
+        self.made.clear();
+    }
+}
+
+impl Drop for Creation {
+    fn drop(&mut self) {
+        for folder in self.made.iter().rev() {
+            // The error that led here is the one to tell; what cannot be removed is in use by
+            // somebody who came meanwhile.
+            let _ = folder.remove_alone();
+        }
+    }
+}
+
+fn is_denial(errno: Errno) -> bool {
+    matches!(errno, Errno::ACCESS | Errno::PERM | Errno::ROFS)
+}
+
+/// A group that was there may be used when it is empty: its owner made it for the container, or an
+/// earlier attempt was killed.
+fn refuse_occupied(folder: &Folder) -> Result<()> {
+    match folder.pids()?.len() {
+        0 => Ok(()),
+        processes => Err(Error::NotEmpty { processes, path: folder.path().to_owned() }),
+    }
+}

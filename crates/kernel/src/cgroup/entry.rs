@@ -1,0 +1,32 @@
+//! How a new process gets into a group.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use super::folder;
+
+/// What a process must do to be in a group from its first instruction on.
+///
+/// Writing a process id into `cgroup.procs` from outside waits for all processors to pass through
+/// a quiet state, some 10 ms. Both ways here do not: a process of v2 is born in its group
+/// (`CLONE_INTO_CGROUP`); for v1 the child, while it has one thread, moves that thread.
+#[derive(Debug, Default)]
+pub struct Entry {
+    pub(super) folder: Option<OwnedFd>,
+    pub(super) tasks: Vec<OwnedFd>,
+}
+
+impl Entry {
+    /// The folder for `CLONE_INTO_CGROUP`, if there is a v2 group.
+    pub fn clone_into(&self) -> Option<BorrowedFd<'_>> {
+        self.folder.as_ref().map(|folder| folder.as_fd())
+    }
+
+    /// Moves the calling thread into all v1 groups. To be called in the child, before it makes
+    /// threads, execs or unshares anything. It allocates nothing unless it fails.
+    ///
+    /// # Errors
+    /// The kernel's, with the number of the hierarchy in the order of [`super::Group::folders`].
+    pub fn enter(&self) -> Result<(), sys::Error> {
+        self.tasks.iter().try_for_each(|tasks| folder::write(tasks, "0"))
+    }
+}

@@ -1,0 +1,102 @@
+//! What can go wrong with a control group.
+
+/// A failure, with the blame visible: a value the user wrote, this machine, or a system call.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A resource that cannot be what the user wrote, on any machine or with the cgroup version
+    /// of this one. `field` is its place below `linux.resources`, as in `memory.limit`.
+    #[error("{field}: {reason}")]
+    Resource {
+        /// The place below `linux.resources`.
+        field: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A resource whose controller this machine does not have, or did not delegate.
+    #[error("{field}: there is no {controller} controller here")]
+    NoController {
+        /// The place below `linux.resources`.
+        field: String,
+        /// Who would have to keep the limit.
+        controller: String,
+    },
+    /// The groups above could not be told to let the group have a controller.
+    #[error("{field}: the {controller} controller cannot be handed down to the cgroup: {source}")]
+    HandDown {
+        /// The place below `linux.resources`.
+        field: String,
+        /// Who would have to keep the limit.
+        controller: String,
+        /// What the kernel answered; EBUSY when a group above has processes of its own.
+        source: sys::Error,
+    },
+    /// The kernel refused a value.
+    #[error("{field}: cannot write {value:?} to {file}: {source}")]
+    Write {
+        /// The place below `linux.resources`.
+        field: String,
+        /// The file in the group's folder.
+        file: String,
+        /// What was to be written.
+        value: String,
+        /// What the kernel answered.
+        source: sys::Error,
+    },
+    /// A `cgroupsPath` that names no group a container may have.
+    #[error("cgroupsPath: {0}")]
+    Path(String),
+    /// Limits were asked for, but this user may not make a group.
+    #[error("cannot limit resources: no cgroup can be made: {0}")]
+    NotPermitted(sys::Error),
+    /// The group exists and has processes: two containers would share one.
+    #[error("container's cgroup is not empty: {processes} process(es) found in {path}")]
+    NotEmpty {
+        /// How many there are.
+        processes: usize,
+        /// The group's folder.
+        path: String,
+    },
+    /// Nothing may start in a group that is frozen: it would hang.
+    #[error("container's cgroup {0} is frozen")]
+    Frozen(String),
+    /// The memory in use is above the limit that is to be set, and `memory.checkBeforeUpdate` is on.
+    #[error("memory.limit: {limit} bytes are less than the {usage} in use")]
+    MemoryInUse {
+        /// The new limit.
+        limit: i64,
+        /// What the group uses.
+        usage: i64,
+    },
+    /// Processes that did not end, or did not freeze, in time.
+    #[error("{what} took longer than {seconds} s")]
+    TimedOut {
+        /// What was waited for.
+        what: String,
+        /// For how long.
+        seconds: u64,
+    },
+    /// Text from the kernel that is not what it should be.
+    #[error("{file}: unexpected text: {text:?}")]
+    Unexpected {
+        /// Where it was read.
+        file: String,
+        /// The text.
+        text: String,
+    },
+    /// The operation needs a group, and the container has none.
+    #[error("the container has no cgroup: {0} is not possible")]
+    NoGroup(&'static str),
+    /// A system call.
+    #[error(transparent)]
+    System(#[from] sys::Error),
+}
+
+impl Error {
+    /// A value that cannot be.
+    pub(super) fn resource(field: impl Into<String>, reason: impl Into<String>) -> Error {
+        Error::Resource { field: field.into(), reason: reason.into() }
+    }
+}
+
+/// What everything here returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

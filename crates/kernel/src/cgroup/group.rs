@@ -1,0 +1,135 @@
+//! The one interface to a container's group.
+
+use serde::{Deserialize, Serialize};
+
+use super::entry::Entry;
+use super::error::{Error, Result};
+use super::resources::Resources;
+
+/// A container's group of processes, whatever this machine makes groups with.
+pub trait Group {
+    /// What a new process needs to be in the group from its first instruction on.
+    ///
+    /// # Errors
+    /// The group is gone, or frozen: a process that entered would never run.
+    fn entry(&self) -> Result<Entry>;
+
+    /// As [`Group::entry`], for groups below that exist already (`exec --cgroup`).
+    ///
+    /// # Errors
+    /// There is no such group, or it is frozen.
+    fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry>;
+
+    /// Moves a running process in. Slow, see [`Entry`]; for processes that exist already.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn add(&self, pid: i32) -> Result<()>;
+
+    /// Changes limits; what is not in `resources` stays as it is.
+    ///
+    /// # Errors
+    /// A value that cannot be, or that the kernel refuses; earlier ones have been set by then.
+    fn update(&self, resources: &Resources) -> Result<()>;
+
+    /// Stops all processes, and returns when they stand still.
+    ///
+    /// # Errors
+    /// The kernel's, or some process did not stop in time; then they run again.
+    fn freeze(&self) -> Result<()>;
+
+    /// Lets them run again.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn thaw(&self) -> Result<()>;
+
+    /// Whether they stand still, or are about to.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn is_frozen(&self) -> Result<bool>;
+
+    /// Kills all processes, frozen ones too, and those they start meanwhile. Returns when none
+    /// is left.
+    ///
+    /// # Errors
+    /// The kernel's, or some process does not end.
+    fn kill(&self) -> Result<()>;
+
+    /// All processes, those in groups below included.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn pids(&self) -> Result<Vec<i32>>;
+
+    /// Kills what is left and removes the group, those below first. Also fine when it is gone.
+    ///
+    /// # Errors
+    /// What remains after everything else was removed.
+    fn remove(&self) -> Result<()>;
+
+    /// What another process needs to find the group again.
+    fn description(&self) -> Description;
+}
+
+/// Where a group is, for the container's state: [`Description::open`] gives the group back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// The folders of v1, with the controllers of each as `/proc/self/cgroup` spells them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub v1: Vec<(String, String)>,
+    /// The folder of v2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub v2: Option<String>,
+    /// Whether the user had no right to some of it, so that denials are expected.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rootless: bool,
+}
+
+/// A group below a container's, for `exec --cgroup [CONTROLLERS:]PATH`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubGroup {
+    /// On v1 only the hierarchies of these controllers; `None`: all.
+    pub controllers: Option<String>,
+    /// From the container's group.
+    pub path: String,
+}
+
+impl SubGroup {
+    /// Takes `[CONTROLLERS:]PATH` apart.
+    ///
+    /// # Errors
+    /// `..` in the path.
+    pub fn parse(text: &str) -> Result<SubGroup> {
+        let (controllers, path) = match text.split_once(':') {
+            Some((controllers, path)) => (Some(controllers.to_owned()), path),
+            None => (None, text),
+        };
+        if path.split('/').any(|name| name == "..") || path.contains('\0') {
+            return Err(Error::Path(format!("{path:?} leads out of the container's group")));
+        }
+        let names: Vec<_> =
+            path.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
+        Ok(SubGroup { controllers, path: names.join("/") })
+    }
+
+    /// The path below a folder.
+    pub(super) fn below(&self, folder: &str) -> String {
+        if self.path.is_empty() { folder.to_owned() } else { format!("{folder}/{}", self.path) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SubGroup;
+
+    #[test]
+    fn sub_groups_stay_below() {
+        let parsed = SubGroup::parse("cpu,cpuacct:/a//b/.").unwrap();
+        assert_eq!(parsed.controllers.as_deref(), Some("cpu,cpuacct"));
+        assert_eq!(parsed.below("/x"), "/x/a/b");
+        assert_eq!(SubGroup::parse("/").unwrap().below("/x"), "/x");
+        assert!(SubGroup::parse("a/../../b").is_err());
+    }
+}

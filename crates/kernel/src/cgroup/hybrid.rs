@@ -1,0 +1,128 @@
+//! Controllers of v1 and a tree of v2 side by side, as systemd calls hybrid.
+//!
+//! Limits are kept by v1 as far as it has the controllers, and the others by v2. Processes are
+//! frozen, killed and waited for by v2, which can do it at once and tell when it is done.
+
+use super::creation::{Creation, Unmade};
+use super::entry::Entry;
+use super::error::Result;
+use super::group::{Description, Group, SubGroup};
+use super::resources::Resources;
+use super::v1::V1;
+use super::v2::{Current, V2};
+use super::write::{Controller, Write};
+
+/// The group in both.
+#[derive(Debug)]
+pub(super) struct Hybrid {
+    v1: V1,
+    v2: V2,
+}
+
+/// Limits by who keeps them.
+struct Limits {
+    v1: Vec<Write>,
+    v2: Vec<Write>,
+}
+
+impl Hybrid {
+    pub(super) fn new(v1: V1, v2: V2) -> Hybrid {
+        Hybrid { v1, v2 }
+    }
+
+    fn limits(&self, resources: &Resources, current: &Current) -> Result<Limits> {
+        let v1_has = |controller: Controller| self.v1.folder(controller.name()).is_some();
+        Ok(Limits {
+            v1: V1::limits(resources, v1_has)?,
+            v2: V2::limits(resources, current, |controller| !v1_has(controller))?,
+        })
+    }
+
+    fn apply(&self, limits: &Limits) -> Result<()> {
+        self.v1.apply(&limits.v1)?;
+        self.v2.apply(&limits.v2, &[])
+    }
+
+    fn apply_devices(&self, resources: &Resources, is_new: bool) -> Result<()> {
+        match self.v1.folder("devices") {
+            Some(_) => self.v1.apply_devices(resources, is_new),
+            None => self.v2.apply_devices(resources),
+        }
+    }
+}
+
+impl Unmade for Hybrid {
+    fn check(&self, resources: &Resources) -> Result<()> {
+        self.v1.check_devices(resources)?;
+        self.limits(resources, &Current::default()).map(drop)
+    }
+
+    fn create(
+        mut self: Box<Self>,
+        resources: &Resources,
+        creation: &mut Creation,
+    ) -> Result<Option<Box<dyn Group>>> {
+        self.v1.make(creation)?;
+        let has_v2 = self.v2.make(creation)?;
+        if !has_v2 {
+            let v1: Box<dyn Unmade> = Box::new(self.v1);
+            return v1.create(resources, creation);
+        }
+        self.apply(&self.limits(resources, &Current::default())?)?;
+        self.apply_devices(resources, true)?;
+        Ok(Some(self))
+    }
+}
+
+impl Group for Hybrid {
+    fn entry(&self) -> Result<Entry> {
+        self.entry_below(&[])
+    }
+
+    fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry> {
+        let v2 = self.v2.entry_below(groups)?;
+        Ok(Entry { tasks: self.v1.tasks(groups)?, ..v2 })
+    }
+
+    fn add(&self, pid: i32) -> Result<()> {
+        self.v1.add(pid)?;
+        self.v2.add(pid)
+    }
+
+    fn update(&self, resources: &Resources) -> Result<()> {
+        self.apply(&self.limits(resources, &self.v2.current(resources)?)?)?;
+        self.apply_devices(resources, false)
+    }
+
+    fn freeze(&self) -> Result<()> {
+        self.v2.freeze()
+    }
+
+    fn thaw(&self) -> Result<()> {
+        self.v2.thaw()
+    }
+
+    fn is_frozen(&self) -> Result<bool> {
+        self.v2.is_frozen()
+    }
+
+    fn kill(&self) -> Result<()> {
+        self.v2.kill()?;
+        // A process with rights of its own may have left one tree and not the other.
+        self.v1.kill()
+    }
+
+    fn pids(&self) -> Result<Vec<i32>> {
+        self.v2.pids()
+    }
+
+    fn remove(&self) -> Result<()> {
+        let v2 = self.v2.remove();
+        self.v1.remove()?;
+        v2
+    }
+
+    fn description(&self) -> Description {
+        Description { v1: self.v1.describe(), ..self.v2.description() }
+    }
+}

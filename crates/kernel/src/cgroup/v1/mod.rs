@@ -1,0 +1,286 @@
+//! cgroup v1: a hierarchy, and so a folder, for each controller.
+
+pub(super) mod devices;
+pub(super) mod limits;
+
+use std::os::fd::OwnedFd;
+
+use super::creation::{Creation, Unmade};
+use super::entry::Entry;
+use super::error::{Error, Result};
+use super::folder::Folder;
+use super::group::{Description, Group, SubGroup};
+use super::processes::{self, Deadline};
+use super::resources::Resources;
+use super::write::{self, Controller, Write};
+
+/// The group's folders.
+#[derive(Debug)]
+pub(super) struct V1 {
+    /// With the controllers as `/proc/self/cgroup` spells them.
+    folders: Vec<(String, Folder)>,
+    /// Whether denials are expected.
+    rootless: bool,
+}
+
+impl V1 {
+    /// The group at these folders, which need not exist.
+    pub(super) fn at(folders: &[(String, String)], rootless: bool) -> V1 {
+        let open = |(names, path): &(String, String)| (names.clone(), Folder::at(path.as_str()));
+        V1 { folders: folders.iter().map(open).collect(), rootless }
+    }
+
+    /// Makes the folders; without rights, those that may be made.
+    pub(super) fn make(&mut self, creation: &mut Creation) -> Result<()> {
+        let mut made = Vec::with_capacity(self.folders.len());
+        for (names, folder) in std::mem::take(&mut self.folders) {
+            if !creation.make(&folder)? {
+                continue;
+            }
+            if has(&names, "cpuset") {
+                inherit_cpu_set(&folder)?;
+            }
+            made.push((names, folder));
+        }
+        self.folders = made;
+        Ok(())
+    }
+
+    /// The folder of a controller.
+    pub(super) fn folder(&self, controller: &str) -> Option<&Folder> {
+        self.folders.iter().find(|(names, _)| has(names, controller)).map(|(_, folder)| folder)
+    }
+
+    /// What to write for the controllers that `takes` names.
+    pub(super) fn limits(
+        resources: &Resources,
+        takes: impl Fn(Controller) -> bool,
+    ) -> Result<Vec<Write>> {
+        let mut writes = Vec::new();
+        for controller in Controller::ALL.into_iter().filter(|controller| takes(*controller)) {
+            writes.extend(limits::of(controller, resources)?);
+        }
+        Ok(writes)
+    }
+
+    fn all_limits(resources: &Resources) -> Result<Vec<Write>> {
+        if let Some((file, _)) = resources.unified.first() {
+            return Err(Error::resource(format!("unified.{file}"), "this needs cgroup v2"));
+        }
+        V1::limits(resources, |_| true)
+    }
+
+    /// Writes them.
+    pub(super) fn apply(&self, writes: &[Write]) -> Result<()> {
+        write::perform(writes, |write| {
+            let found = write.controller.and_then(|controller| self.folder(controller.name()));
+            found.ok_or_else(|| write.no_controller())
+        })
+    }
+
+    /// Sets the list of devices; without rights nobody can.
+    pub(super) fn apply_devices(&self, resources: &Resources, is_new: bool) -> Result<()> {
+        match &resources.devices {
+            Some(rules) if !self.rootless => devices::apply(self.folder("devices"), rules, is_new),
+            _ => Ok(()),
+        }
+    }
+
+    /// Finds what v1 cannot express.
+    pub(super) fn check_devices(&self, resources: &Resources) -> Result<()> {
+        match (&resources.devices, self.folder("devices")) {
+            (Some(rules), Some(_)) => devices::check(rules),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens what a process writes into to move itself, in each hierarchy.
+    pub(super) fn tasks(&self, below: &[SubGroup]) -> Result<Vec<OwnedFd>> {
+        let open = |(names, folder): &(String, Folder)| {
+            let wanted = below.iter().rev().find(|it| {
+                let controllers = it.controllers.as_deref();
+                controllers.is_none_or(|wanted| wanted.split(',').all(|one| has(names, one)))
+            });
+            Ok(match wanted {
+                Some(group) => Folder::at(group.below(folder.path())).open_only("tasks")?,
+                None => folder.open_only("tasks")?,
+            })
+        };
+        self.folders.iter().map(open).collect()
+    }
+
+    /// Removes all folders. False when some still had a process; the others are gone then.
+    pub(super) fn try_remove(&self) -> Result<bool> {
+        let mut all = true;
+        let mut first_error = None;
+        for (_, folder) in &self.folders {
+            match folder.remove() {
+                Ok(removed) => all &= removed,
+                Err(error) => _ = first_error.get_or_insert(error),
+            }
+        }
+        first_error.map_or(Ok(all), |error| Err(error.into()))
+    }
+
+    pub(super) fn describe(&self) -> Vec<(String, String)> {
+        let describe =
+            |(names, folder): &(String, Folder)| (names.clone(), folder.path().to_owned());
+        self.folders.iter().map(describe).collect()
+    }
+
+    fn freezer(&self) -> Result<&Folder> {
+        self.folder("freezer").ok_or(Error::NoGroup("freezing without a freezer controller"))
+    }
+
+    fn first(&self) -> Result<&Folder> {
+        // The freezer's if there is one: it has no rules of its own about who may be in it.
+        let (_, any) = self.folders.first().ok_or(Error::NoGroup("looking for its processes"))?;
+        Ok(self.folder("freezer").unwrap_or(any))
+    }
+
+    fn refuse_frozen(&self) -> Result<()> {
+        match self.folder("freezer") {
+            Some(freezer) if self.is_frozen()? => Err(Error::Frozen(freezer.path().to_owned())),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Unmade for V1 {
+    fn check(&self, resources: &Resources) -> Result<()> {
+        self.check_devices(resources)?;
+        V1::all_limits(resources).map(drop)
+    }
+
+    fn create(
+        mut self: Box<Self>,
+        resources: &Resources,
+        creation: &mut Creation,
+    ) -> Result<Option<Box<dyn Group>>> {
+        self.make(creation)?;
+        if self.folders.is_empty() {
+            return Ok(None);
+        }
+        self.apply(&V1::all_limits(resources)?)?;
+        self.apply_devices(resources, true)?;
+        Ok(Some(self))
+    }
+}
+
+impl Group for V1 {
+    fn entry(&self) -> Result<Entry> {
+        self.entry_below(&[])
+    }
+
+    fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry> {
+        self.refuse_frozen()?;
+        Ok(Entry { folder: None, tasks: self.tasks(groups)? })
+    }
+
+    fn add(&self, pid: i32) -> Result<()> {
+        for (_, folder) in &self.folders {
+            folder.write("cgroup.procs", &pid.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn update(&self, resources: &Resources) -> Result<()> {
+        self.apply(&V1::all_limits(resources)?)?;
+        self.apply_devices(resources, false)
+    }
+
+    fn freeze(&self) -> Result<()> {
+        let freezer = self.freezer()?;
+        let mut deadline = Deadline::new("freezing");
+        loop {
+            // Written each time: a process that forks just then needs to be told again.
+            freezer.write("freezer.state", "FROZEN")?;
+            if freezer.read("freezer.state")?.trim_end() == "FROZEN" {
+                return Ok(());
+            }
+            if let Err(error) = deadline.pause() {
+                self.thaw()?;
+                return Err(error);
+            }
+        }
+    }
+
+    fn thaw(&self) -> Result<()> {
+        Ok(self.freezer()?.write("freezer.state", "THAWED")?)
+    }
+
+    fn is_frozen(&self) -> Result<bool> {
+        let Some(freezer) = self.folder("freezer") else { return Ok(false) };
+        Ok(freezer.read("freezer.state")?.trim_end() != "THAWED")
+    }
+
+    /// Frozen first, so that none can fork or end while the list is read: a process id then
+    /// cannot come to mean another process either.
+    fn kill(&self) -> Result<()> {
+        let mut deadline = Deadline::new("killing all processes of the cgroup");
+        loop {
+            let pids = self.pids()?;
+            if pids.is_empty() {
+                return Ok(());
+            }
+            let killed = match self.folder("freezer") {
+                Some(_) => {
+                    self.freeze()?;
+                    let killed = self.pids().and_then(|pids| processes::kill(&pids));
+                    self.thaw()?;
+                    killed?
+                }
+                None => processes::kill(&pids)?,
+            };
+            processes::wait(&killed, &deadline)?;
+            if !self.pids()?.is_empty() {
+                deadline.pause()?;
+            }
+        }
+    }
+
+    fn pids(&self) -> Result<Vec<i32>> {
+        Ok(self.first()?.pids_or_none()?)
+    }
+
+    fn remove(&self) -> Result<()> {
+        if self.try_remove()? {
+            return Ok(());
+        }
+        self.kill()?;
+        // Nothing tells when the kernel has let go of the dead.
+        let mut deadline = Deadline::new("removing the cgroup");
+        while !self.try_remove()? {
+            deadline.pause()?;
+        }
+        Ok(())
+    }
+
+    fn description(&self) -> Description {
+        Description { v1: self.describe(), v2: None, rootless: self.rootless }
+    }
+}
+
+/// Whether a list as `cpu,cpuacct` has this name.
+fn has(names: &str, controller: &str) -> bool {
+    names.split(',').any(|name| name == controller)
+}
+
+/// A cpuset is born without processors and memory, and then no process can enter it: it gets those
+/// of the group above, which may have to get its own first.
+fn inherit_cpu_set(folder: &Folder) -> Result<()> {
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        inherit(folder, file)?;
+    }
+    Ok(())
+}
+
+fn inherit(folder: &Folder, file: &str) -> Result<String> {
+    let own = folder.read(file)?;
+    if !own.trim_end().is_empty() {
+        return Ok(own);
+    }
+    let parents = inherit(&folder.parent(), file)?;
+    folder.write(file, parents.trim_end())?;
+    Ok(parents)
+}

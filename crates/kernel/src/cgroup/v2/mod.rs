@@ -1,0 +1,266 @@
+//! cgroup v2: one folder, and events to wait for.
+
+mod controllers;
+pub(super) mod limits;
+
+use sys::rustix::event::{PollFd, PollFlags};
+use sys::rustix::fs::OFlags;
+use sys::rustix::io::Errno;
+use sys::{OrError as _, rustix};
+
+use std::os::fd::OwnedFd;
+
+use super::creation::{Creation, Unmade};
+use super::entry::Entry;
+use super::error::{Error, Result};
+use super::folder::{Folder, is_gone};
+use super::group::{Description, Group, SubGroup};
+use super::processes::{self, Deadline, poll_until};
+use super::resources::{Memory, Resources};
+use super::write::{self, Controller, Write};
+
+pub(super) use limits::Current;
+
+/// The group's folder.
+#[derive(Debug)]
+pub(super) struct V2 {
+    folder: Folder,
+    /// Whether denials are expected.
+    rootless: bool,
+}
+
+impl V2 {
+    /// The group at this folder, which need not exist.
+    pub(super) fn at(path: &str, rootless: bool) -> V2 {
+        V2 { folder: Folder::at(path), rootless }
+    }
+
+    /// Makes the folder; false when that is not allowed.
+    pub(super) fn make(&self, creation: &mut Creation) -> Result<bool> {
+        creation.make(&self.folder)
+    }
+
+    /// What to write for the controllers that `takes` names, and the user's own files.
+    pub(super) fn limits(
+        resources: &Resources,
+        current: &Current,
+        takes: impl Fn(Controller) -> bool,
+    ) -> Result<Vec<Write>> {
+        let mut writes = Vec::new();
+        for controller in Controller::ALL.into_iter().filter(|controller| takes(*controller)) {
+            writes.extend(limits::of(controller, resources, current)?);
+        }
+        writes.extend(limits::unified(&resources.unified)?);
+        Ok(writes)
+    }
+
+    /// Writes, after the controllers it takes were handed down to the group. Those of `wanted` are
+    /// handed down too where that is possible: statistics need them.
+    pub(super) fn apply(&self, writes: &[Write], wanted: &[&'static str]) -> Result<()> {
+        let mut names: Vec<&str> = wanted.to_vec();
+        for name in writes.iter().filter_map(controllers::needed) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let failed = controllers::hand_down(&self.folder.parent(), &names);
+        for write in writes {
+            let needed = controllers::needed(write);
+            let cause = failed.iter().find(|(name, _)| Some(*name) == needed);
+            if let Some((name, cause)) = cause {
+                return Err(controllers::error(write, name, cause));
+            }
+        }
+        write::perform(writes, |_| Ok(&self.folder))
+    }
+
+    /// Sets the list of devices; without rights nobody can.
+    pub(super) fn apply_devices(&self, resources: &Resources) -> Result<()> {
+        match &resources.devices {
+            Some(_) if !self.rootless => {
+                Err(Error::resource("devices", "there is no devices controller here"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the group's files say now, as far as the update must know.
+    pub(super) fn current(&self, resources: &Resources) -> Result<Current> {
+        let mut current = Current::default();
+        let Resources { cpu, memory, .. } = resources;
+        if cpu.quota.is_some() != cpu.period.is_some()
+            && let Some(text) = self.folder.read_if_there("cpu.max")?
+        {
+            current.cpu_max = text.trim_end().split_once(' ').map(|(a, b)| (a.into(), b.into()));
+        }
+        if memory.limit.is_some() != memory.swap.is_some() {
+            current.memory = self.size("memory.max")?;
+            current.swap = self.size("memory.swap.max")?;
+        }
+        Ok(current)
+    }
+
+    /// A size in bytes; -1 stands for `max`.
+    fn size(&self, file: &str) -> Result<Option<i64>> {
+        let Some(text) = self.folder.read_if_there(file)? else { return Ok(None) };
+        match text.trim_end() {
+            "max" => Ok(Some(-1)),
+            number => match number.parse() {
+                Ok(number) => Ok(Some(number)),
+                Err(_) => Err(Error::Unexpected { file: file.to_owned(), text }),
+            },
+        }
+    }
+
+    /// Opens the group, or one below, for `CLONE_INTO_CGROUP`.
+    pub(super) fn open(&self, below: &[SubGroup]) -> Result<OwnedFd> {
+        let folder = match below.last() {
+            Some(group) => Folder::at(group.below(self.folder.path())),
+            None => Folder::at(self.folder.path()),
+        };
+        Ok(folder.into_descriptor()?)
+    }
+
+    /// Removes the folder and those below. False when some still has a process.
+    pub(super) fn try_remove(&self) -> Result<bool> {
+        Ok(self.folder.remove()?)
+    }
+
+    pub(super) fn refuse_frozen(&self) -> Result<()> {
+        if self.is_frozen()? {
+            return Err(Error::Frozen(self.folder.path().to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The kernel would make room for a lower limit by killing; the user may want it to refuse.
+    fn check_memory(&self, memory: &Memory) -> Result<()> {
+        let limit = memory.limit.filter(|limit| *limit > 0);
+        let Some(limit) = limit.filter(|_| memory.check_before_update == Some(true)) else {
+            return Ok(());
+        };
+        match self.size("memory.current")? {
+            Some(usage) if usage > limit => Err(Error::MemoryInUse { limit, usage }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Kills all at once, or on kernels before 5.14 one by one.
+    pub(super) fn send_kill(&self) -> Result<()> {
+        match self.folder.write("cgroup.kill", "1") {
+            Err(error) if error.errno == Errno::NOENT => {}
+            other => return Ok(other?),
+        }
+        // Frozen, none can fork or end; a killed process leaves a frozen v2 group by itself.
+        self.freeze()?;
+        let killed = self.pids().and_then(|pids| processes::kill(&pids));
+        self.thaw()?;
+        killed.map(drop)
+    }
+
+    /// Waits until `cgroup.events` has this line. The kernel announces every change of the file.
+    pub(super) fn wait_for(&self, line: &str, deadline: &Deadline) -> Result<()> {
+        let file = match self.folder.open("cgroup.events", OFlags::RDONLY) {
+            Err(error) if is_gone(error.errno) => return Ok(()),
+            other => other?,
+        };
+        loop {
+            rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(0))
+                .or_error("lseek", || "cgroup.events")?;
+            match super::folder::read(&file) {
+                Ok(text) if text.lines().any(|found| found == line) => return Ok(()),
+                Err(errno) if is_gone(errno) => return Ok(()),
+                other => other.map(drop).or_error("read", || "cgroup.events")?,
+            }
+            poll_until(PollFd::new(&file, PollFlags::PRI), deadline)?;
+        }
+    }
+}
+
+impl Unmade for V2 {
+    fn check(&self, resources: &Resources) -> Result<()> {
+        V2::limits(resources, &Current::default(), |_| true).map(drop)
+    }
+
+    fn create(
+        self: Box<Self>,
+        resources: &Resources,
+        creation: &mut Creation,
+    ) -> Result<Option<Box<dyn Group>>> {
+        if !self.make(creation)? {
+            return Ok(None);
+        }
+        let limits = V2::limits(resources, &Current::default(), |_| true)?;
+        self.apply(&limits, &controllers::FOR_STATISTICS)?;
+        self.apply_devices(resources)?;
+        Ok(Some(self))
+    }
+}
+
+impl Group for V2 {
+    fn entry(&self) -> Result<Entry> {
+        self.entry_below(&[])
+    }
+
+    fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry> {
+        self.refuse_frozen()?;
+        Ok(Entry { folder: Some(self.open(groups)?), tasks: Vec::new() })
+    }
+
+    fn add(&self, pid: i32) -> Result<()> {
+        Ok(self.folder.write("cgroup.procs", &pid.to_string())?)
+    }
+
+    fn update(&self, resources: &Resources) -> Result<()> {
+        self.check_memory(&resources.memory)?;
+        let current = self.current(resources)?;
+        self.apply(&V2::limits(resources, &current, |_| true)?, &[])?;
+        self.apply_devices(resources)
+    }
+
+    fn freeze(&self) -> Result<()> {
+        self.folder.write("cgroup.freeze", "1")?;
+        let frozen = self.wait_for("frozen 1", &Deadline::new("freezing"));
+        if frozen.is_err() {
+            self.thaw()?;
+        }
+        frozen
+    }
+
+    fn thaw(&self) -> Result<()> {
+        self.folder.write("cgroup.freeze", "0")?;
+        self.wait_for("frozen 0", &Deadline::new("thawing"))
+    }
+
+    fn is_frozen(&self) -> Result<bool> {
+        let state = self.folder.read_if_there("cgroup.freeze")?;
+        Ok(state.is_some_and(|state| state.trim_end() == "1"))
+    }
+
+    fn kill(&self) -> Result<()> {
+        self.send_kill()?;
+        self.wait_for("populated 0", &Deadline::new("killing all processes of the cgroup"))
+    }
+
+    fn pids(&self) -> Result<Vec<i32>> {
+        Ok(self.folder.pids_or_none()?)
+    }
+
+    fn remove(&self) -> Result<()> {
+        if self.try_remove()? {
+            return Ok(());
+        }
+        let mut deadline = Deadline::new("removing the cgroup");
+        self.send_kill()?;
+        self.wait_for("populated 0", &deadline)?;
+        while !self.try_remove()? {
+            deadline.pause()?;
+        }
+        Ok(())
+    }
+
+    fn description(&self) -> Description {
+        let v2 = Some(self.folder.path().to_owned());
+        Description { v1: Vec::new(), v2, rootless: self.rootless }
+    }
+}
