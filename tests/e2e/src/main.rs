@@ -5,6 +5,7 @@
 //! It does not test what a function can be asked directly; that is in the crates.
 
 mod helper;
+mod kernel;
 mod support;
 mod tino;
 
@@ -12,5 +13,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     helper::keep();
-    harness::main(tino::trials())
+    harness::main([tino::trials(), kernel::trials()].concat())
 }

@@ -101,7 +101,8 @@ pub(super) fn huge_pages(limits: &[HugePages], [used, reserved]: [&str; 2]) -> R
         }
         for (file, optional) in [(used, false), (reserved, true)] {
             let file = format!("hugetlb.{page_size}.{file}");
-            let write = Write::new(Controller::HugeTlb, "hugepageLimits.limit", file, limit);
+            let write =
+                Write::new(Controller::HugeTlb, "hugepageLimits.limit", file, limit.to_string());
             writes.push(if optional { write.or_skip() } else { write });
         }
     }

@@ -95,12 +95,12 @@ impl Write {
         controller: Controller,
         field: impl Into<Cow<'static, str>>,
         file: impl Into<Cow<'static, str>>,
-        value: impl ToString,
+        value: impl Into<String>,
     ) -> Write {
         Write {
             controller: Some(controller),
             file: file.into(),
-            value: value.to_string(),
+            value: value.into(),
             field: field.into(),
             missing: Missing::Fail,
         }
@@ -113,8 +113,8 @@ impl Write {
     }
 
     /// Goes to `file` on a kernel without the first one.
-    pub(super) fn or_to(mut self, file: &'static str, value: impl ToString) -> Write {
-        self.missing = Missing::Use { file, value: value.to_string() };
+    pub(super) fn or_to(mut self, file: &'static str, value: impl Into<String>) -> Write {
+        self.missing = Missing::Use { file, value: value.into() };
         self
     }
 

@@ -19,12 +19,7 @@ pub(in super::super) fn of(controller: Controller, resources: &Resources) -> Res
             checks::huge_pages(&resources.huge_pages, ["limit_in_bytes", "rsvd.limit_in_bytes"])?
         }
         Controller::Rdma => checks::rdma(&resources.rdma)?,
-        Controller::NetworkClass => {
-            let class = resources.network.class_id;
-            let write =
-                |id| Write::new(Controller::NetworkClass, "network.classID", "net_cls.classid", id);
-            class.map(write).into_iter().collect()
-        }
+        Controller::NetworkClass => network_class(resources.network.class_id),
         Controller::NetworkPriority => network_priorities(&resources.network.priorities)?,
     })
 }
@@ -125,6 +120,13 @@ fn block_io(block_io: &BlockIo) -> Result<Vec<Write>> {
         &block_io.write_iops,
     );
     Ok(list)
+}
+
+fn network_class(class_id: Option<u32>) -> Vec<Write> {
+    let value = class_id.map(|id| id.to_string());
+    let write =
+        |value| Write::new(Controller::NetworkClass, "network.classID", "net_cls.classid", value);
+    value.map(write).into_iter().collect()
 }
 
 fn network_priorities(priorities: &[(String, u32)]) -> Result<Vec<Write>> {

@@ -36,7 +36,7 @@ pub(super) fn hand_down<'name>(
         match add(folder, &[name]) {
             Ok(()) => failed.retain(|(above, _)| *above != name),
             Err(error) if failed.iter().all(|(above, _)| *above != name) => {
-                failed.push((name, error))
+                failed.push((name, error));
             }
             Err(_) => {}
         }

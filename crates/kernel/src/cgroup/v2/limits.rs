@@ -169,7 +169,7 @@ fn block_io(block_io: &BlockIo) -> Result<Vec<Write>> {
     // BFQ has the weights of the configuration; the cost model has 1 to 10000.
     if let Some(weight) = block_io.weight.filter(|it| *it != 0) {
         let write = new("blockIO.weight", "io.bfq.weight", weight.to_string());
-        list.push(write.or_to("io.weight", cost_weight(weight)));
+        list.push(write.or_to("io.weight", cost_weight(weight).to_string()));
     }
     if block_io.leaf_weight.is_some_and(|it| it != 0) {
         return Err(only_v1("blockIO.leafWeight"));

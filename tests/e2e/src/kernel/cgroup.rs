@@ -1,0 +1,83 @@
+//! What the trials of cgroups share.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use kernel::cgroup::{Cgroups, Driver, Entry, Group, Location, Resources};
+use sys::process::{Cloned, clone3_of_single_thread};
+use sys::rustix::process::Pid;
+
+/// A group that goes away with the trial, whatever becomes of it.
+pub(super) struct Own(Box<dyn Group>);
+
+impl std::ops::Deref for Own {
+    type Target = dyn Group;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.remove() {
+            println!("cannot remove the group: {error}");
+        }
+    }
+}
+
+/// The path of this trial's group from the root of every hierarchy.
+pub(super) fn path() -> String {
+    format!("/tinyo-e2e-{}", std::process::id())
+}
+
+/// Makes the trial's group.
+pub(super) fn create(resources: Resources) -> Result<Own> {
+    let location = Location::from_path(Some(&path()), "unused")?;
+    let prepared = Cgroups::find(Driver::Files, false)?.prepare(&location, resources)?;
+    Ok(Own(prepared.create()?))
+}
+
+/// Its folders, of v1 and v2.
+pub(super) fn folders(group: &dyn Group) -> Vec<PathBuf> {
+    let description = group.description();
+    let v1 = description.v1.into_iter().map(|(_, path)| path);
+    v1.chain(description.v2).map(PathBuf::from).collect()
+}
+
+/// What a file of the group says, in whichever folder it is.
+pub(super) fn read(group: &dyn Group, file: &str) -> Result<String> {
+    for folder in folders(group) {
+        if let Ok(text) = std::fs::read_to_string(folder.join(file)) {
+            return Ok(text.trim_end().to_owned());
+        }
+    }
+    bail!("no folder has {file}")
+}
+
+/// Starts a process in a group that does `body` and then nothing more.
+pub(super) fn start(entry: &Entry, body: impl FnOnce()) -> Result<Pid> {
+    match clone3_of_single_thread(0, entry.clone_into()).context("clone3")? {
+        Cloned::Parent(pid, _) => Ok(pid),
+        Cloned::Child => {
+            if let Err(error) = entry.enter() {
+                println!("enter: {error}");
+                std::process::exit(1);
+            }
+            body();
+            loop {
+                std::thread::sleep(std::time::Duration::from_secs(1000));
+            }
+        }
+    }
+}
+
+/// The groups of a process, as `/proc/PID/cgroup` tells them.
+pub(super) fn groups_of(pid: Pid) -> Result<Vec<(String, String)>> {
+    let text = std::fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero()))?;
+    let line = |line: &str| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        Some((fields.next()?.to_owned(), fields.next()?.to_owned()))
+    };
+    Ok(text.lines().filter_map(line).collect())
+}

@@ -1,0 +1,98 @@
+//! A group from its creation to its removal.
+
+use anyhow::{Result, ensure};
+use kernel::cgroup::{Cpu, Description, Memory, Resources};
+
+use super::cgroup::{create, folders, groups_of, path, read, start};
+use crate::expect_eq;
+use crate::support::until;
+
+pub(crate) fn a_process_is_in_every_group_from_the_start() -> Result<()> {
+    let group = create(Resources::default())?;
+    let made = folders(&*group);
+    ensure!(made.iter().all(|folder| folder.is_dir()), "{made:?}");
+    let pid = start(&group.entry()?, || {})?;
+    until("it has moved", || group.pids().is_ok_and(|pids| pids == [pid.as_raw_nonzero().get()]))?;
+    until("it is in every group", || {
+        groups_of(pid).is_ok_and(|groups| groups.iter().all(|(_, group)| *group == path()))
+    })?;
+
+    // Another process finds the group by what was remembered of it.
+    let again = Description::open(&group.description());
+    expect_eq!(again.pids()?, [pid.as_raw_nonzero().get()], "pids");
+    again.remove()?;
+    ensure!(made.iter().all(|folder| !folder.exists()), "left: {made:?}");
+    again.remove()?;
+    expect_eq!(again.pids()?, [0; 0], "pids");
+    Ok(())
+}
+
+pub(crate) fn limits_are_written_and_changed() -> Result<()> {
+    let memory = |limit: i64, swap: i64| Memory {
+        limit: Some(limit << 20),
+        swap: Some(swap << 20),
+        ..Memory::default()
+    };
+    let cpu = |quota, period| Cpu { quota, period, ..Cpu::default() };
+    let group = create(Resources {
+        memory: memory(64, 96),
+        cpu: cpu(Some(20_000), Some(50_000)),
+        pids: Some(40),
+        ..Resources::default()
+    })?;
+    expect_eq!(read(&*group, "pids.max")?, "40", "pids.max");
+    let sizes = || -> Result<(u64, u64)> {
+        let size = |file| Ok::<u64, anyhow::Error>(read(&*group, file)?.parse()?);
+        match size("memory.limit_in_bytes") {
+            Ok(limit) => Ok((limit >> 20, size("memory.memsw.limit_in_bytes")? >> 20)),
+            Err(_) => {
+                let limit = size("memory.max")? >> 20;
+                Ok((limit, limit + (size("memory.swap.max")? >> 20)))
+            }
+        }
+    };
+    expect_eq!(sizes()?, (64, 96), "memory, and with swap");
+    // Up, both above what the other was, and down again: the order of writing must differ.
+    for (limit, swap) in [(128, 256), (32, 48)] {
+        group.update(&Resources { memory: memory(limit, swap), ..Resources::default() })?;
+        expect_eq!(sizes()?, (limit as u64, swap as u64), "memory, and with swap");
+    }
+    group.update(&Resources { cpu: cpu(Some(5000), Some(10_000)), ..Resources::default() })?;
+    let quota = read(&*group, "cpu.max").or_else(|_| {
+        let (quota, period) =
+            (read(&*group, "cpu.cfs_quota_us")?, read(&*group, "cpu.cfs_period_us")?);
+        Ok::<_, anyhow::Error>(format!("{quota} {period}"))
+    })?;
+    expect_eq!(quota, "5000 10000", "quota and period");
+    Ok(())
+}
+
+pub(crate) fn freezing_and_killing_reach_groups_below() -> Result<()> {
+    let group = create(Resources::default())?;
+    for folder in folders(&*group) {
+        std::fs::create_dir(folder.join("below"))?;
+    }
+    let below = [kernel::cgroup::SubGroup::parse("below")?];
+    // A cpuset of v1 below needs its processors before anyone can enter.
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        for folder in folders(&*group)
+            .iter()
+            .filter(|folder| folder.join("cpuset.sched_load_balance").exists())
+        {
+            std::fs::copy(folder.join(file), folder.join("below").join(file))?;
+        }
+    }
+    start(&group.entry()?, || {})?;
+    start(&group.entry_below(&below)?, || {})?;
+    until("both are there", || group.pids().is_ok_and(|pids| pids.len() == 2))?;
+    group.freeze()?;
+    ensure!(group.is_frozen()?, "not frozen");
+    let error = group.entry().unwrap_err().to_string();
+    ensure!(error.ends_with("is frozen"), "{error}");
+    group.thaw()?;
+    ensure!(!group.is_frozen()?, "still frozen");
+    group.freeze()?;
+    group.kill()?;
+    expect_eq!(group.pids()?, [0; 0], "pids");
+    Ok(())
+}
