@@ -6,5 +6,6 @@
 #![forbid(unsafe_code)]
 
 pub mod cgroup;
+pub mod credentials;
 pub mod namespace;
 pub mod seccomp;

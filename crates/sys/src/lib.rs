@@ -4,7 +4,10 @@
 //! order is kept, nothing is retried but what `signal(7)` interrupts.
 
 mod error;
+pub mod interface;
+pub mod keyring;
 pub mod process;
+pub mod schedule;
 pub mod seccomp;
 
 pub use error::{Error, OrError};

@@ -58,9 +58,12 @@ pub fn clone3_of_single_thread(
     let mut arguments = CloneArguments {
         flags: flags | CLONE_PIDFD,
         pidfd: (&raw mut pidfd).expose_provenance() as u64,
-        exit_signal: libc::SIGCHLD as u64,
         ..CloneArguments::default()
     };
+    // A sibling is reported to the common parent as the caller is; the kernel wants 0 then.
+    if flags & CLONE_PARENT == 0 {
+        arguments.exit_signal = libc::SIGCHLD as u64;
+    }
     if let Some(cgroup) = cgroup {
         arguments.flags |= CLONE_INTO_CGROUP;
         arguments.cgroup = cgroup.as_raw_fd() as u64;
@@ -82,6 +85,23 @@ pub fn clone3_of_single_thread(
         }
         _ => Err(last_error()),
     }
+}
+
+/// SIGKILL, signal(7).
+pub const SIGKILL: i32 = libc::SIGKILL;
+
+/// `int pidfd_send_signal(int pidfd, int sig, NULL, 0)`, pidfd_send_signal(2), Linux 5.1: for any
+/// signal, real-time ones too; 0 only asks whether the process is there.
+///
+/// # Errors
+/// ESRCH when it has ended and was waited for, EPERM, EINVAL for what is no signal.
+pub fn send_signal(process: BorrowedFd<'_>, signal: i32) -> Result<(), Errno> {
+    let nothing = ptr::null::<libc::siginfo_t>();
+    // SAFETY: without information of our own the kernel fills in its usual one.
+    let result = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, nothing, 0)
+    };
+    if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
 /// `int unshare(int flags)`, unshare(2), with flags of namespaces alone.
@@ -162,16 +182,24 @@ pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
-/// `int close_range(unsigned first, unsigned last, 0)`, close_range(2), Linux 5.9: closes every
-/// descriptor from `first` on. Whatever owns one of them must not be used or dropped any more, so
-/// this is for a process that goes on to do nothing but end: it says so in its name.
-///
-/// # Errors
-/// ENOSYS on an older kernel.
-pub fn close_from_before_ending(first: u32) -> Result<(), Errno> {
-    // SAFETY: no memory is passed. An `OwnedFd` whose number is closed is no memory error either.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
-    if result == 0 { Ok(()) } else { Err(last_error()) }
+/// `void _exit(int status)`, _exit(2): ends the process without running anything that was
+/// registered for its end, as the child of a clone must, since all of that is the parent's.
+pub fn exit_now(status: i32) -> ! {
+    // SAFETY: it does not return, and what it leaves behind is the kernel's to free.
+    unsafe { libc::_exit(status) }
+}
+
+/// Has the kernel kill the command's process when the thread that started it ends, even by SIGKILL:
+/// `PR_SET_PDEATHSIG`, prctl(2).
+pub fn kill_with_parent(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: between fork and execve it makes one system call, which allocates and locks nothing.
+    unsafe {
+        command.pre_exec(|| {
+            let result = libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        });
+    }
 }
 
 /// A descriptor by its number, which a caller has handed down in a variable or on the command
