@@ -7,6 +7,7 @@
 mod file;
 mod hash;
 pub mod reference;
+pub mod tar;
 pub mod transport;
 
 pub use hash::Hasher;
