@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod file;
+pub mod flow;
 mod hash;
 pub mod reference;
 pub mod tar;
