@@ -20,6 +20,18 @@ pub fn memory(pid: Pid) -> Result<Memory> {
     Ok(Memory { rss: field(&text, "Rss:")?, pss: field(&text, "Pss:")? })
 }
 
+/// The most resident memory that the process has had since it executed its program, in kB.
+pub fn peak_memory(pid: Pid) -> Result<u64> {
+    field(&read(pid, "status")?, "VmHWM:")
+}
+
+/// Whether this is the id of a thread beside the first of its process.
+#[must_use]
+pub fn is_thread(id: Pid) -> bool {
+    let leader = read(id, "status").and_then(|text| field(&text, "Tgid:"));
+    leader.is_ok_and(|leader| leader != u64::from(id.as_raw().cast_unsigned()))
+}
+
 /// How often the process was given a processor so far, which for an idle one is how often
 /// something woke it.
 pub fn context_switches(pid: Pid) -> Result<u64> {

@@ -85,20 +85,25 @@ impl Report {
         })
     }
 
-    /// Why cells of the table are empty, each reason once.
+    /// Why cells of the table are empty: each reason once, with all that it holds for.
     fn failures(&self) -> Vec<String> {
-        let mut reasons = Vec::new();
-        for measure in &self.measures {
-            for (contestant, outcome) in self.contestants.iter().zip(&measure.outcomes) {
-                let Err(reason) = outcome else { continue };
-                let what = if contestant.path.is_some() { measure.name } else { "all" };
-                let line = format!("{}, {what}: {reason}", contestant.name);
-                if !reasons.contains(&line) {
-                    reasons.push(line);
+        let mut lines = Vec::new();
+        for (column, contestant) in self.contestants.iter().enumerate() {
+            let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+            for measure in &self.measures {
+                let Err(reason) = &measure.outcomes[column] else { continue };
+                match reasons.iter_mut().find(|(known, _)| known == reason) {
+                    Some((_, measures)) => measures.push(measure.name),
+                    None => reasons.push((reason, vec![measure.name])),
                 }
             }
+            lines.extend(reasons.into_iter().map(|(reason, measures)| {
+                let of_all = measures.len() == self.measures.len();
+                let what = if of_all { "all".to_owned() } else { measures.join("; ") };
+                format!("{}, {what}: {reason}", contestant.name)
+            }));
         }
-        reasons
+        lines
     }
 }
 

@@ -10,6 +10,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::gate::Gate;
+use crate::process;
 
 /// System calls from the start of the contestant to the moment its child executes the program,
 /// on the way there: those of the contestant up to its fork and those of the child after it,
@@ -39,11 +40,7 @@ fn follow_to_execve(init: Pid, paths: &mut Paths) -> Result<u64> {
         if let Some(count) = paths.follow(&status)? {
             return Ok(count);
         }
-        let (Some(pid), signal) = (status.pid(), signal_to_deliver(&status)) else { continue };
-        match ptrace::syscall(pid, signal) {
-            Ok(()) | Err(Errno::ESRCH) => {}
-            Err(error) => return Err(error).context("ptrace(PTRACE_SYSCALL)"),
-        }
+        resume(&status)?;
     }
 }
 
@@ -142,5 +139,102 @@ fn signal_to_deliver(status: &WaitStatus) -> Option<Signal> {
     match *status {
         WaitStatus::Stopped(_, signal) if signal != Signal::SIGTRAP => Some(signal),
         _ => None,
+    }
+}
+
+/// What a program and all that it started did until the end of the last of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// System calls.
+    pub calls: u64,
+    /// Processes, the program itself included.
+    pub processes: u64,
+    /// Threads beyond the first of each process.
+    pub threads: u64,
+    /// The most resident memory that the program itself had, in kB.
+    pub peak_kb: u64,
+}
+
+/// Follows a contestant and everything that it starts to the end.
+pub fn totals(mut gate: Gate) -> Result<Totals> {
+    const FOLLOW: Options = Options::PTRACE_O_TRACEFORK
+        .union(Options::PTRACE_O_TRACEVFORK)
+        .union(Options::PTRACE_O_TRACECLONE)
+        .union(Options::PTRACE_O_TRACEEXIT)
+        .union(Options::PTRACE_O_TRACESYSGOOD);
+    start_traced(&mut gate, FOLLOW)?;
+    ptrace::syscall(gate.pid, None)?;
+    let totals = follow_to_the_end(gate.pid);
+    if totals.is_err() {
+        end_all_traced(gate.pid);
+    }
+    totals
+}
+
+fn follow_to_the_end(program: Pid) -> Result<Totals> {
+    let mut totals = Totals { processes: 1, ..Totals::default() };
+    let mut code = None;
+    loop {
+        let status = match waitpid(None, Some(WaitPidFlag::__WALL)) {
+            Ok(status) => status,
+            Err(Errno::ECHILD) => break,
+            Err(error) => return Err(error).context("waitpid"),
+        };
+        if let WaitStatus::Exited(pid, with) = status
+            && pid == program
+        {
+            code = Some(with);
+        }
+        // Another thread may have ended the process while this one stood still.
+        match totals.add(&status, program) {
+            Err(error) if error.downcast_ref() != Some(&Errno::ESRCH) => return Err(error),
+            Ok(()) | Err(_) => resume(&status)?,
+        }
+    }
+    match code {
+        Some(0) => Ok(totals),
+        code => bail!("ended with {code:?} while it was traced"),
+    }
+}
+
+/// Kills the program and all tracees. Each stops once more on its way out.
+fn end_all_traced(program: Pid) {
+    let _ = kill(program, Signal::SIGKILL);
+    while let Ok(status) = waitpid(None, Some(WaitPidFlag::__WALL)) {
+        if let Some(pid) = status.pid() {
+            let _ = kill(pid, Signal::SIGKILL);
+            let _ = ptrace::cont(pid, None);
+        }
+    }
+}
+
+impl Totals {
+    fn add(&mut self, status: &WaitStatus, program: Pid) -> Result<()> {
+        match *status {
+            WaitStatus::PtraceSyscall(pid) if is_entry(pid)? => self.calls += 1,
+            WaitStatus::PtraceEvent(pid, _, event) if is_fork(event) => {
+                let new = Pid::from_raw(i32::try_from(ptrace::getevent(pid)?)?);
+                match process::is_thread(new) {
+                    true => self.threads += 1,
+                    false => self.processes += 1,
+                }
+            }
+            WaitStatus::PtraceEvent(pid, _, event)
+                if pid == program && event == Event::PTRACE_EVENT_EXIT as i32 =>
+            {
+                self.peak_kb = process::peak_memory(pid)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Lets a stopped tracee go on. It may be gone by now.
+fn resume(status: &WaitStatus) -> Result<()> {
+    let (Some(pid), signal) = (status.pid(), signal_to_deliver(status)) else { return Ok(()) };
+    match ptrace::syscall(pid, signal) {
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(error) => Err(error).context("ptrace(PTRACE_SYSCALL)"),
     }
 }

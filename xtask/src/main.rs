@@ -45,7 +45,7 @@ const TASKS: &[Task] = &[
     Task {
         name: "bench",
         usage: "NAME [OPTION...]",
-        about: "measure ours against the peers: init",
+        about: "measure ours against the peers: init runtime",
         run: bench::run,
     },
     Task {

@@ -6,6 +6,7 @@ use super::code;
 /// The system calls of our programs, and of the tests where no crate has a safe wrapper.
 const UNSAFE_ALLOWED: &[&str] = &[
     "benches/src/bin/actor.rs",
+    "benches/src/bin/bare/",
     "crates/sys/",
     "crates/tino/src/sys/",
     "crates/tino/src/main.rs",

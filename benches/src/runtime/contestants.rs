@@ -1,0 +1,150 @@
+//! How the contestants are called.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::bundle::Kind;
+use super::machine::Machine;
+
+/// The file name of the program that does nothing but the system calls.
+pub(super) const BARE: &str = "bench-bare";
+
+/// A contestant on the prepared machine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Runtime<'a> {
+    /// The program.
+    pub(super) program: &'a Path,
+    /// Where it runs.
+    pub(super) machine: &'a Machine,
+}
+
+impl<'a> Runtime<'a> {
+    /// Whether it is the bare program, which can do nothing but [`Runtime::run`].
+    pub(super) fn is_bare(self) -> bool {
+        self.program.ends_with(BARE)
+    }
+
+    /// The command for the whole life of a container of its own.
+    pub(super) fn run(self, kind: Kind) -> Result<Command> {
+        let bundle = kind.bundle(&self.machine.folder);
+        let id = self.machine.fresh_id();
+        if !self.is_bare() {
+            let mut command = self.command("run")?;
+            command.arg("--bundle").arg(bundle).arg(id);
+            return Ok(command);
+        }
+        ensure!(kind == Kind::Plain, "knows no configuration but the default one");
+        let mut command = Command::new(self.program);
+        command.arg(self.machine.version.to_string()).arg(bundle.join("rootfs"));
+        command.args(self.machine.groups_for(&id));
+        Ok(quiet(command))
+    }
+
+    /// `PROGRAM --root STATE VERB`.
+    pub(super) fn command(self, verb: &str) -> Result<Command> {
+        if self.is_bare() {
+            bail!("knows no command but `run`");
+        }
+        let mut command = Command::new(self.program);
+        let state = self.program.to_string_lossy().replace('/', "-");
+        command.arg("--root").arg(self.machine.states().join(state)).arg(verb);
+        Ok(quiet(command))
+    }
+
+    /// Runs a command that must succeed, and returns how long it took. Standard error goes to a
+    /// file, so that nobody has to read it meanwhile.
+    pub(super) fn time(self, command: &mut Command) -> Result<Duration> {
+        let errors = self.machine.folder.join("errors");
+        command.stderr(File::create(&errors)?);
+        let start = Instant::now();
+        let status = command.status().with_context(|| format!("{command:?}"))?;
+        let elapsed = start.elapsed();
+        let errors = || fs::read_to_string(&errors).unwrap_or_default();
+        ensure!(status.success(), "{command:?}: {status}: {}", errors().trim_end());
+        Ok(elapsed)
+    }
+
+    /// Creates a container whose program waits for ever, and returns how long it took.
+    pub(super) fn create(self) -> Result<(Container<'a>, Duration)> {
+        let id = self.machine.fresh_id();
+        let pid_file = self.machine.folder.join("pid");
+        let mut create = self.command("create")?;
+        create.arg("--bundle").arg(Kind::Waiting.bundle(&self.machine.folder));
+        create.arg("--pid-file").arg(&pid_file).arg(&id);
+        let mut container = Container { runtime: self, id, pid: 0 };
+        let elapsed = self.time(&mut create)?;
+        container.pid = fs::read_to_string(&pid_file)?.trim().parse().context("the pid file")?;
+        Ok((container, elapsed))
+    }
+}
+
+/// A container that was created. Dropping it removes it.
+#[derive(Debug)]
+pub(super) struct Container<'a> {
+    runtime: Runtime<'a>,
+    id: String,
+    pid: u32,
+}
+
+impl Container<'_> {
+    /// Runs `VERB ID WORDS`, and returns how long it took.
+    pub(super) fn tell(&self, verb: &str, words: &[&str]) -> Result<Duration> {
+        self.runtime.time(self.runtime.command(verb)?.arg(&self.id).args(words))
+    }
+
+    /// Kills its program and waits for its end.
+    pub(super) fn kill(&self) -> Result<()> {
+        self.tell("kill", &["KILL"])?;
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.lives() {
+            ensure!(Instant::now() < deadline, "the container does not end");
+            sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// The most memory that its cgroup has had at one time, in kB.
+    pub(super) fn peak_memory(&self) -> Result<u64> {
+        let text = fs::read_to_string(format!("/proc/{}/cgroup", self.pid))?;
+        let file = text.lines().find_map(peak_file).context("no memory cgroup is known")?;
+        let peak = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        Ok(peak.trim().parse::<u64>()? / 1024)
+    }
+
+    /// A zombie does not live; nor does one whose process id is gone.
+    fn lives(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    }
+}
+
+impl Drop for Container<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut delete) = self.runtime.command("delete") {
+            let _ = delete.args(["--force", &self.id]).status();
+        }
+    }
+}
+
+/// The file with the peak for a line of `/proc/PID/cgroup`; version 2 has it since Linux 5.19.
+fn peak_file(line: &str) -> Option<PathBuf> {
+    let mut fields = line.splitn(3, ':').skip(1);
+    let (controllers, group) = (fields.next()?, fields.next()?.trim_start_matches('/'));
+    let root = Path::new("/sys/fs/cgroup");
+    let file = match controllers {
+        "memory" => root.join("memory").join(group).join("memory.max_usage_in_bytes"),
+        "" => root.join(group).join("memory.peak"),
+        _ => return None,
+    };
+    file.exists().then_some(file)
+}
+
+fn quiet(mut command: Command) -> Command {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
