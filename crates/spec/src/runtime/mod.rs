@@ -11,6 +11,7 @@ mod resources;
 mod schedule;
 mod seccomp;
 mod state;
+mod template;
 
 pub use device::{Device, DeviceKind, DeviceRule, DeviceRuleKind, NetDevice};
 pub use features::*;
@@ -33,10 +34,10 @@ object! {
     pub struct Spec<'a>, check check_spec {
         /// The version of the specification that the file follows: `1.x.y`.
         required oci_version: Text<'a> = "ociVersion",
-        /// The container's root file system.
-        required root: Root<'a> = "root",
         /// What runs in the container. A container cannot be started without one.
         optional process: Option<Process<'a>> = "process",
+        /// The container's root file system.
+        required root: Root<'a> = "root",
         /// The name in the container's UTS namespace.
         optional hostname: Text<'a> = "hostname",
         /// The NIS domain name in the container's UTS namespace.

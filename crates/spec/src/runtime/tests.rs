@@ -1,5 +1,7 @@
-use super::Spec;
-use crate::json::parse;
+use super::{
+    ContainerProcessState, Features, Process, Resources, SECCOMP_FD_NAME, Spec, State, Status, User,
+};
+use crate::json::{Map, parse, to_line, to_lines};
 
 fn spec(text: &str) -> Result<Spec<'_>, String> {
     parse(text.as_bytes()).map_err(|error| error.to_string())
@@ -85,4 +87,89 @@ fn wrong_values_are_named_by_their_path() {
         let found = error(&field);
         assert!(found.starts_with(expected), "{field}: {found}");
     }
+}
+
+/// A configuration in which no field is missing and none has its default.
+const FULL: &str = include_str!("full.json");
+
+#[test]
+fn no_field_is_lost() {
+    let whole = spec(FULL).unwrap();
+    let written: serde_json::Value = serde_json::from_str(&to_line(&whole).unwrap()).unwrap();
+    let expected: serde_json::Value = serde_json::from_str(FULL).unwrap();
+    assert_eq!(written, expected);
+    assert_eq!(spec(&to_lines(&whole, "  ").unwrap()).unwrap(), whole);
+}
+
+#[test]
+fn the_template_is_as_it_would_be_written() {
+    let template = Spec::template().unwrap();
+    let text = include_str!("template.json");
+    assert_eq!(to_lines(&template, "\t").unwrap(), text.trim_end());
+}
+
+#[test]
+fn a_rootless_template_asks_for_nothing_privileged() {
+    let mut spec = Spec::template().unwrap();
+    spec.make_rootless(1000, 1001);
+    let kinds: Vec<_> = spec.linux.namespaces.iter().map(|it| it.kind.name()).collect();
+    assert_eq!(kinds, ["pid", "ipc", "uts", "mount", "cgroup", "user"]);
+    assert_eq!(spec.linux.uid_mappings[0].host_id, 1000);
+    assert_eq!(spec.linux.gid_mappings[0].host_id, 1001);
+    assert_eq!(spec.linux.resources, None);
+    let options = |path: &str| {
+        let mount = spec.mounts.iter().find(|mount| mount.destination == path).unwrap();
+        (&*mount.kind, &*mount.source, mount.options.join(","))
+    };
+    assert_eq!(options("/sys"), ("none", "/sys", "rbind,nosuid,noexec,nodev,ro".to_owned()));
+    let pts = "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620";
+    assert_eq!(options("/dev/pts"), ("devpts", "devpts", pts.to_owned()));
+}
+
+#[test]
+fn the_documents_that_others_read() {
+    let annotations = [("a", "b".into())].into_iter().collect();
+    let state = State {
+        oci_version: "1.3.0".into(),
+        id: "c".into(),
+        status: Status::Running,
+        pid: 12,
+        bundle: "/b".into(),
+        annotations,
+    };
+    let text = r#"{"ociVersion":"1.3.0","id":"c","status":"running","pid":12,"bundle":"/b","annotations":{"a":"b"}}"#;
+    assert_eq!(to_line(&state).unwrap(), text);
+    assert_eq!(parse::<State<'_>>(text.as_bytes()).unwrap(), state);
+    let mut process = ContainerProcessState {
+        oci_version: "1.3.0".into(),
+        fds: vec![SECCOMP_FD_NAME.into()],
+        pid: 13,
+        metadata: "m".into(),
+        state,
+    };
+    let expected = format!(
+        r#"{{"ociVersion":"1.3.0","fds":["seccompFd"],"pid":13,"metadata":"m","state":{text}}}"#
+    );
+    assert_eq!(to_line(&process).unwrap(), expected);
+    process.state.pid = 0;
+    assert!(!to_line(&process).unwrap().contains(r#""pid":0"#));
+    let features = Features {
+        oci_version_min: "1.0.0".into(),
+        oci_version_max: "1.3.0".into(),
+        hooks: Some(Vec::new()),
+        mount_options: None,
+        linux: None,
+        annotations: Map::default(),
+        unsafe_annotations: None,
+    };
+    let expected = r#"{"ociVersionMin":"1.0.0","ociVersionMax":"1.3.0","hooks":[]}"#;
+    assert_eq!(to_line(&features).unwrap(), expected);
+}
+
+#[test]
+fn parts_are_documents_of_their_own() {
+    let resources: Resources<'_> = parse(br#"{"pids":{"limit":3}}"#).unwrap();
+    assert_eq!(resources.pids.and_then(|pids| pids.limit), Some(3));
+    let process: Process<'_> = parse(br#"{"args":["a"],"cwd":"/"}"#).unwrap();
+    assert_eq!(process.user, User::default());
 }
