@@ -3,6 +3,7 @@
 //! It has the only `unsafe` code outside `tino`. It decides nothing: no paths are made safe, no
 //! order is kept, nothing is retried but what `signal(7)` interrupts.
 
+pub mod bpf;
 mod error;
 pub mod interface;
 pub mod keyring;

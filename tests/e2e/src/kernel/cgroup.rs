@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use kernel::cgroup::{Cgroups, Driver, Entry, Group, Location, Resources};
 use sys::process::{Cloned, clone3_of_single_thread};
-use sys::rustix::process::Pid;
+use sys::rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
+};
+use sys::rustix::process::{Pid, WaitOptions, waitpid};
 
 /// A group that goes away with the trial, whatever becomes of it.
 pub(super) struct Own(Box<dyn Group>);
@@ -53,6 +56,30 @@ pub(super) fn read(group: &dyn Group, file: &str) -> Result<String> {
         }
     }
     bail!("no folder has {file}")
+}
+
+/// Carries out `body` in a new process of a group; its result, 0 to 255, is the process's exit code.
+pub(super) fn run(entry: &Entry, body: impl FnOnce() -> i32) -> Result<i32> {
+    let pid = start(entry, || std::process::exit(body()))?;
+    let status = waitpid(Some(pid), WaitOptions::empty())?.context("a child")?.1;
+    status.exit_status().with_context(|| format!("it did not exit: {status:?}"))
+}
+
+/// Gives this process cgroup v2 in the usual place and no v1, as far as it can see.
+pub(super) fn see_v2_alone() -> Result<()> {
+    if is_v2_alone() {
+        return Ok(());
+    }
+    sys::process::unshare_namespaces(libc::CLONE_NEWNS as u64).context("unshare")?;
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
+    unmount("/sys/fs/cgroup", UnmountFlags::DETACH)?;
+    mount("none", "/sys/fs/cgroup", "cgroup2", MountFlags::empty(), None)?;
+    Ok(())
+}
+
+/// Whether this machine has nothing but v2.
+pub(super) fn is_v2_alone() -> bool {
+    std::fs::exists("/sys/fs/cgroup/cgroup.controllers").unwrap_or(false)
 }
 
 /// Starts a process in a group that does `body` and then nothing more.

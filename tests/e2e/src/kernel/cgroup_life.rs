@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use kernel::cgroup::{Cpu, Description, Memory, Resources};
 
-use super::cgroup::{create, folders, groups_of, path, read, start};
+use super::cgroup::{create, folders, groups_of, path, read, see_v2_alone, start};
 use crate::expect_eq;
 use crate::support::until;
 
@@ -95,4 +95,24 @@ pub(crate) fn freezing_and_killing_reach_groups_below() -> Result<()> {
     group.kill()?;
     expect_eq!(group.pids()?, [0; 0], "pids");
     Ok(())
+}
+
+pub(crate) fn a_process_is_in_its_group_from_the_start_on_v2() -> Result<()> {
+    see_v2_alone()?;
+    let group = create(Resources::default())?;
+    let pid = start(&group.entry()?, || {})?;
+    // No waiting: the process was born there.
+    expect_eq!(group.pids()?, [pid.as_raw_nonzero().get()], "pids");
+    let found = groups_of(pid)?;
+    let own = found.iter().find(|(controllers, _)| controllers.is_empty());
+    expect_eq!(own.map(|(_, path)| path.as_str()), Some(path().as_str()), "group");
+    let again = Description::open(&group.description());
+    again.remove()?;
+    ensure!(folders(&*group).iter().all(|folder| !folder.exists()), "a folder is left");
+    Ok(())
+}
+
+pub(crate) fn freezing_and_killing_reach_groups_below_on_v2() -> Result<()> {
+    see_v2_alone()?;
+    freezing_and_killing_reach_groups_below()
 }

@@ -1,6 +1,7 @@
 //! cgroup v2: one folder, and events to wait for.
 
 mod controllers;
+mod devices;
 pub(super) mod limits;
 
 use sys::rustix::event::{PollFd, PollFlags};
@@ -77,9 +78,7 @@ impl V2 {
     /// Sets the list of devices; without rights nobody can.
     pub(super) fn apply_devices(&self, resources: &Resources) -> Result<()> {
         match &resources.devices {
-            Some(_) if !self.rootless => {
-                Err(Error::resource("devices", "there is no devices controller here"))
-            }
+            Some(rules) if !self.rootless => Ok(devices::apply(self.folder.descriptor()?, rules)?),
             _ => Ok(()),
         }
     }
