@@ -70,11 +70,16 @@ pub(super) fn see_v2_alone() -> Result<()> {
     if is_v2_alone() {
         return Ok(());
     }
-    sys::process::unshare_namespaces(libc::CLONE_NEWNS as u64).context("unshare")?;
-    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
+    unshare_mounts()?;
     unmount("/sys/fs/cgroup", UnmountFlags::DETACH)?;
     mount("none", "/sys/fs/cgroup", "cgroup2", MountFlags::empty(), None)?;
     Ok(())
+}
+
+/// Has what this process mounts concern nobody else.
+pub(super) fn unshare_mounts() -> Result<()> {
+    sys::process::unshare_namespaces(libc::CLONE_NEWNS as u64).context("unshare")?;
+    Ok(mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?)
 }
 
 /// Whether this machine has nothing but v2.

@@ -4,8 +4,9 @@ use anyhow::{Result, ensure};
 use kernel::cgroup::{DeviceAccess, DeviceKind, DeviceRule, Entry, Resources};
 use sys::rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, open};
 use sys::rustix::io::Errno;
+use sys::rustix::mount::{MountFlags, mount};
 
-use super::cgroup::{create, run, see_v2_alone};
+use super::cgroup::{create, run, see_v2_alone, unshare_mounts};
 use crate::expect_eq;
 use crate::support::scratch;
 
@@ -23,6 +24,12 @@ fn everything(allow: bool) -> DeviceRule {
     DeviceRule { allow, kind, major: None, minor: None, access }
 }
 
+/// A folder in which device nodes work; `/tmp` may be mounted so that none do.
+fn allow_nodes() -> Result<()> {
+    unshare_mounts()?;
+    Ok(mount("none", std::env::temp_dir(), "tmpfs", MountFlags::empty(), None)?)
+}
+
 /// What a process of the group gets when it opens device 240:`minor`.
 fn attempt(entry: &Entry, minor: u32, flags: OFlags) -> Result<Option<Errno>> {
     let node = scratch(&format!("node-{minor}"));
@@ -38,6 +45,7 @@ fn attempt(entry: &Entry, minor: u32, flags: OFlags) -> Result<Option<Errno>> {
 }
 
 pub(crate) fn only_listed_devices_open() -> Result<()> {
+    allow_nodes()?;
     let devices = vec![everything(false), rule(true, Some(1), READ)];
     let group = create(Resources { devices: Some(devices), ..Resources::default() })?;
     let entry = group.entry()?;
@@ -56,6 +64,7 @@ pub(crate) fn only_listed_devices_open() -> Result<()> {
 }
 
 pub(crate) fn the_list_changes_while_processes_run() -> Result<()> {
+    allow_nodes()?;
     let list = |devices| Resources { devices: Some(devices), ..Resources::default() };
     let group = create(list(vec![everything(false), rule(true, Some(1), READ)]))?;
     let entry = group.entry()?;
@@ -79,8 +88,9 @@ pub(crate) fn a_list_that_v1_cannot_keep_is_an_error() -> Result<()> {
     let devices = vec![rule(true, None, DeviceAccess::ALL), rule(false, Some(1), READ)];
     let resources = Resources { devices: Some(devices), ..Resources::default() };
     if super::cgroup::is_v2_alone() {
-        let entry = create(resources)?.entry()?;
-        expect_eq!(attempt(&entry, 1, OFlags::RDONLY)?, Some(Errno::PERM), "denied");
+        allow_nodes()?;
+        let group = create(resources)?;
+        expect_eq!(attempt(&group.entry()?, 1, OFlags::RDONLY)?, Some(Errno::PERM), "denied");
         return Ok(());
     }
     let Err(error) = create(resources) else { anyhow::bail!("it was accepted") };
