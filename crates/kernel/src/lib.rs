@@ -7,5 +7,7 @@
 
 pub mod cgroup;
 pub mod credentials;
+pub mod mount;
 pub mod namespace;
+pub mod path;
 pub mod seccomp;

@@ -4,9 +4,11 @@
 //! order is kept, nothing is retried but what `signal(7)` interrupts.
 
 pub mod bpf;
+mod call;
 mod error;
 pub mod interface;
 pub mod keyring;
+pub mod mount;
 pub mod process;
 pub mod schedule;
 pub mod seccomp;

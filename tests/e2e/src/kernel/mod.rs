@@ -1,8 +1,12 @@
 //! The concerns of `crates/kernel`, each asked for what only a real kernel can answer.
+//!
+//! Each trial is a process of its own, which may take apart its namespaces.
 
 mod cgroup;
 mod cgroup_devices;
 mod cgroup_life;
+mod jail;
+mod mount;
 
 use harness::{Trial, trials};
 
@@ -20,5 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         cgroup_life::a_process_is_in_its_group_from_the_start_on_v2,
         cgroup_life::freezing_and_killing_reach_groups_below_on_v2,
         cgroup_life::freezing_and_killing_reach_groups_below,
+        mount::the_default_mounts_of_a_container,
+        mount::the_default_mounts_on_an_old_kernel,
     ]
 }

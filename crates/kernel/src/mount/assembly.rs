@@ -1,0 +1,312 @@
+//! Mounts put into a root, one after the other.
+
+use super::PropagationKind::Unbindable;
+use super::attributes::{change, remount};
+use super::target::{Shape, find_or_make, is_proc, ordinary};
+use super::{
+    AttributeCall, Attributes, Bind, Error, FileSystem, From, Mount, Propagation, Remount, Source,
+    Step, copy_up, filesystem, tree,
+};
+use crate::path::{Root, RootedPath};
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use sys::OrError;
+use sys::rustix::fs::{FileType, Mode, fstat, mkdirat};
+use sys::rustix::io::Errno;
+use sys::rustix::mount::mount_remount;
+use sys::rustix::process::fchdir;
+
+/// So many descriptors are left for execve(2) to close, which is cheaper than closing each.
+const LEFT_OPEN: usize = 128;
+
+/// The mounts of a container while they are made, in the child.
+///
+/// It changes the current folder.
+pub struct Assembly<'a> {
+    pub(super) root: &'a Root,
+    attribute_call: AttributeCall,
+    kept: Vec<Kept>,
+    /// Whether something mounted here may show up in another namespace.
+    shared: bool,
+    left_open: usize,
+}
+
+/// A new file system that is still needed.
+struct Kept {
+    /// Where it is, if nobody but this process has put anything into it, nor mounted over it.
+    path: Option<RootedPath>,
+    folder: OwnedFd,
+    /// Whether it becomes read-only at the end.
+    protect: bool,
+}
+
+/// Where a mount goes.
+enum Place {
+    /// A name in a file system that was kept, by its index.
+    In(usize, CString),
+    /// A place that was found or made.
+    At { place: OwnedFd, made: bool },
+}
+
+impl<'a> Assembly<'a> {
+    /// Nothing mounted yet in this root, which is a mount itself. `shared` says whether the root
+    /// is shared with another namespace.
+    #[must_use]
+    pub fn new(root: &'a Root, shared: bool) -> Assembly<'a> {
+        Assembly::with(root, shared, AttributeCall::MountSetattr)
+    }
+
+    /// The same with the way in which attributes are set, to test the one for old kernels.
+    #[must_use]
+    pub fn with(root: &'a Root, shared: bool, attribute_call: AttributeCall) -> Assembly<'a> {
+        Assembly { root, attribute_call, kept: Vec::new(), shared, left_open: 0 }
+    }
+
+    /// Mounts one thing.
+    ///
+    /// # Errors
+    /// See [`Error`]. What is mounted already stays; it goes with the namespace.
+    pub fn mount(&mut self, mount: &Mount) -> Result<(), Error> {
+        self.shared |= mount.propagation.iter().any(|it| !it.is_closed());
+        match &mount.source {
+            Source::New(file_system) => self.mount_new(mount, file_system),
+            Source::Bind(bind) => self.mount_bind(mount, bind),
+            Source::Remount(remount) => self.remount(mount, remount),
+        }
+    }
+
+    /// The folder of a file system that [`Mount::keep`] kept, if it is mounted at this path.
+    #[must_use]
+    pub fn kept(&self, path: &RootedPath) -> Option<BorrowedFd<'_>> {
+        let kept = self.kept.iter().find(|kept| kept.path.as_ref() == Some(path))?;
+        Some(kept.folder.as_fd())
+    }
+
+    /// Makes read-only what had to be filled first. Nothing can be put in afterwards.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn finish(mut self) -> Result<(), Error> {
+        for Kept { path, folder, protect } in std::mem::take(&mut self.kept) {
+            if protect {
+                let path = path.unwrap_or_else(RootedPath::root);
+                self.set_attributes(folder.as_fd(), &path, Attributes::READ_ONLY)?;
+            }
+            self.leave_open(folder);
+        }
+        Ok(())
+    }
+
+    fn mount_new(&mut self, mount: &Mount, file_system: &FileSystem) -> Result<(), Error> {
+        let path = &mount.target;
+        let place = self.place(file_system, path)?;
+        let is_tmpfs = file_system.kind.as_c_str() == c"tmpfs";
+        let inherited =
+            if is_tmpfs { inherited(file_system, &place, path)? } else { String::new() };
+        let mut attributes = mount.attributes.then(mount.recursive);
+        // Later mounts and devices need their places in it.
+        let protect = is_tmpfs && attributes.is_read_only();
+        if protect {
+            attributes = attributes.without_read_only();
+        }
+        // Alone, and in a private mount, a new one is private.
+        let propagates = !mount.propagation.is_empty()
+            && (self.shared || mount.propagation.iter().any(|it| it.kind == Unbindable));
+        if !(propagates || is_tmpfs && (protect || mount.keep || file_system.copy_up)) {
+            let (folder, name) = match &place {
+                Place::In(index, name) => (&self.kept[*index].folder, name.as_c_str()),
+                Place::At { place, .. } => (place, c"."),
+            };
+            filesystem::mount_at(file_system, attributes, folder.as_fd(), name, &inherited)
+                .map_err(Error::at(Step::Attach, path))?;
+            self.covered(path, place);
+            return Ok(());
+        }
+        let folder = filesystem::detached(file_system, attributes, &inherited)
+            .map_err(Error::at(Step::Attach, path))?;
+        if let (true, Place::At { place, .. }) = (file_system.copy_up, &place) {
+            copy_up::copy(place.as_fd(), folder.as_fd()).map_err(Error::at(Step::CopyUp, path))?;
+        }
+        self.attach(folder.as_fd(), &place, path)?;
+        propagate(&mount.propagation, folder.as_fd(), path)?;
+        self.covered(path, place);
+        let path = (is_tmpfs && !file_system.copy_up).then(|| path.clone());
+        self.kept.push(Kept { path, folder, protect });
+        Ok(())
+    }
+
+    fn mount_bind(&mut self, mount: &Mount, bind: &Bind) -> Result<(), Error> {
+        let path = &mount.target;
+        let opened;
+        let tree = match &bind.from {
+            From::Tree(tree) => tree.as_fd(),
+            From::Path(source) => {
+                opened = tree::of_path(source, bind.recursive, path)?;
+                opened.as_fd()
+            }
+        };
+        if path.as_c_str() == c"proc" && !is_proc(tree).map_err(Error::at(Step::Source, path))? {
+            return Err(Error::NotProc { path: path.to_string() });
+        }
+        let place = self.place_of(path, &|| shape_of(tree, path))?;
+        let (plain, recursive) = (mount.attributes, mount.recursive);
+        let later = !plain.is_empty() && !self.change(tree, path, false, plain)?;
+        if !recursive.is_empty() {
+            self.change(tree, path, true, recursive)?;
+        }
+        self.attach(tree, &place, path)?;
+        if later {
+            remount(tree, path, plain)?;
+        }
+        propagate(&mount.propagation, tree, path)?;
+        self.covered(path, place);
+        Ok(())
+    }
+
+    fn remount(&mut self, mount: &Mount, change: &Remount) -> Result<(), Error> {
+        let path = &mount.target;
+        let Remount { only_mount, flags, data } = change;
+        let place = self.root.resolve(path, crate::path::Links::Follow);
+        let place = place.map_err(Error::at(Step::Target, path))?;
+        if *only_mount {
+            self.set_attributes(place.as_fd(), path, mount.attributes)?;
+        } else {
+            fchdir(&place)
+                .or_error("fchdir", || path.to_string())
+                .map_err(Error::at(Step::Target, path))?;
+            let flags = flags.mount_flags() | mount.attributes.mount_flags();
+            mount_remount(c".", flags, data)
+                .or_error("mount", || format!("\".\", MS_REMOUNT|{flags:?}, {data:?}"))
+                .map_err(Error::at(Step::Attributes, path))?;
+        }
+        if !mount.recursive.is_empty() {
+            self.change(place.as_fd(), path, true, mount.recursive)?;
+        }
+        propagate(&mount.propagation, place.as_fd(), path)?;
+        self.leave_open(place);
+        Ok(())
+    }
+
+    /// The place of a new file system: a folder.
+    fn place(&mut self, file_system: &FileSystem, path: &RootedPath) -> Result<Place, Error> {
+        let kind = file_system.kind.as_c_str();
+        if kind == c"proc" || kind == c"sysfs" {
+            let place = ordinary(self.root, path, &kind.to_string_lossy())?;
+            return Ok(Place::At { place, made: false });
+        }
+        self.place_of(path, &|| Ok(Shape::Directory))
+    }
+
+    fn place_of(
+        &mut self,
+        path: &RootedPath,
+        shape: &dyn Fn() -> Result<Shape, Error>,
+    ) -> Result<Place, Error> {
+        if path.as_c_str() == c"proc" || path.as_c_str() == c"sys" {
+            let place = ordinary(self.root, path, "bind")?;
+            return Ok(Place::At { place, made: false });
+        }
+        if let Some((parent, name)) = path.split()
+            && let Some(index) =
+                self.kept.iter().position(|kept| kept.path.as_ref() == Some(&parent))
+            && shape()? == Shape::Directory
+        {
+            // Whatever is there was put there by this process, so it is no link.
+            let mode = Mode::from_raw_mode(0o755);
+            match mkdirat(&self.kept[index].folder, name, mode) {
+                Ok(()) | Err(Errno::EXIST) => return Ok(Place::In(index, name.to_owned())),
+                result => result
+                    .or_error("mkdirat", || format!("{name:?}"))
+                    .map_err(Error::at(Step::Target, path))?,
+            }
+        }
+        let target = find_or_make(self.root, path, shape)?;
+        Ok(Place::At { place: target.place, made: target.made })
+    }
+
+    fn attach(&self, tree: BorrowedFd<'_>, place: &Place, path: &RootedPath) -> Result<(), Error> {
+        match place {
+            Place::In(index, name) => tree::attach_at(tree, self.kept[*index].folder.as_fd(), name),
+            Place::At { place, .. } => tree::attach(tree, place.as_fd()),
+        }
+        .map_err(Error::at(Step::Attach, path))
+    }
+
+    /// Notes that something was mounted over a path.
+    fn covered(&mut self, path: &RootedPath, place: Place) {
+        for kept in &mut self.kept {
+            kept.path.take_if(|kept| kept.starts_with(path));
+        }
+        if let Place::At { place, .. } = place {
+            self.leave_open(place);
+        }
+    }
+
+    /// Of an attached mount.
+    pub(super) fn set_attributes(
+        &mut self,
+        mount: BorrowedFd<'_>,
+        path: &RootedPath,
+        attributes: Attributes,
+    ) -> Result<(), Error> {
+        if self.change(mount, path, false, attributes)? {
+            return Ok(());
+        }
+        remount(mount, path, attributes)
+    }
+
+    /// Of a detached mount, if the kernel can.
+    pub(super) fn change(
+        &mut self,
+        mount: BorrowedFd<'_>,
+        path: &RootedPath,
+        recursive: bool,
+        attributes: Attributes,
+    ) -> Result<bool, Error> {
+        change(&mut self.attribute_call, mount, path, recursive, attributes)
+    }
+
+    /// Leaves a descriptor, which is close-on-exec, to execve(2), as long as there are few.
+    pub(super) fn leave_open(&mut self, descriptor: OwnedFd) {
+        if self.left_open < LEFT_OPEN {
+            self.left_open += 1;
+            _ = descriptor.into_raw_fd();
+        }
+    }
+}
+
+fn propagate(
+    propagation: &[Propagation],
+    mount: BorrowedFd<'_>,
+    path: &RootedPath,
+) -> Result<(), Error> {
+    propagation.iter().try_for_each(|it| it.apply(mount, path))
+}
+
+/// Options for a tmpfs, before those of the user: it takes the mode of the folder that it covers,
+/// and its owner too where it takes the content.
+fn inherited(file_system: &FileSystem, place: &Place, path: &RootedPath) -> Result<String, Error> {
+    let has_mode =
+        |data: &[u8]| data.split(|byte| *byte == b',').any(|it| it.starts_with(b"mode="));
+    let Place::At { place, made: false } = place else { return Ok(String::new()) };
+    if has_mode(file_system.data.to_bytes()) && !file_system.copy_up {
+        return Ok(String::new());
+    }
+    let status = fstat(place)
+        .or_error("fstat", || place.as_raw_fd().to_string())
+        .map_err(Error::at(Step::Target, path))?;
+    let mode = format!("mode={:04o}", status.st_mode & 0o7777);
+    if file_system.copy_up {
+        return Ok(format!("{mode},uid={},gid={}", status.st_uid, status.st_gid));
+    }
+    Ok(mode)
+}
+
+/// Whether a mount shows a folder or anything else.
+fn shape_of(tree: BorrowedFd<'_>, path: &RootedPath) -> Result<Shape, Error> {
+    let status = fstat(tree)
+        .or_error("fstat", || tree.as_raw_fd().to_string())
+        .map_err(Error::at(Step::Source, path))?;
+    let is_directory = FileType::from_raw_mode(status.st_mode).is_dir();
+    Ok(if is_directory { Shape::Directory } else { Shape::File })
+}

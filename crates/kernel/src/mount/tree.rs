@@ -1,0 +1,61 @@
+//! Detached mounts: made where nobody sees them, and then attached.
+
+use super::{Error, Step};
+use std::ffi::CStr;
+use std::fmt::Display;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use sys::OrError;
+use sys::rustix::fs::CWD;
+use sys::rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+
+/// A copy of the mount that shows a path of the machine; with `recursive`, of all below it too.
+pub(super) fn of_path(
+    source: &CStr,
+    recursive: bool,
+    path: &impl Display,
+) -> Result<OwnedFd, Error> {
+    clone(CWD, source, recursive).map_err(Error::at(Step::Source, path))
+}
+
+/// A copy of the mount that shows what a descriptor names.
+pub(super) fn of_descriptor(place: BorrowedFd<'_>, recursive: bool) -> Result<OwnedFd, sys::Error> {
+    clone(place, c"", recursive)
+}
+
+fn clone(directory: BorrowedFd<'_>, path: &CStr, recursive: bool) -> Result<OwnedFd, sys::Error> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if path.is_empty() {
+        flags |= OpenTreeFlags::AT_EMPTY_PATH;
+    }
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    open_tree(directory, path, flags).or_error("open_tree", || {
+        let directory = directory.as_raw_fd();
+        if path.is_empty() {
+            format!("{directory}, {flags:?}")
+        } else {
+            format!("{path:?}, {flags:?}")
+        }
+    })
+}
+
+/// Attaches a detached mount at a place.
+pub(super) fn attach(tree: impl AsFd, place: BorrowedFd<'_>) -> Result<(), sys::Error> {
+    let tree = tree.as_fd();
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(tree, c"", place, c"", flags)
+        .or_error("move_mount", || format!("{}, {}", tree.as_raw_fd(), place.as_raw_fd()))
+}
+
+/// Attaches a detached mount on a name in a folder.
+pub(super) fn attach_at(
+    tree: BorrowedFd<'_>,
+    parent: BorrowedFd<'_>,
+    name: &CStr,
+) -> Result<(), sys::Error> {
+    move_mount(tree, c"", parent, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+        .or_error("move_mount", || {
+            format!("{}, {}, {name:?}", tree.as_raw_fd(), parent.as_raw_fd())
+        })
+}

@@ -1,0 +1,85 @@
+//! A root folder in a mount namespace of its own, and what is mounted in it.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use ::kernel::mount::{self, Mount, Propagation};
+use ::kernel::path::{Root, RootedPath};
+use anyhow::{Context as _, Result};
+use sys::rustix::fs::{Mode, mkdir};
+
+use crate::support::scratch;
+
+/// `CLONE_NEWNS`.
+pub(super) const MOUNTS: u64 = libc::CLONE_NEWNS as u64;
+
+/// An empty root folder.
+pub(super) fn folder(name: &str) -> Result<PathBuf> {
+    let path = scratch(name);
+    mkdir(&path, Mode::from_raw_mode(0o755))?;
+    Ok(path)
+}
+
+pub(super) fn c_string(path: &Path) -> Result<CString> {
+    Ok(CString::new(path.as_os_str().as_bytes())?)
+}
+
+pub(super) fn rooted(path: &str) -> RootedPath {
+    RootedPath::parse(path).expect("the tests write good paths")
+}
+
+/// Unshares the mount namespace and makes the folder its root-to-be.
+pub(super) fn enter(folder: &Path) -> Result<Root> {
+    sys::process::unshare_namespaces(MOUNTS).context("unshare")?;
+    mount::isolate(Propagation::DEFAULT)?;
+    let path = c_string(folder)?;
+    let resolver = Root::open(&path)?.resolver();
+    Ok(mount::attach_root(&path, Propagation::DEFAULT, resolver)?)
+}
+
+/// Words of a configuration, as one would write them in fstab(5): source, destination, type,
+/// options.
+pub(super) fn parse(line: &str) -> Result<Mount> {
+    let mut words = line.split_whitespace();
+    let mut next = || words.next().context("source, destination, type, options");
+    let (source, destination, kind, options) = (next()?, next()?, next()?, next()?);
+    let known = |word| Some(word).filter(|it| *it != "-");
+    let options = options.split(',').filter(|it| *it != "-");
+    Ok(Mount::parse(destination, known(kind), known(source), options)?)
+}
+
+/// A line of `/proc/self/mountinfo`.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) place: String,
+    pub(super) options: String,
+    pub(super) optional: String,
+    pub(super) kind: String,
+    pub(super) super_options: String,
+}
+
+/// What is mounted below the current root.
+pub(super) fn mounts() -> Result<Vec<Line>> {
+    let text = std::fs::read_to_string("/proc/self/mountinfo")?;
+    text.lines().map(|line| parse_line(line).with_context(|| line.to_owned())).collect()
+}
+
+fn parse_line(line: &str) -> Option<Line> {
+    let (first, second) = line.split_once(" - ")?;
+    let mut first = first.split(' ').skip(4).map(str::to_owned);
+    let mut second = second.split(' ').map(str::to_owned);
+    Some(Line {
+        place: first.next()?,
+        options: first.next()?,
+        optional: first.collect::<Vec<_>>().join(" "),
+        kind: second.next()?,
+        super_options: second.nth(1)?,
+    })
+}
+
+/// The topmost mount at a place.
+pub(super) fn mounted(place: &str) -> Result<Line> {
+    let line = mounts()?.into_iter().rev().find(|line| line.place == place);
+    line.with_context(|| format!("nothing is mounted at {place}"))
+}
