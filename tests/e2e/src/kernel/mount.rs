@@ -18,9 +18,8 @@ const DEFAULT: [&str; 6] = [
     "sysfs /sys sysfs nosuid,noexec,nodev,ro",
 ];
 
-const MASKED: [&str; 9] = [
+const MASKED: [&str; 8] = [
     "/proc/acpi",
-    "/proc/config.gz",
     "/proc/kcore",
     "/proc/keys",
     "/proc/timer_list",
