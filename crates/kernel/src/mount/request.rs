@@ -143,8 +143,8 @@ fn parse_source(
     let kind = kind.filter(|it| !it.is_empty()).ok_or(ParseError::NoType)?;
     let device = source.filter(|it| !it.is_empty()).unwrap_or(kind);
     Ok(Source::New(FileSystem {
-        device: c_string("source", device)?,
         kind: c_string("type", kind)?,
+        device: c_string("source", device)?,
         flags,
         data,
         copy_up,
