@@ -5,6 +5,7 @@
 mod cgroup;
 mod cgroup_devices;
 mod cgroup_life;
+mod cgroup_use;
 mod jail;
 mod mount;
 
@@ -26,5 +27,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         cgroup_life::freezing_and_killing_reach_groups_below,
         mount::the_default_mounts_of_a_container,
         mount::the_default_mounts_on_an_old_kernel,
+        cgroup_use::use_is_counted,
+        cgroup_use::a_lack_of_memory_and_the_end_are_told,
+        cgroup_use::the_removal_of_a_group_is_told,
     ]
 }
