@@ -1,3 +1,5 @@
+mod oracle;
+
 use super::model::{self, Call, run};
 use super::{Arg, Error, Profile, Rule, compile};
 
@@ -210,11 +212,9 @@ fn too_many_rules_are_refused() {
     assert!(matches!(error, Error::TooLarge { instructions: 8000.., largest: 4096 }), "{error}");
 }
 
-#[test]
-fn programs_do_what_profiles_mean() {
-    // xorshift: any bytes do, but always the same ones.
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut bytes = |length: usize| -> Vec<u8> {
+/// A generator of bytes: any do, but always the same ones (xorshift).
+fn random_bytes(mut state: u64) -> impl FnMut(usize) -> Vec<u8> {
+    move |length| {
         let mut byte = || {
             state ^= state << 13;
             state ^= state >> 7;
@@ -222,7 +222,12 @@ fn programs_do_what_profiles_mean() {
             (state >> 32) as u8
         };
         (0..length).map(|_| byte()).collect()
-    };
+    }
+}
+
+#[test]
+fn programs_do_what_profiles_mean() {
+    let mut bytes = random_bytes(0x9e37_79b9_7f4a_7c15);
     let mut compiled = 0;
     for round in 0..400_usize {
         let profile = model::profile(&bytes(10 + round * 7));
