@@ -176,10 +176,7 @@ pub fn execve_descriptor(
 /// # Errors
 /// EINVAL or ENOSYS on an older kernel.
 pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
-    // SAFETY: no memory is passed; no descriptor is closed, so none that someone owns vanishes.
-    let result =
-        unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
-    if result == 0 { Ok(()) } else { Err(last_error()) }
+    close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
 }
 
 /// `void _exit(int status)`, _exit(2): ends the process without running anything that was
@@ -187,6 +184,35 @@ pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
 pub fn exit_now(status: i32) -> ! {
     // SAFETY: it does not return, and what it leaves behind is the kernel's to free.
     unsafe { libc::_exit(status) }
+}
+
+/// `int close_range(unsigned first, unsigned last, 0)`, close_range(2), Linux 5.9: closes every
+/// descriptor from `first` on but these, so that what was open cannot be reached by its number any
+/// more. Whatever owns one that was closed must not be used again: it may come to mean another.
+///
+/// # Errors
+/// ENOSYS on an older kernel.
+pub fn close_all_but(kept: &[BorrowedFd<'_>], first: u32) -> Result<(), Errno> {
+    let mut kept: Vec<u32> = kept.iter().map(|it| it.as_raw_fd().cast_unsigned()).collect();
+    kept.sort_unstable();
+    let mut first = first;
+    for number in kept {
+        if number < first {
+            continue;
+        }
+        if number > first {
+            close_range(first, number - 1, 0)?;
+        }
+        first = number + 1;
+    }
+    close_range(first, u32::MAX, 0)
+}
+
+fn close_range(first: u32, last: u32, flags: u32) -> Result<(), Errno> {
+    // SAFETY: no memory is passed. What is closed behind its owner's back the caller of
+    // `close_all_but` answers for; it is no memory error.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
+    if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
 /// Has the kernel kill the command's process when the thread that started it ends, even by SIGKILL:

@@ -8,7 +8,8 @@ use crate::rustix::io::Errno;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SchedulerAttributes {
-    size: u32,
+    /// Filled in by the call.
+    pub size: u32,
     /// `SCHED_OTHER` 0, `SCHED_FIFO` 1, `SCHED_RR` 2, `SCHED_BATCH` 3, `SCHED_IDLE` 5,
     /// `SCHED_DEADLINE` 6.
     pub policy: u32,

@@ -8,7 +8,7 @@ use super::group::Group;
 use super::resources::Resources;
 
 /// A group that is known by its folders, none of which need exist.
-pub(super) trait Unmade {
+pub(super) trait Unmade: Group {
     /// Finds what the user wrote wrong.
     fn check(&self, resources: &Resources) -> Result<()>;
 

@@ -28,7 +28,6 @@ mod creation;
 mod devices;
 mod entry;
 mod error;
-mod events;
 mod folder;
 mod group;
 mod hybrid;
@@ -36,25 +35,17 @@ mod layout;
 mod location;
 mod processes;
 mod resources;
-mod statistics;
-mod text;
 mod v1;
 mod v2;
 mod write;
 
 pub use entry::Entry;
 pub use error::{Error, Result};
-pub use events::{Event, Events};
 pub use group::{Description, Group, SubGroup};
 pub use location::Location;
 pub use resources::{
     BlockIo, Cpu, DeviceAccess, DeviceKind, DeviceRate, DeviceRule, DeviceWeight, HugePages,
     Memory, Network, Rdma, Resources,
-};
-
-pub use statistics::{
-    BlockIoUse, CpuSetUse, CpuUse, DeviceUse, MemoryUse, Pressure, RdmaUse, Stall, Statistics,
-    Usage,
 };
 
 use absent::Absent;
@@ -93,6 +84,13 @@ impl Cgroups {
             Driver::None => Layout::default(),
         };
         Ok(Cgroups { layout, driver, rootless })
+    }
+
+    /// Where each hierarchy is mounted, with its controllers as `/proc/self/cgroup` spells them
+    /// (`cpu,cpuacct`, `name=systemd`; nothing for v2).
+    pub fn mount_points(&self) -> impl Iterator<Item = (&str, &str)> {
+        let Layout { v1, v2 } = &self.layout;
+        v1.iter().chain(v2).map(|it| (it.controllers.as_str(), it.mount_point.as_str()))
     }
 
     /// Checks everything the user wrote; nothing is done yet.
@@ -154,6 +152,12 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Where the group will be, to be written down before it is made: whoever is killed meanwhile
+    /// leaves nothing that cannot be found. What is there without rights may be less.
+    pub fn description(&self) -> Description {
+        self.unmade.as_ref().map(|unmade| unmade.description()).unwrap_or_default()
+    }
+
     /// Makes the group and sets its limits.
     ///
     /// # Errors

@@ -110,7 +110,7 @@ pub struct Capabilities {
     pub inheritable: CapabilitySet,
     /// The most that the effective ones can be.
     pub permitted: CapabilitySet,
-    /// What any program keeps. The kernel takes only what is both permitted and inheritable.
+    /// What any program keeps. Only what is both permitted and inheritable can be.
     pub ambient: CapabilitySet,
 }
 
@@ -155,15 +155,15 @@ impl Capabilities {
     }
 
     fn set_ambient(&self) -> Result<(), sys::Error> {
-        // What is not inheritable and permitted any more, the kernel has taken away by itself, so
-        // without ambient ones wanted it is only necessary to clear where some may be left.
+        // The kernel has taken away by itself what is not both inheritable and permitted any more,
+        // and would refuse to give it. Callers list such ones; runc passes over them as well.
         let possible = self.inheritable.0 & self.permitted.0;
-        if possible == 0 && self.ambient.0 == 0 {
+        if possible == 0 {
             return Ok(());
         }
         clear_ambient_capability_set().or_error("prctl", || "PR_CAP_AMBIENT_CLEAR_ALL")?;
         for (number, name) in NAMES.iter().enumerate() {
-            if self.ambient.0 >> number & 1 == 1 {
+            if (self.ambient.0 & possible) >> number & 1 == 1 {
                 let bit = Bits::from_bits_retain(1 << number);
                 configure_capability_in_ambient_set(bit, true)
                     .or_error("prctl", || format!("PR_CAP_AMBIENT_RAISE, {name}"))?;

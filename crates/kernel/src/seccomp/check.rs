@@ -79,9 +79,9 @@ pub enum Error {
     )]
     Contradiction {
         /// The index of the rule.
-        rule: u32,
+        rule: usize,
         /// The index of the rule that it contradicts.
-        earlier: u32,
+        earlier: usize,
         /// The name of the call.
         name: String,
     },

@@ -1,0 +1,253 @@
+//! The folder that holds what the runtime must remember of a container: `ROOT/ID`.
+//!
+//! ```text
+//! state.json    the record, replaced as a whole
+//! config.json   the configuration as it was when the container was made
+//! start.sock    where `start` meets the child; gone once it has executed its program
+//! ```
+//!
+//! Whoever makes or removes a container holds a lock on the folder, which the kernel gives back
+//! when that process dies.
+
+use crate::error::{Error, Result};
+use crate::file;
+use crate::id::ContainerId;
+use crate::record::Record;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use sys::OrError;
+use sys::rustix::fs::{
+    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, flock, mkdirat, openat, unlinkat,
+};
+use sys::rustix::io::Errno;
+use sys::rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+};
+
+/// The name of the socket on which the child of a `create` waits.
+const START_SOCKET: &str = "start.sock";
+const RECORD: &str = "state.json";
+const CONFIGURATION: &str = "config.json";
+
+/// The largest configuration that is read: far more than any caller writes.
+pub(crate) const MAX_CONFIGURATION: usize = 16 << 20;
+
+/// A container's folder.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    root: OwnedFd,
+    id: ContainerId,
+    folder: OwnedFd,
+}
+
+impl Directory {
+    /// Makes it, and locks it: the id is ours.
+    pub(crate) fn claim(root_path: &Path, id: &ContainerId) -> Result<Directory> {
+        let root = open_root(root_path, true)?;
+        match mkdirat(&root, id.as_ref(), Mode::from_raw_mode(0o700)) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Err(Error::Exists(id.clone())),
+            Err(errno) => {
+                let error = sys::Error::new("mkdirat", format!("{:?}", id.as_str()), errno);
+                return Err(Error::File { what: "state folder", path: root_path.into(), error });
+            }
+        }
+        let folder = file::open(&root, id, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
+        let directory = Directory { root, id: id.clone(), folder };
+        directory.lock()?;
+        Ok(directory)
+    }
+
+    /// Opens that of a container that exists.
+    pub(crate) fn open(root_path: &Path, id: &ContainerId) -> Result<Directory> {
+        let absent = || Error::NotFound(id.clone());
+        let root = match open_root(root_path, false) {
+            Err(Error::File { error, .. }) if error.errno == Errno::NOENT => return Err(absent()),
+            result => result?,
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        match file::open(&root, id, flags) {
+            Ok(folder) => Ok(Directory { root, id: id.clone(), folder }),
+            Err(error) if error.errno == Errno::NOENT => Err(absent()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &ContainerId {
+        &self.id
+    }
+
+    /// Waits until nobody else makes or removes this container.
+    pub(crate) fn lock(&self) -> Result<()> {
+        loop {
+            match flock(&self.folder, FlockOperation::LockExclusive) {
+                Err(Errno::INTR) => {}
+                result => return Ok(result.or_error("flock", || self.id.to_string())?),
+            }
+        }
+    }
+
+    /// Locks it if nobody else has; false if somebody has.
+    pub(crate) fn try_lock(&self) -> Result<bool> {
+        match flock(&self.folder, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => Ok(false),
+            result => Ok(result.or_error("flock", || self.id.to_string()).map(|()| true)?),
+        }
+    }
+
+    /// What is known of the container; `None` while, or when, its creator was stopped before it
+    /// had written anything.
+    pub(crate) fn record(&self) -> Result<Option<Record>> {
+        match file::read_all(&self.folder, RECORD, MAX_CONFIGURATION) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|error| Error::Damaged { id: self.id.clone(), reason: error.to_string() }),
+            Err(error) if error.errno == Errno::NOENT => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) fn write_record(&self, record: &Record) -> Result<()> {
+        let bytes =
+            serde_json::to_vec(record).map_err(|_| Error::Internal("a record that is no JSON"))?;
+        Ok(file::replace(&self.folder, Path::new(RECORD), &bytes)?)
+    }
+
+    /// The configuration that the container was made from.
+    pub(crate) fn configuration(&self) -> Result<Vec<u8>> {
+        Ok(file::read_all(&self.folder, CONFIGURATION, MAX_CONFIGURATION)?)
+    }
+
+    pub(crate) fn write_configuration(&self, bytes: &[u8]) -> Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let file = file::open(&self.folder, CONFIGURATION, flags)?;
+        Ok(file::write_all(file, bytes)?)
+    }
+
+    /// The socket on which the child is to wait for [`Directory::connect`].
+    pub(crate) fn listen(&self) -> Result<OwnedFd> {
+        let socket = socket()?;
+        let address = self.address()?;
+        bind(&socket, &address).or_error("bind", || START_SOCKET)?;
+        listen(&socket, 1).or_error("listen", || START_SOCKET)?;
+        Ok(socket)
+    }
+
+    /// Meets the child; `None` when it has started already, or is dead.
+    pub(crate) fn connect(&self) -> Result<Option<OwnedFd>> {
+        let socket = socket()?;
+        match connect(&socket, &self.address()?) {
+            Ok(()) => Ok(Some(socket)),
+            Err(Errno::NOENT | Errno::CONNREFUSED) => Ok(None),
+            Err(errno) => Err(sys::Error::new("connect", START_SOCKET, errno).into()),
+        }
+    }
+
+    /// Whether the container has not been started yet, as far as this folder knows.
+    pub(crate) fn has_start_socket(&self) -> bool {
+        sys::rustix::fs::statat(&self.folder, START_SOCKET, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    pub(crate) fn remove_start_socket(&self) -> Result<()> {
+        match unlinkat(&self.folder, START_SOCKET, AtFlags::empty()) {
+            Err(Errno::NOENT) => Ok(()),
+            result => Ok(result.or_error("unlinkat", || START_SOCKET)?),
+        }
+    }
+
+    /// By way of the descriptor: the path itself may be longer than the 107 bytes of an address.
+    fn address(&self) -> Result<SocketAddrUnix> {
+        use std::os::fd::AsRawFd;
+        let path = format!("/proc/self/fd/{}/{START_SOCKET}", self.folder.as_raw_fd());
+        Ok(SocketAddrUnix::new(&path).or_error("bind", || path)?)
+    }
+
+    /// Removes the folder with all it holds. The id is free then.
+    pub(crate) fn remove(&self) -> Result<()> {
+        let absent_is_fine = |result| if result == Err(Errno::NOENT) { Ok(()) } else { result };
+        let names = [RECORD, CONFIGURATION, START_SOCKET];
+        for name in names {
+            absent_is_fine(unlinkat(&self.folder, name, AtFlags::empty()))
+                .or_error("unlinkat", || name)?;
+        }
+        let remove = || unlinkat(&self.root, self.id.as_ref(), AtFlags::REMOVEDIR);
+        match absent_is_fine(remove()) {
+            Err(Errno::NOTEMPTY | Errno::EXIST) => self.remove_others()?,
+            result => return Ok(result.or_error("unlinkat", || self.id.to_string())?),
+        }
+        Ok(absent_is_fine(remove()).or_error("unlinkat", || self.id.to_string())?)
+    }
+
+    /// Half-written files that somebody who was killed has left.
+    fn remove_others(&self) -> Result<()> {
+        let entries =
+            Dir::read_from(&self.folder).or_error("getdents64", || self.id.to_string())?;
+        for entry in entries {
+            let entry = entry.or_error("getdents64", || self.id.to_string())?;
+            let name = entry.file_name();
+            if name != c"." && name != c".." {
+                unlinkat(&self.folder, name, AtFlags::empty())
+                    .or_error("unlinkat", || format!("{name:?}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl AsFd for Directory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
+    }
+}
+
+/// The ids of all containers under this root, sorted.
+pub(crate) fn ids(root_path: &Path) -> Result<Vec<ContainerId>> {
+    let root = match open_root(root_path, false) {
+        Err(Error::File { error, .. }) if error.errno == Errno::NOENT => return Ok(Vec::new()),
+        result => result?,
+    };
+    let mut ids = Vec::new();
+    for entry in Dir::read_from(&root).or_error("getdents64", || format!("{root_path:?}"))? {
+        let entry = entry.or_error("getdents64", || format!("{root_path:?}"))?;
+        ids.extend(entry.file_name().to_str().ok().and_then(|name| ContainerId::new(name).ok()));
+    }
+    ids.sort();
+    Ok(ids)
+}
+
+fn socket() -> Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC;
+    Ok(socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
+        .or_error("socket", || "AF_UNIX, SOCK_SEQPACKET")?)
+}
+
+fn open_root(path: &Path, make: bool) -> Result<OwnedFd> {
+    let open =
+        || openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let mut opened = open();
+    if make && opened.as_ref().err() == Some(&Errno::NOENT) {
+        make_folders(path)?;
+        opened = open();
+    }
+    opened.or_error("openat", || format!("{path:?}, O_DIRECTORY")).map_err(|error| Error::File {
+        what: "state root",
+        path: path.into(),
+        error,
+    })
+}
+
+fn make_folders(path: &Path) -> Result<()> {
+    let missing: Vec<PathBuf> = path.ancestors().map(Path::to_owned).collect();
+    for folder in missing.iter().rev().filter(|it| !it.as_os_str().is_empty()) {
+        match mkdirat(CWD, folder, Mode::from_raw_mode(0o711)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            // A read-only parent that exists answers so; if not, opening tells.
+            Err(Errno::ROFS | Errno::ACCESS | Errno::PERM) => {}
+            Err(errno) => {
+                let error = sys::Error::new("mkdirat", format!("{folder:?}"), errno);
+                return Err(Error::File { what: "state root", path: path.into(), error });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! `exec`: one more process in a container.
+
+use crate::child::expect;
+use crate::console::Terminal;
+use crate::container::Container;
+use crate::error::{Error, Result};
+use crate::failure::{During, Failure, Step};
+use crate::handshake::{Channel, Order, Report};
+use crate::id::ContainerId;
+use crate::launch::{self, Launched, Placement, launch};
+use crate::notify::Listener;
+use crate::parent::Running;
+use crate::plan::{ProcessPlan, joined_kinds};
+use crate::request::{ListenFds, announce};
+use crate::{process, start};
+use kernel::cgroup::{Entry, SubGroup};
+use kernel::credentials::{set_affinity, take_root_ids};
+use kernel::namespace::Kind;
+use spec::runtime::{Process, Spec, Status};
+use std::convert::Infallible;
+use std::path::Path;
+use sys::OrError;
+use sys::rustix::process::{WaitOptions, setsid, waitpid};
+
+/// A process to be added.
+#[derive(Clone, Debug)]
+pub struct Exec<'a> {
+    /// The folder under which every container has its own.
+    pub root: &'a Path,
+    /// The container.
+    pub id: &'a ContainerId,
+    /// What it is, all of it; [`default_process`] gives the container's own to start from.
+    pub process: &'a Process<'a>,
+    /// Where the master of its terminal is to be sent; without one it goes to the caller.
+    pub console_socket: Option<&'a Path>,
+    /// Where a pidfd of it is to be sent.
+    pub pidfd_socket: Option<&'a Path>,
+    /// Where its id is to be written.
+    pub pid_file: Option<&'a Path>,
+    /// Whether the caller goes away: then a terminal needs a console socket.
+    pub detach: bool,
+    /// How many descriptors, from 3 on, the program inherits.
+    pub preserve_fds: u32,
+    /// `LISTEN_FDS` of the caller, passed on.
+    pub listen_fds: Option<ListenFds<'a>>,
+    /// Groups below the container's that it is to be in.
+    pub cgroups: &'a [SubGroup],
+    /// Adds it to a paused container, too: it runs once that is resumed.
+    pub ignore_paused: bool,
+}
+
+/// Gives the configuration of a container, as it was when it was made, to a function: where the
+/// process of an `exec` is not told as a whole, it starts from the container's own.
+///
+/// # Errors
+/// There is no such container, or its state is damaged.
+pub fn with_configuration<T>(
+    root: &Path,
+    id: &ContainerId,
+    use_it: impl FnOnce(&Spec<'_>) -> Result<T>,
+) -> Result<T> {
+    Container::open(root, id)?.with_configuration(use_it)
+}
+
+/// Adds a process to a container, a child of the caller.
+///
+/// # Errors
+/// The container has stopped or is paused; a value of the process is wrong; a step of it failed.
+pub fn exec(request: &Exec<'_>) -> Result<Running> {
+    let container = Container::open(request.root, request.id)?;
+    match container.status()? {
+        Status::Running | Status::Created => {}
+        Status::Paused if request.ignore_paused => {}
+        Status::Paused => return Err(Error::Paused),
+        status => return Err(container.wrong("exec in", status, "")),
+    }
+    container.with_configuration(|spec| add(request, &container, spec))
+}
+
+fn add(request: &Exec<'_>, container: &Container, spec: &Spec<'_>) -> Result<Running> {
+    let invalid = |it: crate::plan::Invalid| Error::Configuration {
+        file: "process".into(),
+        reason: it.to_string(),
+    };
+    let plan = ProcessPlan::new("", request.process, spec)
+        .and_then(|plan| plan.with_descriptors(request.preserve_fds, request.listen_fds.as_ref()))
+        .map_err(invalid)?;
+    let plan = ProcessPlan { ignored_signals: crate::record::ignored_signals()?, ..plan };
+    let group = container.group()?;
+    let entry = match &group {
+        Some(group) if request.cgroups.is_empty() => group.entry()?,
+        Some(group) => group.entry_below(request.cgroups)?,
+        None => Entry::default(),
+    };
+    let mut terminal = Terminal::new(plan.terminal, request.console_socket, !request.detach)?;
+    let placement = placement(container, spec)?;
+    let launched = launch(&placement, entry.clone_into(), |channel| {
+        become_process(&plan, &placement, &entry, channel)
+    })?;
+    let result = follow(request, container, spec, &plan, &launched, &mut terminal);
+    if let Err(error) = result {
+        reap(&launched)?;
+        return Err(error);
+    }
+    Ok(Running { pid: launched.pid, pidfd: launched.pidfd, console: terminal.into_master() })
+}
+
+/// Does what the process asks for, up to its execve.
+fn follow(
+    request: &Exec<'_>,
+    container: &Container,
+    spec: &Spec<'_>,
+    plan: &ProcessPlan,
+    launched: &Launched,
+    terminal: &mut Terminal,
+) -> Result<()> {
+    if let Some(score) = plan.oom_score {
+        crate::parent::set_oom_score(launched.pid, score)?;
+    }
+    launched.channel.order(Order::Proceed)?;
+    loop {
+        match launched.channel.next_report()?.ok_or(Error::ChildDied)? {
+            (Report::Console, Some(master)) => terminal.arrived(master)?,
+            (Report::Ready, _) => break,
+            (Report::Failed(failure), _) => return Err(Error::Child(failure)),
+            _ => return Err(Error::Internal("the child spoke out of turn")),
+        }
+    }
+    announce(request.pid_file, request.pidfd_socket, launched.pid, &launched.pidfd)?;
+    launched.channel.order(Order::Start)?;
+    let listener = Listener::new(spec);
+    let pid = launched.pid.as_raw_nonzero().get();
+    let state = || container.state_text(Status::Running);
+    start::until_executed(&launched.channel, listener.as_ref(), pid, state).map(drop)
+}
+
+/// It is our child until we wait for it, so its id is its own.
+fn reap(launched: &Launched) -> Result<()> {
+    let killed =
+        sys::process::send_signal(std::os::fd::AsFd::as_fd(&launched.pidfd), sys::process::SIGKILL);
+    killed.or_error("pidfd_send_signal", || "SIGKILL")?;
+    waitpid(Some(launched.pid), WaitOptions::empty()).or_error("waitpid", || "the process")?;
+    Ok(())
+}
+
+/// The namespaces of the container's first process, as far as they are not the caller's own.
+fn placement(container: &Container, spec: &Spec<'_>) -> Result<Placement> {
+    let pidfd = container.pidfd()?.ok_or_else(|| Error::NotRunning(container.id().clone()))?;
+    let kinds = joined_kinds(&spec.linux);
+    // Root may enter the PID namespace of any user namespace below its own; others must be inside
+    // first.
+    let child_enters = kinds.contains(Kind::User) && !sys::rustix::process::geteuid().is_root();
+    Ok(Placement { of_process: Some((pidfd, kinds)), child_enters, ..Placement::default() })
+}
+
+fn become_process(
+    plan: &ProcessPlan,
+    placement: &Placement,
+    entry: &Entry,
+    channel: Channel,
+) -> Infallible {
+    match set_up(plan, placement, entry, &channel) {
+        Ok(program) => process::wait_and_execute(plan, &program, None, channel, ""),
+        Err(failure) => launch::fail(&channel, failure),
+    }
+}
+
+fn set_up(
+    plan: &ProcessPlan,
+    placement: &Placement,
+    entry: &Entry,
+    channel: &Channel,
+) -> std::result::Result<process::Program, Failure> {
+    expect(channel, Order::Proceed)?;
+    if let Some(processors) = &plan.affinity.0 {
+        set_affinity(processors).during(Step::Scheduling)?;
+    }
+    entry.enter().during(Step::JoinCgroup)?;
+    if let Some(processors) = &plan.affinity.1 {
+        set_affinity(processors).during(Step::Scheduling)?;
+    }
+    if placement.of_process.as_ref().is_some_and(|(_, kinds)| kinds.contains(Kind::User)) {
+        take_root_ids().during(Step::BecomeRoot)?;
+    }
+    setsid().or_error("setsid", || "").during(Step::Internal)?;
+    process::prepare(plan, channel, None)
+}

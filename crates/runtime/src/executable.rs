@@ -1,0 +1,113 @@
+//! Keeping the runtime's own file out of the container's reach (CVE-2019-5736).
+//!
+//! The process that becomes the container's is, until its execve, one of the runtime's program.
+//! A container can make the kernel execute that file once more (`#!/proc/self/exe`), and what
+//! `/proc/PID/exe` leads to can be opened for writing once nobody runs it. So the program that
+//! runs must not be a file that can be written through that link: it executes itself again from a
+//! mount of its file alone, which is read-only and in no mount namespace, so nobody can change
+//! that. Where no mount can be made and the file could be written, it is copied to sealed memory.
+
+use crate::error::{Error, Result};
+use std::ffi::{CString, OsString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use sys::OrError;
+use sys::mount::{Change, MOUNT_ATTR_RDONLY, mount_setattr};
+use sys::process::{Words, execve_descriptor};
+use sys::rustix::fs::{
+    Access, AtFlags, CWD, MemfdFlags, Mode, OFlags, SealFlags, StatVfsMountFlags, StatxAttributes,
+    StatxFlags, accessat, fcntl_add_seals, fcntl_get_seals, fstatvfs, memfd_create, openat,
+    sendfile, statx,
+};
+use sys::rustix::io::Errno;
+use sys::rustix::mount::{OpenTreeFlags, open_tree};
+
+const OWN_FILE: &str = "/proc/self/exe";
+
+/// Makes sure that no container can ever write the file of the running program. It may execute the
+/// program again, with the same arguments and environment, which the caller gives since a library
+/// does not look at them itself; so it belongs at the very start.
+///
+/// # Errors
+/// `/proc` is not mounted, or neither a mount nor memory for a copy can be had.
+pub fn protect_executable(
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+) -> Result<()> {
+    let own = openat(CWD, OWN_FILE, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .or_error("openat", || OWN_FILE)?;
+    if is_out_of_reach(&own)? {
+        return Ok(());
+    }
+    let program = match read_only_mount() {
+        Ok(program) => program,
+        Err(_) if !can_be_written() => return Ok(()),
+        Err(_) => sealed_copy()?,
+    };
+    let variables = environment.into_iter().map(|(mut name, value)| {
+        name.push("=");
+        name.push(value);
+        name
+    });
+    let words = |list: &mut dyn Iterator<Item = OsString>| {
+        let strings =
+            list.map(|word| CString::new(word.into_vec())).collect::<std::result::Result<_, _>>();
+        strings.map(Words::new).map_err(|_| Error::Internal("a NUL in an argument"))
+    };
+    let arguments = words(&mut arguments.into_iter())?;
+    let environment = words(&mut variables.into_iter())?;
+    let Err(errno) = execve_descriptor(program.as_fd(), &arguments, &environment);
+    Err(sys::Error::new("execveat", "our own program", errno).into())
+}
+
+fn is_out_of_reach(own: &OwnedFd) -> Result<bool> {
+    // Read-only alone is not enough: an ordinary mount may be made writable some day. A file that
+    // is the root of its mount is our doing.
+    let mount = fstatvfs(own).or_error("fstatvfs", || OWN_FILE)?;
+    if mount.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        let status = statx(own, c"", AtFlags::EMPTY_PATH, StatxFlags::empty())
+            .or_error("statx", || OWN_FILE)?;
+        return Ok(status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
+    }
+    // Only files in memory have seals.
+    let Ok(readable) = openat(CWD, OWN_FILE, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+    else {
+        return Ok(false);
+    };
+    Ok(fcntl_get_seals(&readable).is_ok_and(|seals| seals.contains(SealFlags::WRITE)))
+}
+
+fn read_only_mount() -> std::result::Result<OwnedFd, sys::Error> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let program = open_tree(CWD, OWN_FILE, flags).or_error("open_tree", || OWN_FILE)?;
+    let read_only = Change { set: MOUNT_ATTR_RDONLY, ..Change::default() };
+    mount_setattr(program.as_fd(), c"", false, &read_only)
+        .or_error("mount_setattr", || OWN_FILE)?;
+    Ok(program)
+}
+
+/// Whether this user, and so a container of his, could write it: not when it is root's, and he is
+/// not. (Root could, but root can make the mount.)
+fn can_be_written() -> bool {
+    let own_user = sys::rustix::process::geteuid();
+    let owner = sys::rustix::fs::stat(OWN_FILE).map(|it| it.st_uid);
+    owner != Ok(0) && owner == Ok(own_user.as_raw())
+        || own_user.is_root()
+        || accessat(CWD, OWN_FILE, Access::WRITE_OK, AtFlags::EACCESS) != Err(Errno::ACCESS)
+}
+
+fn sealed_copy() -> Result<OwnedFd> {
+    let name = c"tinyort";
+    // MFD_EXEC is wanted where the administrator has turned it around (vm.memfd_noexec, Linux
+    // 6.3), and unknown to older kernels.
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let copy = memfd_create(name, flags | MemfdFlags::EXEC)
+        .or_else(|_| memfd_create(name, flags))
+        .or_error("memfd_create", || "our own program")?;
+    let own = openat(CWD, OWN_FILE, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .or_error("openat", || OWN_FILE)?;
+    while sendfile(&copy, &own, None, 1 << 30).or_error("sendfile", || "our own program")? > 0 {}
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    fcntl_add_seals(&copy, seals).or_error("fcntl", || "F_ADD_SEALS")?;
+    Ok(copy)
+}

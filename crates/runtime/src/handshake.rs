@@ -1,0 +1,269 @@
+//! What parent and child say to each other.
+//!
+//! ```text
+//! parent                                         child
+//!   clone3 ------------------------------------>   (joined user namespace: the child clones
+//!          <------------------------- Cloned(pid)    the real one, and ends)
+//!   id maps, cgroup, oom score
+//!          Proceed ---------------------------->   (only if a user namespace is new)
+//!          <----------------------- TimeNamespace  (only if a time namespace is new)
+//!   offsets
+//!          Proceed ---------------------------->
+//!          <-------------------------------- Hooks (only if there are such hooks, or devices)
+//!   prestart, createRuntime, network devices
+//!          Proceed ---------------------------->
+//!          <----------------------- Console + fd   (only if there is a terminal)
+//!          <-------------------------------- Ready
+//!   record is on disk
+//!          Proceed ---------------------------->   create: now waits on the start socket
+//!          Start ------------------------------>   run, exec: instead of Proceed
+//!          <------------------------ Notify + fd   (only if seccomp notifies)
+//!          Proceed ---------------------------->
+//!          <---------------------- end of stream   execve has closed it
+//! ```
+//!
+//! At any place the child may say `Failed` and end. An end of stream, in either direction, means
+//! that the other one is dead; the child then ends as well. After `Ready` of a `create` the same
+//! conversation goes on, from `Start`, over a connection that `start` has made.
+
+use crate::failure::Failure;
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::OrError;
+use sys::rustix::io::Errno;
+use sys::rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
+
+/// From the child to the parent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// The process id, in the parent's PID namespace, of the process that goes on in its place.
+    Cloned(i32),
+    /// There is a new time namespace, whose offsets are to be written.
+    TimeNamespace,
+    /// The mounts are there, and the old root as well: the moment for hooks of the runtime.
+    Hooks,
+    /// With the master of the terminal.
+    Console,
+    /// Everything but the last steps is done.
+    Ready,
+    /// With the descriptor on which the filter's notifications arrive.
+    Notify,
+    /// It failed, and has ended.
+    Failed(Failure),
+}
+
+/// From the parent to the child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// What was asked for is done.
+    Proceed,
+    /// Execute the program.
+    Start,
+}
+
+impl Report {
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Report::Cloned(pid) => [&[b'c'][..], &pid.to_le_bytes()].concat(),
+            Report::TimeNamespace => vec![b't'],
+            Report::Hooks => vec![b'h'],
+            Report::Console => vec![b'o'],
+            Report::Ready => vec![b'r'],
+            Report::Notify => vec![b'n'],
+            Report::Failed(failure) => [&[b'f'][..], &failure.encode()].concat(),
+        }
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Report> {
+        match bytes {
+            [b'c', pid @ ..] => Some(Report::Cloned(i32::from_le_bytes(pid.try_into().ok()?))),
+            [b't'] => Some(Report::TimeNamespace),
+            [b'h'] => Some(Report::Hooks),
+            [b'o'] => Some(Report::Console),
+            [b'r'] => Some(Report::Ready),
+            [b'n'] => Some(Report::Notify),
+            [b'f', failure @ ..] => Failure::decode(failure).map(Report::Failed),
+            _ => None,
+        }
+    }
+}
+
+impl Order {
+    fn encode(self) -> &'static [u8] {
+        match self {
+            Order::Proceed => b"p",
+            Order::Start => b"s",
+        }
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Order> {
+        match bytes {
+            b"p" => Some(Order::Proceed),
+            b"s" => Some(Order::Start),
+            _ => None,
+        }
+    }
+}
+
+/// One end of the connection, which keeps messages apart (SOCK_SEQPACKET, unix(7)).
+#[derive(Debug)]
+pub(crate) struct Channel(OwnedFd);
+
+impl Channel {
+    /// The parent's and the child's end.
+    pub(crate) fn pair() -> Result<(Channel, Channel), sys::Error> {
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .or_error("socketpair", || "AF_UNIX, SOCK_SEQPACKET")?;
+        Ok((Channel(ours), Channel(theirs)))
+    }
+
+    /// An end that was connected or accepted.
+    pub(crate) fn new(socket: OwnedFd) -> Channel {
+        Channel(socket)
+    }
+
+    pub(crate) fn report(
+        &self,
+        report: &Report,
+        fd: Option<BorrowedFd<'_>>,
+    ) -> Result<(), sys::Error> {
+        self.send(&report.encode(), fd)
+    }
+
+    pub(crate) fn order(&self, order: Order) -> Result<(), sys::Error> {
+        self.send(order.encode(), None)
+    }
+
+    /// What the child says next, and what came with it; `None` when it has ended or executed its
+    /// program.
+    pub(crate) fn next_report(&self) -> Result<Option<(Report, Option<OwnedFd>)>, sys::Error> {
+        let (bytes, fd) = self.receive()?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let report = Report::decode(&bytes).or_else(|| {
+            Some(Report::Failed(Failure::new(
+                crate::Step::Internal,
+                "a message that makes no sense",
+            )))
+        });
+        Ok(report.map(|report| (report, fd)))
+    }
+
+    /// What the parent says next; `None` when it is gone.
+    pub(crate) fn next_order(&self) -> Result<Option<Order>, sys::Error> {
+        let (bytes, _) = self.receive()?;
+        Ok(Order::decode(&bytes))
+    }
+
+    fn send(&self, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<(), sys::Error> {
+        send_with_descriptor(self.0.as_fd(), bytes, fd)
+    }
+
+    fn receive(&self) -> Result<(Vec<u8>, Option<OwnedFd>), sys::Error> {
+        let mut bytes = vec![0; MAX_MESSAGE];
+        let mut space = [MaybeUninit::uninit(); sys::rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let received = loop {
+            let mut slices = [IoSliceMut::new(&mut bytes)];
+            match recvmsg(&self.0, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+                Err(Errno::INTR) => {}
+                // A connection that was not taken up to its end.
+                Err(Errno::CONNRESET) => return Ok((Vec::new(), None)),
+                result => break result.or_error("recvmsg", || "the other process")?,
+            }
+        };
+        bytes.truncate(received.bytes);
+        let fd = ancillary.drain().find_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+            _ => None,
+        });
+        Ok((bytes, fd))
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Larger than any message: a failure with its longest reason.
+const MAX_MESSAGE: usize = 8192 + 16;
+
+/// Sends these bytes over a unix socket, and a descriptor with them. A reader that is gone is
+/// EPIPE, not a signal.
+pub(crate) fn send_with_descriptor(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    fd: Option<BorrowedFd<'_>>,
+) -> Result<(), sys::Error> {
+    let mut space = [MaybeUninit::uninit(); sys::rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if let Some(fd) = &fd {
+        ancillary.push(SendAncillaryMessage::ScmRights(std::slice::from_ref(fd)));
+    }
+    loop {
+        match sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL) {
+            Err(Errno::INTR) => {}
+            result => return result.or_error("sendmsg", || "the other process").map(drop),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Channel, Order, Report};
+    use crate::failure::{Failure, Step};
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn messages_cross_with_their_descriptors() {
+        let (parent, child) = Channel::pair().unwrap();
+        let failed = Report::Failed(Failure::new(Step::Mount, "/x"));
+        for report in [
+            Report::Cloned(-7),
+            Report::TimeNamespace,
+            Report::Hooks,
+            Report::Ready,
+            Report::Notify,
+            failed,
+        ] {
+            child.report(&report, None).unwrap();
+            let (got, fd) = parent.next_report().unwrap().unwrap();
+            assert_eq!(got, report);
+            assert!(fd.is_none());
+        }
+        child.report(&Report::Console, Some(std::io::stdin().as_fd())).unwrap();
+        let (got, fd) = parent.next_report().unwrap().unwrap();
+        assert_eq!(got, Report::Console);
+        assert!(fd.is_some());
+        for order in [Order::Proceed, Order::Start] {
+            parent.order(order).unwrap();
+            assert_eq!(child.next_order().unwrap(), Some(order));
+        }
+    }
+
+    #[test]
+    fn the_end_of_one_is_seen_by_the_other() {
+        let (parent, child) = Channel::pair().unwrap();
+        drop(child);
+        assert!(parent.next_report().unwrap().is_none());
+        assert!(parent.order(Order::Proceed).is_err());
+    }
+
+    #[test]
+    fn nonsense_is_a_failure_not_a_panic() {
+        let (parent, child) = Channel::pair().unwrap();
+        for bytes in [&b"z"[..], b"c12", b"f", b"rr"] {
+            child.send(bytes, None).unwrap();
+            let (report, _) = parent.next_report().unwrap().unwrap();
+            assert!(matches!(report, Report::Failed(_)), "{report:?}");
+        }
+    }
+}

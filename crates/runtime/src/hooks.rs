@@ -1,0 +1,209 @@
+//! Programs of the user's that run at certain points of a container's life.
+
+use crate::error::{Error, Result};
+use crate::file;
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+use sys::OrError;
+use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
+use sys::rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
+use sys::rustix::io::{Errno, pread};
+use sys::rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+/// The hooks of one kind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hooks {
+    /// As the specification spells it.
+    pub(crate) kind: &'static str,
+    pub(crate) list: Vec<Hook>,
+}
+
+/// One program to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Hook {
+    pub(crate) path: String,
+    /// Its name included; may be empty.
+    pub(crate) arguments: Vec<String>,
+    /// All its variables, with their names.
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Hooks {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Runs them in order, each with this state on its standard input; the first that fails ends
+    /// it.
+    pub(crate) fn run(&self, state: &str) -> Result<()> {
+        for (index, hook) in self.list.iter().enumerate() {
+            hook.run(state).map_err(|reason| Error::Hook { kind: self.kind, index, reason })?;
+        }
+        Ok(())
+    }
+
+    /// Runs all of them whatever happens, for kinds whose failure changes nothing any more.
+    pub(crate) fn run_all(&self, state: &str) -> Vec<String> {
+        let hooks = self.list.iter().enumerate();
+        let failed = hooks.filter_map(|(index, hook)| {
+            let reason = hook.run(state).err()?;
+            Some(Error::Hook { kind: self.kind, index, reason }.to_string())
+        });
+        failed.collect()
+    }
+}
+
+impl Hook {
+    /// Its output goes to files in memory rather than pipes: a hook may leave a daemon behind that
+    /// keeps them open, and must not be waited for.
+    fn run(&self, state: &str) -> std::result::Result<(), String> {
+        let output = memory_file(b"").map_err(|error| error.to_string())?;
+        let input = memory_file(state.as_bytes()).map_err(|error| error.to_string())?;
+        let copy = || output.try_clone().map_err(|error| error.to_string());
+        let mut command = Command::new(&self.path);
+        if let Some((name, arguments)) = self.arguments.split_first() {
+            command.arg0(name).args(arguments);
+        }
+        command
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::from(input))
+            .stdout(Stdio::from(copy()?))
+            .stderr(Stdio::from(copy()?));
+        // If we are killed, nobody is left to wait for it.
+        sys::process::kill_with_parent(&mut command);
+        let child = command.spawn().map_err(|error| format!("{}: {error}", self.path))?;
+        let status = wait(child, self.timeout)?;
+        if status.success() {
+            return Ok(());
+        }
+        let printed = tail(&output).unwrap_or_default();
+        let separator = if printed.is_empty() { "" } else { ": " };
+        Err(format!("{}: {}{separator}{printed}", self.path, outcome(status)))
+    }
+}
+
+/// `NAME=VALUE` taken apart; a word without `=` is a name with an empty value.
+pub(crate) fn variable(word: &str) -> (String, String) {
+    let (name, value) = word.split_once('=').unwrap_or((word, ""));
+    (name.to_owned(), value.to_owned())
+}
+
+fn memory_file(content: &[u8]) -> std::result::Result<OwnedFd, sys::Error> {
+    let name = CString::default();
+    let file = memfd_create(name, MemfdFlags::CLOEXEC).or_error("memfd_create", || "hook")?;
+    file::write_all(&file, content)?;
+    seek(&file, SeekFrom::Start(0)).or_error("lseek", || "memfd")?;
+    Ok(file)
+}
+
+/// The last part of what a hook has printed, on one line.
+fn tail(output: &OwnedFd) -> Option<String> {
+    const LENGTH: u64 = 2000;
+    let end = seek(output, SeekFrom::End(0)).ok()?;
+    let mut bytes = vec![0; usize::try_from(end.min(LENGTH)).ok()?];
+    let length = pread(output, &mut bytes, end.saturating_sub(LENGTH)).ok()?;
+    bytes.truncate(length);
+    Some(String::from_utf8_lossy(&bytes).trim().replace('\n', "; "))
+}
+
+fn wait(
+    mut child: std::process::Child,
+    timeout: Option<Duration>,
+) -> std::result::Result<ExitStatus, String> {
+    if let Some(timeout) = timeout
+        && !ends_within(child.id(), timeout).map_err(|error| error.to_string())?
+    {
+        // It may have ended by itself meanwhile, which is as well.
+        child.kill().and_then(|()| child.wait()).map_err(|error| error.to_string())?;
+        return Err(format!("killed after its time-out of {} seconds", timeout.as_secs()));
+    }
+    child.wait().map_err(|error| error.to_string())
+}
+
+fn ends_within(pid: u32, timeout: Duration) -> std::result::Result<bool, sys::Error> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let pid = pid.ok_or_else(|| sys::Error::new("pidfd_open", "hook", Errno::SRCH))?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty()).or_error("pidfd_open", || "hook")?;
+    let end = std::time::Instant::now() + timeout;
+    loop {
+        let left = end.saturating_duration_since(std::time::Instant::now());
+        let left = Timespec::try_from(left).unwrap_or_default();
+        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&left)) {
+            Ok(0) => return Ok(false),
+            Ok(_) => return Ok(true),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(sys::Error::new("poll", "hook", errno)),
+        }
+    }
+}
+
+fn outcome(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (_, Some(signal)) => format!("killed by signal {signal}"),
+        _ => status.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Hook, Hooks, variable};
+    use std::time::Duration;
+
+    fn shell(script: &str) -> Hook {
+        Hook {
+            path: "/bin/sh".to_owned(),
+            arguments: ["sh", "-c", script].map(str::to_owned).to_vec(),
+            environment: vec![variable("NAME=a=b"), variable("EMPTY")],
+            timeout: Some(Duration::from_secs(20)),
+        }
+    }
+
+    fn hooks(scripts: &[&str]) -> Hooks {
+        Hooks { kind: "poststop", list: scripts.iter().map(|it| shell(it)).collect() }
+    }
+
+    #[test]
+    fn gets_the_state_and_its_variables_alone() {
+        let script = r#"[ "$(cat)" = "{state}" ] && [ "$NAME" = a=b ] && [ -z "$HOME$EMPTY" ]"#;
+        hooks(&[script]).run("{state}").expect("all as it should be");
+    }
+
+    #[test]
+    fn the_first_failure_ends_it_and_is_told() {
+        let hooks = hooks(&["true", "echo no; echo way >&2; exit 3", "exit 4"]);
+        assert_eq!(
+            hooks.run("").unwrap_err().to_string(),
+            "error running poststop hook #1: /bin/sh: exit status 3: no; way"
+        );
+        assert_eq!(hooks.run_all("").len(), 2);
+    }
+
+    #[test]
+    fn a_time_out_kills() {
+        let hook = Hook { timeout: Some(Duration::from_millis(50)), ..shell("sleep 1000") };
+        let hooks = Hooks { kind: "prestart", list: vec![hook] };
+        let text = hooks.run("").unwrap_err().to_string();
+        assert!(text.starts_with("error running prestart hook #0: killed after"), "{text}");
+    }
+
+    #[test]
+    fn a_daemon_that_holds_the_output_is_not_waited_for() {
+        let hooks = hooks(&["sleep 30 & exit 1"]);
+        let text = hooks.run("").unwrap_err().to_string();
+        assert!(text.ends_with("exit status 1"), "{text}");
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let hook = Hook { path: "/no/such".to_owned(), ..shell("") };
+        let hooks = Hooks { kind: "prestart", list: vec![hook] };
+        let text = hooks.run("").unwrap_err().to_string();
+        assert!(text.contains("/no/such: No such file"), "{text}");
+    }
+}

@@ -1,0 +1,117 @@
+//! `kill`: a signal for the container's first process, or all of them.
+
+use crate::container::Container;
+use crate::error::{Error, Result};
+use crate::id::ContainerId;
+use spec::runtime::{NamespaceKind, Status};
+use std::os::fd::AsFd;
+use std::path::Path;
+use sys::OrError;
+use sys::process::{SIGKILL, send_signal};
+use sys::rustix::io::Errno;
+use sys::rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+/// Sends a signal to the container's first process, or with `all` to every process in its cgroup.
+///
+/// # Errors
+/// [`Error::NotRunning`] when there is no process any more.
+pub fn send(root: &Path, id: &ContainerId, signal: i32, all: bool) -> Result<()> {
+    let container = Container::open(root, id)?;
+    // Without a PID namespace of its own, the others would live on when the first is killed.
+    let all = all || signal == SIGKILL && !has_pid_namespace(&container)?;
+    kill(&container, signal, all)
+}
+
+pub(crate) fn kill(container: &Container, signal: i32, all: bool) -> Result<()> {
+    let reached =
+        if all { signal_all(container, signal)? } else { signal_first(container, signal)? };
+    if !reached {
+        return Err(Error::NotRunning(container.id().clone()));
+    }
+    // On cgroup v1 even SIGKILL waits until the process runs again.
+    if signal == SIGKILL
+        && let Some(group) = container.group()?
+        && group.is_frozen().unwrap_or(false)
+    {
+        group.thaw()?;
+    }
+    Ok(())
+}
+
+fn signal_first(container: &Container, signal: i32) -> Result<bool> {
+    // A record from before this id's process was made is that of a container not yet there.
+    container.record()?;
+    let Some(pidfd) = container.pidfd()? else { return Ok(false) };
+    match send_signal(pidfd.as_fd(), signal) {
+        Err(Errno::SRCH) => Ok(false),
+        result => Ok(result.or_error("pidfd_send_signal", || signal.to_string()).map(|()| true)?),
+    }
+}
+
+fn signal_all(container: &Container, signal: i32) -> Result<bool> {
+    let Some(group) = container.group()? else { return signal_first(container, signal) };
+    let pids = group.pids()?;
+    let mut reached = false;
+    for pid in pids.iter().filter_map(|pid| Pid::from_raw(*pid)) {
+        let sent = pidfd_open(pid, PidfdFlags::empty())
+            .and_then(|pidfd| send_signal(pidfd.as_fd(), signal));
+        match sent {
+            Err(Errno::SRCH) => {}
+            result => {
+                result.or_error("pidfd_send_signal", || format!("{pid}, {signal}"))?;
+                reached = true;
+            }
+        }
+    }
+    Ok(reached)
+}
+
+fn has_pid_namespace(container: &Container) -> Result<bool> {
+    container.with_configuration(|spec| {
+        Ok(spec.linux.namespaces.iter().any(|it| it.kind == NamespaceKind::Pid))
+    })
+}
+
+/// Stops all processes of a running container.
+///
+/// # Errors
+/// It is not running, or they do not freeze in time.
+pub fn pause(root: &Path, id: &ContainerId) -> Result<()> {
+    let container = Container::open(root, id)?;
+    match container.status()? {
+        Status::Running | Status::Created => {}
+        status => return Err(container.wrong("pause", status, "")),
+    }
+    Ok(cgroup_of(&container)?.freeze()?)
+}
+
+/// Lets a paused container go on.
+///
+/// # Errors
+/// It is not paused.
+pub fn resume(root: &Path, id: &ContainerId) -> Result<()> {
+    let container = Container::open(root, id)?;
+    match container.status()? {
+        Status::Paused => Ok(cgroup_of(&container)?.thaw()?),
+        status => Err(container.wrong("resume", status, "")),
+    }
+}
+
+/// The ids of all processes of a container.
+///
+/// # Errors
+/// There is no such container, or its cgroup cannot be read.
+pub fn processes(root: &Path, id: &ContainerId) -> Result<Vec<i32>> {
+    let container = Container::open(root, id)?;
+    container.record()?;
+    Ok(container.group()?.map_or(Ok(Vec::new()), |group| group.pids())?)
+}
+
+pub(crate) fn cgroup_of(container: &Container) -> Result<Box<dyn kernel::cgroup::Group>> {
+    container.record()?;
+    container.group()?.ok_or_else(|| {
+        Error::Unsupported(
+            "the container has no cgroup: it was made without the right to one".into(),
+        )
+    })
+}

@@ -1,0 +1,56 @@
+//! The OCI verbs as a library: what runc's command line does, without a command line.
+//!
+//! ```text
+//! create, run   config.json -> Spec -> Plan -> parent.rs | clone3 | child.rs -> execve
+//! start         meets the waiting child
+//! exec          exec.rs | clone3 | process.rs -> execve
+//! kill pause resume delete update processes ...
+//! ```
+//!
+//! Whoever calls [`create`], [`run`] or [`exec`] has one thread: the child is a copy of the caller.
+//! It should have called [`protect_executable`] first. Nothing here prints, exits (but the child),
+//! reads the environment, or keeps global state.
+
+#![forbid(unsafe_code)]
+
+mod child;
+mod console;
+mod container;
+mod delete;
+mod directory;
+mod error;
+mod exec;
+mod executable;
+mod failure;
+mod file;
+mod filesystem;
+mod handshake;
+mod home;
+mod hooks;
+mod id;
+mod kill;
+mod launch;
+mod notify;
+mod parent;
+mod plan;
+mod process;
+mod program;
+mod record;
+mod request;
+mod start;
+mod time;
+mod update;
+
+pub use container::{Container, Summary, list};
+pub use delete::delete;
+pub use error::{Error, Result};
+pub use exec::{Exec, exec, with_configuration};
+pub use executable::protect_executable;
+pub use failure::{Failure, Step};
+pub use id::{ContainerId, InvalidId};
+pub use kill::{pause, processes, resume, send as kill};
+pub use parent::{Running, create, run};
+pub use request::{Create, ListenFds};
+pub use start::start;
+pub use time::rfc3339;
+pub use update::update;

@@ -1,0 +1,272 @@
+//! The parent's side of making a container: `create` and the first part of `run`.
+//!
+//! ```text
+//! claim ROOT/ID -> record -> cgroup -> clone3 -> maps, scores -> serve the child -> record -> go
+//! ```
+//!
+//! The order is that of what a later `delete` must know: whoever kills this process with SIGKILL
+//! leaves a record from which everything that exists by then can be found, and a child that ends
+//! by itself, since its parent is gone.
+
+use crate::console::Terminal;
+use crate::container::state_text;
+use crate::directory::Directory;
+use crate::error::{Error, Result};
+use crate::handshake::{Order, Report};
+use crate::launch::{Launched, Placement, launch};
+use crate::plan::{self, Invalid, Plan};
+use crate::record::{Process, Record};
+use crate::request::Create;
+use crate::{child, file, record, start, time};
+use kernel::cgroup::{Cgroups, Entry, Group, Prepared};
+use kernel::namespace::{self, Kind, Namespace};
+use kernel::path::Root;
+use spec::runtime::{Spec, Status};
+use std::os::fd::OwnedFd;
+use std::time::SystemTime;
+use sys::OrError;
+use sys::rustix::fs::{CWD, OFlags};
+use sys::rustix::process::{Pid, WaitOptions, geteuid, waitpid};
+
+/// A container whose program runs, a child of this process.
+#[derive(Debug)]
+pub struct Running {
+    /// Its first process.
+    pub pid: Pid,
+    /// A descriptor of it.
+    pub pidfd: OwnedFd,
+    /// The master of its terminal, if it has one and no console socket was given.
+    pub console: Option<OwnedFd>,
+}
+
+/// Makes a container; its program waits for [`crate::start`].
+///
+/// # Errors
+/// Whatever is wrong, and then nothing of the container is left.
+pub fn create(request: &Create<'_>) -> Result<()> {
+    make(request, false).map(drop)
+}
+
+/// Makes a container and executes its program.
+///
+/// # Errors
+/// As [`create`] and [`crate::start`].
+pub fn run(request: &Create<'_>) -> Result<Running> {
+    make(request, true)
+}
+
+fn make(request: &Create<'_>, start_it: bool) -> Result<Running> {
+    let bundle = request.bundle()?;
+    let text = file::read_all(CWD, bundle.join("config.json"), crate::directory::MAX_CONFIGURATION)
+        .map_err(|error| Error::File {
+            what: "configuration",
+            path: bundle.join("config.json"),
+            error,
+        })?;
+    let configuration =
+        |reason: String| Error::Configuration { file: "config.json".into(), reason };
+    let spec: Spec<'_> = spec::json::parse(&text).map_err(|it| configuration(it.to_string()))?;
+    let invalid = |it: Invalid| configuration(it.to_string());
+    let rootless = request.rootless.unwrap_or_else(|| !geteuid().is_root());
+    let cgroups = Cgroups::find(request.cgroup_driver, rootless)?;
+    let cgroup = plan::cgroup(&spec, request, &cgroups).map_err(invalid)?;
+    let groups = cgroup.description();
+    let mut plan = Plan::new(&spec, &bundle, request, &cgroups, &groups).map_err(invalid)?;
+    plan.init.process.ignored_signals = record::ignored_signals()?;
+    let terminal = Terminal::new(plan.process().terminal, request.console_socket, start_it)?;
+    let directory = Directory::claim(request.root, request.id)?;
+    let mut made = Made { directory, group: None, child: None, record: first_record(&plan) };
+    let result = made.begin(&mut plan, &text, cgroup);
+    let result = result.and_then(|()| made.build(&plan, request, terminal, start_it));
+    result.map_err(|error| made.undo(&plan, error))
+}
+
+fn first_record(plan: &Plan) -> Record {
+    Record {
+        bundle: plan.bundle.clone(),
+        rootfs: plan.rootfs.clone(),
+        created: time::rfc3339(SystemTime::now()),
+        owner: geteuid().as_raw(),
+        process: None,
+        cgroup: None,
+        annotations: plan.annotations.clone(),
+        resctrl: None,
+    }
+}
+
+/// What there is of a container that is being made.
+struct Made {
+    directory: Directory,
+    group: Option<Box<dyn Group>>,
+    child: Option<Pid>,
+    record: Record,
+}
+
+impl Made {
+    /// Everything up to the cgroup, which is written down before it exists.
+    fn begin(&mut self, plan: &mut Plan, text: &[u8], cgroup: Prepared) -> Result<()> {
+        self.directory.write_configuration(text)?;
+        self.record.cgroup = Some(cgroup.description());
+        self.directory.write_record(&self.record)?;
+        let group = cgroup.create()?;
+        self.record.cgroup = Some(group.description());
+        self.group = Some(group);
+        if plan.has_hooks_in_container() {
+            let pid = Some(Process { pid: 1, start: 0 });
+            let record = Record { process: pid, ..self.record.clone() };
+            plan.state_in_container = state_text(self.directory.id(), &record, Status::Creating)?;
+        }
+        Ok(())
+    }
+
+    fn build(
+        &mut self,
+        plan: &Plan,
+        request: &Create<'_>,
+        terminal: Terminal,
+        start_it: bool,
+    ) -> Result<Running> {
+        let entry = self.group.as_ref().map_or(Ok(Entry::default()), |group| group.entry())?;
+        let resolver = Root::open(&plan.init.rootfs)
+            .map_err(|error| Error::File {
+                what: "root filesystem",
+                path: plan.rootfs.clone(),
+                error,
+            })?
+            .resolver();
+        let listening = if start_it { None } else { Some(self.directory.listen()?) };
+        let placement = placement(plan)?;
+        let launched = launch(&placement, entry.clone_into(), |channel| {
+            child::become_container(plan, &entry, resolver, listening.as_ref(), channel)
+        })?;
+        self.child = Some(launched.pid);
+        drop(listening);
+        let process = Process::now(launched.pid)?;
+        self.record.process = Some(process);
+        prepare(plan, &launched)?;
+        let master = self.serve(plan, &launched, terminal)?;
+        self.directory.write_record(&self.record)?;
+        request.announce(launched.pid, &launched.pidfd)?;
+        if start_it {
+            launched.channel.order(Order::Start)?;
+            let listener = plan.listener.as_ref();
+            let state = || state_text(self.directory.id(), &self.record, Status::Created);
+            start::until_executed(&launched.channel, listener, process.pid, state)?;
+            self.poststart(plan)?;
+        } else {
+            launched.channel.order(Order::Proceed)?;
+        }
+        Ok(Running { pid: launched.pid, pidfd: launched.pidfd, console: master })
+    }
+
+    /// Does what the child asks for, until it is ready.
+    fn serve(
+        &mut self,
+        plan: &Plan,
+        launched: &Launched,
+        mut terminal: Terminal,
+    ) -> Result<Option<OwnedFd>> {
+        loop {
+            let Some((report, fd)) = launched.channel.next_report()? else {
+                return Err(Error::ChildDied);
+            };
+            match (report, fd) {
+                (Report::TimeNamespace, _) => {
+                    namespace::write_time_offsets(launched.pid, &plan.namespaces.clocks)?;
+                    launched.channel.order(Order::Proceed)?;
+                }
+                (Report::Hooks, _) => {
+                    self.runtime_hooks(plan)?;
+                    launched.channel.order(Order::Proceed)?;
+                }
+                (Report::Console, Some(master)) => terminal.arrived(master)?,
+                (Report::Ready, _) => return Ok(terminal.into_master()),
+                (Report::Failed(failure), _) => return Err(Error::Child(failure)),
+                _ => return Err(Error::Internal("the child spoke out of turn")),
+            }
+        }
+    }
+
+    fn runtime_hooks(&self, plan: &Plan) -> Result<()> {
+        let state = state_text(self.directory.id(), &self.record, Status::Creating)?;
+        plan.hooks.prestart.run(&state)?;
+        plan.hooks.create_runtime.run(&state)
+    }
+
+    fn poststart(&self, plan: &Plan) -> Result<()> {
+        if plan.hooks.poststart.is_empty() {
+            return Ok(());
+        }
+        let state = state_text(self.directory.id(), &self.record, Status::Running)?;
+        plan.hooks.poststart.run(&state)
+    }
+
+    /// Takes back all there is, and returns the error that led here, with what could not be taken
+    /// back. The record stays in that case, for `delete --force`.
+    fn undo(&mut self, plan: &Plan, error: Error) -> Error {
+        let mut failed = Vec::new();
+        if let Some(pid) = self.child {
+            failed.extend(kill_child(pid).err().map(|error| error.to_string()));
+        }
+        if let Some(group) = &self.group {
+            failed.extend(group.remove().err().map(|error| error.to_string()));
+        }
+        if !failed.is_empty() {
+            failed.insert(0, error.to_string());
+            return Error::Teardown(failed);
+        }
+        self.record.process = None;
+        let state = state_text(self.directory.id(), &self.record, Status::Stopped);
+        if let Err(error) = self.directory.remove() {
+            failed.push(error.to_string());
+        }
+        if self.child.is_some()
+            && let Ok(state) = state
+        {
+            failed.extend(plan.hooks.poststop.run_all(&state));
+        }
+        if failed.is_empty() {
+            return error;
+        }
+        failed.insert(0, error.to_string());
+        Error::Teardown(failed)
+    }
+}
+
+/// What only the parent may do for the child, before that does anything.
+fn prepare(plan: &Plan, launched: &Launched) -> Result<()> {
+    if plan.namespaces.new.contains(Kind::User) {
+        namespace::write_id_maps(launched.pid, &plan.namespaces.users, &plan.namespaces.groups)?;
+    }
+    if let Some(score) = plan.process().oom_score {
+        set_oom_score(launched.pid, score)?;
+    }
+    if plan.namespaces.new.contains(Kind::User) {
+        launched.channel.order(Order::Proceed)?;
+    }
+    Ok(())
+}
+
+/// The child is ours until we wait for it, so its id is its own.
+fn kill_child(pid: Pid) -> Result<()> {
+    sys::rustix::process::kill_process(pid, sys::rustix::process::Signal::KILL)
+        .or_error("kill", || format!("{pid}, SIGKILL"))?;
+    waitpid(Some(pid), WaitOptions::empty()).or_error("waitpid", || pid.to_string())?;
+    Ok(())
+}
+
+/// How likely the kernel kills a process when memory is short; proc_pid_oom_score_adj(5).
+pub(crate) fn set_oom_score(pid: Pid, score: i32) -> Result<()> {
+    let path = format!("/proc/{pid}/oom_score_adj");
+    let file = file::open(CWD, &path, OFlags::WRONLY)?;
+    let error = |error: sys::Error| sys::Error { arguments: format!("{path:?}, {score}"), ..error };
+    Ok(file::write_all(&file, score.to_string().as_bytes()).map_err(error)?)
+}
+
+fn placement(plan: &Plan) -> Result<Placement> {
+    let open = |(kind, path): &(Kind, std::path::PathBuf)| Namespace::open(*kind, path);
+    let joined =
+        plan.namespaces.joined.iter().map(open).collect::<std::result::Result<Vec<_>, _>>()?;
+    let child_enters = joined.iter().any(|it| it.kind() == Kind::User);
+    Ok(Placement { new: plan.namespaces.new, joined, of_process: None, child_enters })
+}

@@ -1,0 +1,161 @@
+//! What the child of a new container does before it is the process that was asked for.
+
+use super::{Invalid, Link, Namespaces, ProcessPlan, View};
+use crate::request::Create;
+use kernel::mount::{Mount, Propagation};
+use kernel::namespace::Kind;
+use kernel::path::RootedPath;
+use spec::json::Text;
+use spec::runtime::Spec;
+use std::ffi::CString;
+use std::path::Path;
+
+/// The container around its first process.
+pub(crate) struct Init {
+    pub(crate) rootfs: CString,
+    /// Whether the root becomes read-only in the end.
+    pub(crate) readonly: bool,
+    /// How the new mount namespace goes on with the machine's.
+    pub(crate) isolation: Propagation,
+    /// What the root has in the end, if anything was said about it.
+    pub(crate) propagation: Option<Propagation>,
+    pub(crate) mounts: Vec<Mount>,
+    /// Made when all is mounted.
+    pub(crate) links: Vec<Link>,
+    pub(crate) masked_paths: Vec<RootedPath>,
+    pub(crate) readonly_paths: Vec<RootedPath>,
+    pub(crate) hostname: Option<Vec<u8>>,
+    pub(crate) domainname: Option<Vec<u8>>,
+    /// The name of the new session keyring, if there is to be one.
+    pub(crate) keyring: Option<CString>,
+    /// Whether the network namespace is new, and so its loopback device is down.
+    pub(crate) loopback: bool,
+    pub(crate) no_pivot: bool,
+    /// Made where it is missing.
+    pub(crate) working_folder: RootedPath,
+    /// The option of a SELinux label for mounts, or nothing.
+    pub(crate) mount_label: String,
+    pub(crate) process: ProcessPlan,
+}
+
+impl Init {
+    pub(crate) fn new(
+        spec: &Spec<'_>,
+        bundle: &Path,
+        rootfs: &Path,
+        namespaces: &Namespaces,
+        request: &Create<'_>,
+        view: &View<'_>,
+    ) -> Result<Init, Invalid> {
+        let process = spec.process.as_ref().ok_or_else(|| {
+            Invalid::new("process", "missing, but a container that is to be started needs it")
+        })?;
+        let needs_uts = |field, name: &Text<'_>| {
+            if name.is_empty() {
+                return Ok(None);
+            }
+            if namespaces.has(Kind::Uts) {
+                return Ok(Some(name.as_bytes().to_vec()));
+            }
+            let what = "there is no uts namespace in linux.namespaces: it would be the host's name";
+            Err(Invalid::new(field, what))
+        };
+        let (mounts, links) = mounts(spec, bundle, view)?;
+        Ok(Init {
+            rootfs: c_string("root.path", &rootfs.to_string_lossy())?,
+            readonly: spec.root.readonly,
+            isolation: isolation(spec.linux.rootfs_propagation.map(propagation)),
+            propagation: spec.linux.rootfs_propagation.map(propagation),
+            mounts,
+            links,
+            masked_paths: paths("linux.maskedPaths", &spec.linux.masked_paths)?,
+            readonly_paths: paths("linux.readonlyPaths", &spec.linux.readonly_paths)?,
+            hostname: needs_uts("hostname", &spec.hostname)?,
+            domainname: needs_uts("domainname", &spec.domainname)?,
+            keyring: (!request.no_new_keyring)
+                .then(|| c_string("id", &format!("_ses.{}", request.id)))
+                .transpose()?,
+            loopback: namespaces.new.contains(Kind::Network),
+            no_pivot: request.no_pivot,
+            working_folder: RootedPath::parse(process.cwd.as_bytes())
+                .map_err(|error| Invalid::new("process.cwd", error))?,
+            mount_label: mount_label(&spec.linux.mount_label)?,
+            process: ProcessPlan::new("process", process, spec)?
+                .with_start_hooks(&spec.hooks)
+                .with_descriptors(request.preserve_fds, request.listen_fds.as_ref())?,
+        })
+    }
+}
+
+fn mounts(
+    spec: &Spec<'_>,
+    bundle: &Path,
+    view: &View<'_>,
+) -> Result<(Vec<Mount>, Vec<Link>), Invalid> {
+    let mut mounts = Vec::with_capacity(spec.mounts.len());
+    let mut links = Vec::new();
+    for (index, mount) in spec.mounts.iter().enumerate() {
+        let some = |text: &'_ Text<'_>| (!text.is_empty()).then(|| text.to_string());
+        let options: Vec<&str> = mount.options.iter().map(|option| &**option).collect();
+        let is_bind =
+            mount.kind == "bind" || options.iter().any(|it| matches!(*it, "bind" | "rbind"));
+        let mut source = some(&mount.source);
+        if let Some(path) = source.as_mut().filter(|path| is_bind && !path.starts_with('/')) {
+            *path = bundle.join(&*path).to_string_lossy().into_owned();
+        }
+        let kind = some(&mount.kind);
+        let parsed = Mount::parse(&mount.destination, kind.as_deref(), source.as_deref(), options);
+        let parsed = parsed.map_err(|error| Invalid(format!("mounts[{index}].{error}")))?;
+        if !is_bind && matches!(&*mount.kind, "cgroup" | "cgroup2") {
+            mounts.extend(view.expand(parsed, &mut links)?);
+        } else {
+            mounts.push(parsed);
+        }
+    }
+    Ok((mounts, links))
+}
+
+/// Mounts of the machine go on to arrive unless the configuration says otherwise, and nothing goes
+/// the other way unless it says so.
+fn isolation(root: Option<Propagation>) -> Propagation {
+    root.unwrap_or(Propagation::DEFAULT)
+}
+
+/// `context="..."`, an option of mount(8).
+fn mount_label(label: &str) -> Result<String, Invalid> {
+    if label.contains(['"', '\n']) {
+        return Err(Invalid::new("linux.mountLabel", "it has a quotation mark in it"));
+    }
+    Ok(if label.is_empty() { String::new() } else { format!("context=\"{label}\"") })
+}
+
+fn propagation(propagation: spec::runtime::Propagation) -> Propagation {
+    use kernel::mount::PropagationKind as K;
+    use spec::runtime::Propagation as P;
+    let (kind, recursive) = match propagation {
+        P::Private => (K::Private, false),
+        P::RecursivePrivate => (K::Private, true),
+        P::Slave => (K::Slave, false),
+        P::RecursiveSlave => (K::Slave, true),
+        P::Shared => (K::Shared, false),
+        P::RecursiveShared => (K::Shared, true),
+        P::Unbindable => (K::Unbindable, false),
+        P::RecursiveUnbindable => (K::Unbindable, true),
+    };
+    Propagation { kind, recursive }
+}
+
+fn paths(field: &str, texts: &[Text<'_>]) -> Result<Vec<RootedPath>, Invalid> {
+    let parse = |(index, text): (usize, &Text<'_>)| {
+        let path = || format!("{field}[{index}]");
+        if !text.starts_with('/') {
+            return Err(Invalid::new(path(), format!("{text:?} is not absolute")));
+        }
+        RootedPath::parse(text.as_bytes()).map_err(|error| Invalid::new(path(), error))
+    };
+    texts.iter().enumerate().map(parse).collect()
+}
+
+pub(super) fn c_string(field: &str, text: &str) -> Result<CString, Invalid> {
+    CString::new(text).map_err(|_| Invalid::new(field, "it has a NUL in it"))
+}

@@ -1,0 +1,120 @@
+//! `Spec` -> `Plan`: everything the user may have got wrong is found here, and nothing is done.
+//!
+//! After it, whatever fails does so because of the machine: the kernel, permissions, a file that
+//! is missing. The child gets the plan as the copy of memory that clone3 makes, and parses nothing.
+
+mod cgroup_mounts;
+mod hooks;
+mod init;
+mod namespaces;
+mod process;
+mod resources;
+mod seccomp;
+
+pub(crate) use cgroup_mounts::{Link, View};
+pub(crate) use hooks::AllHooks;
+pub(crate) use init::Init;
+pub(crate) use namespaces::Namespaces;
+pub(crate) use process::ProcessPlan;
+pub(crate) use resources::updates;
+
+use crate::notify::Listener;
+use crate::request::Create;
+use kernel::cgroup::{Cgroups, Description, Location, Prepared};
+use kernel::namespace::{Kind, Set};
+use spec::runtime::Spec;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A value of the configuration that is wrong: its JSON path, and what would be right.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Invalid(String);
+
+impl Invalid {
+    pub(crate) fn new(path: impl fmt::Display, what: impl fmt::Display) -> Invalid {
+        Invalid(format!("{path}: {what}"))
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// All that making a container needs to know.
+pub(crate) struct Plan {
+    pub(crate) bundle: PathBuf,
+    pub(crate) rootfs: PathBuf,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) namespaces: Namespaces,
+    pub(crate) hooks: AllHooks,
+    pub(crate) listener: Option<Listener>,
+    /// What the child does.
+    pub(crate) init: Init,
+    /// The state document for hooks in the container.
+    pub(crate) state_in_container: String,
+}
+
+impl Plan {
+    pub(crate) fn new(
+        spec: &Spec<'_>,
+        bundle: &Path,
+        request: &Create<'_>,
+        cgroups: &Cgroups,
+        groups: &Description,
+    ) -> Result<Plan, Invalid> {
+        let namespaces = Namespaces::new(&spec.linux)?;
+        let rootfs = bundle.join(&*spec.root.path);
+        let view = View { cgroups, groups, namespace: namespaces.has(Kind::Cgroup) };
+        let init = Init::new(spec, bundle, &rootfs, &namespaces, request, &view)?;
+        let annotations = spec.annotations.iter();
+        Ok(Plan {
+            bundle: bundle.to_owned(),
+            rootfs,
+            annotations: annotations
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .collect(),
+            namespaces,
+            hooks: AllHooks::new(&spec.hooks),
+            listener: Listener::new(spec),
+            init,
+            state_in_container: String::new(),
+        })
+    }
+
+    pub(crate) fn process(&self) -> &ProcessPlan {
+        &self.init.process
+    }
+
+    /// Whether a hook runs in the container's namespaces.
+    pub(crate) fn has_hooks_in_container(&self) -> bool {
+        !self.hooks.create_container.is_empty() || !self.hooks.start_container.is_empty()
+    }
+
+    /// Whether the child must wait for the parent when the mounts are there.
+    pub(crate) fn wants_parent(&self) -> bool {
+        !self.hooks.prestart.is_empty() || !self.hooks.create_runtime.is_empty()
+    }
+}
+
+/// The container's cgroup, checked but not made. It is kept apart from the plan because making it
+/// uses it up.
+pub(crate) fn cgroup(
+    spec: &Spec<'_>,
+    request: &Create<'_>,
+    cgroups: &Cgroups,
+) -> Result<Prepared, Invalid> {
+    let path = (!spec.linux.cgroups_path.is_empty()).then_some(&*spec.linux.cgroups_path);
+    let location = Location::from_path(path, request.id.as_str())
+        .map_err(|error| Invalid(format!("linux.{error}")))?;
+    let none = spec::runtime::Resources::default();
+    let limits = resources::resources(spec.linux.resources.as_ref().unwrap_or(&none));
+    cgroups.prepare(&location, limits).map_err(|error| Invalid(format!("linux.resources.{error}")))
+}
+
+/// The kinds of namespaces of a container that a process which is added to it must enter.
+pub(crate) fn joined_kinds(linux: &spec::runtime::Linux<'_>) -> Set {
+    linux.namespaces.iter().map(|it| namespaces::kind(it.kind)).collect()
+}

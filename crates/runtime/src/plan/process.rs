@@ -1,0 +1,271 @@
+//! A process in a container: its first one, or one that `exec` adds.
+
+use super::init::c_string;
+use super::{Invalid, seccomp};
+use crate::hooks::Hooks;
+use crate::plan::AllHooks;
+use crate::request::ListenFds;
+use kernel::credentials::{
+    Capabilities, CapabilitySet, Identity, Limit, MemoryPolicy, Scheduling, parse_list,
+};
+use spec::json::Text;
+use spec::runtime::{self as oci, Spec};
+use std::ffi::CString;
+use sys::process::Words;
+use sys::schedule::SchedulerAttributes;
+
+/// All that the child needs to become the process.
+pub(crate) struct ProcessPlan {
+    /// The word that names the program.
+    pub(crate) program: String,
+    pub(crate) arguments: Words,
+    pub(crate) environment: Vec<CString>,
+    /// The container's `$PATH`, if there is one.
+    pub(crate) path: Option<String>,
+    /// Whether `$HOME` is to be looked up in the container's `/etc/passwd`.
+    pub(crate) needs_home: bool,
+    pub(crate) working_folder: CString,
+    pub(crate) terminal: bool,
+    /// Rows and columns.
+    #[allow(dead_code, reason = "used as soon as kernel::device has consoles")]
+    pub(crate) console_size: Option<(u16, u16)>,
+    pub(crate) identity: Identity,
+    pub(crate) umask: Option<u32>,
+    /// `None`: those that the change of ids leaves.
+    pub(crate) capabilities: Option<Capabilities>,
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) no_new_privileges: bool,
+    pub(crate) oom_score: Option<i32>,
+    pub(crate) scheduling: Scheduling,
+    #[allow(dead_code, reason = "used as soon as kernel::label is there")]
+    pub(crate) apparmor_profile: Option<String>,
+    #[allow(dead_code, reason = "used as soon as kernel::label is there")]
+    pub(crate) selinux_label: Option<String>,
+    /// Processors for `exec`: before it joins the cgroup, and after.
+    pub(crate) affinity: (Option<Vec<u64>>, Option<Vec<u64>>),
+    pub(crate) seccomp: Option<kernel::seccomp::Program>,
+    /// How many descriptors, from 3 on, it inherits.
+    pub(crate) preserved_descriptors: u32,
+    pub(crate) start_hooks: Hooks,
+    /// The signals that this runtime was started with ignored, see [`sys::process::reset_signals`].
+    pub(crate) ignored_signals: u64,
+}
+
+impl ProcessPlan {
+    /// `field` is the JSON path of this section, for errors.
+    pub(crate) fn new(
+        field: &str,
+        process: &oci::Process<'_>,
+        spec: &Spec<'_>,
+    ) -> Result<ProcessPlan, Invalid> {
+        let at = |name: &str| format!("{field}{}{name}", if field.is_empty() { "" } else { "." });
+        let variable = |name: &str| {
+            let found = process
+                .env
+                .iter()
+                .rev()
+                .find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+            found.map(str::to_owned)
+        };
+        let affinity = process.exec_cpu_affinity.as_ref();
+        let processors = |name: &str, list: Option<&Text<'_>>| match list {
+            Some(list) if !list.is_empty() => parse_list(list)
+                .map(Some)
+                .map_err(|error| Invalid::new(at(&format!("execCPUAffinity.{name}")), error)),
+            _ => Ok(None),
+        };
+        Ok(ProcessPlan {
+            program: process.args.first().map(ToString::to_string).unwrap_or_default(),
+            arguments: Words::new(c_strings(&at("args"), &process.args)?),
+            environment: c_strings(&at("env"), &process.env)?,
+            path: variable("PATH"),
+            needs_home: variable("HOME").is_none(),
+            working_folder: c_string(&at("cwd"), &process.cwd)?,
+            terminal: process.terminal,
+            console_size: process.console_size.map(|size| (size.height, size.width)),
+            identity: Identity {
+                user: process.user.uid,
+                group: process.user.gid,
+                groups: process.user.additional_gids.clone(),
+                groups_denied: false,
+            },
+            umask: process.user.umask,
+            capabilities: capabilities(&at("capabilities"), process.capabilities.as_ref())?,
+            limits: limits(&at("rlimits"), &process.rlimits)?,
+            no_new_privileges: process.no_new_privileges,
+            oom_score: process.oom_score_adj,
+            scheduling: scheduling(&at(""), process, &spec.linux)?,
+            apparmor_profile: text(&process.apparmor_profile),
+            selinux_label: text(&process.selinux_label),
+            affinity: (
+                processors("initial", affinity.map(|it| &it.initial))?,
+                processors("final", affinity.map(|it| &it.r#final))?,
+            ),
+            seccomp: spec.linux.seccomp.as_ref().map(seccomp::program).transpose()?,
+            preserved_descriptors: 0,
+            start_hooks: Hooks::default(),
+            ignored_signals: 0,
+        })
+    }
+
+    /// For a container's first process: it runs the hooks before its program.
+    pub(crate) fn with_start_hooks(self, hooks: &oci::Hooks<'_>) -> ProcessPlan {
+        ProcessPlan { start_hooks: AllHooks::new(hooks).start_container, ..self }
+    }
+
+    /// With descriptors that are passed on: `count`, and those of socket activation.
+    pub(crate) fn with_descriptors(
+        mut self,
+        count: u32,
+        listen: Option<&ListenFds<'_>>,
+    ) -> Result<ProcessPlan, Invalid> {
+        self.preserved_descriptors = count;
+        if let Some(listen) = listen {
+            self.preserved_descriptors = count.saturating_add(listen.count);
+            // The container's first process is number 1 where it has a PID namespace; who else
+            // gets these replaces it, as `tino` does.
+            let mut set = |name: &str, value: &str| -> Result<(), Invalid> {
+                self.environment.push(c_string("env", &format!("{name}={value}"))?);
+                Ok(())
+            };
+            set("LISTEN_FDS", &listen.count.to_string())?;
+            set("LISTEN_PID", "1")?;
+            if let Some(names) = listen.names {
+                set("LISTEN_FDNAMES", names)?;
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn text(text: &Text<'_>) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_string())
+}
+
+fn c_strings(field: &str, texts: &[Text<'_>]) -> Result<Vec<CString>, Invalid> {
+    let convert = |(index, text): (usize, &Text<'_>)| c_string(&format!("{field}[{index}]"), text);
+    texts.iter().enumerate().map(convert).collect()
+}
+
+/// Capabilities that the kernel lacks, or the runtime itself does not have, are passed over: the
+/// specification wants a warning at most, and callers list all that they know.
+fn capabilities(
+    field: &str,
+    capabilities: Option<&oci::Capabilities<'_>>,
+) -> Result<Option<Capabilities>, Invalid> {
+    let Some(capabilities) = capabilities else { return Ok(None) };
+    let set = |name: &str, names: &[Text<'_>]| {
+        names.iter().enumerate().try_fold(CapabilitySet::default(), |set, (index, capability)| {
+            let one = CapabilitySet::named(capability)
+                .map_err(|error| Invalid::new(format!("{field}.{name}[{index}]"), error))?;
+            Ok(set.with(one))
+        })
+    };
+    Ok(Some(Capabilities {
+        bounding: set("bounding", &capabilities.bounding)?,
+        effective: set("effective", &capabilities.effective)?,
+        inheritable: set("inheritable", &capabilities.inheritable)?,
+        permitted: set("permitted", &capabilities.permitted)?,
+        ambient: set("ambient", &capabilities.ambient)?,
+    }))
+}
+
+fn limits(field: &str, rlimits: &[oci::Rlimit<'_>]) -> Result<Vec<Limit>, Invalid> {
+    let limit = |(index, rlimit): (usize, &oci::Rlimit<'_>)| {
+        if rlimit.soft > rlimit.hard {
+            let what = format!("{} is above the hard limit, {}", rlimit.soft, rlimit.hard);
+            return Err(Invalid::new(format!("{field}[{index}].soft"), what));
+        }
+        Limit::new(&rlimit.kind, rlimit.soft, rlimit.hard)
+            .map_err(|error| Invalid::new(format!("{field}[{index}].type"), error))
+    };
+    rlimits.iter().enumerate().map(limit).collect()
+}
+
+fn scheduling(
+    prefix: &str,
+    process: &oci::Process<'_>,
+    linux: &oci::Linux<'_>,
+) -> Result<Scheduling, Invalid> {
+    let scheduler = process.scheduler.as_ref();
+    Ok(Scheduling {
+        scheduler: scheduler.map(|it| scheduler_attributes(prefix, it)).transpose()?,
+        io_priority: process.io_priority.map(|it| {
+            let class = match it.class {
+                oci::IoPriorityClass::RealTime => 1,
+                oci::IoPriorityClass::BestEffort => 2,
+                oci::IoPriorityClass::Idle => 3,
+            };
+            (class, u16::try_from(it.priority).unwrap_or_default())
+        }),
+        memory_policy: linux.memory_policy.as_ref().map(memory_policy).transpose()?,
+        personality: linux.personality.as_ref().map(|it| match it.domain {
+            oci::PersonalityDomain::Linux => 0,
+            oci::PersonalityDomain::Linux32 => 8,
+        }),
+    })
+}
+
+fn scheduler_attributes(
+    prefix: &str,
+    scheduler: &oci::Scheduler,
+) -> Result<SchedulerAttributes, Invalid> {
+    use oci::{SchedulerFlag as Flag, SchedulerPolicy as Policy};
+    let flag = |flag: &Flag| match flag {
+        Flag::ResetOnFork => 0x01,
+        Flag::Reclaim => 0x02,
+        Flag::DeadlineOverrun => 0x04,
+        Flag::KeepPolicy => 0x08,
+        Flag::KeepParams => 0x10,
+        Flag::UtilizationClampMin => 0x20,
+        Flag::UtilizationClampMax => 0x40,
+    };
+    let policy = match scheduler.policy {
+        Policy::Other => 0,
+        Policy::Fifo => 1,
+        Policy::RoundRobin => 2,
+        Policy::Batch => 3,
+        Policy::Iso => 4,
+        Policy::Idle => 5,
+        Policy::Deadline => 6,
+    };
+    let priority = u32::try_from(scheduler.priority).map_err(|_| {
+        let what = format!("{} is not from 0 to 99", scheduler.priority);
+        Invalid::new(format!("{prefix}scheduler.priority"), what)
+    })?;
+    Ok(SchedulerAttributes {
+        policy,
+        flags: scheduler.flags.iter().map(flag).fold(0, |all, one| all | one),
+        nice: scheduler.nice,
+        priority,
+        runtime: scheduler.runtime,
+        deadline: scheduler.deadline,
+        period: scheduler.period,
+        ..SchedulerAttributes::default()
+    })
+}
+
+fn memory_policy(policy: &oci::MemoryPolicy<'_>) -> Result<MemoryPolicy, Invalid> {
+    use oci::{MemoryPolicyFlag as Flag, MemoryPolicyMode as Mode};
+    let mode = match policy.mode {
+        Mode::Default => 0,
+        Mode::Preferred => 1,
+        Mode::Bind => 2,
+        Mode::Interleave => 3,
+        Mode::Local => 4,
+        Mode::PreferredMany => 5,
+        Mode::WeightedInterleave => 6,
+    };
+    let flag = |flag: &Flag| match flag {
+        Flag::NumaBalancing => 1 << 13,
+        Flag::RelativeNodes => 1 << 14,
+        Flag::StaticNodes => 1 << 15,
+    };
+    let nodes = if policy.nodes.is_empty() {
+        Vec::new()
+    } else {
+        parse_list(&policy.nodes)
+            .map_err(|error| Invalid::new("linux.memoryPolicy.nodes", error))?
+    };
+    Ok(MemoryPolicy { mode: policy.flags.iter().map(flag).fold(mode, |all, one| all | one), nodes })
+}

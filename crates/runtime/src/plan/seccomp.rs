@@ -1,0 +1,33 @@
+//! `linux.seccomp` as the compiler takes it.
+
+use super::Invalid;
+use kernel::seccomp::{Arg, Profile, Program, Rule, compile};
+use spec::runtime as oci;
+
+/// The compiled filter.
+pub(crate) fn program(seccomp: &oci::Seccomp<'_>) -> Result<Program, Invalid> {
+    let profile = Profile {
+        default_action: seccomp.default_action.name(),
+        default_errno: seccomp.default_errno_ret.map(u32::from),
+        architectures: seccomp.architectures.iter().map(|it| it.name()).collect(),
+        flags: (!seccomp.flags.is_empty())
+            .then(|| seccomp.flags.iter().map(|it| it.name()).collect()),
+        syscalls: seccomp.syscalls.iter().map(rule).collect(),
+    };
+    compile(&profile).map_err(|error| Invalid(format!("linux.seccomp.{error}")))
+}
+
+fn rule<'a>(rule: &'a oci::SyscallRule<'_>) -> Rule<'a> {
+    let arg = |it: &oci::ArgumentRule| Arg {
+        index: it.index,
+        value: it.value,
+        value_two: it.value_two,
+        op: it.operator.name(),
+    };
+    Rule {
+        names: rule.names.iter().map(|name| &**name).collect(),
+        action: rule.action.name(),
+        errno: rule.errno_ret.map(u32::from),
+        args: rule.args.iter().map(arg).collect(),
+    }
+}

@@ -1,0 +1,200 @@
+//! The last part of every process in a container, its first one or one that `exec` adds: from a
+//! process that stands in the container to the program.
+
+use crate::child::expect;
+use crate::failure::{During, Failure, Step};
+use crate::handshake::{Channel, Order, Report};
+use crate::launch::fail;
+use crate::plan::ProcessPlan;
+use crate::{home, program};
+use kernel::credentials::{self, set_limits};
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::OrError;
+use sys::process::{Words, close_all_but, close_on_exec_from, execve};
+use sys::rustix::fs::{FileType, Mode, fchown, fstat, major, minor};
+use sys::rustix::io::Errno;
+use sys::rustix::net::{SocketFlags, accept_with};
+use sys::rustix::process::{Uid, chdir, getcwd, umask};
+use sys::rustix::stdio;
+use sys::rustix::thread::set_no_new_privs;
+
+/// The program, found, with its environment.
+pub(crate) struct Program {
+    file: CString,
+    environment: Words,
+}
+
+/// Takes on everything that the process is to have, and finds its program.
+///
+/// The order is one of rights: what needs them comes before they are given up, and nothing of the
+/// host that is still open can be reached by a path (`/proc/self/fd/7`) once paths of the
+/// container's are followed.
+pub(crate) fn prepare(
+    plan: &ProcessPlan,
+    channel: &Channel,
+    listening: Option<&OwnedFd>,
+) -> Result<Program, Failure> {
+    plan.scheduling.apply().during(Step::Scheduling)?;
+    set_limits(&plan.limits).during(Step::Limits)?;
+    if plan.no_new_privileges {
+        set_no_new_privs(true)
+            .or_error("prctl", || "PR_SET_NO_NEW_PRIVS, 1")
+            .during(Step::NoNewPrivileges)?;
+    }
+    if let Some(capabilities) = &plan.capabilities {
+        capabilities.limit_bounding_set().during(Step::Capabilities)?;
+    }
+    give_standard_streams(plan.identity.user)?;
+    let kept: Vec<BorrowedFd<'_>> =
+        [channel.as_fd()].into_iter().chain(listening.map(AsFd::as_fd)).collect();
+    close_all_but(&kept, 3 + plan.preserved_descriptors)
+        .or_error("close_range", || "")
+        .during(Step::Descriptors)?;
+    // Once with all rights, and if that is not enough, as on a network file system, as the user.
+    let entered = chdir(&plan.working_folder);
+    plan.identity.assume().during(Step::User)?;
+    let folder = || format!("{:?}", plan.working_folder);
+    if entered == Err(Errno::ACCESS) { chdir(&plan.working_folder) } else { entered }
+        .or_error("chdir", folder)
+        .during(Step::WorkingDirectory)?;
+    refuse_outside()?;
+    if let Some(capabilities) = &plan.capabilities {
+        capabilities.apply(filters_late(plan)).during(Step::Capabilities)?;
+    }
+    if let Some(mask) = plan.umask {
+        umask(Mode::from_raw_mode(mask));
+    }
+    let mut environment = plan.environment.clone();
+    if plan.needs_home {
+        environment.extend(home::variable(plan.identity.user));
+    }
+    let file = program::find(&plan.program, plan.path.as_deref())?;
+    Ok(Program { file, environment: Words::new(environment) })
+}
+
+/// Without no_new_privs a filter needs CAP_SYS_ADMIN. It is installed as late as can be, so that it
+/// need not allow what the runtime does, and so the capability stays until then.
+fn filters_late(plan: &ProcessPlan) -> bool {
+    plan.seccomp.is_some() && !plan.no_new_privileges
+}
+
+/// Waits for the word to start, and executes the program.
+pub(crate) fn wait_and_execute(
+    plan: &ProcessPlan,
+    program: &Program,
+    listening: Option<&OwnedFd>,
+    channel: Channel,
+    state: &str,
+) -> Infallible {
+    let channel = match wait(listening, channel) {
+        Ok(channel) => channel,
+        Err((channel, failure)) => return fail(&channel, failure),
+    };
+    match execute(plan, program, &channel, state) {
+        Ok(never) => never,
+        Err(failure) => fail(&channel, failure),
+    }
+}
+
+/// Returns the channel to whoever gave the word.
+fn wait(listening: Option<&OwnedFd>, channel: Channel) -> Result<Channel, (Channel, Failure)> {
+    if let Err(error) = channel.report(&Report::Ready, None).during(Step::Internal) {
+        return Err((channel, error));
+    }
+    let Some(listening) = listening else {
+        return match expect(&channel, Order::Start) {
+            Ok(()) => Ok(channel),
+            Err(failure) => Err((channel, failure)),
+        };
+    };
+    if let Err(failure) = expect(&channel, Order::Proceed) {
+        return Err((channel, failure));
+    }
+    loop {
+        let caller = match accept_with(listening, SocketFlags::CLOEXEC) {
+            Ok(caller) => Channel::new(caller),
+            Err(Errno::INTR | Errno::CONNABORTED) => continue,
+            Err(errno) => {
+                let error = sys::Error::new("accept4", "the start socket", errno);
+                return Err((channel, Failure::call(Step::Internal, &error)));
+            }
+        };
+        // Whoever was killed before it gave the word has not started anything.
+        if caller.next_order() == Ok(Some(Order::Start))
+            && caller.report(&Report::Ready, None).is_ok()
+        {
+            return Ok(caller);
+        }
+    }
+}
+
+fn execute(
+    plan: &ProcessPlan,
+    program: &Program,
+    channel: &Channel,
+    state: &str,
+) -> Result<Infallible, Failure> {
+    plan.start_hooks.run(state).map_err(|error| Failure::new(Step::Hook, error))?;
+    close_on_exec_from(3 + plan.preserved_descriptors)
+        .or_error("close_range", || "CLOSE_RANGE_CLOEXEC")
+        .during(Step::Descriptors)?;
+    sys::process::reset_signals(plan.ignored_signals);
+    if let Some(filter) = &plan.seccomp {
+        let listener = filter.install().during(Step::Seccomp)?;
+        if let Some(listener) = listener {
+            channel.report(&Report::Notify, Some(listener.as_fd())).during(Step::Seccomp)?;
+            drop(listener);
+            expect(channel, Order::Proceed)?;
+        }
+    }
+    if let Some(capabilities) = plan.capabilities.as_ref().filter(|_| filters_late(plan)) {
+        capabilities.apply(false).during(Step::Capabilities)?;
+    }
+    let Err(errno) = execve(&program.file, &plan.arguments, &program.environment);
+    Err(program::refused(&program.file, errno))
+}
+
+/// The working folder must be one that the container can see: not one of the host that something
+/// left open led to (CVE-2024-21626).
+fn refuse_outside() -> Result<(), Failure> {
+    let folder = getcwd(Vec::new()).or_error("getcwd", || "").during(Step::WorkingDirectory)?;
+    if folder.to_bytes().starts_with(b"/") {
+        return Ok(());
+    }
+    let reason = format!("the working directory is outside the container's root: {folder:?}");
+    Err(Failure::new(Step::WorkingDirectory, reason))
+}
+
+/// Lets the user open its own standard streams again by `/dev/stdout`. Others own what is shared:
+/// what cannot be given stays as it is.
+fn give_standard_streams(user: u32) -> Result<(), Failure> {
+    if user == 0 {
+        return Ok(());
+    }
+    for stream in [stdio::stdin(), stdio::stdout(), stdio::stderr()] {
+        let status = match fstat(stream) {
+            Err(Errno::BADF) => continue,
+            result => result.or_error("fstat", || "a standard stream").during(Step::User)?,
+        };
+        let is_null = FileType::from_raw_mode(status.st_mode) == FileType::CharacterDevice
+            && (major(status.st_rdev), minor(status.st_rdev)) == (1, 3);
+        if is_null || status.st_uid == user {
+            continue;
+        }
+        match fchown(stream, Some(Uid::from_raw(user)), None) {
+            Ok(()) | Err(Errno::INVAL | Errno::PERM | Errno::ROFS) => {}
+            Err(errno) => {
+                let error = sys::Error::new("fchown", format!("a standard stream, {user}"), errno);
+                return Err(Failure::call(Step::User, &error));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// See [`credentials::join_session_keyring`].
+pub(crate) fn join_keyring(name: Option<&CString>) -> Result<(), Failure> {
+    name.map_or(Ok(()), |name| credentials::join_session_keyring(name).during(Step::Keyring))
+}

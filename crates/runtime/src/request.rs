@@ -1,0 +1,107 @@
+//! What a caller wants, beside the configuration.
+
+use crate::error::{Error, Result};
+use crate::file;
+use crate::id::ContainerId;
+use crate::notify::connect_to;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use sys::OrError;
+use sys::rustix::fs::{CWD, Mode, OFlags, openat};
+use sys::rustix::process::{Pid, getcwd};
+
+/// A container to be made.
+#[derive(Clone, Debug)]
+pub struct Create<'a> {
+    /// The folder under which every container has its own.
+    pub root: &'a Path,
+    /// Its name.
+    pub id: &'a ContainerId,
+    /// The folder with `config.json`.
+    pub bundle: &'a Path,
+    /// Where the master of its terminal is to be sent. `create` needs one if there is a terminal.
+    pub console_socket: Option<&'a Path>,
+    /// Where a pidfd of its first process is to be sent.
+    pub pidfd_socket: Option<&'a Path>,
+    /// Where the id of its first process is to be written.
+    pub pid_file: Option<&'a Path>,
+    /// MS_MOVE and chroot in place of pivot_root, for a machine whose root is an initramfs.
+    pub no_pivot: bool,
+    /// It stays in the caller's session keyring.
+    pub no_new_keyring: bool,
+    /// How many descriptors, from 3 on, the program inherits.
+    pub preserve_fds: u32,
+    /// Who makes the cgroup.
+    pub cgroup_driver: kernel::cgroup::Driver,
+    /// Whether this is taken for a caller without rights: `None` finds out.
+    pub rootless: Option<bool>,
+    /// The variables `LISTEN_FDS` and `LISTEN_FDNAMES` of the caller, which are passed on.
+    pub listen_fds: Option<ListenFds<'a>>,
+}
+
+/// Sockets that the caller was started with, see sd_listen_fds(3).
+#[derive(Clone, Copy, Debug)]
+pub struct ListenFds<'a> {
+    /// How many, from 3 on.
+    pub count: u32,
+    /// Their names, with colons between.
+    pub names: Option<&'a str>,
+}
+
+impl Create<'_> {
+    /// The bundle's path, absolute.
+    pub(crate) fn bundle(&self) -> Result<PathBuf> {
+        absolute(self.bundle)
+    }
+
+    /// Tells those who asked which process it is.
+    pub(crate) fn announce(&self, pid: Pid, pidfd: &OwnedFd) -> Result<()> {
+        announce(self.pid_file, self.pidfd_socket, pid, pidfd)
+    }
+}
+
+/// Writes a pid file, as a whole, and sends a pidfd, where that is asked for.
+pub(crate) fn announce(
+    pid_file: Option<&Path>,
+    pidfd_socket: Option<&Path>,
+    pid: Pid,
+    pidfd: &OwnedFd,
+) -> Result<()> {
+    if let Some(path) = pid_file {
+        write_pid_file(path, pid).map_err(|error| Error::File {
+            what: "pid file",
+            path: path.into(),
+            error,
+        })?;
+    }
+    if let Some(path) = pidfd_socket {
+        let socket = connect_to(path).map_err(|error| Error::File {
+            what: "pidfd socket",
+            path: path.into(),
+            error,
+        })?;
+        crate::handshake::send_with_descriptor(socket.as_fd(), b"pidfd", Some(pidfd.as_fd()))?;
+    }
+    Ok(())
+}
+
+fn write_pid_file(path: &Path, pid: Pid) -> std::result::Result<(), sys::Error> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(sys::Error::new("openat", format!("{path:?}"), sys::rustix::io::Errno::ISDIR));
+    };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder =
+        openat(CWD, folder, flags, Mode::empty()).or_error("openat", || format!("{folder:?}"))?;
+    file::replace(folder, Path::new(name), pid.as_raw_nonzero().to_string().as_bytes())
+}
+
+/// A path of the caller's, absolute.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
+    if path.is_absolute() {
+        return Ok(path.to_owned());
+    }
+    let here = getcwd(Vec::new()).or_error("getcwd", || "")?;
+    let here = std::ffi::OsString::from(here.to_string_lossy().into_owned());
+    Ok(Path::new(&here).join(path))
+}
