@@ -10,6 +10,7 @@ mod hash;
 pub mod reference;
 pub mod tar;
 pub mod transport;
+pub mod unpack;
 
 pub use hash::Hasher;
 pub use spec::image::Digest;

@@ -1,0 +1,329 @@
+//! Entry by entry.
+
+use super::finish::Pending;
+use super::folders::{Folders, OfEntry, display};
+use super::metadata::{self, Target};
+use super::special::{self, Made};
+use super::whiteout::{self, Says};
+use super::{Error, Options, Unpacked, data};
+use crate::tar::{Entry, Kind, Name, Reader};
+use kernel::path::{self, Root};
+use std::io::BufRead;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::OrError;
+use sys::rustix::fs::{Mode, OFlags, mkdirat, open, openat};
+use sys::rustix::io::Errno;
+use sys::rustix::process::{getegid, geteuid};
+
+/// Unpacks a whole archive. `umask` is what the kernel leaves away of modes.
+pub(super) fn extract<Source: BufRead>(
+    mut archive: Reader<Source>,
+    root: &Root,
+    options: &Options,
+    umask: Mode,
+) -> Result<Unpacked, Error> {
+    let mut extraction = Extraction {
+        options,
+        umask,
+        creator: (geteuid().as_raw(), getegid().as_raw()),
+        folders: Folders::new(root, options.marks, umask),
+        pending: Pending::default(),
+        unpacked: Unpacked::default(),
+    };
+    while let Some(entry) = archive.next_entry()? {
+        extraction.unpacked.entries += 1;
+        if extraction.unpacked.entries > options.limits.entries {
+            return Err(Error::TooManyEntries(options.limits.entries));
+        }
+        extraction.entry(&mut archive, entry)?;
+    }
+    extraction.finish()
+}
+
+/// What of a mode the kernel leaves away. There is no call that tells it without changing it for
+/// all threads.
+pub(super) fn umask() -> Result<Mode, sys::Error> {
+    let path = c"/proc/thread-self";
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let process = open(path, flags, Mode::empty()).or_error("open", || format!("{path:?}"))?;
+    let status = path::read_at(process.as_fd(), c"status", 1 << 16)?;
+    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"Umask:"));
+    let octal = line.and_then(|text| std::str::from_utf8(text).ok());
+    let umask = octal.and_then(|text| u32::from_str_radix(text.trim(), 8).ok());
+    // Linux before 4.7 does not say it: then every mode is set by hand.
+    Ok(Mode::from_raw_mode(umask.unwrap_or(0o777)))
+}
+
+struct Extraction<'a> {
+    options: &'a Options,
+    umask: Mode,
+    /// Whose new files are.
+    creator: (u32, u32),
+    folders: Folders<'a>,
+    pending: Pending,
+    unpacked: Unpacked,
+}
+
+const SPECIAL_BITS: Mode = Mode::SUID.union(Mode::SGID).union(Mode::SVTX);
+
+impl Extraction<'_> {
+    fn entry<Source: BufRead>(
+        &mut self,
+        archive: &mut Reader<Source>,
+        mut entry: Entry,
+    ) -> Result<(), Error> {
+        let name = entry.name.clone();
+        let (path, last) = name.split();
+        let refused =
+            || Error::Refused(name.clone(), "its name begins like a whiteout's".to_owned());
+        match whiteout::folder_says(path) {
+            Says::File => {}
+            Says::Ignored => return Ok(()),
+            _ => return Err(refused()),
+        }
+        match whiteout::says(last) {
+            Says::File if name.is_root() => self.root(&mut entry),
+            Says::File => self.make(archive, &mut entry, path, last),
+            Says::Gone(gone) => {
+                let folder = self.folders.at(path, entry.modified).of_entry(&name)?;
+                whiteout::set(folder.as_fd(), gone, self.options.marks).of_entry(&name)
+            }
+            Says::AllGone if path.is_empty() => {
+                self.unpacked.hides_all_below = true;
+                Ok(())
+            }
+            Says::AllGone => self.hide_below(path, &entry),
+            Says::Ignored => Ok(()),
+            Says::Refused => Err(refused()),
+        }
+    }
+
+    fn hide_below(&mut self, path: &[u8], entry: &Entry) -> Result<(), Error> {
+        // Made if it is missing, and then marked under its name in the folder above.
+        self.folders.at(path, entry.modified).of_entry(&entry.name)?;
+        let folder = Name::new(path).unwrap_or_default();
+        let (above, last) = folder.split();
+        let above = self.folders.at(above, entry.modified).of_entry(&entry.name)?;
+        whiteout::make_opaque(above.as_fd(), last, self.options.marks).of_entry(&entry.name)
+    }
+
+    /// The layer's own root.
+    fn root(&mut self, entry: &mut Entry) -> Result<(), Error> {
+        if entry.kind != Kind::Folder {
+            let why = "the root of a layer can only be a folder".to_owned();
+            return Err(Error::Refused(entry.name.clone(), why));
+        }
+        self.pending.add(entry);
+        let folder = self.folders.find(b"").of_entry(&entry.name)?;
+        self.settle_folder(folder.as_fd(), b".", entry, Mode::empty(), true)
+    }
+
+    fn make<Source: BufRead>(
+        &mut self,
+        archive: &mut Reader<Source>,
+        entry: &mut Entry,
+        path: &[u8],
+        last: &[u8],
+    ) -> Result<(), Error> {
+        let of = entry.name.clone();
+        let folder = self.folders.at(path, entry.modified).of_entry(&of)?;
+        let place = Place { folder: folder.as_fd(), name: last, gives_group: folder.gives_group };
+        match &entry.kind {
+            Kind::Folder => self.make_folder(place, entry),
+            Kind::Regular => self.make_file(archive, place, entry),
+            Kind::HardLink(target) => self.make_link(place, &of, target),
+            _ => self.make_special(place, entry),
+        }
+    }
+
+    fn make_folder(&mut self, place: Place<'_>, entry: &mut Entry) -> Result<(), Error> {
+        let of = entry.name.clone();
+        self.folders.implied.remove(of.as_bytes());
+        self.pending.add(entry);
+        let mode = permissions(entry);
+        let mut is_new = true;
+        let result = match mkdirat(place.folder, place.name, mode) {
+            Err(Errno::EXIST) => {
+                is_new = false;
+                self.reuse_folder(place, mode).of_entry(&of)?;
+                Ok(())
+            }
+            result => result,
+        };
+        result.or_error("mkdirat", || display(place.name)).of_entry(&of)?;
+        let is_settled = is_new && !place.gives_group;
+        self.settle_folder(place.folder, place.name, entry, self.umask, !is_settled)
+    }
+
+    /// A folder takes the place of what has its name, unless that is a folder itself.
+    fn reuse_folder(&mut self, place: Place<'_>, mode: Mode) -> Result<(), sys::Error> {
+        let make =
+            || mkdirat(place.folder, place.name, mode).or_error("mkdirat", || display(place.name));
+        if whiteout::clear(place.folder, place.name)? {
+            make()?;
+            return whiteout::make_opaque(place.folder, place.name, self.options.marks);
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat(place.folder, place.name, flags, Mode::empty()) {
+            Ok(_) => Ok(()),
+            Err(Errno::NOTDIR | Errno::LOOP) => {
+                self.clear(place)?;
+                make()
+            }
+            Err(errno) => Err(errno).or_error("openat", || display(place.name)),
+        }
+    }
+
+    /// Owner, mode and attributes of a folder. What a new one has already is left as it is.
+    fn settle_folder(
+        &mut self,
+        folder: BorrowedFd<'_>,
+        name: &[u8],
+        entry: &Entry,
+        umask: Mode,
+        set_all: bool,
+    ) -> Result<(), Error> {
+        let of = &entry.name;
+        let owner = self.owner(entry)?;
+        if set_all || owner != self.creator {
+            metadata::set_owner(folder, name, owner).of_entry(of)?;
+        }
+        let mode = Mode::from_raw_mode(entry.mode);
+        if set_all || mode.intersects(SPECIAL_BITS | umask) {
+            metadata::set_mode(folder, name, mode).of_entry(of)?;
+        }
+        if entry.attributes.is_empty() {
+            return Ok(());
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = openat(folder, name, flags, Mode::empty());
+        let opened = opened.or_error("openat", || display(name)).of_entry(of)?;
+        self.set_attributes(Target::Open(opened.as_fd()), entry)
+    }
+
+    fn make_file<Source: BufRead>(
+        &mut self,
+        archive: &mut Reader<Source>,
+        place: Place<'_>,
+        entry: &Entry,
+    ) -> Result<(), Error> {
+        let of = &entry.name;
+        let file = self.new_file(place, entry).of_entry(of)?;
+        data::write_data(archive, file.as_fd(), entry)?;
+        self.unpacked.bytes += entry.size;
+        let owner = self.owner(entry)?;
+        if owner != self.creator || place.gives_group {
+            metadata::set_file_owner(file.as_fd(), owner).of_entry(of)?;
+        }
+        // After the owner: changing that takes set-id bits and capabilities away.
+        let mode = Mode::from_raw_mode(entry.mode);
+        if mode.intersects(SPECIAL_BITS | self.umask) {
+            metadata::set_file_mode(file.as_fd(), mode).of_entry(of)?;
+        }
+        self.set_attributes(Target::Open(file.as_fd()), entry)?;
+        metadata::set_file_times(file.as_fd(), entry.modified, entry.accessed).of_entry(of)
+    }
+
+    fn new_file(&mut self, place: Place<'_>, entry: &Entry) -> Result<OwnedFd, sys::Error> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let open = || openat(place.folder, place.name, flags, permissions(entry));
+        let file = match open() {
+            Err(Errno::EXIST) => {
+                self.clear(place)?;
+                open()
+            }
+            result => result,
+        };
+        file.or_error("openat", || format!("{}, O_CREAT|O_EXCL", display(place.name)))
+    }
+
+    fn make_link(&mut self, place: Place<'_>, of: &Name, target: &Name) -> Result<(), Error> {
+        if target.is_root() {
+            return Err(Error::Refused(of.clone(), "it is a hard link to a folder".to_owned()));
+        }
+        let (path, last) = target.split();
+        let from = self.folders.find(path).of_entry(of)?;
+        let link = || special::link(from.as_fd(), last, place.folder, place.name).of_entry(of);
+        if link()? == Made::Yes
+            || special::is_same(place.folder, place.name, from.as_fd(), last).of_entry(of)?
+        {
+            return Ok(());
+        }
+        self.clear(place).of_entry(of)?;
+        link().map(|_| ())
+    }
+
+    fn make_special(&mut self, place: Place<'_>, entry: &Entry) -> Result<(), Error> {
+        let of = &entry.name;
+        let make = || {
+            special::make(place.folder, place.name, &entry.kind, permissions(entry)).of_entry(of)
+        };
+        let mut made = make()?;
+        if made == Made::NameTaken {
+            self.clear(place).of_entry(of)?;
+            made = make()?;
+        }
+        if made == Made::NotAllowed {
+            self.skip(of, "devices cannot be made here".to_owned());
+            return Ok(());
+        }
+        let owner = self.owner(entry)?;
+        if owner != self.creator || place.gives_group {
+            metadata::set_owner(place.folder, place.name, owner).of_entry(of)?;
+        }
+        let mode = Mode::from_raw_mode(entry.mode);
+        let is_link = matches!(entry.kind, Kind::SymbolicLink(_));
+        if !is_link && mode.intersects(SPECIAL_BITS | self.umask) {
+            metadata::set_mode(place.folder, place.name, mode).of_entry(of)?;
+        }
+        self.set_attributes(Target::Named(place.folder, place.name), entry)?;
+        metadata::set_times(place.folder, place.name, entry.modified, entry.accessed).of_entry(of)
+    }
+
+    /// Removes what has the name of a later entry.
+    fn clear(&mut self, place: Place<'_>) -> Result<(), sys::Error> {
+        self.folders.forget();
+        super::remove(place.folder, place.name)
+    }
+
+    fn owner(&self, entry: &Entry) -> Result<(u32, u32), Error> {
+        let outside = self.options.owners.outside(entry.user, entry.group);
+        outside.map_err(|error| Error::Refused(entry.name.clone(), error.to_string()))
+    }
+
+    fn set_attributes(&mut self, target: Target<'_>, entry: &Entry) -> Result<(), Error> {
+        let skip = |what| skip(&mut self.unpacked, &entry.name, what);
+        metadata::set_attributes(target, entry, skip).of_entry(&entry.name)
+    }
+
+    fn skip(&mut self, name: &Name, what: String) {
+        skip(&mut self.unpacked, name, what);
+    }
+
+    fn finish(mut self) -> Result<Unpacked, Error> {
+        let unpacked = &mut self.unpacked;
+        self.pending.finish(&self.folders, |name, what| skip(unpacked, name, what))?;
+        let implied = self.folders.implied.keys();
+        self.unpacked.implied = implied.filter_map(|path| Name::new(path).ok()).collect();
+        Ok(self.unpacked)
+    }
+}
+
+/// Where an entry goes.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    folder: BorrowedFd<'a>,
+    name: &'a [u8],
+    gives_group: bool,
+}
+
+fn permissions(entry: &Entry) -> Mode {
+    Mode::from_raw_mode(entry.mode & 0o777)
+}
+
+fn skip(unpacked: &mut Unpacked, name: &Name, what: String) {
+    if unpacked.skipped.len() < Unpacked::MOST_SKIPPED {
+        unpacked.skipped.push((name.clone(), what));
+    }
+}
