@@ -7,7 +7,10 @@
 
 pub mod cgroup;
 pub mod credentials;
+pub mod device;
+pub mod label;
 pub mod mount;
 pub mod namespace;
 pub mod path;
 pub mod seccomp;
+pub mod sysctl;

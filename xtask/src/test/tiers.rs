@@ -31,7 +31,7 @@ pub(super) const TIERS: &[Tier] = &[
     Tier {
         name: "unit",
         about: "functions, in every crate",
-        packages: &["gcc", "libc6-dev", "man-db", "groff-base"],
+        packages: &["gcc", "libc6-dev", "man-db", "groff-base", "python3-seccomp"],
         needs_packages: false,
         run: unit,
     },

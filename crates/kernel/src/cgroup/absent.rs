@@ -2,8 +2,10 @@
 
 use super::entry::Entry;
 use super::error::{Error, Result};
+use super::events::Events;
 use super::group::{Description, Group, SubGroup};
 use super::resources::Resources;
+use super::statistics::Statistics;
 
 /// No group.
 #[derive(Debug)]
@@ -44,6 +46,14 @@ impl Group for Absent {
 
     fn pids(&self) -> Result<Vec<i32>> {
         Err(Error::NoGroup("listing its processes"))
+    }
+
+    fn statistics(&self) -> Result<Statistics> {
+        Err(Error::NoGroup("telling what it uses"))
+    }
+
+    fn events(&self) -> Result<Events> {
+        Err(Error::NoGroup("waiting for events"))
     }
 
     fn remove(&self) -> Result<()> {

@@ -99,16 +99,31 @@ impl Folder {
 
     /// The groups directly below.
     pub(super) fn children(&self) -> Result<Vec<Folder>, Error> {
+        self.list(|kind, name| {
+            let is_group = kind == FileType::Directory && name != "." && name != "..";
+            is_group.then(|| Folder::at(format!("{}/{name}", self.path)))
+        })
+    }
+
+    /// The sizes for which there is a file `hugetlb.SIZE.{file}`.
+    pub(super) fn huge_page_sizes(&self, file: &str) -> Result<Vec<String>, Error> {
+        self.list(|_, name| {
+            let size = name.strip_prefix("hugetlb.")?.strip_suffix(file)?.strip_suffix('.')?;
+            (!size.contains('.')).then(|| size.to_owned())
+        })
+    }
+
+    fn list<Item>(
+        &self,
+        pick: impl Fn(FileType, &str) -> Option<Item>,
+    ) -> Result<Vec<Item>, Error> {
         let describe = || format!("{:?}", self.path);
-        let mut children = Vec::new();
+        let mut items = Vec::new();
         for entry in Dir::read_from(self.descriptor()?).or_error("getdents64", describe)? {
             let entry = entry.or_error("getdents64", describe)?;
-            let name = entry.file_name().to_string_lossy();
-            if entry.file_type() == FileType::Directory && name != "." && name != ".." {
-                children.push(Folder::at(format!("{}/{name}", self.path)));
-            }
+            items.extend(pick(entry.file_type(), &entry.file_name().to_string_lossy()));
         }
-        Ok(children)
+        Ok(items)
     }
 
     /// The processes (`cgroup.procs`) of this group and those below.
@@ -203,5 +218,13 @@ pub(super) fn read(file: &OwnedFd) -> Result<String, Errno> {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
+    }
+}
+
+/// Reads an open file anew from its beginning; `None` when its group is gone.
+pub(super) fn reread(file: &OwnedFd) -> Result<Option<String>, Error> {
+    match fs::seek(file, fs::SeekFrom::Start(0)).and_then(|_| read(file)) {
+        Err(errno) if is_gone(errno) => Ok(None),
+        other => other.map(Some).or_error("read", || "a file of a cgroup"),
     }
 }

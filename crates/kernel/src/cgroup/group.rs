@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
 use super::error::{Error, Result};
+use super::events::Events;
 use super::resources::Resources;
+use super::statistics::Statistics;
 
 /// A container's group of processes, whatever this machine makes groups with.
 pub trait Group {
@@ -62,6 +64,18 @@ pub trait Group {
     /// # Errors
     /// The kernel's.
     fn pids(&self) -> Result<Vec<i32>>;
+
+    /// What all processes use together, those that ended included.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn statistics(&self) -> Result<Statistics>;
+
+    /// Lets the caller wait until memory runs out, or no process is left.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn events(&self) -> Result<Events>;
 
     /// Kills what is left and removes the group, those below first. Also fine when it is gone.
     ///

@@ -6,8 +6,10 @@
 use super::creation::{Creation, Unmade};
 use super::entry::Entry;
 use super::error::Result;
+use super::events::Events;
 use super::group::{Description, Group, SubGroup};
 use super::resources::Resources;
+use super::statistics::Statistics;
 use super::v1::V1;
 use super::v2::{Current, V2};
 use super::write::{Controller, Write};
@@ -114,6 +116,19 @@ impl Group for Hybrid {
 
     fn pids(&self) -> Result<Vec<i32>> {
         self.v2.pids()
+    }
+
+    fn statistics(&self) -> Result<Statistics> {
+        let mut all = self.v2.statistics()?;
+        self.v1.add_statistics(&mut all)?;
+        Ok(all)
+    }
+
+    fn events(&self) -> Result<Events> {
+        let mut events = Events::new()?;
+        self.v1.watch_memory(&mut events)?;
+        self.v2.watch_end(&mut events)?;
+        Ok(events)
     }
 
     fn remove(&self) -> Result<()> {

@@ -28,6 +28,7 @@ mod creation;
 mod devices;
 mod entry;
 mod error;
+mod events;
 mod folder;
 mod group;
 mod hybrid;
@@ -35,17 +36,25 @@ mod layout;
 mod location;
 mod processes;
 mod resources;
+mod statistics;
+mod text;
 mod v1;
 mod v2;
 mod write;
 
 pub use entry::Entry;
 pub use error::{Error, Result};
+pub use events::{Event, Events};
 pub use group::{Description, Group, SubGroup};
 pub use location::Location;
 pub use resources::{
     BlockIo, Cpu, DeviceAccess, DeviceKind, DeviceRate, DeviceRule, DeviceWeight, HugePages,
     Memory, Network, Rdma, Resources,
+};
+
+pub use statistics::{
+    BlockIoUse, CpuSetUse, CpuUse, DeviceUse, MemoryUse, Pressure, RdmaUse, Stall, Statistics,
+    Usage,
 };
 
 use absent::Absent;

@@ -116,10 +116,9 @@ fn leads_into_proc(root: &Root, place: BorrowedFd<'_>) -> Result<bool, sys::Erro
     if is_proc(place)? {
         return Ok(true);
     }
-    let proc = match RootedPath::parse("/proc").map(|path| root.resolve(&path, Links::Follow)) {
-        Ok(Ok(proc)) => proc,
-        Ok(Err(error)) if error.errno != Errno::NOENT => return Err(error),
-        _ => return Ok(false),
+    let proc = match root.resolve(&RootedPath::known(c"proc"), Links::Follow) {
+        Err(error) if error.errno == Errno::NOENT => return Ok(false),
+        proc => proc?,
     };
     let (a, b) = (status(place)?, status(proc.as_fd())?);
     Ok(a == b)

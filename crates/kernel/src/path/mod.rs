@@ -10,10 +10,12 @@
 //! return descriptors that only name a place (`O_PATH`).
 
 mod file;
+mod procfs;
 mod root;
 mod rooted;
 mod walk;
 
 pub use file::{read_at, reopen, write_at};
+pub use procfs::Procfs;
 pub use root::{Links, Resolver, Root};
 pub use rooted::{ParseError, RootedPath};

@@ -27,6 +27,11 @@ impl RootedPath {
         RootedPath(c".".to_owned())
     }
 
+    /// A path that this program knows, already relative and clean.
+    pub(crate) fn known(path: &CStr) -> RootedPath {
+        RootedPath(path.to_owned())
+    }
+
     /// Cleans a path by its text alone, as callers of other runtimes expect: `/a/../b//c/` is
     /// `/b/c`, `..` stops at the root, and a path without a slash in front is taken to have one.
     ///

@@ -98,63 +98,54 @@ impl Architecture {
 /// A call of 32-bit x86 through which others go, and the number that one of them has there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Multiplexed {
-    /// `socketcall` or `ipc`.
+    /// That of `socketcall` or `ipc`.
     pub(super) number: u32,
     /// The value of its first argument.
-    pub(super) call: u64,
+    pub(super) call: u8,
 }
 
 /// Through what a call also goes on 32-bit x86: socketcall(2), ipc(2).
 pub(super) fn multiplexed(name: &str) -> Option<Multiplexed> {
-    const SOCKETCALL: u32 = 102;
-    const IPC: u32 = 117;
-    let (number, call) = match name {
-        "socket" => (SOCKETCALL, 1),
-        "bind" => (SOCKETCALL, 2),
-        "connect" => (SOCKETCALL, 3),
-        "listen" => (SOCKETCALL, 4),
-        "accept" => (SOCKETCALL, 5),
-        "getsockname" => (SOCKETCALL, 6),
-        "getpeername" => (SOCKETCALL, 7),
-        "socketpair" => (SOCKETCALL, 8),
-        "send" => (SOCKETCALL, 9),
-        "recv" => (SOCKETCALL, 10),
-        "sendto" => (SOCKETCALL, 11),
-        "recvfrom" => (SOCKETCALL, 12),
-        "shutdown" => (SOCKETCALL, 13),
-        "setsockopt" => (SOCKETCALL, 14),
-        "getsockopt" => (SOCKETCALL, 15),
-        "sendmsg" => (SOCKETCALL, 16),
-        "recvmsg" => (SOCKETCALL, 17),
-        "accept4" => (SOCKETCALL, 18),
-        "recvmmsg" => (SOCKETCALL, 19),
-        "sendmmsg" => (SOCKETCALL, 20),
-        "semop" => (IPC, 1),
-        "semget" => (IPC, 2),
-        "semctl" => (IPC, 3),
-        "semtimedop" => (IPC, 4),
-        "msgsnd" => (IPC, 11),
-        "msgrcv" => (IPC, 12),
-        "msgget" => (IPC, 13),
-        "msgctl" => (IPC, 14),
-        "shmat" => (IPC, 21),
-        "shmdt" => (IPC, 22),
-        "shmget" => (IPC, 23),
-        "shmctl" => (IPC, 24),
-        _ => return None,
-    };
+    let index = MULTIPLEXED.binary_search_by(|(known, ..)| (*known).cmp(name)).ok()?;
+    let (_, number, call) = MULTIPLEXED[index];
     Some(Multiplexed { number, call })
 }
 
+const SOCKETCALL: u32 = 102;
+const IPC: u32 = 117;
+
+/// Sorted by name.
+#[rustfmt::skip]
+static MULTIPLEXED: &[(&str, u32, u8)] = &[
+    ("accept", SOCKETCALL, 5), ("accept4", SOCKETCALL, 18), ("bind", SOCKETCALL, 2),
+    ("connect", SOCKETCALL, 3), ("getpeername", SOCKETCALL, 7), ("getsockname", SOCKETCALL, 6),
+    ("getsockopt", SOCKETCALL, 15), ("listen", SOCKETCALL, 4), ("msgctl", IPC, 14),
+    ("msgget", IPC, 13), ("msgrcv", IPC, 12), ("msgsnd", IPC, 11),
+    ("recv", SOCKETCALL, 10), ("recvfrom", SOCKETCALL, 12), ("recvmmsg", SOCKETCALL, 19),
+    ("recvmsg", SOCKETCALL, 17), ("semctl", IPC, 3), ("semget", IPC, 2),
+    ("semop", IPC, 1), ("semtimedop", IPC, 4), ("send", SOCKETCALL, 9),
+    ("sendmmsg", SOCKETCALL, 20), ("sendmsg", SOCKETCALL, 16), ("sendto", SOCKETCALL, 11),
+    ("setsockopt", SOCKETCALL, 14), ("shmat", IPC, 21), ("shmctl", IPC, 24),
+    ("shmdt", IPC, 22), ("shmget", IPC, 23), ("shutdown", SOCKETCALL, 13),
+    ("socket", SOCKETCALL, 1), ("socketpair", SOCKETCALL, 8),
+];
+
 #[cfg(test)]
 mod tests {
-    use super::{ARCHITECTURES, Architecture, COUNT};
+    use super::{ARCHITECTURES, Architecture, COUNT, MULTIPLEXED, multiplexed};
 
     #[test]
     fn those_with_a_table_are_among_the_words() {
         let known = ARCHITECTURES.iter().filter_map(|word| Architecture::from_word(word));
         assert_eq!(known.count(), COUNT);
         assert!(ARCHITECTURES.is_sorted());
+    }
+
+    #[test]
+    fn those_that_go_through_others_are_all_found() {
+        assert!(MULTIPLEXED.iter().all(|(name, ..)| multiplexed(name).is_some()));
+        assert!(MULTIPLEXED.is_sorted());
+        assert_eq!(multiplexed("socketcall"), None);
     }
 
     #[test]

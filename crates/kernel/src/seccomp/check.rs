@@ -79,9 +79,9 @@ pub enum Error {
     )]
     Contradiction {
         /// The index of the rule.
-        rule: usize,
+        rule: u32,
         /// The index of the rule that it contradicts.
-        earlier: usize,
+        earlier: u32,
         /// The name of the call.
         name: String,
     },

@@ -2,7 +2,7 @@
 
 use super::architecture::{Architecture, multiplexed};
 use super::check::{Checked, CheckedRule, Condition, Error, Operator};
-use super::syscalls::{self, __};
+use super::syscalls::{self, __, COUNT, SYSCALLS};
 use super::verdict::Verdict;
 use std::cmp::Reverse;
 
@@ -42,17 +42,19 @@ pub(super) struct Case {
     pub(super) narrow: bool,
     pub(super) verdict: Verdict,
     /// The index of the rule it comes from.
-    rule: usize,
+    rule: u32,
 }
 
 /// A rule that speaks of a call.
 #[derive(Clone, Copy)]
-struct Mention<'a> {
+struct Mention {
     number: u32,
+    /// The index of the rule.
+    rule: u32,
     /// The number of the call within the one it goes through, if it goes through one.
-    call: Option<u64>,
-    rule: usize,
-    name: &'a str,
+    call: Option<u8>,
+    /// Where its name is in the table.
+    row: u16,
 }
 
 /// What happens on each number: a list for each of the kernel's architectures, the machine's own
@@ -88,18 +90,19 @@ pub(super) fn decide(checked: &Checked<'_>) -> Result<Vec<Decisions>, Error> {
 }
 
 /// All that the rules say, by architecture.
-fn mentions<'a>(checked: &Checked<'a>) -> [Vec<Mention<'a>>; syscalls::COUNT] {
-    let mut mentions = [const { Vec::new() }; syscalls::COUNT];
-    for (index, rule) in checked.rules.iter().enumerate() {
-        for name in rule.names {
-            let Some(row) = syscalls::row(name) else { continue };
+fn mentions(checked: &Checked<'_>) -> [Vec<Mention>; COUNT] {
+    let mut mentions = [const { Vec::new() }; COUNT];
+    for (rule, checked_rule) in (0..).zip(&checked.rules) {
+        for name in checked_rule.names {
+            let Some(row) = syscalls::find(name) else { continue };
+            let (_, numbers) = SYSCALLS[usize::from(row)];
             for architecture in &checked.architectures {
                 let column = *architecture as usize;
                 let mut add = |number, call| {
-                    mentions[column].push(Mention { number, call, rule: index, name });
+                    mentions[column].push(Mention { number, rule, call, row });
                 };
-                if row[column] != __ {
-                    add(architecture.number(row[column]), None);
+                if numbers[column] != __ {
+                    add(architecture.number(numbers[column]), None);
                 }
                 if *architecture == Architecture::X86
                     && let Some(through) = multiplexed(name)
@@ -116,12 +119,11 @@ fn add_architecture(
     ranges: &mut Ranges,
     checked: &Checked<'_>,
     architecture: Architecture,
-    mentions: &mut [Mention<'_>],
+    mentions: &mut [Mention],
 ) -> Result<(), Error> {
     let default = Decision::Always(checked.default);
     ranges.push(architecture.base(), default.clone());
-    // Stable: of one call, the rules stay in their order.
-    mentions.sort_by_key(|mention| mention.number);
+    mentions.sort_unstable_by_key(|mention| (mention.number, mention.rule));
     for of_one in mentions.chunk_by(|a, b| a.number == b.number) {
         let number = of_one[0].number;
         ranges.push(number, decide_one(checked, of_one, architecture.is_narrow())?);
@@ -134,7 +136,7 @@ fn add_architecture(
 }
 
 /// The largest number that is spoken of. The list is sorted.
-fn newest(mentions: &[Mention<'_>]) -> Option<u32> {
+fn newest(mentions: &[Mention]) -> Option<u32> {
     mentions.last().map(|mention| mention.number)
 }
 
@@ -155,12 +157,12 @@ fn lets_happen(verdict: Verdict) -> bool {
 /// What the rules about one number say together.
 fn decide_one(
     checked: &Checked<'_>,
-    mentions: &[Mention<'_>],
+    mentions: &[Mention],
     narrow: bool,
 ) -> Result<Decision, Error> {
     let mut cases: Vec<Case> = Vec::new();
     for mention in mentions {
-        let rule = &checked.rules[mention.rule];
+        let rule = &checked.rules[mention.rule as usize];
         if rule.verdict == checked.default {
             continue;
         }
@@ -180,7 +182,8 @@ fn decide_one(
     for pair in cases.windows(2) {
         if pair[0].conditions == pair[1].conditions {
             let (earlier, rule) = (pair[0].rule, pair[1].rule);
-            return Err(Error::Contradiction { rule, earlier, name: mentions[0].name.to_owned() });
+            let (name, _) = SYSCALLS[usize::from(mentions[0].row)];
+            return Err(Error::Contradiction { rule, earlier, name: name.to_owned() });
         }
     }
     Ok(Decision::ByArguments(cases))
@@ -199,7 +202,7 @@ fn alternatives<'a>(rule: &'a CheckedRule<'_>) -> impl Iterator<Item = &'a [Cond
     all.chunks(length.max(1)).chain(unconditional)
 }
 
-fn normalize(conditions: &[Condition], narrow: bool, call: Option<u64>) -> Vec<Condition> {
+fn normalize(conditions: &[Condition], narrow: bool, call: Option<u8>) -> Vec<Condition> {
     let visible = if narrow { u64::from(u32::MAX) } else { u64::MAX };
     let mut normal: Vec<_> = conditions
         .iter()
@@ -209,6 +212,7 @@ fn normalize(conditions: &[Condition], narrow: bool, call: Option<u64>) -> Vec<C
     if let Some(value) = call {
         // What was its first argument is in memory, where a filter does not see it.
         normal.retain(|condition| condition.index != 0);
+        let value = u64::from(value);
         normal.push(Condition { index: 0, operator: Operator::Equal, mask: visible, value });
     }
     normal.sort_by_key(|condition| condition.index);

@@ -105,5 +105,5 @@ pub fn compile(profile: &Profile<'_>) -> Result<Program, Error> {
 /// Whether any architecture has a system call of this name. Rules about others have no effect.
 #[must_use]
 pub fn is_known(name: &str) -> bool {
-    syscalls::row(name).is_some()
+    syscalls::find(name).is_some()
 }

@@ -9,10 +9,49 @@ pub(super) const __: u16 = u16::MAX;
 /// The numbers of one name on each architecture, in the order of their columns.
 pub(super) type Row = [u16; COUNT];
 
-/// The numbers of this name, `None` for a name that no architecture has.
+/// Where this name is in [`SYSCALLS`], `None` for a name that no architecture has.
+pub(super) fn find(name: &str) -> Option<u16> {
+    let mut slot = hash(name.as_bytes());
+    loop {
+        let row = SLOTS[slot];
+        let (known, _) = SYSCALLS.get(usize::from(row))?;
+        if *known == name {
+            return Some(row);
+        }
+        slot = (slot + 1) % SLOTS.len();
+    }
+}
+
+/// The numbers of this name.
+#[cfg(any(test, fuzzing))]
 pub(super) fn row(name: &str) -> Option<&'static Row> {
-    let index = SYSCALLS.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
-    Some(&SYSCALLS[index].1)
+    find(name).map(|row| &SYSCALLS[usize::from(row)].1)
+}
+
+/// Rows by the hash of their names, each in the first slot that was free; half of all stay empty.
+static SLOTS: [u16; 1024] = {
+    let mut slots = [u16::MAX; 1024];
+    let mut row = 0;
+    while row < SYSCALLS.len() {
+        let mut slot = hash(SYSCALLS[row].0.as_bytes());
+        while slots[slot] != u16::MAX {
+            slot = (slot + 1) % slots.len();
+        }
+        slots[slot] = row as u16;
+        row += 1;
+    }
+    slots
+};
+
+/// The slot in which the search for a name begins (FNV-1a).
+const fn hash(name: &[u8]) -> usize {
+    let mut hash: u32 = 0x811c_9dc5;
+    let mut index = 0;
+    while index < name.len() {
+        hash = (hash ^ name[index] as u32).wrapping_mul(0x0100_0193);
+        index += 1;
+    }
+    (hash ^ hash >> 16) as usize % 1024
 }
 
 /// Sorted by name. The columns: x86-64, 32-bit x86, x32 (without its bit 30), 64-bit Arm, 32-bit Arm
@@ -508,7 +547,7 @@ pub(super) static SYSCALLS: &[(&str, Row)] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::{__, SYSCALLS, row};
+    use super::{__, SLOTS, SYSCALLS, find, hash, row};
 
     #[test]
     fn the_table_is_sorted_and_no_number_stands_twice() {
@@ -536,6 +575,18 @@ mod tests {
     #[test]
     fn the_table_is_small() {
         let names: usize = SYSCALLS.iter().map(|(name, _)| name.len()).sum();
-        assert!(names + size_of_val(SYSCALLS) < 24 << 10);
+        assert!(names + size_of_val(SYSCALLS) + size_of_val(&SLOTS) < 24 << 10);
+    }
+
+    #[test]
+    fn every_name_is_found_soon() {
+        let mut probes = 0;
+        for (index, (name, _)) in SYSCALLS.iter().enumerate() {
+            assert_eq!(find(name).map(usize::from), Some(index), "{name}");
+            let first = hash(name.as_bytes());
+            let slots = (0..SLOTS.len()).map(|probe| SLOTS[(first + probe) % SLOTS.len()]);
+            probes += 1 + slots.take_while(|slot| usize::from(*slot) != index).count();
+        }
+        assert!(probes < SYSCALLS.len() * 2, "{probes} probes");
     }
 }

@@ -1,18 +1,21 @@
 //! A root folder in a mount namespace of its own, and what is mounted in it.
 
 use std::ffi::CString;
+use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use ::kernel::mount::{self, Mount, Propagation};
 use ::kernel::path::{Root, RootedPath};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use sys::rustix::fs::{Mode, mkdir};
 
 use crate::support::scratch;
 
 /// `CLONE_NEWNS`.
 pub(super) const MOUNTS: u64 = libc::CLONE_NEWNS as u64;
+
+const USERS: u64 = libc::CLONE_NEWUSER as u64;
 
 /// An empty root folder.
 pub(super) fn folder(name: &str) -> Result<PathBuf> {
@@ -36,6 +39,37 @@ pub(super) fn enter(folder: &Path) -> Result<Root> {
     let path = c_string(folder)?;
     let resolver = Root::open(&path)?.resolver();
     Ok(mount::attach_root(&path, Propagation::DEFAULT, resolver)?)
+}
+
+/// The same in a user namespace in which this process is root.
+pub(super) fn enter_as_user(folder: &Path) -> Result<Root> {
+    become_user()?;
+    enter(folder)
+}
+
+/// Makes a user namespace in which the ids are those of the machine, and this process is root.
+///
+/// It is the namespace that counts: the kernel lets nobody in there make devices or change what
+/// belongs to the machine's.
+pub(super) fn become_user() -> Result<()> {
+    let (here, there) = std::os::unix::net::UnixStream::pair()?;
+    let process = std::process::id();
+    // Only a process outside may map so many.
+    let mapper = crate::support::sys::fork(0, || {
+        let map = || -> Result<()> {
+            (&there).read_exact(&mut [0])?;
+            for file in ["uid_map", "gid_map"] {
+                std::fs::write(format!("/proc/{process}/{file}"), "0 0 1000000\n")?;
+            }
+            Ok(())
+        };
+        i32::from(map().is_err())
+    })?;
+    sys::process::unshare_namespaces(USERS).context("unshare")?;
+    (&here).write_all(b"x")?;
+    let ended = crate::support::sys::wait(mapper, 0)?.map(|(_, change)| change);
+    ensure!(ended == Some(crate::support::sys::Change::Exited(0)), "the maps: {ended:?}");
+    Ok(())
 }
 
 /// Words of a configuration, as one would write them in fstab(5): source, destination, type,

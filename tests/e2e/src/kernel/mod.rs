@@ -5,8 +5,11 @@
 mod cgroup;
 mod cgroup_devices;
 mod cgroup_life;
+mod cgroup_use;
+mod device;
 mod jail;
 mod mount;
+mod proc_writes;
 
 use harness::{Trial, trials};
 
@@ -26,5 +29,19 @@ pub(crate) fn trials() -> Vec<Trial> {
         cgroup_life::freezing_and_killing_reach_groups_below,
         mount::the_default_mounts_of_a_container,
         mount::the_default_mounts_on_an_old_kernel,
+        cgroup_use::use_is_counted,
+        cgroup_use::a_lack_of_memory_and_the_end_are_told,
+        cgroup_use::the_removal_of_a_group_is_told,
+        device::default_devices_and_links_in_a_new_dev,
+        device::other_devices_have_their_folder_owner_and_mode,
+        device::in_a_user_namespace_devices_are_the_machines,
+        device::without_a_dev_of_its_own_files_of_the_image_are_covered_and_no_link_is_followed,
+        device::a_dev_that_leads_out_of_the_root_stays_inside,
+        device::a_terminal_is_of_the_containers_devpts,
+        device::a_ptmx_that_is_none_opens_no_terminal,
+        proc_writes::a_parameter_is_set_in_the_containers_namespace,
+        proc_writes::a_file_mounted_over_a_parameter_is_not_written,
+        proc_writes::with_a_masked_proc_a_trap_is_an_error,
+        proc_writes::a_proc_that_is_none_is_not_written,
     ]
 }

@@ -2,16 +2,19 @@
 
 pub(super) mod devices;
 pub(super) mod limits;
+mod statistics;
 
 use std::os::fd::OwnedFd;
 
 use super::creation::{Creation, Unmade};
 use super::entry::Entry;
 use super::error::{Error, Result};
+use super::events::Events;
 use super::folder::Folder;
 use super::group::{Description, Group, SubGroup};
 use super::processes::{self, Deadline};
 use super::resources::Resources;
+use super::statistics::Statistics;
 use super::write::{self, Controller, Write};
 
 /// The group's folders.
@@ -128,6 +131,11 @@ impl V1 {
         self.folders.iter().map(describe).collect()
     }
 
+    /// Adds what tells that memory has run out.
+    pub(super) fn watch_memory(&self, events: &mut Events) -> Result<()> {
+        self.folder("memory").map_or(Ok(()), |folder| events.watch_oom_control(folder))
+    }
+
     fn freezer(&self) -> Result<&Folder> {
         self.folder("freezer").ok_or(Error::NoGroup("freezing without a freezer controller"))
     }
@@ -241,6 +249,18 @@ impl Group for V1 {
 
     fn pids(&self) -> Result<Vec<i32>> {
         Ok(self.first()?.pids_or_none()?)
+    }
+
+    fn statistics(&self) -> Result<Statistics> {
+        let mut all = Statistics::default();
+        self.add_statistics(&mut all)?;
+        Ok(all)
+    }
+
+    fn events(&self) -> Result<Events> {
+        let mut events = Events::new()?;
+        self.watch_memory(&mut events)?;
+        Ok(events)
     }
 
     fn remove(&self) -> Result<()> {

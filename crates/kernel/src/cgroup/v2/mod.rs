@@ -3,21 +3,23 @@
 mod controllers;
 mod devices;
 pub(super) mod limits;
+mod statistics;
 
 use sys::rustix::event::{PollFd, PollFlags};
 use sys::rustix::fs::OFlags;
 use sys::rustix::io::Errno;
-use sys::{OrError as _, rustix};
 
 use std::os::fd::OwnedFd;
 
 use super::creation::{Creation, Unmade};
 use super::entry::Entry;
 use super::error::{Error, Result};
-use super::folder::{Folder, is_gone};
+use super::events::Events;
+use super::folder::{Folder, is_gone, reread};
 use super::group::{Description, Group, SubGroup};
 use super::processes::{self, Deadline, poll_until};
 use super::resources::{Memory, Resources};
+use super::statistics::Statistics;
 use super::write::{self, Controller, Write};
 
 pub(super) use limits::Current;
@@ -125,6 +127,11 @@ impl V2 {
         Ok(self.folder.remove()?)
     }
 
+    /// Adds what tells that no process is left.
+    pub(super) fn watch_end(&self, events: &mut Events) -> Result<()> {
+        events.watch_cgroup_events(&self.folder)
+    }
+
     pub(super) fn refuse_frozen(&self) -> Result<()> {
         if self.is_frozen()? {
             return Err(Error::Frozen(self.folder.path().to_owned()));
@@ -164,12 +171,9 @@ impl V2 {
             other => other?,
         };
         loop {
-            rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(0))
-                .or_error("lseek", || "cgroup.events")?;
-            match super::folder::read(&file) {
-                Ok(text) if text.lines().any(|found| found == line) => return Ok(()),
-                Err(errno) if is_gone(errno) => return Ok(()),
-                other => other.map(drop).or_error("read", || "cgroup.events")?,
+            let Some(text) = reread(&file)? else { return Ok(()) };
+            if text.lines().any(|found| found == line) {
+                return Ok(());
             }
             poll_until(PollFd::new(&file, PollFlags::PRI), deadline)?;
         }
@@ -243,6 +247,17 @@ impl Group for V2 {
 
     fn pids(&self) -> Result<Vec<i32>> {
         Ok(self.folder.pids_or_none()?)
+    }
+
+    fn statistics(&self) -> Result<Statistics> {
+        self.read_statistics()
+    }
+
+    fn events(&self) -> Result<Events> {
+        let mut events = Events::new()?;
+        events.watch_memory_events(&self.folder)?;
+        self.watch_end(&mut events)?;
+        Ok(events)
     }
 
     fn remove(&self) -> Result<()> {

@@ -75,7 +75,7 @@ impl Mention<'_> {
     }
 
     fn holds(&self, narrow: bool, call: &Call) -> bool {
-        let right = |it: Multiplexed| visible(call.arguments[0], narrow) == it.call;
+        let right = |it: Multiplexed| visible(call.arguments[0], narrow) == u64::from(it.call);
         let one_holds = |it: &Condition| {
             // The first argument of what goes through another call cannot be seen.
             self.through.is_some() && it.index == 0 || condition_holds(it, narrow, call)

@@ -93,7 +93,8 @@ pub fn calls(profile: &Profile<'_>, bytes: &[u8]) -> Vec<Call> {
                 if architecture == X86
                     && let Some(through) = super::multiplexed(name)
                 {
-                    let first = through.call.wrapping_add(source.below(2) as u64 * source.value());
+                    let first = u64::from(through.call)
+                        .wrapping_add(source.below(2) as u64 * source.value());
                     arguments[0] = first;
                     add(architecture, through.number, arguments);
                 }
