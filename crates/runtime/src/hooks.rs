@@ -11,7 +11,7 @@ use sys::OrError;
 use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sys::rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
 use sys::rustix::io::{Errno, pread};
-use sys::rustix::process::{Pid, PidfdFlags, pidfd_open};
+use sys::rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 /// The hooks of one kind.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +73,9 @@ impl Hook {
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::from(input))
             .stdout(Stdio::from(copy()?))
-            .stderr(Stdio::from(copy()?));
+            .stderr(Stdio::from(copy()?))
+            // A group of its own, so that a time-out ends what it has started as well.
+            .process_group(0);
         // If we are killed, nobody is left to wait for it.
         sys::process::kill_with_parent(&mut command);
         let child = command.spawn().map_err(|error| format!("{}: {error}", self.path))?;
@@ -118,11 +120,21 @@ fn wait(
     if let Some(timeout) = timeout
         && !ends_within(child.id(), timeout).map_err(|error| error.to_string())?
     {
-        // It may have ended by itself meanwhile, which is as well.
-        child.kill().and_then(|()| child.wait()).map_err(|error| error.to_string())?;
+        kill_group(&child).map_err(|error| error.to_string())?;
+        child.wait().map_err(|error| error.to_string())?;
         return Err(format!("killed after its time-out of {} seconds", timeout.as_secs()));
     }
     child.wait().map_err(|error| error.to_string())
+}
+
+/// The child is not waited for yet, so the number of its group is nobody else's.
+fn kill_group(child: &std::process::Child) -> std::result::Result<(), sys::Error> {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    match group.map(|group| kill_process_group(group, Signal::KILL)) {
+        // It has ended by itself meanwhile, which is as well.
+        None | Some(Ok(()) | Err(Errno::SRCH)) => Ok(()),
+        Some(Err(errno)) => Err(sys::Error::new("kill", "a hook's process group, SIGKILL", errno)),
+    }
 }
 
 fn ends_within(pid: u32, timeout: Duration) -> std::result::Result<bool, sys::Error> {
@@ -193,8 +205,17 @@ mod tests {
     }
 
     #[test]
+    fn a_time_out_ends_what_the_hook_has_started() {
+        let script = "sleep 4321 & sleep 4321";
+        let hook = Hook { timeout: Some(Duration::from_millis(50)), ..shell(script) };
+        hook.run("").unwrap_err();
+        let running = std::process::Command::new("pgrep").args(["-xf", "sleep 4321"]).output();
+        assert!(running.is_ok_and(|it| it.stdout.is_empty()));
+    }
+
+    #[test]
     fn a_daemon_that_holds_the_output_is_not_waited_for() {
-        let hooks = hooks(&["sleep 30 & exit 1"]);
+        let hooks = hooks(&["sleep 2 & exit 1"]);
         let text = hooks.run("").unwrap_err().to_string();
         assert!(text.ends_with("exit status 1"), "{text}");
     }
