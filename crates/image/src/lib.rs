@@ -4,10 +4,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod auth;
 mod file;
 pub mod flow;
 mod hash;
+pub mod hosts;
 pub mod reference;
+pub mod registry;
 pub mod tar;
 pub mod transport;
 pub mod unpack;

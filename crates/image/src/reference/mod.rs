@@ -119,6 +119,11 @@ impl Repository {
         }
     }
 
+    /// Whether a registry would take this as the path of a repository.
+    pub(crate) fn check_path(path: &str) -> Result<(), ReferenceError> {
+        grammar::check_path(path)
+    }
+
     /// The same registry, another path (mounting a blob from there).
     ///
     /// # Errors

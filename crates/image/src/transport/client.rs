@@ -7,7 +7,7 @@ use super::http::{Method, Target};
 use super::pool::{Key, Lease, Pool};
 use super::proxy::{Proxies, Proxy};
 use super::stream::Stream;
-use super::tls::{self, Tls, TlsError, TlsFiles};
+use super::tls::{self, Server, ServerSettings, TlsError};
 use super::url::{Origin, Scheme};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, RootCertStore};
@@ -16,7 +16,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The buffer of a connection: a read of a body that asks for more goes past it.
 const BUFFER: usize = 16 * 1024;
@@ -45,7 +45,7 @@ pub struct TransportError {
     pub server: Origin,
     /// What happened.
     #[source]
-    pub reason: Reason,
+    pub reason: Box<Reason>,
 }
 
 /// What can happen to a request.
@@ -60,6 +60,9 @@ pub enum Reason {
     /// The server's certificate is not trusted, or it speaks no TLS that we do.
     #[error("TLS: {0}")]
     Tls(rustls::Error),
+    /// The connection ended within the handshake.
+    #[error("TLS handshake: {0}")]
+    Handshake(io::Error),
     /// The server answers in the clear where TLS was expected.
     #[error("it speaks plain HTTP, not HTTPS")]
     PlainHttp,
@@ -84,11 +87,17 @@ impl Reason {
     pub fn is_passing(&self) -> bool {
         match self {
             Reason::Resolve(error) => matches!(error, ResolveError::NoAnswer { .. }),
-            Reason::Connect(_) => true,
+            Reason::Connect(_) | Reason::Handshake(_) => true,
             Reason::Tls(_) | Reason::PlainHttp | Reason::Settings(_) => false,
             Reason::Proxy { status, .. } => *status >= 500,
             Reason::Http(error) => matches!(error, HttpError::Connection(_) | HttpError::Closed),
         }
+    }
+
+    /// Whether the server may be one that knows no TLS: some answer in the clear to a handshake,
+    /// some close the connection.
+    pub(crate) fn may_be_plain_http(&self) -> bool {
+        matches!(self, Reason::PlainHttp | Reason::Handshake(_))
     }
 
     /// Whether nobody listens where the server should be.
@@ -122,41 +131,52 @@ pub struct Client {
     settings: Settings,
     pool: Arc<Pool>,
     roots: Mutex<Option<Arc<RootCertStore>>>,
-    tls: Mutex<HashMap<TlsFiles, Tls>>,
+    servers: Mutex<HashMap<ServerSettings, Server>>,
 }
 
 impl Client {
     /// A client without connections.
     pub fn new(settings: Settings) -> Client {
-        Client { settings, pool: Arc::default(), roots: Mutex::default(), tls: Mutex::default() }
+        Client {
+            settings,
+            pool: Arc::default(),
+            roots: Mutex::default(),
+            servers: Mutex::default(),
+        }
     }
 
-    /// Makes TLS settings, or finds those that were made for the same files.
+    /// Prepares settings, or finds what was prepared for the same ones.
     ///
     /// # Errors
     /// A file that cannot be used.
-    pub fn tls(&self, files: &TlsFiles) -> Result<Tls, TlsError> {
-        let mut known = self.tls.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(tls) = known.get(files) {
-            return Ok(tls.clone());
+    pub fn server(&self, settings: &ServerSettings) -> Result<Server, TlsError> {
+        let mut known = self.servers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(server) = known.get(settings) {
+            return Ok(server.clone());
         }
-        let tls = Tls::new(&*self.system_roots()?, files)?;
-        known.insert(files.clone(), tls.clone());
-        Ok(tls)
+        let server = Server::new(&*self.system_roots()?, settings)?;
+        known.insert(settings.clone(), server.clone());
+        Ok(server)
     }
 
     /// Sends the request and reads the head of its response. Redirects are the caller's.
     ///
     /// # Errors
     /// There is no response: see [`Reason`].
-    pub fn send(&self, request: &mut Request<'_>, tls: &Tls) -> Result<Response, TransportError> {
-        let server = request.url.origin().clone();
-        self.try_send(request, tls).map_err(|reason| TransportError { server, reason })
+    pub fn send(
+        &self,
+        request: &mut Request<'_>,
+        server: &Server,
+    ) -> Result<Response, TransportError> {
+        self.try_send(request, server).map_err(|reason| {
+            let server = request.url.origin().clone();
+            TransportError { server, reason: Box::new(reason) }
+        })
     }
 
-    fn try_send(&self, request: &mut Request<'_>, tls: &Tls) -> Result<Response, Reason> {
+    fn try_send(&self, request: &mut Request<'_>, server: &Server) -> Result<Response, Reason> {
         let origin = request.url.origin().clone();
-        let key = Key { origin, identity: tls.identity() };
+        let key = Key { origin, identity: server.identity() };
         while let Some(lease) = self.pool.take(&key) {
             match self.exchange(lease, request) {
                 // The server may have closed the idle connection just as we wrote.
@@ -167,7 +187,7 @@ impl Client {
                 result => return result,
             }
         }
-        let stream = self.connect(&key.origin, tls)?;
+        let stream = self.connect(&key.origin, server)?;
         self.exchange(self.pool.lease(key, stream), request)
     }
 
@@ -197,22 +217,22 @@ impl Client {
         Ok(Response { head, body })
     }
 
-    fn connect(&self, origin: &Origin, tls: &Tls) -> Result<Stream, Reason> {
+    fn connect(&self, origin: &Origin, server: &Server) -> Result<Stream, Reason> {
         let stream = match self.settings.proxies.to(origin) {
-            None => self.connect_to(origin)?,
+            None => self.connect_to(origin, server.connect_timeout)?,
             Some(proxy) => self.connect_by(proxy, origin)?,
         };
         match origin.scheme {
             Scheme::Http => Ok(stream),
-            Scheme::Https => secure(stream, origin, tls),
+            Scheme::Https => secure(stream, origin, server),
         }
     }
 
     /// A connection on which the server, or for plain HTTP the proxy, listens.
     fn connect_by(&self, proxy: &Proxy, origin: &Origin) -> Result<Stream, Reason> {
-        let mut stream = self.connect_to(&proxy.origin)?;
+        let mut stream = self.connect_to(&proxy.origin, None)?;
         if proxy.origin.scheme == Scheme::Https {
-            stream = secure(stream, &proxy.origin, &self.tls(&TlsFiles::default())?)?;
+            stream = secure(stream, &proxy.origin, &self.server(&ServerSettings::default())?)?;
         }
         if origin.scheme == Scheme::Http {
             return Ok(stream);
@@ -234,13 +254,13 @@ impl Client {
         Ok(connection.into_inner().stream)
     }
 
-    fn connect_to(&self, origin: &Origin) -> Result<Stream, Reason> {
+    fn connect_to(&self, origin: &Origin, timeout: Option<Duration>) -> Result<Stream, Reason> {
         let addresses = self.settings.resolver.addresses(&origin.host)?;
         let addresses: Vec<_> =
             addresses.into_iter().map(|address| SocketAddr::new(address, origin.port)).collect();
         let timeouts = &self.settings.timeouts;
-        let socket =
-            connect::first_to_answer(&addresses, timeouts.connect).map_err(Reason::Connect)?;
+        let timeout = timeout.unwrap_or(timeouts.connect);
+        let socket = connect::first_to_answer(&addresses, timeout).map_err(Reason::Connect)?;
         let stream = Stream::plain(socket)?;
         stream.set_timeout(timeouts.head)?;
         Ok(stream)
@@ -257,13 +277,16 @@ impl Client {
 }
 
 /// TLS over a connection, with the handshake done, so that its errors are told from others.
-fn secure(stream: Stream, origin: &Origin, tls: &Tls) -> Result<Stream, Reason> {
+fn secure(stream: Stream, origin: &Origin, server: &Server) -> Result<Stream, Reason> {
     let name = ServerName::try_from(origin.host.clone())
         .map_err(|error| Reason::Tls(rustls::Error::General(error.to_string())))?;
-    let mut session = ClientConnection::new(tls.config.clone(), name).map_err(Reason::Tls)?;
+    let mut session = ClientConnection::new(server.config.clone(), name).map_err(Reason::Tls)?;
     let mut stream = stream;
     while session.is_handshaking() {
-        session.complete_io(&mut stream)?;
+        session.complete_io(&mut stream).map_err(|error| match Reason::from(error) {
+            Reason::Http(HttpError::Connection(error)) => Reason::Handshake(error),
+            reason => reason,
+        })?;
     }
     Ok(stream.within(session))
 }

@@ -15,4 +15,4 @@ pub mod url;
 
 pub use client::{Client, Reason, Settings, TransportError};
 pub use proxy::Proxies;
-pub use tls::{SYSTEM_ROOTS, Tls, TlsError, TlsFiles};
+pub use tls::{SYSTEM_ROOTS, Server, ServerSettings, TlsError};

@@ -17,7 +17,7 @@ const KEPT_EACH: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) origin: Origin,
-    /// Tells TLS settings apart ([`super::tls::Tls::identity`]).
+    /// Tells TLS settings apart ([`super::tls::Server::identity`]).
     pub(super) identity: usize,
 }
 

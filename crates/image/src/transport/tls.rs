@@ -8,6 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where the distributions keep all certificates in one file. The first that exists counts.
 pub const SYSTEM_ROOTS: &[&str] = &[
@@ -18,15 +19,17 @@ pub const SYSTEM_ROOTS: &[&str] = &[
     "/etc/ssl/cert.pem",
 ];
 
-/// What a server's configuration says about certificates.
+/// What the configuration says about connections to one server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct TlsFiles {
+pub struct ServerSettings {
     /// Certificates of authorities that are trusted beside those of the system (PEM).
     pub authorities: Vec<PathBuf>,
     /// Our certificate and its key (PEM; both may be in one file).
     pub client: Option<(PathBuf, PathBuf)>,
     /// Whether any certificate is taken: encrypted, but nobody knows with whom.
     pub dangerous_any_certificate: bool,
+    /// Instead of [`super::http::Timeouts::connect`].
+    pub connect_timeout: Option<Duration>,
 }
 
 /// Why a configuration cannot be used.
@@ -53,40 +56,44 @@ pub enum TlsError {
     },
 }
 
-/// Settings for connections to one registry.
+/// The same with all files read: whom to trust, and who we are.
 #[derive(Clone, Debug)]
-pub struct Tls {
+pub struct Server {
+    pub(super) connect_timeout: Option<Duration>,
     pub(super) config: Arc<ClientConfig>,
 }
 
-impl Tls {
-    /// Tells settings apart as long as this value lives.
+impl Server {
+    /// Tells servers apart as long as this value lives.
     pub(super) fn identity(&self) -> usize {
         Arc::as_ptr(&self.config).addr()
     }
 
-    /// Settings that trust `system` and what the files say.
+    /// Reads the files, for a server that is trusted by `system` or by them.
     ///
     /// # Errors
     /// A file that is missing or of no use: to go on without it would fail later, or worse, not.
-    pub(super) fn new(system: &RootCertStore, files: &TlsFiles) -> Result<Tls, TlsError> {
+    pub(super) fn new(
+        system: &RootCertStore,
+        settings: &ServerSettings,
+    ) -> Result<Server, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone());
         let builder = builder
             .with_safe_default_protocol_versions()
             .map_err(|source| TlsError::Client { path: PathBuf::new(), source })?;
-        let builder = if files.dangerous_any_certificate {
+        let builder = if settings.dangerous_any_certificate {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
         } else {
-            builder.with_root_certificates(roots(system, &files.authorities)?)
+            builder.with_root_certificates(roots(system, &settings.authorities)?)
         };
-        let config = match &files.client {
+        let config = match &settings.client {
             None => builder.with_no_client_auth(),
             Some((certificate, key)) => builder
                 .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
                 .map_err(|source| TlsError::Client { path: certificate.clone(), source })?,
         };
-        Ok(Tls { config: Arc::new(config) })
+        Ok(Server { connect_timeout: settings.connect_timeout, config: Arc::new(config) })
     }
 }
 

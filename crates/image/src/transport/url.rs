@@ -119,6 +119,19 @@ impl Url {
         Ok(Url { origin: self.origin.clone(), target: clean_target(target)? })
     }
 
+    /// The address without its query, which may hold a secret: for messages.
+    #[must_use]
+    pub fn without_query(&self) -> Url {
+        Url { origin: self.origin.clone(), target: self.path().to_owned() }
+    }
+
+    /// The same place by another scheme and port.
+    #[must_use]
+    pub(crate) fn with_scheme(&self, scheme: Scheme, port: u16) -> Url {
+        let origin = Origin { scheme, port, ..self.origin.clone() };
+        Url { origin, target: self.target.clone() }
+    }
+
     /// The address with one more parameter in its query.
     #[must_use]
     pub fn with_parameter(&self, name: &str, value: &str) -> Url {

@@ -1,6 +1,7 @@
 //! Requests.
 
 use crate::transport::url::Url;
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 
 /// What is asked of the server.
@@ -56,7 +57,7 @@ pub struct Request<'a> {
     pub method: Method,
     /// The address.
     pub url: Url,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(Cow<'static, str>, String)>,
     /// The body.
     pub content: Content<'a>,
 }
@@ -69,10 +70,14 @@ impl<'a> Request<'a> {
 
     /// Adds a header. A value that could not be one is left out rather than cut.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Request<'a> {
+    pub fn header(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<String>,
+    ) -> Request<'a> {
         let value = value.into();
         if value.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f)) {
-            self.headers.push((name, value));
+            self.headers.push((name.into(), value));
         }
         self
     }

@@ -1,0 +1,230 @@
+//! Lists that come in pages: tags, repositories, referrers. And the question who we are.
+
+use super::exchange::{Ask, Target};
+use super::{OnWait, Place, Registries, RegistryError, Remote, Wanted};
+use crate::Digest;
+use crate::auth::{AuthError, Credential, Scope};
+use crate::reference::{DOCKER_HUB, Repository};
+use crate::transport::http::{Method, Response};
+use serde::Deserialize;
+use spec::image::{Descriptor, Index};
+
+/// One page of a list.
+const PAGE_LIMIT: u64 = 8 * 1024 * 1024;
+
+/// A list that goes on after so many pages has no end.
+const PAGES: usize = 1000;
+
+#[derive(Deserialize)]
+struct Tags {
+    /// Null in some registries when there are none.
+    tags: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Catalog {
+    repositories: Option<Vec<String>>,
+}
+
+/// What a registry says about a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// It is right.
+    Accepted,
+    /// The registry lets anybody in and did not look at it.
+    NotNeeded,
+}
+
+impl Remote<'_> {
+    /// All tags, in the registry's order.
+    ///
+    /// # Errors
+    /// The repository does not exist, or the registry cannot be asked.
+    pub fn tags(&self) -> Result<Vec<String>, RegistryError> {
+        self.first(Wanted::ByTag, |place, is_last| {
+            let what = self.repository.to_string();
+            let ask = Ask::pull(Method::Get, place, "/tags/list".to_owned(), what);
+            let mut tags = Vec::new();
+            self.pages(place, is_last, ask, |page: Tags| {
+                tags.extend(page.tags.unwrap_or_default());
+            })?;
+            Ok(tags)
+        })
+    }
+
+    /// What refers to a manifest: signatures, lists of what is in it. Registries that do not know
+    /// the question may have the answer under a tag made of the digest.
+    ///
+    /// # Errors
+    /// The registry cannot be asked.
+    pub fn referrers(
+        &self,
+        digest: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<Descriptor>, RegistryError> {
+        let found = self.first(Wanted::ByDigest, |place, is_last| {
+            let what = format!("referrers of {digest}");
+            let ask = Ask::pull(Method::Get, place, format!("/referrers/{digest}"), what);
+            let mut all = Vec::new();
+            self.pages(place, is_last, ask, |page: Index| all.extend(page.manifests))?;
+            Ok(all)
+        });
+        let mut all = match found {
+            Err(RegistryError::NotFound { .. } | RegistryError::Status { status: 405, .. }) => {
+                self.referrers_by_tag(digest)?
+            }
+            found => found?,
+        };
+        all.retain(|it| {
+            artifact_type.is_none_or(|wanted| it.artifact_type.as_deref() == Some(wanted))
+        });
+        Ok(all)
+    }
+
+    /// distribution-spec, "Referrers Tag Schema".
+    fn referrers_by_tag(&self, digest: &Digest) -> Result<Vec<Descriptor>, RegistryError> {
+        let tag = format!("{}-{}", digest.algorithm().name(), digest.hex());
+        let manifest = match self.manifest_by_tag(&tag) {
+            Err(RegistryError::NotFound { .. }) => return Ok(Vec::new()),
+            manifest => manifest?,
+        };
+        let index: Index = serde_json::from_slice(&manifest.bytes)
+            .map_err(|source| RegistryError::Malformed { what: tag, source })?;
+        Ok(index.manifests)
+    }
+
+    /// Reads pages as long as a `Link` header leads to another one on the same server.
+    fn pages<T: for<'de> Deserialize<'de>>(
+        &self,
+        place: &Place,
+        is_last: bool,
+        mut ask: Ask<'_>,
+        mut take: impl FnMut(T),
+    ) -> Result<(), RegistryError> {
+        for _ in 0..PAGES {
+            let mut response = self.ask(place, is_last, &ask)?;
+            let what = ask.what.clone();
+            let body = response.body.read_all(PAGE_LIMIT);
+            let bytes =
+                body.map_err(|source| RegistryError::Body { what: what.clone(), source })?;
+            take(
+                serde_json::from_slice(&bytes)
+                    .map_err(|source| RegistryError::Malformed { what, source })?,
+            );
+            let Some(link) = next_link(&response) else { return Ok(()) };
+            let here = place.url(&ask.target)?;
+            let next = here.join(&link);
+            let next =
+                next.map_err(|source| RegistryError::BadLocation { header: "Link", source })?;
+            if next.origin() != here.origin() || next == here {
+                return Ok(());
+            }
+            ask.target = Target::Address(next);
+        }
+        Ok(())
+    }
+}
+
+impl Registries {
+    /// Asks a registry whether a credential is right.
+    ///
+    /// # Errors
+    /// It is wrong ([`AuthError::Denied`]), or the registry cannot be asked.
+    pub fn log_in(
+        &self,
+        registry: &str,
+        credential: Credential,
+        on_wait: &OnWait<'_>,
+    ) -> Result<Login, RegistryError> {
+        let place = self.place(self.hosts.registry(registry)?, Some(credential))?;
+        let remote = self.bare(registry, place, on_wait)?;
+        let place = &remote.places[0];
+        let ask = Ask {
+            method: Method::Get,
+            target: Target::Registry("/"),
+            headers: Vec::new(),
+            content: &[],
+            scopes: Vec::new(),
+            what: "the registry's API".to_owned(),
+        };
+        let response = remote.ask(place, true, &ask)?;
+        if response.status() >= 300 {
+            let reason = format!("is a redirect ({})", response.status());
+            return Err(RegistryError::BadAnswer { what: registry.to_owned(), reason });
+        }
+        let was_asked = place.authenticator.header(&[]).is_some();
+        Ok(if was_asked { Login::Accepted } else { Login::NotNeeded })
+    }
+
+    /// The repositories of a registry whose names contain `text`.
+    ///
+    /// # Errors
+    /// The registry has no such list or does not show it ([`RegistryError::Unsupported`]).
+    pub fn search(
+        &self,
+        registry: &str,
+        text: &str,
+        on_wait: &OnWait<'_>,
+    ) -> Result<Vec<String>, RegistryError> {
+        let unsupported = || RegistryError::Unsupported {
+            registry: registry.to_owned(),
+            what: "list its repositories: search there with a browser",
+        };
+        if registry == DOCKER_HUB {
+            return Err(unsupported());
+        }
+        let credential = self.credentials.find_registry(registry)?;
+        let place = self.place(self.hosts.registry(registry)?, credential)?;
+        let remote = self.bare(registry, place, on_wait)?;
+        let ask = Ask {
+            method: Method::Get,
+            target: Target::Registry("/_catalog"),
+            headers: Vec::new(),
+            content: &[],
+            scopes: vec![Scope::catalog()],
+            what: "the list of repositories".to_owned(),
+        };
+        let mut names = Vec::new();
+        let result = remote.pages(&remote.places[0], true, ask, |page: Catalog| {
+            let repositories = page.repositories.unwrap_or_default();
+            names.extend(repositories.into_iter().filter(|name| name.contains(text)));
+        });
+        match result {
+            Ok(()) => Ok(names),
+            Err(
+                RegistryError::NotFound { .. }
+                | RegistryError::Status { status: 404 | 405 | 501, .. },
+            ) => Err(unsupported()),
+            Err(RegistryError::Auth(AuthError::Denied { .. }))
+                if !remote.places[0].authenticator.has_credential() =>
+            {
+                Err(remote.places[0].authenticator.denied("").into())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A registry of which no repository is meant.
+    fn bare<'a>(
+        &'a self,
+        registry: &str,
+        place: Place,
+        on_wait: &'a OnWait<'a>,
+    ) -> Result<Remote<'a>, RegistryError> {
+        let name = format!("{registry}/any");
+        let reference: crate::reference::Reference =
+            name.parse().map_err(crate::hosts::ConfigError::Rewrite)?;
+        let repository: Repository = reference.repository().clone();
+        Ok(Remote { registries: self, repository, places: vec![place], on_wait })
+    }
+}
+
+/// The target of `Link: <...>; rel="next"` (RFC 8288).
+fn next_link(response: &Response) -> Option<String> {
+    let links = response.head.headers("link").flat_map(|value| value.split(','));
+    links.filter_map(|link| link.split_once(';')).find_map(|(target, parameters)| {
+        let is_next = parameters.replace([' ', '"'], "").split(';').any(|it| it == "rel=next");
+        let target = target.trim().strip_prefix('<')?.strip_suffix('>')?;
+        is_next.then(|| target.to_owned())
+    })
+}
