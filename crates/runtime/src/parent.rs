@@ -68,7 +68,7 @@ fn make(request: &Create<'_>, start_it: bool) -> Result<Running> {
     let spec: Spec<'_> = spec::json::parse(&text).map_err(|it| configuration(it.to_string()))?;
     let invalid = |it: Invalid| configuration(it.to_string());
     let rootless = request.rootless.unwrap_or_else(|| !geteuid().is_root());
-    let cgroups = Cgroups::find(request.cgroup_driver, rootless)?;
+    let cgroups = Cgroups::find(&request.cgroup_driver, rootless)?;
     let cgroup = plan::cgroup(&spec, request, &cgroups).map_err(invalid)?;
     let groups = cgroup.description();
     let mut plan = Plan::new(&spec, &bundle, request, &cgroups, &groups).map_err(invalid)?;

@@ -38,7 +38,7 @@ pub(super) const TIERS: &[Tier] = &[
     Tier {
         name: "e2e",
         about: "our programs on this kernel",
-        packages: &["busybox-static", "util-linux"],
+        packages: &["busybox-static", "dbus", "systemd", "util-linux"],
         needs_packages: false,
         run: e2e,
     },
@@ -72,6 +72,8 @@ pub(super) const TIERS: &[Tier] = &[
             "qemu-system-common",
             "linux-image-cloud-amd64",
             "busybox-static",
+            "dbus",
+            "systemd",
             "util-linux",
         ],
         needs_packages: true,

@@ -4,21 +4,6 @@ use sys::rustix::io::Errno;
 
 use super::error::{Error, Result};
 use super::folder::Folder;
-use super::group::Group;
-use super::resources::Resources;
-
-/// A group that is known by its folders, none of which need exist.
-pub(super) trait Unmade: Group {
-    /// Finds what the user wrote wrong.
-    fn check(&self, resources: &Resources) -> Result<()>;
-
-    /// Makes the folders and sets the limits. `None` when that is not permitted.
-    fn create(
-        self: Box<Self>,
-        resources: &Resources,
-        creation: &mut Creation,
-    ) -> Result<Option<Box<dyn Group>>>;
-}
 
 /// The folders that were made; dropping it takes them back, [`Creation::keep`] keeps them.
 #[derive(Debug)]
@@ -27,11 +12,13 @@ pub(super) struct Creation {
     /// Whether denials are expected.
     rootless: bool,
     denied: Option<sys::Error>,
+    /// A process that may be in the folders already.
+    placeholder: Option<i32>,
 }
 
 impl Creation {
     pub(super) fn new(rootless: bool) -> Creation {
-        Creation { rootless, made: Vec::new(), denied: None }
+        Creation { rootless, made: Vec::new(), denied: None, placeholder: None }
     }
 
     /// Makes a folder and those above. False when it may not be made, which only counts as an
@@ -39,7 +26,7 @@ impl Creation {
     pub(super) fn make(&mut self, folder: &Folder) -> Result<bool> {
         match self.make_with_parents(folder) {
             Ok(true) => Ok(true),
-            Ok(false) => refuse_occupied(folder).map(|()| true),
+            Ok(false) => self.refuse_occupied(folder).map(|()| true),
             Err(error) if self.rootless && is_denial(error.errno) => {
                 self.denied = Some(error);
                 Ok(false)
@@ -60,6 +47,21 @@ impl Creation {
             self.made.push(Folder::at(folder.path()));
         }
         Ok(made)
+    }
+
+    /// A group that was there may be used when it is empty: its owner made it for the container, or
+    /// an earlier attempt was killed.
+    fn refuse_occupied(&self, folder: &Folder) -> Result<()> {
+        let others = |pid: &i32| Some(*pid) != self.placeholder;
+        match folder.pids()?.into_iter().filter(others).count() {
+            0 => Ok(()),
+            processes => Err(Error::NotEmpty { processes, path: folder.path().to_owned() }),
+        }
+    }
+
+    /// A process that is in the folders that somebody else makes, and does not count.
+    pub(super) fn expect(&mut self, placeholder: i32) {
+        self.placeholder = Some(placeholder);
     }
 
     /// Why a folder could not be made.
@@ -85,13 +87,4 @@ impl Drop for Creation {
 
 fn is_denial(errno: Errno) -> bool {
     matches!(errno, Errno::ACCESS | Errno::PERM | Errno::ROFS)
-}
-
-/// A group that was there may be used when it is empty: its owner made it for the container, or an
-/// earlier attempt was killed.
-fn refuse_occupied(folder: &Folder) -> Result<()> {
-    match folder.pids()?.len() {
-        0 => Ok(()),
-        processes => Err(Error::NotEmpty { processes, path: folder.path().to_owned() }),
-    }
 }

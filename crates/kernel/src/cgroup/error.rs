@@ -86,12 +86,30 @@ pub enum Error {
     /// The operation needs a group, and the container has none.
     #[error("the container has no cgroup: {0} is not possible")]
     NoGroup(&'static str),
+    /// systemd cannot be reached, or something went wrong on the way.
+    #[error("systemd: {0}")]
+    Systemd(String),
+    /// systemd said no.
+    #[error("systemd: {call}: {text} ({name})")]
+    SystemdRefused {
+        /// The method.
+        call: String,
+        /// The name of the error, as `org.freedesktop.systemd1.UnitExists`.
+        name: String,
+        /// What systemd says.
+        text: String,
+    },
     /// A system call.
     #[error(transparent)]
     System(#[from] sys::Error),
 }
 
 impl Error {
+    /// Whether it is this error of systemd.
+    pub(super) fn is_refusal(&self, wanted: &str) -> bool {
+        matches!(self, Error::SystemdRefused { name, .. } if name == wanted)
+    }
+
     /// A value that cannot be.
     pub(super) fn resource(field: impl Into<String>, reason: impl Into<String>) -> Error {
         Error::Resource { field: field.into(), reason: reason.into() }

@@ -7,6 +7,7 @@ use super::error::{Error, Result};
 use super::events::Events;
 use super::resources::Resources;
 use super::statistics::Statistics;
+use super::systemd::Bus;
 
 /// A container's group of processes, whatever this machine makes groups with.
 pub trait Group {
@@ -96,9 +97,21 @@ pub struct Description {
     /// The folder of v2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub v2: Option<String>,
+    /// The unit, when systemd manages the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<UnitDescription>,
     /// Whether the user had no right to some of it, so that denials are expected.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rootless: bool,
+}
+
+/// A unit of systemd.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitDescription {
+    /// As `tinyort-ID.scope`.
+    pub name: String,
+    /// Whose it is.
+    pub bus: Bus,
 }
 
 /// A group below a container's, for `exec --cgroup [CONTROLLERS:]PATH`.

@@ -3,10 +3,11 @@
 //! Limits are kept by v1 as far as it has the controllers, and the others by v2. Processes are
 //! frozen, killed and waited for by v2, which can do it at once and tell when it is done.
 
-use super::creation::{Creation, Unmade};
+use super::creation::Creation;
 use super::entry::Entry;
 use super::error::Result;
 use super::events::Events;
+use super::files::Files;
 use super::group::{Description, Group, SubGroup};
 use super::resources::Resources;
 use super::statistics::Statistics;
@@ -53,21 +54,30 @@ impl Hybrid {
     }
 }
 
-impl Unmade for Hybrid {
-    fn check(&self, resources: &Resources) -> Result<()> {
-        self.v1.check_devices(resources)?;
-        self.limits(resources, &Current::default()).map(drop)
+impl Files for Hybrid {
+    fn writes(&self, resources: &Resources) -> Result<Vec<Write>> {
+        let Limits { mut v1, mut v2 } = self.limits(resources, &self.v2.current(resources)?)?;
+        v1.append(&mut v2);
+        Ok(v1)
+    }
+
+    fn check_devices(&self, resources: &Resources) -> Result<()> {
+        self.v1.check_devices(resources)
+    }
+
+    fn has_v1_devices(&self) -> bool {
+        self.v1.has_v1_devices()
     }
 
     fn create(
         mut self: Box<Self>,
         resources: &Resources,
         creation: &mut Creation,
-    ) -> Result<Option<Box<dyn Group>>> {
+    ) -> Result<Option<Box<dyn Files>>> {
         self.v1.make(creation)?;
         let has_v2 = self.v2.make(creation)?;
         if !has_v2 {
-            let v1: Box<dyn Unmade> = Box::new(self.v1);
+            let v1: Box<dyn Files> = Box::new(self.v1);
             return v1.create(resources, creation);
         }
         self.apply(&self.limits(resources, &Current::default())?)?;

@@ -1,6 +1,7 @@
 //! `cgroupsPath`: which group a container shall have.
 
 use super::error::{Error, Result};
+use super::systemd::{Bus, Unit};
 
 /// The place of a group, checked: no component is `..`, none is empty, and there is at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub struct Location {
     pub(super) absolute: bool,
     /// The names, joined by `/`.
     pub(super) path: String,
+    /// The unit there, when systemd is to make it.
+    pub(super) unit: Option<Unit>,
 }
 
 impl Location {
@@ -17,9 +20,9 @@ impl Location {
     ///
     /// # Errors
     /// `..` in it, a NUL, or the root itself.
-    pub fn from_path(cgroups_path: Option<&str>, id: &str) -> Result<Location> {
+    pub(super) fn from_path(cgroups_path: Option<&str>, id: &str) -> Result<Location> {
         let Some(text) = cgroups_path.filter(|text| !text.is_empty()) else {
-            return Ok(Location { absolute: false, path: component(id)?.to_owned() });
+            return Ok(Location { absolute: false, path: component(id)?.to_owned(), unit: None });
         };
         let mut names = Vec::new();
         for name in text.split('/').filter(|name| !name.is_empty() && *name != ".") {
@@ -28,12 +31,32 @@ impl Location {
         if names.is_empty() {
             return Err(Error::Path(format!("{text:?} is the root of all groups")));
         }
-        Ok(Location { absolute: text.starts_with('/'), path: names.join("/") })
+        Ok(Location { absolute: text.starts_with('/'), path: names.join("/"), unit: None })
     }
 
-    /// The folder below `root`, a mount point, for a caller whose group lies at `own`.
+    /// As [`Location::from_path`], in the form that systemd takes: `SLICE:PREFIX:NAME`. Without one
+    /// the unit is `tinyort-ID.scope` in `system.slice`, or `user.slice` for that of a user.
+    ///
+    /// # Errors
+    /// Another form, and what cannot be the name of a slice or of a unit.
+    pub(super) fn from_unit(cgroups_path: Option<&str>, id: &str, bus: &Bus) -> Result<Location> {
+        let unit = Unit::parse(cgroups_path, id, bus)?;
+        let path = unit.path()?.trim_start_matches('/').to_owned();
+        Ok(Location { absolute: true, path, unit: Some(unit) })
+    }
+
+    /// Adds a property of the unit, its value as GVariant spells it: `uint64 5`, `'text'`. Without
+    /// a unit it is of no concern.
+    ///
+    /// # Errors
+    /// A value that is not of a kind known here: texts, lists of texts, numbers, truth.
+    pub fn set_unit_property(&mut self, name: &str, value: &str) -> Result<()> {
+        self.unit.as_mut().map_or(Ok(()), |unit| unit.set_property(name, value))
+    }
+
+    /// The folder below `root`, a mount point, and there below the group `own`.
     pub(super) fn below(&self, root: &str, own: &str) -> String {
-        let own = if self.absolute { "" } else { own.trim_matches('/') };
+        let own = own.trim_matches('/');
         let slash = if own.is_empty() { "" } else { "/" };
         format!("{}{slash}{own}/{}", root.trim_end_matches('/'), self.path)
     }
@@ -59,7 +82,7 @@ mod tests {
 
     #[test]
     fn absolute_paths_begin_at_the_root() {
-        assert_eq!(at(Some("/a//./b/")).below("/sys/fs/cgroup", "/own"), "/sys/fs/cgroup/a/b");
+        assert_eq!(at(Some("/a//./b/")).below("/sys/fs/cgroup", "/"), "/sys/fs/cgroup/a/b");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) use resources::updates;
 
 use crate::notify::Listener;
 use crate::request::Create;
-use kernel::cgroup::{Cgroups, Description, Location, Prepared};
+use kernel::cgroup::{Cgroups, Description, Prepared};
 use kernel::namespace::{Kind, Set};
 use spec::runtime::Spec;
 use std::collections::BTreeMap;
@@ -107,8 +107,16 @@ pub(crate) fn cgroup(
     cgroups: &Cgroups,
 ) -> Result<Prepared, Invalid> {
     let path = (!spec.linux.cgroups_path.is_empty()).then_some(&*spec.linux.cgroups_path);
-    let location = Location::from_path(path, request.id.as_str())
+    let mut location = cgroups
+        .locate(path, request.id.as_str())
         .map_err(|error| Invalid(format!("linux.{error}")))?;
+    for (key, value) in spec.annotations.iter() {
+        if let Some(name) = key.strip_prefix("org.systemd.property.") {
+            location
+                .set_unit_property(name, value)
+                .map_err(|error| Invalid(format!("annotations.{error}")))?;
+        }
+    }
     let none = spec::runtime::Resources::default();
     let limits = resources::resources(spec.linux.resources.as_ref().unwrap_or(&none));
     cgroups.prepare(&location, limits).map_err(|error| Invalid(format!("linux.resources.{error}")))

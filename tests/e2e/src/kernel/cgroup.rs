@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use kernel::cgroup::{Cgroups, Driver, Entry, Group, Location, Resources};
+use kernel::cgroup::{Cgroups, Driver, Entry, Group, Resources};
 use sys::process::{Cloned, clone3_of_single_thread};
 use sys::rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
@@ -36,8 +36,8 @@ pub(super) fn path() -> String {
 
 /// Makes the trial's group.
 pub(super) fn create(resources: Resources) -> Result<Own> {
-    let location = Location::from_path(Some(&path()), "unused")?;
-    let prepared = Cgroups::find(Driver::Files, false)?.prepare(&location, resources)?;
+    let cgroups = Cgroups::find(&Driver::Files, false)?;
+    let prepared = cgroups.prepare(&cgroups.locate(Some(&path()), "unused")?, resources)?;
     Ok(Own(prepared.create()?))
 }
 
@@ -79,6 +79,11 @@ pub(super) fn see_v2_alone() -> Result<()> {
 /// Has what this process mounts concern nobody else.
 pub(super) fn unshare_mounts() -> Result<()> {
     sys::process::unshare_namespaces(libc::CLONE_NEWNS as u64).context("unshare")?;
+    make_mounts_private()
+}
+
+/// Has nothing of them come from, or go to, another namespace.
+pub(super) fn make_mounts_private() -> Result<()> {
     Ok(mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?)
 }
 

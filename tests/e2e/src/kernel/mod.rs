@@ -5,11 +5,13 @@
 mod cgroup;
 mod cgroup_devices;
 mod cgroup_life;
+mod cgroup_systemd;
 mod cgroup_use;
 mod device;
 mod jail;
 mod mount;
 mod proc_writes;
+mod systemd;
 
 use harness::{Trial, trials};
 
@@ -29,6 +31,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         cgroup_life::freezing_and_killing_reach_groups_below,
         mount::the_default_mounts_of_a_container,
         mount::the_default_mounts_on_an_old_kernel,
+        cgroup_systemd::a_scope_lives_and_ends_with_its_container,
+        cgroup_systemd::a_scope_is_made_through_a_message_bus,
+        cgroup_systemd::a_scope_goes_when_its_maker_dies_before_the_container_came,
+        cgroup_systemd::limits_survive_that_systemd_reloads,
         cgroup_use::use_is_counted,
         cgroup_use::a_lack_of_memory_and_the_end_are_told,
         cgroup_use::the_removal_of_a_group_is_told,

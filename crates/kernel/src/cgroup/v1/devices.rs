@@ -150,6 +150,14 @@ fn operations(old: Option<&State>, new: &State) -> Vec<Operation> {
     list
 }
 
+/// What is allowed besides nothing; `None` when everything is but some.
+pub(in super::super) fn allowed(
+    rules: &[DeviceRule],
+) -> Result<Option<Vec<(Devices, DeviceAccess)>>> {
+    let State { allow, exceptions } = State::of(&devices::complete(rules))?;
+    Ok((!allow).then(|| exceptions.into_iter().collect()))
+}
+
 /// Finds what has no form on v1.
 pub(super) fn check(rules: &[DeviceRule]) -> Result<()> {
     State::of(&devices::complete(rules)).map(drop)

@@ -6,10 +6,11 @@ mod statistics;
 
 use std::os::fd::OwnedFd;
 
-use super::creation::{Creation, Unmade};
+use super::creation::Creation;
 use super::entry::Entry;
 use super::error::{Error, Result};
 use super::events::Events;
+use super::files::Files;
 use super::folder::Folder;
 use super::group::{Description, Group, SubGroup};
 use super::processes::{self, Deadline};
@@ -66,13 +67,6 @@ impl V1 {
         Ok(writes)
     }
 
-    fn all_limits(resources: &Resources) -> Result<Vec<Write>> {
-        if let Some((file, _)) = resources.unified.first() {
-            return Err(Error::resource(format!("unified.{file}"), "this needs cgroup v2"));
-        }
-        V1::limits(resources, |_| true)
-    }
-
     /// Writes them.
     pub(super) fn apply(&self, writes: &[Write]) -> Result<()> {
         write::perform(writes, |write| {
@@ -85,14 +79,6 @@ impl V1 {
     pub(super) fn apply_devices(&self, resources: &Resources, is_new: bool) -> Result<()> {
         match &resources.devices {
             Some(rules) if !self.rootless => devices::apply(self.folder("devices"), rules, is_new),
-            _ => Ok(()),
-        }
-    }
-
-    /// Finds what v1 cannot express.
-    pub(super) fn check_devices(&self, resources: &Resources) -> Result<()> {
-        match (&resources.devices, self.folder("devices")) {
-            (Some(rules), Some(_)) => devices::check(rules),
             _ => Ok(()),
         }
     }
@@ -154,22 +140,35 @@ impl V1 {
     }
 }
 
-impl Unmade for V1 {
-    fn check(&self, resources: &Resources) -> Result<()> {
-        self.check_devices(resources)?;
-        V1::all_limits(resources).map(drop)
+impl Files for V1 {
+    fn writes(&self, resources: &Resources) -> Result<Vec<Write>> {
+        if let Some((file, _)) = resources.unified.first() {
+            return Err(Error::resource(format!("unified.{file}"), "this needs cgroup v2"));
+        }
+        V1::limits(resources, |_| true)
+    }
+
+    fn check_devices(&self, resources: &Resources) -> Result<()> {
+        match (&resources.devices, self.folder("devices")) {
+            (Some(rules), Some(_)) => devices::check(rules),
+            _ => Ok(()),
+        }
+    }
+
+    fn has_v1_devices(&self) -> bool {
+        self.folder("devices").is_some()
     }
 
     fn create(
         mut self: Box<Self>,
         resources: &Resources,
         creation: &mut Creation,
-    ) -> Result<Option<Box<dyn Group>>> {
+    ) -> Result<Option<Box<dyn Files>>> {
         self.make(creation)?;
         if self.folders.is_empty() {
             return Ok(None);
         }
-        self.apply(&V1::all_limits(resources)?)?;
+        self.apply(&self.writes(resources)?)?;
         self.apply_devices(resources, true)?;
         Ok(Some(self))
     }
@@ -193,7 +192,7 @@ impl Group for V1 {
     }
 
     fn update(&self, resources: &Resources) -> Result<()> {
-        self.apply(&V1::all_limits(resources)?)?;
+        self.apply(&self.writes(resources)?)?;
         self.apply_devices(resources, false)
     }
 
@@ -277,7 +276,7 @@ impl Group for V1 {
     }
 
     fn description(&self) -> Description {
-        Description { v1: self.describe(), v2: None, rootless: self.rootless }
+        Description { v1: self.describe(), v2: None, unit: None, rootless: self.rootless }
     }
 }
 

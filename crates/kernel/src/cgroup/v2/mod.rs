@@ -11,10 +11,11 @@ use sys::rustix::io::Errno;
 
 use std::os::fd::OwnedFd;
 
-use super::creation::{Creation, Unmade};
+use super::creation::Creation;
 use super::entry::Entry;
 use super::error::{Error, Result};
 use super::events::Events;
+use super::files::Files;
 use super::folder::{Folder, is_gone, reread};
 use super::group::{Description, Group, SubGroup};
 use super::processes::{self, Deadline, poll_until};
@@ -157,6 +158,10 @@ impl V2 {
             Err(error) if error.errno == Errno::NOENT => {}
             other => return Ok(other?),
         }
+        // There is no such file, or no group any more.
+        if self.pids()?.is_empty() {
+            return Ok(());
+        }
         // Frozen, none can fork or end; a killed process leaves a frozen v2 group by itself.
         self.freeze()?;
         let killed = self.pids().and_then(|pids| processes::kill(&pids));
@@ -180,16 +185,24 @@ impl V2 {
     }
 }
 
-impl Unmade for V2 {
-    fn check(&self, resources: &Resources) -> Result<()> {
-        V2::limits(resources, &Current::default(), |_| true).map(drop)
+impl Files for V2 {
+    fn writes(&self, resources: &Resources) -> Result<Vec<Write>> {
+        V2::limits(resources, &self.current(resources)?, |_| true)
+    }
+
+    fn check_devices(&self, _: &Resources) -> Result<()> {
+        Ok(())
+    }
+
+    fn has_v1_devices(&self) -> bool {
+        false
     }
 
     fn create(
         self: Box<Self>,
         resources: &Resources,
         creation: &mut Creation,
-    ) -> Result<Option<Box<dyn Group>>> {
+    ) -> Result<Option<Box<dyn Files>>> {
         if !self.make(creation)? {
             return Ok(None);
         }
@@ -216,8 +229,7 @@ impl Group for V2 {
 
     fn update(&self, resources: &Resources) -> Result<()> {
         self.check_memory(&resources.memory)?;
-        let current = self.current(resources)?;
-        self.apply(&V2::limits(resources, &current, |_| true)?, &[])?;
+        self.apply(&self.writes(resources)?, &[])?;
         self.apply_devices(resources)
     }
 
@@ -275,6 +287,6 @@ impl Group for V2 {
 
     fn description(&self) -> Description {
         let v2 = Some(self.folder.path().to_owned());
-        Description { v1: Vec::new(), v2, rootless: self.rootless }
+        Description { v1: Vec::new(), v2, unit: None, rootless: self.rootless }
     }
 }

@@ -1,0 +1,27 @@
+//! What groups that are made of folders have in common, besides [`Group`].
+
+use super::creation::Creation;
+use super::error::Result;
+use super::group::Group;
+use super::resources::Resources;
+use super::write::Write;
+
+/// A group that is known by its folders, none of which need exist.
+pub(super) trait Files: Group {
+    /// The limits as files and values. Where one file takes what several fields say, it is read
+    /// what a group that exists has now.
+    fn writes(&self, resources: &Resources) -> Result<Vec<Write>>;
+
+    /// Finds rules for devices that cannot be kept.
+    fn check_devices(&self, resources: &Resources) -> Result<()>;
+
+    /// Whether the list of devices is one of v1.
+    fn has_v1_devices(&self) -> bool;
+
+    /// Makes the folders and sets the limits. `None` when that is not permitted.
+    fn create(
+        self: Box<Self>,
+        resources: &Resources,
+        creation: &mut Creation,
+    ) -> Result<Option<Box<dyn Files>>>;
+}
