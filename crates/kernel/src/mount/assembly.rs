@@ -2,7 +2,7 @@
 
 use super::PropagationKind::Unbindable;
 use super::attributes::{change, remount};
-use super::target::{Shape, find_or_make, is_proc, ordinary};
+use super::target::{Shape, Target, find_or_make, is_proc, ordinary};
 use super::{
     AttributeCall, Attributes, Bind, Error, FileSystem, From, Mount, Propagation, Remount, Source,
     Step, copy_up, filesystem, tree,
@@ -26,6 +26,8 @@ pub struct Assembly<'a> {
     pub(super) root: &'a Root,
     attribute_call: AttributeCall,
     kept: Vec<Kept>,
+    /// The one that is the current folder.
+    current: Option<usize>,
     /// Whether something mounted here may show up in another namespace.
     shared: bool,
     left_open: usize,
@@ -45,7 +47,7 @@ enum Place {
     /// A name in a file system that was kept, by its index.
     In(usize, CString),
     /// A place that was found or made.
-    At { place: OwnedFd, made: bool },
+    At(Target),
 }
 
 impl<'a> Assembly<'a> {
@@ -59,7 +61,7 @@ impl<'a> Assembly<'a> {
     /// The same with the way in which attributes are set, to test the one for old kernels.
     #[must_use]
     pub fn with(root: &'a Root, shared: bool, attribute_call: AttributeCall) -> Assembly<'a> {
-        Assembly { root, attribute_call, kept: Vec::new(), shared, left_open: 0 }
+        Assembly { root, attribute_call, kept: Vec::new(), current: None, shared, left_open: 0 }
     }
 
     /// Mounts one thing.
@@ -113,24 +115,21 @@ impl<'a> Assembly<'a> {
         let propagates = !mount.propagation.is_empty()
             && (self.shared || mount.propagation.iter().any(|it| it.kind == Unbindable));
         if !(propagates || is_tmpfs && (protect || mount.keep || file_system.copy_up)) {
-            let (folder, name) = match &place {
-                Place::In(index, name) => (&self.kept[*index].folder, name.as_c_str()),
-                Place::At { place, .. } => (place, c"."),
-            };
-            filesystem::mount_at(file_system, attributes, folder.as_fd(), name, &inherited)
+            self.mount_in_place(file_system, attributes, &place, &inherited)
                 .map_err(Error::at(Step::Attach, path))?;
             self.covered(path, place);
             return Ok(());
         }
         let folder = filesystem::detached(file_system, attributes, &inherited)
             .map_err(Error::at(Step::Attach, path))?;
-        if let (true, Place::At { place, .. }) = (file_system.copy_up, &place) {
-            copy_up::copy(place.as_fd(), folder.as_fd()).map_err(Error::at(Step::CopyUp, path))?;
+        if let (true, Place::At(target)) = (file_system.copy_up, &place) {
+            copy_up::copy(target.place.as_fd(), folder.as_fd())
+                .map_err(Error::at(Step::CopyUp, path))?;
         }
         self.attach(folder.as_fd(), &place, path)?;
         propagate(&mount.propagation, folder.as_fd(), path)?;
-        self.covered(path, place);
-        let path = (is_tmpfs && !file_system.copy_up).then(|| path.clone());
+        let linked = self.covered(path, place);
+        let path = (is_tmpfs && !file_system.copy_up && !linked).then(|| path.clone());
         self.kept.push(Kept { path, folder, protect });
         Ok(())
     }
@@ -171,6 +170,7 @@ impl<'a> Assembly<'a> {
         if *only_mount {
             self.set_attributes(place.as_fd(), path, mount.attributes)?;
         } else {
+            self.current = None;
             fchdir(&place)
                 .or_error("fchdir", || path.to_string())
                 .map_err(Error::at(Step::Target, path))?;
@@ -192,7 +192,7 @@ impl<'a> Assembly<'a> {
         let kind = file_system.kind.as_c_str();
         if kind == c"proc" || kind == c"sysfs" {
             let place = ordinary(self.root, path, &kind.to_string_lossy())?;
-            return Ok(Place::At { place, made: false });
+            return Ok(Place::At(Target { place, made: false, linked: false }));
         }
         self.place_of(path, &|| Ok(Shape::Directory))
     }
@@ -204,7 +204,7 @@ impl<'a> Assembly<'a> {
     ) -> Result<Place, Error> {
         if path.as_c_str() == c"proc" || path.as_c_str() == c"sys" {
             let place = ordinary(self.root, path, "bind")?;
-            return Ok(Place::At { place, made: false });
+            return Ok(Place::At(Target { place, made: false, linked: false }));
         }
         if let Some((parent, name)) = path.split()
             && let Some(index) =
@@ -220,26 +220,47 @@ impl<'a> Assembly<'a> {
                     .map_err(Error::at(Step::Target, path))?,
             }
         }
-        let target = find_or_make(self.root, path, shape)?;
-        Ok(Place::At { place: target.place, made: target.made })
+        find_or_make(self.root, path, shape).map(Place::At)
+    }
+
+    /// Changes into the folder, and mounts there by a relative path.
+    fn mount_in_place(
+        &mut self,
+        file_system: &FileSystem,
+        attributes: Attributes,
+        place: &Place,
+        inherited: &str,
+    ) -> Result<(), sys::Error> {
+        let (folder, name, kept) = match place {
+            Place::In(index, name) => (&self.kept[*index].folder, name.as_c_str(), Some(*index)),
+            Place::At(target) => (&target.place, c".", None),
+        };
+        if kept.is_none() || self.current != kept {
+            fchdir(folder).or_error("fchdir", || folder.as_raw_fd().to_string())?;
+            self.current = kept;
+        }
+        filesystem::mount_here(file_system, attributes, name, inherited)
     }
 
     fn attach(&self, tree: BorrowedFd<'_>, place: &Place, path: &RootedPath) -> Result<(), Error> {
         match place {
             Place::In(index, name) => tree::attach_at(tree, self.kept[*index].folder.as_fd(), name),
-            Place::At { place, .. } => tree::attach(tree, place.as_fd()),
+            Place::At(target) => tree::attach(tree, target.place.as_fd()),
         }
         .map_err(Error::at(Step::Attach, path))
     }
 
-    /// Notes that something was mounted over a path.
-    fn covered(&mut self, path: &RootedPath, place: Place) {
+    /// Notes that something was mounted over a path. Returns whether that was reached by a link,
+    /// so that it is not known which one it really was.
+    fn covered(&mut self, path: &RootedPath, place: Place) -> bool {
+        let linked = matches!(&place, Place::At(target) if target.linked);
         for kept in &mut self.kept {
-            kept.path.take_if(|kept| kept.starts_with(path));
+            kept.path.take_if(|kept| linked || kept.starts_with(path));
         }
-        if let Place::At { place, .. } = place {
-            self.leave_open(place);
+        if let Place::At(target) = place {
+            self.leave_open(target.place);
         }
+        linked
     }
 
     /// Of an attached mount.
@@ -288,7 +309,7 @@ fn propagate(
 fn inherited(file_system: &FileSystem, place: &Place, path: &RootedPath) -> Result<String, Error> {
     let has_mode =
         |data: &[u8]| data.split(|byte| *byte == b',').any(|it| it.starts_with(b"mode="));
-    let Place::At { place, made: false } = place else { return Ok(String::new()) };
+    let Place::At(Target { place, made: false, .. }) = place else { return Ok(String::new()) };
     if has_mode(file_system.data.to_bytes()) && !file_system.copy_up {
         return Ok(String::new());
     }

@@ -2,13 +2,12 @@
 
 use super::{Attributes, FileSystem};
 use std::ffi::CStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, fsconfig_create, fsconfig_set_flag,
     fsconfig_set_string, fsmount, fsopen, mount,
 };
-use sys::rustix::process::fchdir;
 
 /// `MS_SYNCHRONOUS`, `MS_DIRSYNC`, `MS_MANDLOCK`, `MS_LAZYTIME`: the flags of a file system that
 /// fsconfig(2) takes, by name.
@@ -19,20 +18,18 @@ const NAMED_FLAGS: [(MountFlags, &CStr); 4] = [
     (MountFlags::LAZYTIME, c"lazytime"),
 ];
 
-/// Mounts on a name in a folder, or with `.` on the folder itself. It changes into the folder.
+/// Mounts on a name in the current folder, or with `.` on that itself.
 ///
 /// mount(2) on a path relative to the current folder is as safe as a descriptor, and one call
 /// where a detached mount takes four and one for each option.
-pub(super) fn mount_at(
+pub(super) fn mount_here(
     file_system: &FileSystem,
     attributes: Attributes,
-    folder: BorrowedFd<'_>,
     name: &CStr,
     extra_data: &str,
 ) -> Result<(), sys::Error> {
     let FileSystem { kind, device, flags, data, .. } = file_system;
     let flags = flags.mount_flags() | attributes.mount_flags();
-    fchdir(folder).or_error("fchdir", || folder.as_raw_fd().to_string())?;
     let joined;
     let data = if extra_data.is_empty() {
         data.as_c_str()
@@ -40,9 +37,8 @@ pub(super) fn mount_at(
         joined = join(extra_data, data);
         joined.as_c_str()
     };
-    mount(device.as_c_str(), name, kind.as_c_str(), flags, Some(data)).or_error("mount", || {
-        format!("{device:?}, {name:?} in {}, {kind:?}, {flags:?}, {data:?}", folder.as_raw_fd())
-    })
+    mount(device.as_c_str(), name, kind.as_c_str(), flags, Some(data))
+        .or_error("mount", || format!("{device:?}, {name:?}, {kind:?}, {flags:?}, {data:?}"))
 }
 
 /// What the user says comes last, and wins.

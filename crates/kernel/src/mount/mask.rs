@@ -3,9 +3,10 @@
 //! Each is resolved once and then used by its descriptor. What does not exist needs nothing; any
 //! other failure is an error, for a container must not see what it was not to see.
 
+use super::target::Shape;
 use super::{Assembly, Attributes, Error, FileSystem, FileSystemFlags, Step, filesystem, tree};
 use crate::path::{Links, RootedPath};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use sys::OrError;
 use sys::mount::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
 use sys::rustix::fs::{CWD, FileType, Mode, OFlags, fstat, major, minor, openat};
@@ -37,31 +38,38 @@ impl Assembly<'_> {
     pub fn mask(&mut self, paths: &[RootedPath], label: &str) -> Result<(), Error> {
         let mut covers = Covers { null: None, empty: None, label: label.to_owned() };
         for path in paths {
-            let place = match self.root.resolve_directory(path, Links::Follow) {
-                Ok(folder) => {
-                    covers.hide_folder(folder.as_fd(), path)?;
-                    folder
-                }
-                Err(error) if error.errno == Errno::NOENT => continue,
-                Err(error) if error.errno == Errno::NOTDIR => {
-                    match self.root.resolve(path, Links::Follow) {
-                        Ok(file) => {
-                            covers.hide_file(file.as_fd(), path)?;
-                            file
-                        }
-                        // A path below a file does not exist either.
-                        Err(error) if matches!(error.errno, Errno::NOENT | Errno::NOTDIR) => {
-                            continue;
-                        }
-                        Err(error) => return Err(Error::at(Step::Mask, path)(error)),
-                    }
-                }
-                Err(error) => return Err(Error::at(Step::Mask, path)(error)),
-            };
+            let failed = Error::at(Step::Mask, path);
+            let Some((place, shape)) = self.find(path).map_err(&failed)? else { continue };
+            let cover = match shape {
+                Shape::Directory => covers.for_folder(path),
+                Shape::File => covers.for_file(path),
+            }?;
+            tree::attach(cover.as_fd(), place.as_fd()).map_err(failed)?;
+            if shape == Shape::Directory && covers.empty.is_none() {
+                covers.empty = Some(cover);
+            } else {
+                self.leave_open(cover);
+            }
             self.leave_open(place);
         }
         covers.null.into_iter().chain(covers.empty).for_each(|it| self.leave_open(it));
         Ok(())
+    }
+
+    /// What there is to mask at a path.
+    fn find(&self, path: &RootedPath) -> Result<Option<(OwnedFd, Shape)>, sys::Error> {
+        match self.root.resolve_directory(path, Links::Follow) {
+            Ok(folder) => return Ok(Some((folder, Shape::Directory))),
+            Err(error) if error.errno == Errno::NOENT => return Ok(None),
+            Err(error) if error.errno != Errno::NOTDIR => return Err(error),
+            Err(_) => {}
+        }
+        match self.root.resolve(path, Links::Follow) {
+            Ok(file) => Ok(Some((file, Shape::File))),
+            // A path below a file does not exist either.
+            Err(error) if matches!(error.errno, Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes paths read-only; what is mounted below them stays as it is.
@@ -98,12 +106,7 @@ impl Assembly<'_> {
 }
 
 impl Covers {
-    fn hide_folder(&mut self, folder: BorrowedFd<'_>, path: &RootedPath) -> Result<(), Error> {
-        let failed = Error::at(Step::Mask, path);
-        if let Some(empty) = &self.empty {
-            let copy = tree::of_descriptor(empty.as_fd(), false).map_err(&failed)?;
-            return tree::attach(copy, folder).map_err(failed);
-        }
+    fn for_folder(&self, path: &RootedPath) -> Result<OwnedFd, Error> {
         let tmpfs = FileSystem {
             kind: c"tmpfs".to_owned(),
             device: c"tmpfs".to_owned(),
@@ -111,22 +114,20 @@ impl Covers {
             data: c"".to_owned(),
             copy_up: false,
         };
-        let empty = filesystem::detached(&tmpfs, HIDING, &self.label).map_err(&failed)?;
-        tree::attach(empty.as_fd(), folder).map_err(failed)?;
-        self.empty = Some(empty);
-        Ok(())
+        match &self.empty {
+            Some(empty) => tree::of_descriptor(empty.as_fd(), false),
+            None => filesystem::detached(&tmpfs, HIDING, &self.label),
+        }
+        .map_err(Error::at(Step::Mask, path))
     }
 
-    fn hide_file(&mut self, file: BorrowedFd<'_>, path: &RootedPath) -> Result<(), Error> {
+    fn for_file(&mut self, path: &RootedPath) -> Result<OwnedFd, Error> {
         let null = match self.null.take() {
             Some(null) => null,
             None => open_null(path)?,
         };
-        let failed = Error::at(Step::Mask, path);
-        let copy = tree::of_descriptor(null.as_fd(), false).map_err(&failed)?;
-        tree::attach(copy, file).map_err(failed)?;
-        self.null = Some(null);
-        Ok(())
+        let null = self.null.insert(null);
+        tree::of_descriptor(null.as_fd(), false).map_err(Error::at(Step::Mask, path))
     }
 }
 

@@ -54,10 +54,13 @@ pub(super) enum Shape {
     File,
 }
 
-/// A place, and whether it was there before.
+/// A place.
 pub(super) struct Target {
     pub(super) place: OwnedFd,
+    /// Whether nothing was there before.
     pub(super) made: bool,
+    /// Whether a link led there.
+    pub(super) linked: bool,
 }
 
 /// An ordinary folder, reached without any link, for a file system that programs trust to be
@@ -81,9 +84,10 @@ pub(super) fn find_or_make(
 ) -> Result<Target, Error> {
     // Where no link is followed, the text says where it is, and that was looked at in advance.
     match root.resolve(path, Links::Refuse) {
-        Ok(place) => return Ok(Target { place, made: false }),
+        Ok(place) => return Ok(Target { place, made: false, linked: false }),
         Err(error) if error.errno == Errno::NOENT => {
-            return Ok(Target { place: make(root, path, Links::Refuse, shape()?)?, made: true });
+            let place = make(root, path, Links::Refuse, shape()?)?;
+            return Ok(Target { place, made: true, linked: false });
         }
         Err(error) if error.errno != Errno::LOOP => {
             return Err(Error::at(Step::Target, path)(error));
@@ -91,9 +95,10 @@ pub(super) fn find_or_make(
         Err(_) => {}
     }
     let target = match root.resolve(path, Links::Follow) {
-        Ok(place) => Target { place, made: false },
+        Ok(place) => Target { place, made: false, linked: true },
         Err(error) if error.errno == Errno::NOENT => {
-            Target { place: make(root, path, Links::Follow, shape()?)?, made: true }
+            let place = make(root, path, Links::Follow, shape()?)?;
+            Target { place, made: true, linked: true }
         }
         Err(error) => return Err(Error::at(Step::Target, path)(error)),
     };

@@ -118,8 +118,7 @@ impl Root {
         links: Links,
         mode: Mode,
     ) -> Result<OwnedFd, sys::Error> {
-        let walk = Walk { root: self.as_fd(), links, missing: Missing::Directory(mode) };
-        as_directory(&walk.to(path)?)
+        self.walk(path, links, Missing::Directory(mode), true)
     }
 
     /// What is at a path, or an empty file made there, as by [`Root::create_directory`], without
@@ -133,7 +132,7 @@ impl Root {
         links: Links,
         mode: Mode,
     ) -> Result<OwnedFd, sys::Error> {
-        Walk { root: self.as_fd(), links, missing: Missing::File(mode) }.to(path)
+        self.walk(path, links, Missing::File(mode), false)
     }
 
     /// Opens a regular file for what `flags` say (`O_RDONLY`, `O_WRONLY`, ...). Nothing else is
@@ -153,6 +152,16 @@ impl Root {
         reopen(place.as_fd(), flags)
     }
 
+    fn walk(
+        &self,
+        path: &RootedPath,
+        links: Links,
+        missing: Missing,
+        directory: bool,
+    ) -> Result<OwnedFd, sys::Error> {
+        Walk { root: self.as_fd(), links, missing, directory }.to(path)
+    }
+
     fn look_up(
         &self,
         path: &RootedPath,
@@ -160,9 +169,7 @@ impl Root {
         kind: OFlags,
     ) -> Result<OwnedFd, sys::Error> {
         if self.resolver == Resolver::Walk {
-            let missing = Missing::Error;
-            let found = Walk { root: self.as_fd(), links, missing }.to(path)?;
-            return if kind.is_empty() { Ok(found) } else { as_directory(&found) };
+            return self.walk(path, links, Missing::Error, kind == OFlags::DIRECTORY);
         }
         let mut resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         if links == Links::Refuse {
@@ -186,11 +193,4 @@ impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
-}
-
-/// The same place, if it is a folder.
-fn as_directory(place: &OwnedFd) -> Result<OwnedFd, sys::Error> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    openat(place, c".", flags, Mode::empty())
-        .or_error("openat", || format!("{}, \".\", O_PATH|O_DIRECTORY", place.as_raw_fd()))
 }

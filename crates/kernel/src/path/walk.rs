@@ -34,6 +34,8 @@ pub(super) struct Walk<'a> {
     pub(super) root: BorrowedFd<'a>,
     pub(super) links: Links,
     pub(super) missing: Missing,
+    /// Whether anything else than a folder at the end is an error.
+    pub(super) directory: bool,
 }
 
 /// What a component is.
@@ -66,7 +68,7 @@ impl Walk<'_> {
                     attempts = ATTEMPTS;
                     way.push(directory);
                 }
-                Found::Other(file) if rest.is_empty() => return Ok(file),
+                Found::Other(file) if rest.is_empty() && !self.directory => return Ok(file),
                 Found::Other(_) => return Err(failed(Errno::NOTDIR, parent, &name)),
                 Found::Link(_) if links == 0 => return Err(failed(Errno::LOOP, parent, &name)),
                 Found::Link(target) => {

@@ -10,6 +10,7 @@ mod cgroup_use;
 mod device;
 mod jail;
 mod mount;
+mod path;
 mod proc_writes;
 mod systemd;
 
@@ -38,6 +39,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         cgroup_use::use_is_counted,
         cgroup_use::a_lack_of_memory_and_the_end_are_told,
         cgroup_use::the_removal_of_a_group_is_told,
+        path::links_and_dots_stay_in_the_root,
+        path::links_of_procfs_lead_nowhere,
+        path::what_is_missing_is_made_inside,
+        path::only_regular_files_are_opened,
+        path::small_files_are_read_and_written_whole,
+        path::nothing_is_made_outside_while_a_folder_becomes_a_link,
+        path::dots_lead_nowhere_while_folders_move_out,
         device::default_devices_and_links_in_a_new_dev,
         device::other_devices_have_their_folder_owner_and_mode,
         device::in_a_user_namespace_devices_are_the_machines,
