@@ -33,14 +33,14 @@ impl fmt::Display for Step {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A system call failed.
-    #[error("cannot {step} {path}: {source}")]
+    #[error("cannot {step} {path}: {error}")]
     Call {
         /// What was being done.
         step: Step,
         /// The path in the container.
         path: String,
         /// The call.
-        source: sys::Error,
+        error: sys::Error,
     },
     /// A user namespace can have the devices that the machine has, at the same path.
     #[error(
@@ -63,6 +63,6 @@ pub enum Error {
 impl Error {
     /// Adds where it happened to the failure of a call.
     pub(super) fn at(step: Step, path: &impl fmt::Display) -> impl Fn(sys::Error) -> Error {
-        move |source| Error::Call { step, path: path.to_string(), source }
+        move |error| Error::Call { step, path: path.to_string(), error }
     }
 }

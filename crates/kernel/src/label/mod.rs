@@ -22,12 +22,12 @@ pub enum Error {
     #[error("the label {0:?} has a NUL character in it")]
     Nul(String),
     /// A system call failed.
-    #[error("cannot set the label {label:?}: {source}; it may not be loaded")]
+    #[error("cannot set the label {label:?}: {error}; it may not be loaded")]
     Call {
         /// Which.
         label: String,
         /// The call.
-        source: sys::Error,
+        error: sys::Error,
     },
 }
 
@@ -65,7 +65,7 @@ impl AppArmorProfile {
             }
             result => result,
         }
-        .map_err(|source| Error::Call { label: self.0.clone(), source })
+        .map_err(|error| Error::Call { label: self.0.clone(), error })
     }
 }
 
@@ -107,7 +107,7 @@ impl SelinuxLabel {
     fn write(&self, procfs: &Procfs, file: &std::ffi::CStr) -> Result<(), Error> {
         procfs
             .write(file, self.0.as_bytes())
-            .map_err(|source| Error::Call { label: self.0.clone(), source })
+            .map_err(|error| Error::Call { label: self.0.clone(), error })
     }
 }
 

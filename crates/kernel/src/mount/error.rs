@@ -87,14 +87,14 @@ impl fmt::Display for Step {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A system call failed.
-    #[error("cannot {step} {path}: {source}")]
+    #[error("cannot {step} {path}: {error}")]
     Call {
         /// What was being done.
         step: Step,
         /// The path in the container, or for the root on the machine.
         path: String,
         /// The call.
-        source: sys::Error,
+        error: sys::Error,
     },
     /// procfs or sysfs over something else than a folder, or through a symbolic link: the
     /// program would find something else at the place it trusts.
@@ -125,7 +125,7 @@ pub enum Error {
 impl Error {
     /// Adds where it happened to the failure of a call.
     pub(super) fn at(step: Step, path: &impl fmt::Display) -> impl Fn(sys::Error) -> Error {
-        move |source| Error::Call { step, path: path.to_string(), source }
+        move |error| Error::Call { step, path: path.to_string(), error }
     }
 }
 

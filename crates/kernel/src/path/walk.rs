@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::fs::{
-    Mode, OFlags, PROC_SUPER_MAGIC, fstat, fstatfs, mkdirat, openat, readlinkat,
+    FileType, Mode, OFlags, PROC_SUPER_MAGIC, fstat, fstatfs, mkdirat, mknodat, openat, readlinkat,
 };
 use sys::rustix::io::Errno;
 
@@ -83,10 +83,7 @@ impl Walk<'_> {
                 }
                 Found::Nothing => {
                     attempts -= 1;
-                    if let Some(file) = self.make(parent, &name, rest.is_empty())? {
-                        return Ok(file);
-                    }
-                    // It is opened as any other, for it may be somebody else's by now.
+                    self.make(parent, &name, rest.is_empty())?;
                     rest.push(name);
                 }
             }
@@ -118,33 +115,22 @@ impl Walk<'_> {
         }
     }
 
-    /// Makes a component. Returns the file if that was it; a folder is opened by the next round.
-    fn make(
-        &self,
-        parent: BorrowedFd<'_>,
-        name: &CStr,
-        last: bool,
-    ) -> Result<Option<OwnedFd>, sys::Error> {
+    /// Makes a component. It is for the next round to open it, as any other: it may be somebody
+    /// else's by then.
+    fn make(&self, parent: BorrowedFd<'_>, name: &CStr, last: bool) -> Result<(), sys::Error> {
         let (result, call) = match self.missing {
             Missing::Error => return Err(failed(Errno::NOENT, parent, name)),
             Missing::File(mode) if last => {
-                let flags = OFlags::CREATE
-                    | OFlags::EXCL
-                    | OFlags::NOFOLLOW
-                    | OFlags::WRONLY
-                    | OFlags::CLOEXEC;
-                (openat(parent, name, flags, mode).map(Some), "openat")
+                (mknodat(parent, name, FileType::RegularFile, mode, 0), "mknodat")
             }
-            Missing::Directory(mode) if last => {
-                (mkdirat(parent, name, mode).map(|()| None), "mkdirat")
-            }
+            Missing::Directory(mode) if last => (mkdirat(parent, name, mode), "mkdirat"),
             Missing::File(_) | Missing::Directory(_) => {
-                (mkdirat(parent, name, Mode::from_raw_mode(0o755)).map(|()| None), "mkdirat")
+                (mkdirat(parent, name, Mode::from_raw_mode(0o755)), "mkdirat")
             }
         };
         match result {
-            Err(Errno::EXIST) => Ok(None),
-            result => result.or_error(call, || format!("{}, {name:?}", parent.as_raw_fd())),
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(errno) => Err(errno).or_error(call, || format!("{}, {name:?}", parent.as_raw_fd())),
         }
     }
 }

@@ -48,14 +48,14 @@ pub enum Error {
     #[error("kernel.hostname is set by the field hostname")]
     Hostname,
     /// A system call failed.
-    #[error("cannot set {name} to {value:?}: {source}")]
+    #[error("cannot set {name} to {value:?}: {error}")]
     Call {
         /// The parameter.
         name: String,
         /// The value.
         value: String,
         /// The call.
-        source: sys::Error,
+        error: sys::Error,
     },
 }
 
@@ -94,10 +94,10 @@ impl Sysctl {
     /// # Errors
     /// ENOENT if the kernel has no such parameter, EINVAL for the value, EACCES.
     pub fn apply(&self, procfs: &Procfs) -> Result<(), Error> {
-        procfs.write(&self.path, self.value.as_bytes()).map_err(|source| Error::Call {
+        procfs.write(&self.path, self.value.as_bytes()).map_err(|error| Error::Call {
             name: self.path.to_string_lossy().replacen("sys/", "", 1).replace('/', "."),
             value: self.value.clone(),
-            source,
+            error,
         })
     }
 }
