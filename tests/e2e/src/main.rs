@@ -6,6 +6,7 @@
 
 mod helper;
 mod kernel;
+mod runtime;
 mod support;
 mod tino;
 
@@ -13,5 +14,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     helper::keep();
-    harness::main([tino::trials(), kernel::trials()].concat())
+    harness::main([tino::trials(), kernel::trials(), runtime::trials()].concat())
 }

@@ -77,7 +77,7 @@ fn bomb(place: Place, user: u32) -> Result<()> {
     running.send(libc::SIGUSR1)?;
     running.finish()?.expect_code(5)?;
     let left: Vec<_> = of_user(user).into_iter().filter(|pid| processes::alive(*pid)).collect();
-    expect_eq!(left, [], "of the bomb");
+    expect_eq!(left, Vec::<i32>::new(), "of the bomb");
     Ok(())
 }
 

@@ -177,7 +177,7 @@ pub(crate) fn all_reaches_grandchildren_of_strays() -> Result<()> {
         running.send(libc::SIGUSR1)?;
         running.finish()?.expect_code(5)?;
         let left: Vec<_> = family.into_iter().filter(|pid| processes::alive(*pid)).collect();
-        expect_eq!(left, [], "{place:?}");
+        expect_eq!(left, Vec::<i32>::new(), "{place:?}");
     }
     Ok(())
 }
