@@ -4,7 +4,9 @@
 mod exec;
 mod kill;
 mod lifecycle;
+mod mounts;
 mod pause;
+mod process;
 mod support;
 
 use harness::{Trial, trials};
@@ -51,10 +53,44 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::lifecycle::the_bundle_is_the_current_folder_by_default,
         runtime::lifecycle::flags_may_follow_the_id,
         runtime::lifecycle::list_has_every_container,
+        runtime::mounts::every_option_of_a_mount_has_its_effect,
+        runtime::mounts::options_of_a_bind_mount_are_its_own,
+        runtime::mounts::times_of_access_are_recursive_too,
+        runtime::mounts::an_unknown_option_is_for_the_file_system_to_judge,
+        runtime::mounts::propagation_is_as_configured,
+        runtime::mounts::propagation_of_the_root_is_as_configured,
+        runtime::mounts::mounts_inside_stay_inside,
+        runtime::mounts::targets_are_made_as_needed,
+        runtime::mounts::a_source_is_relative_to_the_bundle,
+        runtime::mounts::a_missing_source_is_named,
+        runtime::mounts::mounts_are_made_in_order,
+        runtime::mounts::tmpcopyup_shows_what_was_below,
+        runtime::mounts::the_root_is_read_only_on_demand,
+        runtime::mounts::cgroups_are_shown_read_only_and_from_the_containers_own,
+        runtime::mounts::ids_are_mapped_on_demand,
+        runtime::mounts::ids_are_mapped_as_in_the_user_namespace,
+        runtime::mounts::without_pivot_it_works_too,
         runtime::pause::a_paused_container_does_not_run_until_it_is_resumed,
         runtime::pause::exec_in_a_paused_container_is_refused,
         runtime::pause::exec_that_ignores_the_pause_runs_once_resumed,
         runtime::pause::a_paused_container_can_be_killed_and_deleted,
         runtime::pause::only_a_running_container_can_be_paused,
+        runtime::process::words_environment_and_folder_are_as_configured,
+        runtime::process::a_folder_that_is_missing_is_made,
+        runtime::process::the_path_of_the_container_is_searched,
+        runtime::process::the_home_comes_from_the_users_of_the_container,
+        runtime::process::what_cannot_run_is_explained,
+        runtime::process::user_groups_and_umask_are_as_configured,
+        runtime::process::each_set_of_capabilities_is_as_configured,
+        runtime::process::unknown_capabilities_are_not_fatal,
+        runtime::process::new_privileges_are_forbidden_on_demand,
+        runtime::process::limits_are_as_configured,
+        runtime::process::the_oom_score_is_as_configured,
+        runtime::process::the_scheduler_is_as_configured,
+        runtime::process::the_io_priority_is_as_configured,
+        runtime::process::the_personality_is_as_configured,
+        runtime::process::nothing_is_inherited_from_the_caller,
+        runtime::process::standard_input_is_passed_on,
+        runtime::process::the_session_keyring_is_new_unless_forbidden,
     ]
 }

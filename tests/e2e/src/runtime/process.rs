@@ -1,0 +1,265 @@
+//! What the container's program starts with: words, folder, rights, limits.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+
+use super::support::{Bundle, Container};
+use crate::expect_eq;
+use crate::support::sys::bit;
+
+/// The output of the shell script under the changed configuration.
+fn said(script: &str, change: impl FnOnce(Bundle) -> Bundle) -> Result<String> {
+    Container::new(change(Bundle::script(script)?))?.output()
+}
+
+pub(crate) fn words_environment_and_folder_are_as_configured() -> Result<()> {
+    let change = |bundle: Bundle| {
+        let words = json!([
+            "/bin/sh",
+            "-c",
+            "printf '%s|' \"$0\" \"$@\" \"$ODD\"; pwd",
+            "",
+            "a b",
+            "\n",
+            "\u{e9}"
+        ]);
+        bundle
+            .set("/process/args", words)
+            .add("/process/env", "ODD=with = and \"quotes\"")
+            .set("/process/cwd", "/etc")
+    };
+    expect_eq!(said("", change)?, "|a b|\n|\u{e9}|with = and \"quotes\"|/etc\n");
+    Ok(())
+}
+
+/// As runc does, and callers count on it.
+pub(crate) fn a_folder_that_is_missing_is_made() -> Result<()> {
+    let container = Container::new(Bundle::script("pwd")?.set("/process/cwd", "/made/for/it"))?;
+    expect_eq!(container.output()?, "/made/for/it\n");
+    ensure!(container.bundle.rootfs().join("made/for/it").is_dir(), "not in the rootfs");
+    Ok(())
+}
+
+pub(crate) fn the_path_of_the_container_is_searched() -> Result<()> {
+    let words = json!(["here", "x"]);
+    let bundle = Bundle::script("")?
+        .set("/process/args", words)
+        .set("/process/env", json!(["PATH=/nowhere:/work:/bin"]));
+    let script = bundle.rootfs().join("work/here");
+    crate::support::script(&script, "#!/bin/sh\necho script $1\n")?;
+    expect_eq!(Container::new(bundle)?.output()?, "script x\n");
+    Ok(())
+}
+
+pub(crate) fn the_home_comes_from_the_users_of_the_container() -> Result<()> {
+    let passwd = "root:x:0:0::/of-root:/bin/sh\nuser:x:1000:1000::/of-user:/bin/sh\n";
+    for (user, home) in [(0, "/of-root"), (1000, "/of-user"), (77, "/")] {
+        let bundle = Bundle::script("echo $HOME")?.set("/process/user/uid", user);
+        std::fs::write(bundle.rootfs().join("etc/passwd"), passwd)?;
+        expect_eq!(Container::new(bundle)?.output()?, format!("{home}\n"), "of user {user}");
+    }
+    let given = said("echo $HOME", |bundle| bundle.add("/process/env", "HOME=/given"))?;
+    expect_eq!(given, "/given\n");
+    Ok(())
+}
+
+pub(crate) fn what_cannot_run_is_explained() -> Result<()> {
+    for (program, text) in [
+        ("/no/such/program", "no such file or directory"),
+        ("no-such-program", "executable file not found in $PATH"),
+        ("/etc/passwd", "permission denied"),
+        ("/etc", "permission denied"),
+    ] {
+        let container = Container::new(Bundle::command(&[program])?)?;
+        let finished = container.run()?;
+        ensure!(finished.code()? != 0, "{program} ran");
+        finished.expect_stderr(text).with_context(|| program.to_owned())?;
+        container.expect_gone()?;
+        // Known before `start`, so that a caller learns of it from `create`.
+        let finished = container.launch_new("create", &[]).finish()?;
+        ensure!(finished.code()? != 0, "create of {program} succeeded");
+        finished.expect_stderr("unable to start container process")?.expect_stderr(text)?;
+        container.expect_gone()?;
+    }
+    Ok(())
+}
+
+pub(crate) fn user_groups_and_umask_are_as_configured() -> Result<()> {
+    let script = "grep -E '^(Uid|Gid|Groups|Umask)' /proc/self/status";
+    let change = |bundle: Bundle| {
+        let user = json!({ "uid": 12, "gid": 34, "additionalGids": [5, 66, 7], "umask": 0o123 });
+        bundle.set("/process/user", user)
+    };
+    let expected = "Umask:\t0123\nUid:\t12\t12\t12\t12\nGid:\t34\t34\t34\t34\nGroups:\t5 7 66 \n";
+    expect_eq!(said(script, change)?, expected);
+    // Without any, those of the caller must not be kept.
+    let groups = said("grep Groups /proc/self/status", |bundle| bundle)?;
+    ensure!(["Groups:\t \n", "Groups:\t0 \n"].contains(&&*groups), "{groups:?}");
+    Ok(())
+}
+
+pub(crate) fn each_set_of_capabilities_is_as_configured() -> Result<()> {
+    const STATUS: &str = "grep Cap /proc/self/status | cut -f 2 | tr '\\n' ' '";
+    let set = |bits: &[u64]| bits.iter().fold(0, |set, bit| set | 1_u64 << bit);
+    let line = |sets: [&[u64]; 5]| sets.map(|it| format!("{:016x} ", set(it))).concat();
+    let (chown, kill, raw, mknod) = ("CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW", "CAP_MKNOD");
+    // root: what is executed has all that is bounded and permitted.
+    let change = |bundle: Bundle| {
+        let sets = json!({
+            "bounding": [chown, kill, raw, mknod], "permitted": [chown, kill, raw],
+            "effective": [chown, kill], "inheritable": [chown], "ambient": [chown],
+        });
+        bundle.set("/process/capabilities", sets).set("/process/noNewPrivileges", false)
+    };
+    // Inheritable, permitted, effective, bounding, ambient. The exec of root raises the second
+    // and third to what is bounded.
+    let all: &[u64] = &[0, 5, 13, 27];
+    expect_eq!(said(STATUS, change)?, line([&[0], all, all, all, &[0]]), "of root");
+    // Another user keeps the ambient ones.
+    let found = said(STATUS, |bundle| change(bundle).set("/process/user/uid", 1000))?;
+    expect_eq!(found, line([&[0], &[0], &[0], all, &[0]]), "of a user");
+    // None at all.
+    let none = |bundle: Bundle| bundle.set("/process/capabilities", json!({}));
+    expect_eq!(said(STATUS, none)?, line([&[]; 5]), "of an empty object");
+    expect_eq!(
+        said(STATUS, |it| it.remove("/process/capabilities"))?,
+        line([&[]; 5]),
+        "of nothing"
+    );
+    Ok(())
+}
+
+pub(crate) fn unknown_capabilities_are_not_fatal() -> Result<()> {
+    // runc and crun warn: a caller may be newer than the kernel.
+    let said = said("grep CapEff /proc/self/status", |bundle| {
+        bundle.capabilities(&["CAP_KILL", "CAP_OF_THE_FUTURE"])
+    })?;
+    expect_eq!(said, "CapEff:\t0000000000000020\n");
+    Ok(())
+}
+
+pub(crate) fn new_privileges_are_forbidden_on_demand() -> Result<()> {
+    for forbidden in [true, false] {
+        let said = said("grep NoNewPrivs /proc/self/status", |bundle| {
+            bundle.set("/process/noNewPrivileges", forbidden)
+        })?;
+        expect_eq!(said, format!("NoNewPrivs:\t{}\n", u8::from(forbidden)));
+    }
+    Ok(())
+}
+
+pub(crate) fn limits_are_as_configured() -> Result<()> {
+    // tidy: table
+    let limits = [
+        ("RLIMIT_CORE", "Max core file size", 1, 2),
+        ("RLIMIT_CPU", "Max cpu time", 1000, 2000),
+        ("RLIMIT_DATA", "Max data size", 1_000_000_000, 2_000_000_000),
+        ("RLIMIT_FSIZE", "Max file size", 1_000_000, 2_000_000),
+        ("RLIMIT_LOCKS", "Max file locks", 11, 12),
+        ("RLIMIT_MEMLOCK", "Max locked memory", 4096, 8192),
+        ("RLIMIT_MSGQUEUE", "Max msgqueue size", 1024, 2048),
+        ("RLIMIT_NICE", "Max nice priority", 0, 0),
+        ("RLIMIT_NOFILE", "Max open files", 100, 200),
+        ("RLIMIT_NPROC", "Max processes", 1000, 1001),
+        ("RLIMIT_RSS", "Max resident set", 1_000_000, 2_000_000),
+        ("RLIMIT_RTPRIO", "Max realtime priority", 0, 0),
+        ("RLIMIT_RTTIME", "Max realtime timeout", 1_000_000, 2_000_000),
+        ("RLIMIT_SIGPENDING", "Max pending signals", 21, 22),
+        ("RLIMIT_STACK", "Max stack size", 8_388_608, 16_777_216),
+        ("RLIMIT_AS", "Max address space", 3_000_000_000_u64, 4_000_000_000_u64),
+    ];
+    let array: Vec<_> = limits
+        .iter()
+        .map(|(name, _, soft, hard)| json!({ "type": name, "soft": soft, "hard": hard }))
+        .collect();
+    let said = said("cat /proc/self/limits", |bundle| bundle.set("/process/rlimits", array))?;
+    for (name, title, soft, hard) in limits {
+        let line = said.lines().find_map(|line| line.strip_prefix(title)).context(name)?;
+        let values: Vec<&str> = line.split_whitespace().take(2).collect();
+        expect_eq!(values, [soft.to_string(), hard.to_string()], "{name}");
+    }
+    Ok(())
+}
+
+pub(crate) fn the_oom_score_is_as_configured() -> Result<()> {
+    let said = |bundle: Bundle| Container::new(bundle)?.output();
+    let script = "cat /proc/self/oom_score_adj";
+    expect_eq!(said(Bundle::script(script)?.set("/process/oomScoreAdj", 567))?, "567\n");
+    let own = std::fs::read_to_string("/proc/self/oom_score_adj")?;
+    expect_eq!(said(Bundle::script(script)?)?, own, "nothing asked for");
+    Ok(())
+}
+
+pub(crate) fn the_scheduler_is_as_configured() -> Result<()> {
+    // Nice value and policy are fields 19 and 41 of `stat`.
+    let script = "cut -d ' ' -f 19,41 /proc/self/stat";
+    let batch = json!({ "policy": "SCHED_BATCH", "nice": 5 });
+    expect_eq!(said(script, |it| it.set("/process/scheduler", batch))?, "5 3\n");
+    let idle = json!({ "policy": "SCHED_IDLE" });
+    expect_eq!(said(script, |it| it.set("/process/scheduler", idle))?, "0 5\n");
+    Ok(())
+}
+
+pub(crate) fn the_io_priority_is_as_configured() -> Result<()> {
+    for (class, expected) in
+        [("IOPRIO_CLASS_BE", "best-effort: prio 6\n"), ("IOPRIO_CLASS_IDLE", "idle\n")]
+    {
+        let priority =
+            json!({ "class": class, "priority": if class.ends_with("BE") { 6 } else { 0 } });
+        let said = said("ionice -p 1", |it| it.set("/process/ioPriority", priority))?;
+        expect_eq!(said, expected);
+    }
+    Ok(())
+}
+
+pub(crate) fn the_personality_is_as_configured() -> Result<()> {
+    let domain = json!({ "domain": "LINUX32" });
+    expect_eq!(said("uname -m", |it| it.set("/linux/personality", domain))?, "i686\n");
+    Ok(())
+}
+
+/// What callers have open or ignore is none of the container's business.
+pub(crate) fn nothing_is_inherited_from_the_caller() -> Result<()> {
+    for (words, expected) in [
+        // 3 is the folder that `ls` lists.
+        (&["/bin/ls", "/proc/self/fd"][..], "0\n1\n2\n3\n"),
+        (
+            &["/bin/grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"],
+            "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n",
+        ),
+    ] {
+        let container = Container::new(Bundle::command(words)?)?;
+        let secret = std::fs::File::open("/etc/hostname")?;
+        let launch = container.launch_new("run", &[]).ignore(libc::SIGHUP).ignore(libc::SIGPIPE);
+        let launch = launch.mask(bit(libc::SIGUSR1) | bit(libc::SIGTERM)).pass(secret.into(), 9);
+        let finished = launch.finish()?;
+        finished.expect_code(0)?;
+        expect_eq!(finished.stdout, expected);
+    }
+    Ok(())
+}
+
+pub(crate) fn standard_input_is_passed_on() -> Result<()> {
+    let container = Container::new(Bundle::script("read line; echo got $line")?)?;
+    let (reader, writer) = rustix::pipe::pipe()?;
+    rustix::io::write(&writer, b"a line\n")?;
+    let finished = container.launch_new("run", &[]).pass(reader, 0).finish()?;
+    expect_eq!(finished.stdout, "got a line\n");
+    Ok(())
+}
+
+/// What the caller's keyring holds is not for the container.
+pub(crate) fn the_session_keyring_is_new_unless_forbidden() -> Result<()> {
+    const POSSESSOR_ALONE: u32 = 0x3f00_0000;
+    let name = format!("e2e-{}", std::process::id());
+    let key = sys::join_session_keyring(&std::ffi::CString::new(name.clone())?)?;
+    sys::set_key_permissions(key, POSSESSOR_ALONE)?;
+    let script = format!("grep -c {name} /proc/keys");
+    let sees = |flags: &[&str]| -> Result<String> {
+        let bundle = Bundle::script(&script)?.set("/linux/maskedPaths", json!([]));
+        Ok(Container::new(bundle)?.launch_new("run", flags).finish()?.stdout)
+    };
+    expect_eq!(sees(&["--no-new-keyring"])?, "1\n");
+    expect_eq!(sees(&[])?, "0\n");
+    Ok(())
+}
