@@ -1,12 +1,16 @@
 //! `tinyort`, the OCI runtime, by its command line alone: any other runtime with that command line
 //! can be tried with `TINYORT_BIN=/usr/sbin/runc`.
 
+mod devices;
 mod exec;
+mod hooks;
 mod kill;
 mod lifecycle;
 mod mounts;
+mod namespaces;
 mod pause;
 mod process;
+mod resources;
 mod support;
 
 use harness::{Trial, trials};
@@ -18,6 +22,16 @@ use crate::runtime;
 pub(crate) fn trials() -> Vec<Trial> {
     // tidy: table
     trials![
+        runtime::devices::the_default_devices_and_links_are_there,
+        runtime::devices::devices_are_made_as_configured,
+        runtime::devices::what_is_not_allowed_is_refused,
+        runtime::devices::rules_apply_in_order_and_by_access,
+        runtime::devices::nodes_can_be_made_but_not_used,
+        runtime::devices::in_a_user_namespace_devices_work_too,
+        runtime::devices::without_a_mount_on_dev_devices_are_made_in_the_image,
+        runtime::devices::masked_paths_are_empty,
+        runtime::devices::read_only_paths_are_read_only,
+        runtime::devices::the_sensitive_parts_of_proc_are_hidden,
         runtime::exec::output_and_exit_code_are_passed_on,
         runtime::exec::it_is_in_all_namespaces_of_the_container,
         runtime::exec::it_is_in_the_cgroup_of_the_container,
@@ -28,6 +42,17 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::exec::what_cannot_run_is_explained,
         runtime::exec::a_stopped_container_has_no_room,
         runtime::exec::a_sub_group_can_be_given,
+        runtime::hooks::they_run_in_their_order,
+        runtime::hooks::each_is_told_the_state,
+        runtime::hooks::each_runs_in_its_namespaces,
+        runtime::hooks::arguments_and_environment_are_as_configured,
+        runtime::hooks::failure_in_create_rolls_everything_back,
+        runtime::hooks::failure_in_start_ends_the_container,
+        runtime::hooks::failure_after_the_start_is_told,
+        runtime::hooks::failure_after_the_end_does_not_keep_the_container,
+        runtime::hooks::a_time_out_is_a_failure,
+        runtime::hooks::a_program_that_is_missing_is_named,
+        runtime::hooks::a_path_that_is_relative_is_refused,
         runtime::kill::signals_are_taken_by_name_and_number,
         runtime::kill::a_signal_that_is_none_is_refused,
         runtime::kill::a_stopped_container_takes_no_signal,
@@ -70,6 +95,20 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::mounts::ids_are_mapped_on_demand,
         runtime::mounts::ids_are_mapped_as_in_the_user_namespace,
         runtime::mounts::without_pivot_it_works_too,
+        runtime::namespaces::new_ones_are_made_and_others_shared,
+        runtime::namespaces::each_can_be_joined_by_its_path,
+        runtime::namespaces::a_joined_pid_namespace_outlives_the_container,
+        runtime::namespaces::a_path_that_is_no_such_namespace_is_refused,
+        runtime::namespaces::the_host_and_domain_names_are_set,
+        runtime::namespaces::a_host_name_without_a_namespace_is_refused,
+        runtime::namespaces::the_loopback_device_is_up,
+        runtime::namespaces::ids_are_mapped_as_configured,
+        runtime::namespaces::a_user_namespace_without_mappings_is_refused,
+        runtime::namespaces::files_made_in_a_user_namespace_belong_to_its_root,
+        runtime::namespaces::clocks_are_shifted_as_configured,
+        runtime::namespaces::kernel_parameters_are_set_in_the_namespaces,
+        runtime::namespaces::kernel_parameters_of_the_machine_are_refused,
+        runtime::namespaces::network_devices_are_moved_in_and_given_back,
         runtime::pause::a_paused_container_does_not_run_until_it_is_resumed,
         runtime::pause::exec_in_a_paused_container_is_refused,
         runtime::pause::exec_that_ignores_the_pause_runs_once_resumed,
@@ -92,5 +131,23 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::process::nothing_is_inherited_from_the_caller,
         runtime::process::standard_input_is_passed_on,
         runtime::process::the_session_keyring_is_new_unless_forbidden,
+        runtime::resources::memory,
+        runtime::resources::memory_with_swap,
+        runtime::resources::processes,
+        runtime::resources::shares_of_processors,
+        runtime::resources::bursts_of_processors,
+        runtime::resources::sets_of_processors,
+        runtime::resources::what_the_kernel_knows_by_no_other_name,
+        runtime::resources::more_than_the_kernel_takes_is_an_error,
+        runtime::resources::too_many_processes_are_refused,
+        runtime::resources::too_much_memory_kills,
+        runtime::resources::the_group_is_where_it_was_asked_for,
+        runtime::resources::a_group_with_other_processes_is_refused_or_spared,
+        runtime::resources::update_changes_limits_of_a_running_container,
+        runtime::resources::update_takes_a_file_or_standard_input,
+        runtime::resources::an_update_that_cannot_be_is_an_error,
+        runtime::resources::events_tell_statistics,
+        runtime::resources::events_go_on_until_the_end,
+        runtime::resources::events_tell_when_memory_ran_out,
     ]
 }

@@ -251,9 +251,9 @@ pub(crate) fn standard_input_is_passed_on() -> Result<()> {
 /// What the caller's keyring holds is not for the container.
 pub(crate) fn the_session_keyring_is_new_unless_forbidden() -> Result<()> {
     const POSSESSOR_ALONE: u32 = 0x3f00_0000;
-    let name = format!("e2e-{}", std::process::id());
-    let key = sys::join_session_keyring(&std::ffi::CString::new(name.clone())?)?;
-    sys::set_key_permissions(key, POSSESSOR_ALONE)?;
+    let name = format!("of-the-caller-{}", std::process::id());
+    let key = sys::keyring::join_session_keyring(&std::ffi::CString::new(name.clone())?)?;
+    sys::keyring::set_key_permissions(key, POSSESSOR_ALONE)?;
     let script = format!("grep -c {name} /proc/keys");
     let sees = |flags: &[&str]| -> Result<String> {
         let bundle = Bundle::script(&script)?.set("/linux/maskedPaths", json!([]));

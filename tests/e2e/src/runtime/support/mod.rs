@@ -9,7 +9,8 @@ pub(super) use container::Container;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use rustix::mount::{MountPropagationFlags, mount_change};
 
 /// The runtime under test: `$TINYORT_BIN`, or `tinyort` beside this executable. Without it, or
 /// without root, the trial is skipped.
@@ -25,4 +26,10 @@ pub(super) fn runtime() -> Result<PathBuf> {
         harness::skip(format!("there is no runtime at {}", path.display()))?;
     }
     Ok(path)
+}
+
+/// Has what this trial mounts concern nobody else; the runtimes that it starts see it.
+pub(super) fn unshare_mounts() -> Result<()> {
+    sys::process::unshare_namespaces(libc::CLONE_NEWNS as u64).context("unshare")?;
+    Ok(mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?)
 }

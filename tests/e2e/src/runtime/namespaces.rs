@@ -1,0 +1,251 @@
+//! Namespaces made, shared, joined; what is set in them.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+
+use super::support::{Bundle, Container};
+use crate::expect_eq;
+
+/// The kinds that a program finds in `/proc/self/ns`, and their OCI names.
+const KINDS: [(&str, &str); 7] = [
+    ("cgroup", "cgroup"),
+    ("ipc", "ipc"),
+    ("mnt", "mount"),
+    ("net", "network"),
+    ("pid", "pid"),
+    ("uts", "uts"),
+    ("user", "user"),
+];
+
+fn own(file: &str) -> Result<PathBuf> {
+    Ok(fs::read_link(format!("/proc/self/ns/{file}"))?)
+}
+
+pub(crate) fn new_ones_are_made_and_others_shared() -> Result<()> {
+    let container = Container::new(Bundle::service()?)?;
+    container.start_service()?;
+    let of =
+        |file: &str| fs::read_link(format!("/proc/{}/ns/{file}", container.pid().unwrap_or(0)));
+    for (file, name) in KINDS {
+        let is_shared = of(file)? == own(file)?;
+        expect_eq!(is_shared, name == "user", "the {name} namespace is shared");
+    }
+    // Each alone can be left out.
+    for (file, name) in KINDS {
+        if ["mount", "user"].contains(&name) {
+            continue;
+        }
+        let mut bundle = Bundle::script(&format!("readlink /proc/self/ns/{file}"))?;
+        bundle = bundle.without_namespace(name);
+        if name == "uts" {
+            bundle = bundle.remove("/hostname");
+        }
+        if name == "pid" || name == "network" {
+            // Its mounts show the machine's then.
+            bundle = bundle.without_mount("/sys").without_mount("/sys/fs/cgroup");
+        }
+        if name == "ipc" {
+            bundle = bundle.without_mount("/dev/mqueue");
+        }
+        let said = Container::new(bundle)?.output().with_context(|| name.to_owned())?;
+        expect_eq!(said.trim_end(), own(file)?.to_string_lossy(), "without {name}");
+    }
+    Ok(())
+}
+
+pub(crate) fn each_can_be_joined_by_its_path() -> Result<()> {
+    let first = Container::new(Bundle::service()?.namespace("time").user_namespace(200_000)?)?;
+    first.start_service()?;
+    let pid = first.pid()?;
+    for (file, name) in KINDS.into_iter().chain([("time", "time")]) {
+        if name == "mount" {
+            continue;
+        }
+        let path = format!("/proc/{pid}/ns/{file}");
+        let mut bundle =
+            Bundle::script(&format!("readlink /proc/self/ns/{file}; cat /proc/self/uid_map"))?
+                .join("user", format!("/proc/{pid}/ns/user"))
+                .join(name, &path);
+        std::os::unix::fs::chown(bundle.rootfs(), Some(200_000), Some(200_000))?;
+        if name == "uts" {
+            bundle = bundle.remove("/hostname");
+        }
+        let said = Container::new(bundle)?.output().with_context(|| name.to_owned())?;
+        let mut lines = said.lines();
+        expect_eq!(lines.next(), fs::read_link(&path)?.to_str(), "{name}");
+        let map: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();
+        expect_eq!(map, ["0", "200000", "65536"], "{name}: the ids");
+    }
+    Ok(())
+}
+
+/// The end of a container that shares a PID namespace ends the sharer only.
+pub(crate) fn a_joined_pid_namespace_outlives_the_container() -> Result<()> {
+    let first = Container::new(Bundle::service()?)?;
+    first.start_service()?;
+    let bundle = Bundle::script("echo $$; kill -0 1 && echo sees")?;
+    let second = Container::new(bundle.join("pid", format!("/proc/{}/ns/pid", first.pid()?)))?;
+    let said = second.output()?;
+    ensure!(said.ends_with("sees\n") && !said.starts_with("1\n"), "it says {said:?}");
+    expect_eq!(first.status()?, "running");
+    Ok(())
+}
+
+pub(crate) fn a_path_that_is_no_such_namespace_is_refused() -> Result<()> {
+    for path in ["/proc/self/ns/uts", "/no/such/path", "/etc/hostname", "relative"] {
+        let container = Container::new(Bundle::script("true")?.join("network", path))?;
+        let finished = container.run()?;
+        ensure!(finished.code()? != 0, "the network namespace {path} was joined");
+        container.expect_gone()?;
+    }
+    Ok(())
+}
+
+pub(crate) fn the_host_and_domain_names_are_set() -> Result<()> {
+    let script = "cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname";
+    let bundle =
+        Bundle::script(script)?.set("/hostname", "some-host").set("/domainname", "some.domain");
+    expect_eq!(Container::new(bundle)?.output()?, "some-host\nsome.domain\n");
+    Ok(())
+}
+
+pub(crate) fn a_host_name_without_a_namespace_is_refused() -> Result<()> {
+    let before = fs::read_to_string("/proc/sys/kernel/hostname")?;
+    let container = Container::new(Bundle::script("true")?.without_namespace("uts"))?;
+    ensure!(container.run()?.code()? != 0, "it ran");
+    expect_eq!(fs::read_to_string("/proc/sys/kernel/hostname")?, before, "the machine's name");
+    Ok(())
+}
+
+pub(crate) fn the_loopback_device_is_up() -> Result<()> {
+    let script = "cat /sys/class/net/lo/operstate; ls /sys/class/net; ping -c 1 127.0.0.1 >/dev/null \
+        && echo answers";
+    let bundle = Bundle::script(script)?.capabilities(&["CAP_NET_RAW"]);
+    expect_eq!(Container::new(bundle)?.output()?, "unknown\nlo\nanswers\n");
+    Ok(())
+}
+
+pub(crate) fn ids_are_mapped_as_configured() -> Result<()> {
+    let uids = json!([
+        { "containerID": 0, "hostID": 210_000, "size": 10 },
+        { "containerID": 1000, "hostID": 220_000, "size": 5 },
+    ]);
+    let gids = json!([{ "containerID": 0, "hostID": 230_000, "size": 20 }]);
+    let script = "awk '{ print $1, $2, $3 }' /proc/self/uid_map /proc/self/gid_map; id -u";
+    let bundle = Bundle::script(script)?
+        .namespace("user")
+        .set("/linux/uidMappings", uids)
+        .set("/linux/gidMappings", gids)
+        .set("/process/user/uid", 1001);
+    let container = Container::new(bundle)?;
+    let said = container.output()?;
+    expect_eq!(said, "0 210000 10\n1000 220000 5\n0 230000 20\n1001\n");
+    Ok(())
+}
+
+pub(crate) fn a_user_namespace_without_mappings_is_refused() -> Result<()> {
+    let container = Container::new(Bundle::script("true")?.namespace("user"))?;
+    ensure!(container.run()?.code()? != 0, "it ran");
+    container.expect_gone()
+}
+
+pub(crate) fn files_made_in_a_user_namespace_belong_to_its_root() -> Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let bundle = Bundle::script("touch /work/new; id -u; stat -c %u /proc/1")?
+        .user_namespace(240_000)?
+        .set("/root/readonly", false);
+    std::os::unix::fs::chown(bundle.rootfs().join("work"), Some(240_000), Some(240_000))?;
+    let container = Container::new(bundle)?;
+    expect_eq!(container.output()?, "0\n0\n");
+    expect_eq!(fs::metadata(container.bundle.rootfs().join("work/new"))?.uid(), 240_000);
+    Ok(())
+}
+
+pub(crate) fn clocks_are_shifted_as_configured() -> Result<()> {
+    let offsets = json!({ "monotonic": { "secs": 864_000 }, "boottime": { "secs": 1_728_000, "nanosecs": 5 } });
+    let bundle = Bundle::script("cut -d. -f1 /proc/uptime; tail -n 2 /proc/self/timens_offsets")?
+        .namespace("time")
+        .set("/linux/timeOffsets", offsets);
+    let own = fs::read_to_string("/proc/uptime")?;
+    let own: u64 = own.split('.').next().unwrap_or_default().parse()?;
+    let said = Container::new(bundle)?.output()?;
+    let uptime: u64 = said.lines().next().unwrap_or_default().parse()?;
+    ensure!((1_728_000..1_728_600).contains(&(uptime - own)), "{own} has become {uptime}");
+    let offsets: Vec<Vec<&str>> =
+        said.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    expect_eq!(offsets, [["monotonic", "864000", "0"], ["boottime", "1728000", "5"]]);
+    Ok(())
+}
+
+pub(crate) fn kernel_parameters_are_set_in_the_namespaces() -> Result<()> {
+    let parameters = json!({
+        "net.ipv4.ip_forward": "1", "net.ipv4.ping_group_range": "0 7",
+        "kernel.msgmax": "12345", "fs.mqueue.msg_max": "17",
+    });
+    let script = "cd /proc/sys; cat net/ipv4/ip_forward kernel/msgmax fs/mqueue/msg_max; \
+        tr '\\t' ' ' < net/ipv4/ping_group_range";
+    let bundle = Bundle::script(script)?.set("/linux/sysctl", parameters);
+    expect_eq!(Container::new(bundle)?.output()?, "1\n12345\n17\n0 7\n");
+    Ok(())
+}
+
+pub(crate) fn kernel_parameters_of_the_machine_are_refused() -> Result<()> {
+    // tidy: table
+    for (name, leave_out) in [
+        ("kernel.panic", ""),
+        ("vm.swappiness", ""),
+        ("fs.file-max", ""),
+        ("kernel.hostname", "uts"),
+        ("net.ipv4.ip_forward", "network"),
+        ("kernel.msgmax", "ipc"),
+        ("kernel/../../kernel/panic", ""),
+        ("net.../../kernel.panic", ""),
+    ] {
+        let mut bundle = Bundle::script("true")?.set("/linux/sysctl", json!({}));
+        bundle.config["linux"]["sysctl"][name] = json!("1");
+        bundle = bundle.without_namespace(leave_out).remove("/hostname");
+        if leave_out == "ipc" {
+            bundle = bundle.without_mount("/dev/mqueue");
+        }
+        if leave_out == "network" {
+            bundle = bundle.without_mount("/sys").without_mount("/sys/fs/cgroup");
+        }
+        let file = format!("/proc/sys/{}", name.replace('.', "/"));
+        let before = fs::read_to_string(&file).ok();
+        let container = Container::new(bundle)?;
+        let finished = container.run()?;
+        ensure!(finished.code()? != 0, "{name} was set");
+        if !name.contains("..") {
+            finished.expect_stderr(name).with_context(|| name.to_owned())?;
+        }
+        expect_eq!(fs::read_to_string(&file).ok(), before, "{name} of the machine");
+        container.expect_gone()?;
+    }
+    Ok(())
+}
+
+/// Given to the container under another name, and back again when it has ended.
+pub(crate) fn network_devices_are_moved_in_and_given_back() -> Result<()> {
+    sys::process::unshare_namespaces((libc::CLONE_NEWNET | libc::CLONE_NEWNS) as u64)?;
+    let ip = |words: &str| -> Result<()> {
+        let status = std::process::Command::new("ip").args(words.split(' ')).status();
+        match status {
+            Ok(status) => ensure!(status.success(), "ip {words}: {status}"),
+            Err(_) => harness::skip("there is no `ip`")?,
+        }
+        Ok(())
+    };
+    ip("link add given77 type veth peer name kept77")?;
+    ip("addr add 192.0.2.7/24 dev given77")?;
+    let script =
+        "ip -o addr show dev inside | awk '{ print $2, $4 }' | head -n 1; ls /sys/class/net";
+    let bundle =
+        Bundle::script(script)?.set("/linux/netDevices/given77", json!({ "name": "inside" }));
+    let container = Container::new(bundle)?;
+    let said = container.output()?;
+    expect_eq!(said, "inside 192.0.2.7/24\ninside\nlo\n");
+    ip("link show dev given77").context("after the end of the container")
+}
