@@ -1,6 +1,7 @@
 //! `tinyort`, the OCI runtime, by its command line alone: any other runtime with that command line
 //! can be tried with `TINYORT_BIN=/usr/sbin/runc`.
 
+mod concurrency;
 mod devices;
 mod exec;
 mod hooks;
@@ -11,6 +12,8 @@ mod namespaces;
 mod pause;
 mod process;
 mod resources;
+mod seccomp;
+mod stdio;
 mod support;
 
 use harness::{Trial, trials};
@@ -22,6 +25,12 @@ use crate::runtime;
 pub(crate) fn trials() -> Vec<Trial> {
     // tidy: table
     trials![
+        runtime::concurrency::two_creates_of_one_id_leave_one_container,
+        runtime::concurrency::a_hundred_are_created_at_once,
+        runtime::concurrency::a_hundred_run_at_once,
+        runtime::concurrency::commands_race_a_deletion_without_harm,
+        runtime::concurrency::execs_at_once_all_work,
+        runtime::concurrency::nothing_is_left_after_two_hundred_starts,
         runtime::devices::the_default_devices_and_links_are_there,
         runtime::devices::devices_are_made_as_configured,
         runtime::devices::what_is_not_allowed_is_refused,
@@ -149,5 +158,26 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::resources::events_tell_statistics,
         runtime::resources::events_go_on_until_the_end,
         runtime::resources::events_tell_when_memory_ran_out,
+        runtime::seccomp::a_call_fails_as_configured,
+        runtime::seccomp::the_default_action_has_its_own_errno,
+        runtime::seccomp::a_call_kills_as_configured,
+        runtime::seccomp::arguments_are_compared_with_every_operator,
+        runtime::seccomp::all_arguments_of_a_rule_must_match,
+        runtime::seccomp::unknown_calls_are_passed_over,
+        runtime::seccomp::what_is_no_action_is_refused,
+        runtime::seccomp::flags_are_taken,
+        runtime::seccomp::it_holds_with_and_without_new_privileges_and_for_exec,
+        runtime::seccomp::calls_are_handed_to_a_listener,
+        runtime::seccomp::a_listener_that_is_absent_is_an_error,
+        runtime::seccomp::a_list_of_what_is_allowed_is_enough_for_a_shell,
+        runtime::stdio::a_terminal_is_sent_to_the_console_socket,
+        runtime::stdio::the_terminal_belongs_to_the_user,
+        runtime::stdio::a_terminal_without_a_socket_is_refused,
+        runtime::stdio::exec_has_a_terminal_of_its_own,
+        runtime::stdio::run_connects_two_terminals,
+        runtime::stdio::descriptors_are_handed_on_by_number,
+        runtime::stdio::descriptors_of_socket_activation_are_handed_on,
+        runtime::stdio::exec_hands_descriptors_on,
+        runtime::stdio::descriptors_that_are_not_there_are_refused,
     ]
 }

@@ -16,6 +16,9 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use super::sys::{self, Disposition, Mask};
 use super::{Running, scratch};
 
+/// A number above all that a test hands on.
+const OUT_OF_THE_WAY: i32 = 100;
+
 /// Where the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -268,7 +271,15 @@ impl Launch {
                 rustix::process::setpgid(None, None)?;
             }
         }
-        for (descriptor, number) in &self.passed {
+        // First out of the way: one of them may have the number that another is to get.
+        let moved: Vec<(OwnedFd, i32)> = self
+            .passed
+            .iter()
+            .map(|(descriptor, number)| {
+                Ok((rustix::io::fcntl_dupfd_cloexec(descriptor, OUT_OF_THE_WAY)?, *number))
+            })
+            .collect::<Result<_>>()?;
+        for (descriptor, number) in &moved {
             duplicate(descriptor.as_raw_fd(), *number)?;
         }
         for number in &self.closed {

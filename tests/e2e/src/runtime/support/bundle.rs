@@ -104,18 +104,29 @@ impl Bundle {
 
     /// Runs a program of the root file system.
     pub(in crate::runtime) fn command(words: &[&str]) -> Result<Self> {
+        Self::on_rootfs(words, None)
+    }
+
+    /// The same on a root file system of another bundle, if one is given.
+    pub(in crate::runtime) fn on_rootfs(words: &[&str], rootfs: Option<&Path>) -> Result<Self> {
         let folder = (0..)
             .map(|number| scratch(&format!("bundle-{number}")))
             .find(|folder| !folder.exists())
             .context("a free name")?;
-        write_rootfs(&folder.join("rootfs"))?;
         let mut config = default_configuration();
+        match rootfs {
+            None => write_rootfs(&folder.join("rootfs"))?,
+            Some(rootfs) => {
+                fs::create_dir(&folder)?;
+                config["root"]["path"] = json!(rootfs);
+            }
+        }
         config["process"]["args"] = json!(words);
         Ok(Self { folder, config })
     }
 
     pub(in crate::runtime) fn rootfs(&self) -> PathBuf {
-        self.folder.join("rootfs")
+        self.folder.join(self.config["root"]["path"].as_str().unwrap_or_default())
     }
 
     /// Sets a value; `place` is a JSON pointer. Objects on the way are made.
