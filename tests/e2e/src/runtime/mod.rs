@@ -1,6 +1,7 @@
 //! `tinyort`, the OCI runtime, by its command line alone: any other runtime with that command line
 //! can be tried with `TINYORT_BIN=/usr/sbin/runc`.
 
+mod bad_input;
 mod concurrency;
 mod devices;
 mod exec;
@@ -25,6 +26,16 @@ use crate::runtime;
 pub(crate) fn trials() -> Vec<Trial> {
     // tidy: table
     trials![
+        runtime::bad_input::a_wrong_value_is_named_by_its_path,
+        runtime::bad_input::what_is_missing_is_named,
+        runtime::bad_input::what_is_no_json_is_refused,
+        runtime::bad_input::a_missing_bundle_or_configuration_is_named,
+        runtime::bad_input::what_is_unknown_is_ignored,
+        runtime::bad_input::null_is_absent,
+        runtime::bad_input::a_change_after_create_has_no_effect,
+        runtime::bad_input::mistakes_on_the_command_line_are_explained,
+        runtime::bad_input::failures_are_logged_as_json_on_demand,
+        runtime::bad_input::spec_and_features_tell_what_there_is,
         runtime::concurrency::two_creates_of_one_id_leave_one_container,
         runtime::concurrency::a_hundred_are_created_at_once,
         runtime::concurrency::a_hundred_run_at_once,
