@@ -11,11 +11,10 @@ use crate::{filesystem, launch, process, record};
 use kernel::cgroup::Entry;
 use kernel::credentials::take_root_ids;
 use kernel::namespace::{self, Kind, Set};
-use kernel::path::Resolver;
+use kernel::path::{Procfs, Resolver};
 use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use sys::OrError;
-use sys::rustix::process::setsid;
 use sys::rustix::system::{setdomainname, sethostname};
 use sys::rustix::thread;
 
@@ -53,16 +52,22 @@ fn set_up(
     entry.enter().during(Step::JoinCgroup)?;
     become_root(plan, channel)?;
     late_namespaces(plan, channel)?;
-    setsid().or_error("setsid", || "").during(Step::Internal)?;
-    process::join_keyring(init.keyring.as_ref())?;
+    let procfs = init.needs_procfs().then(|| Procfs::open(resolver)).transpose();
+    let procfs = procfs.during(Step::Internal)?;
+    process::join_keyring(&init.process, init.keyring.as_ref(), procfs.as_ref())?;
     names(init)?;
     if init.loopback {
         sys::interface::bring_up(c"lo")
             .or_error("ioctl", || "SIOCSIFFLAGS, lo")
             .during(Step::Network)?;
     }
-    filesystem::assemble(plan, resolver, channel)?;
-    process::prepare(&init.process, channel, listening)
+    let console = filesystem::assemble(plan, resolver, procfs.as_ref(), channel)?;
+    process::lead_session(console.as_ref())?;
+    for sysctl in &init.sysctls {
+        let procfs = procfs.as_ref().ok_or_else(|| Failure::new(Step::Sysctl, "no procfs"))?;
+        sysctl.apply(procfs).map_err(|error| Failure::new(Step::Sysctl, error))?;
+    }
+    process::prepare(&init.process, procfs.as_ref(), channel, listening)
 }
 
 /// In a user namespace: wait for its maps, and take the ids that own it.

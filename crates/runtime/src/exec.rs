@@ -16,11 +16,12 @@ use crate::{process, start};
 use kernel::cgroup::{Entry, SubGroup};
 use kernel::credentials::{set_affinity, take_root_ids};
 use kernel::namespace::Kind;
+use kernel::path::{Procfs, Root};
 use spec::runtime::{Process, Spec, Status};
 use std::convert::Infallible;
 use std::path::Path;
 use sys::OrError;
-use sys::rustix::process::{WaitOptions, setsid, waitpid};
+use sys::rustix::process::{WaitOptions, waitpid};
 
 /// A process to be added.
 #[derive(Clone, Debug)]
@@ -182,6 +183,16 @@ fn set_up(
     if placement.of_process.as_ref().is_some_and(|(_, kinds)| kinds.contains(Kind::User)) {
         take_root_ids().during(Step::BecomeRoot)?;
     }
-    setsid().or_error("setsid", || "").during(Step::Internal)?;
-    process::prepare(plan, channel, None)
+    let procfs = if plan.needs_procfs() {
+        // The root is the container's by now.
+        let root = Root::open(c"/").during(Step::Console)?;
+        let procfs = Procfs::open(root.resolver()).during(Step::Console)?;
+        let console = plan.terminal.then(|| process::open_console(plan, &root, &procfs, channel));
+        process::lead_session(console.transpose()?.as_ref())?;
+        Some(procfs)
+    } else {
+        process::lead_session(None)?;
+        None
+    };
+    process::prepare(plan, procfs.as_ref(), channel, None)
 }

@@ -4,22 +4,39 @@ use crate::child::expect;
 use crate::failure::{During, Failure, Step};
 use crate::handshake::{Channel, Order, Report};
 use crate::plan::{Link, Plan};
+use crate::process;
+use kernel::device::{self, Console, Folder};
 use kernel::mount::{self, Assembly};
-use kernel::path::{Links, Resolver};
+use kernel::path::{Links, Procfs, Resolver, Root, RootedPath};
 use sys::OrError;
 use sys::rustix::fs::{Mode, symlinkat};
 use sys::rustix::io::Errno;
+use sys::rustix::process::umask;
 
 /// Builds it and makes it the root, which is the working folder then. Hooks run in between, where
-/// both the old root and the new one are there.
-pub(crate) fn assemble(plan: &Plan, resolver: Resolver, channel: &Channel) -> Result<(), Failure> {
+/// both the old root and the new one are there. Returns the terminal, if there is to be one.
+pub(crate) fn assemble(
+    plan: &Plan,
+    resolver: Resolver,
+    procfs: Option<&Procfs>,
+    channel: &Channel,
+) -> Result<Option<Console>, Failure> {
     let init = &plan.init;
+    // Devices and folders have the modes that were asked for, whatever the caller's mask was; the
+    // process gets its own in the end.
+    umask(Mode::empty());
     mount::isolate(init.isolation).map_err(failed(Step::Propagation))?;
     let root = mount::attach_root(&init.rootfs, init.isolation, resolver)
         .map_err(failed(Step::RootFilesystem))?;
     let mut assembly = Assembly::new(&root, init.isolation.kind == mount::PropagationKind::Shared);
     for mount in &init.mounts {
         assembly.mount(mount).map_err(failed(Step::Mount))?;
+    }
+    if let Some(nodes) = &init.devices {
+        let own = |path: &RootedPath| assembly.kept(path);
+        device::make_nodes(&root, nodes, init.bind_devices, own).map_err(failed(Step::Device))?;
+        let dev = dev_folder(&root, &assembly)?;
+        device::make_links(&dev).map_err(failed(Step::Device))?;
     }
     for link in &init.links {
         make_link(&assembly, link).during(Step::Mount)?;
@@ -30,6 +47,15 @@ pub(crate) fn assemble(plan: &Plan, resolver: Resolver, channel: &Channel) -> Re
     }
     let hooks = &plan.hooks.create_container;
     hooks.run(&plan.state_in_container).map_err(failed(Step::Hook))?;
+    let console = match procfs {
+        Some(procfs) if init.process.terminal => {
+            let console = process::open_console(&init.process, &root, procfs, channel)?;
+            let dev = dev_folder(&root, &assembly)?;
+            console.mount(&dev).map_err(failed(Step::Console))?;
+            Some(console)
+        }
+        _ => None,
+    };
     // Other runtimes make it, too, and images rely on that.
     root.create_directory(&init.working_folder, Links::Follow, Mode::from_raw_mode(0o755))
         .during(Step::WorkingDirectory)?;
@@ -44,7 +70,13 @@ pub(crate) fn assemble(plan: &Plan, resolver: Resolver, channel: &Channel) -> Re
     } else {
         mount::enter_root(&root, init.isolation, init.propagation)
     }
-    .map_err(failed(Step::PivotRoot))
+    .map_err(failed(Step::PivotRoot))?;
+    Ok(console)
+}
+
+fn dev_folder<'a>(root: &Root, assembly: &'a Assembly<'_>) -> Result<Folder<'a>, Failure> {
+    let path = RootedPath::known(c"dev");
+    Folder::find(root, &path, |path| assembly.kept(path)).map_err(failed(Step::Device))
 }
 
 fn make_link(assembly: &Assembly<'_>, link: &Link) -> Result<(), sys::Error> {

@@ -8,6 +8,8 @@ use crate::launch::fail;
 use crate::plan::ProcessPlan;
 use crate::{home, program};
 use kernel::credentials::{self, set_limits};
+use kernel::device::{Console, take_terminal};
+use kernel::path::{Procfs, Root};
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,9 +18,12 @@ use sys::process::{Words, close_all_but, close_on_exec_from, execve};
 use sys::rustix::fs::{FileType, Mode, fchown, fstat, major, minor};
 use sys::rustix::io::Errno;
 use sys::rustix::net::{SocketFlags, accept_with};
-use sys::rustix::process::{Uid, chdir, getcwd, umask};
+use sys::rustix::process::{Uid, chdir, getcwd, setsid, umask};
 use sys::rustix::stdio;
 use sys::rustix::thread::set_no_new_privs;
+
+/// What a process has whose configuration does not say: new files are written by their user alone.
+const USUAL_UMASK: u32 = 0o022;
 
 /// The program, found, with its environment.
 pub(crate) struct Program {
@@ -33,9 +38,13 @@ pub(crate) struct Program {
 /// container's are followed.
 pub(crate) fn prepare(
     plan: &ProcessPlan,
+    procfs: Option<&Procfs>,
     channel: &Channel,
     listening: Option<&OwnedFd>,
 ) -> Result<Program, Failure> {
+    if let Some(procfs) = procfs {
+        label(plan, procfs)?;
+    }
     plan.scheduling.apply().during(Step::Scheduling)?;
     set_limits(&plan.limits).during(Step::Limits)?;
     if plan.no_new_privileges {
@@ -63,9 +72,7 @@ pub(crate) fn prepare(
     if let Some(capabilities) = &plan.capabilities {
         capabilities.apply(filters_late(plan)).during(Step::Capabilities)?;
     }
-    if let Some(mask) = plan.umask {
-        umask(Mode::from_raw_mode(mask));
-    }
+    umask(Mode::from_raw_mode(plan.umask.unwrap_or(USUAL_UMASK)));
     let mut environment = plan.environment.clone();
     if plan.needs_home {
         environment.extend(home::variable(plan.identity.user));
@@ -194,7 +201,53 @@ fn give_standard_streams(user: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-/// See [`credentials::join_session_keyring`].
-pub(crate) fn join_keyring(name: Option<&CString>) -> Result<(), Failure> {
-    name.map_or(Ok(()), |name| credentials::join_session_keyring(name).during(Step::Keyring))
+/// The security labels that the program gets when it is executed.
+fn label(plan: &ProcessPlan, procfs: &Procfs) -> Result<(), Failure> {
+    let failed = |error| Failure::new(Step::Label, error);
+    if let Some(profile) = &plan.apparmor_profile {
+        profile.set_for_exec(procfs).map_err(failed)?;
+    }
+    if let Some(label) = &plan.selinux_label {
+        label.set_for_exec(procfs).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Gives the process a session keyring of its own, if there is a name for one.
+pub(crate) fn join_keyring(
+    plan: &ProcessPlan,
+    name: Option<&CString>,
+    procfs: Option<&Procfs>,
+) -> Result<(), Failure> {
+    let Some(name) = name else { return Ok(()) };
+    if let (Some(label), Some(procfs)) = (&plan.selinux_label, procfs) {
+        label.set_for_keys(procfs).map_err(|error| Failure::new(Step::Label, error))?;
+    }
+    credentials::join_session_keyring(name).during(Step::Keyring)
+}
+
+/// Opens a terminal of the container's and sends its master to the parent.
+pub(crate) fn open_console(
+    plan: &ProcessPlan,
+    root: &Root,
+    procfs: &Procfs,
+    channel: &Channel,
+) -> Result<Console, Failure> {
+    let failed = |error| Failure::new(Step::Console, error);
+    let console = Console::open(root, procfs).map_err(failed)?;
+    if let Some((rows, columns)) = plan.console_size {
+        console.set_size(columns, rows).map_err(failed)?;
+    }
+    channel.report(&Report::Console, Some(console.master.as_fd())).during(Step::Console)?;
+    Ok(console)
+}
+
+/// Leads a session of its own, on this terminal if there is one.
+pub(crate) fn lead_session(console: Option<&Console>) -> Result<(), Failure> {
+    match console {
+        Some(console) => {
+            take_terminal(console.peer.as_fd()).map_err(|error| Failure::new(Step::Console, error))
+        }
+        None => setsid().or_error("setsid", || "").during(Step::Internal).map(drop),
+    }
 }

@@ -28,7 +28,7 @@ impl RootedPath {
     }
 
     /// A path that this program knows, already relative and clean.
-    pub(crate) fn known(path: &CStr) -> RootedPath {
+    pub fn known(path: &CStr) -> RootedPath {
         RootedPath(path.to_owned())
     }
 

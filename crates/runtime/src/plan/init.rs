@@ -2,11 +2,13 @@
 
 use super::{Invalid, Link, Namespaces, ProcessPlan, View};
 use crate::request::Create;
-use kernel::mount::{Mount, Propagation};
+use kernel::device::{Kind as NodeKind, Node, default_nodes};
+use kernel::mount::{FileSystem, Mount, Propagation, Source};
 use kernel::namespace::Kind;
 use kernel::path::RootedPath;
+use kernel::sysctl::{Owned, Sysctl};
 use spec::json::Text;
-use spec::runtime::Spec;
+use spec::runtime::{DeviceKind, Spec};
 use std::ffi::CString;
 use std::path::Path;
 
@@ -31,6 +33,11 @@ pub(crate) struct Init {
     /// Whether the network namespace is new, and so its loopback device is down.
     pub(crate) loopback: bool,
     pub(crate) no_pivot: bool,
+    /// `None` if `/dev` is one that exists, which is left as it is.
+    pub(crate) devices: Option<Vec<Node>>,
+    /// Whether device files are bind mounts, since the user namespace lets nobody make them.
+    pub(crate) bind_devices: bool,
+    pub(crate) sysctls: Vec<Sysctl>,
     /// Made where it is missing.
     pub(crate) working_folder: RootedPath,
     /// The option of a SELinux label for mounts, or nothing.
@@ -60,12 +67,16 @@ impl Init {
             let what = "there is no uts namespace in linux.namespaces: it would be the host's name";
             Err(Invalid::new(field, what))
         };
-        let (mounts, links) = mounts(spec, bundle, view)?;
+        let (mut mounts, links) = mounts(spec, bundle, view)?;
+        keep_folders(&mut mounts);
         Ok(Init {
             rootfs: c_string("root.path", &rootfs.to_string_lossy())?,
             readonly: spec.root.readonly,
             isolation: isolation(spec.linux.rootfs_propagation.map(propagation)),
             propagation: spec.linux.rootfs_propagation.map(propagation),
+            devices: devices(spec, &mounts)?,
+            bind_devices: namespaces.has(Kind::User),
+            sysctls: sysctls(spec, namespaces)?,
             mounts,
             links,
             masked_paths: paths("linux.maskedPaths", &spec.linux.masked_paths)?,
@@ -84,6 +95,13 @@ impl Init {
                 .with_start_hooks(&spec.hooks)
                 .with_descriptors(request.preserve_fds, request.listen_fds.as_ref())?,
         })
+    }
+}
+
+impl Init {
+    /// Whether a procfs is needed that nobody can have tampered with.
+    pub(crate) fn needs_procfs(&self) -> bool {
+        !self.sysctls.is_empty() || self.process.needs_procfs()
     }
 }
 
@@ -113,6 +131,68 @@ fn mounts(
         }
     }
     Ok((mounts, links))
+}
+
+/// Where others come directly into a new tmpfs, it is kept open, so that they are not looked up.
+fn keep_folders(mounts: &mut [Mount]) {
+    for index in 0..mounts.len() {
+        let target = &mounts[index].target;
+        let is_parent =
+            |later: &Mount| later.target.split().is_some_and(|(parent, _)| parent == *target);
+        let used = is_dev(target) || mounts[index + 1..].iter().any(is_parent);
+        let mount = &mut mounts[index];
+        if let Source::New(FileSystem { kind, .. }) = &mount.source {
+            mount.keep |= used && kind.as_c_str() == c"tmpfs";
+        }
+    }
+}
+
+fn is_dev(path: &RootedPath) -> bool {
+    path.as_c_str() == c"dev"
+}
+
+/// The usual devices and those of the configuration; none where `/dev` is that of somebody else.
+fn devices(spec: &Spec<'_>, mounts: &[Mount]) -> Result<Option<Vec<Node>>, Invalid> {
+    let is_foreign = |it: &Mount| is_dev(&it.target) && matches!(it.source, Source::Bind(_));
+    if mounts.iter().any(is_foreign) {
+        return Ok(None);
+    }
+    let nodes = spec.linux.devices.iter().enumerate().map(|(index, device)| {
+        let field = |name: &str| format!("linux.devices[{index}].{name}");
+        let number = |name, number: i64| {
+            u32::try_from(number)
+                .map_err(|_| Invalid::new(field(name), format!("{number} is out of range")))
+        };
+        Ok(Node {
+            path: RootedPath::parse(device.path.as_bytes())
+                .map_err(|error| Invalid::new(field("path"), error))?,
+            kind: match device.kind {
+                DeviceKind::Character | DeviceKind::Unbuffered => NodeKind::Character,
+                DeviceKind::Block => NodeKind::Block,
+                DeviceKind::Fifo => NodeKind::Fifo,
+            },
+            major: number("major", device.major)?,
+            minor: number("minor", device.minor)?,
+            mode: device.file_mode.unwrap_or(0o666) & 0o7777,
+            user: device.uid.unwrap_or(0),
+            group: device.gid.unwrap_or(0),
+        })
+    });
+    nodes.collect::<Result<_, _>>().map(|nodes| Some(default_nodes(nodes)))
+}
+
+fn sysctls(spec: &Spec<'_>, namespaces: &Namespaces) -> Result<Vec<Sysctl>, Invalid> {
+    let owned = Owned {
+        ipc: namespaces.has(Kind::Ipc),
+        network: namespaces.has(Kind::Network),
+        uts: namespaces.has(Kind::Uts),
+        user: namespaces.has(Kind::User),
+    };
+    let parse = |(name, value): (&Text<'_>, &Text<'_>)| {
+        Sysctl::parse(name, value, owned)
+            .map_err(|error| Invalid::new(format!("linux.sysctl.{name}"), error))
+    };
+    spec.linux.sysctl.iter().map(parse).collect()
 }
 
 /// Mounts of the machine go on to arrive unless the configuration says otherwise, and nothing goes

@@ -8,6 +8,7 @@ use crate::request::ListenFds;
 use kernel::credentials::{
     Capabilities, CapabilitySet, Identity, Limit, MemoryPolicy, Scheduling, parse_list,
 };
+use kernel::label::{AppArmorProfile, SelinuxLabel};
 use spec::json::Text;
 use spec::runtime::{self as oci, Spec};
 use std::ffi::CString;
@@ -27,7 +28,6 @@ pub(crate) struct ProcessPlan {
     pub(crate) working_folder: CString,
     pub(crate) terminal: bool,
     /// Rows and columns.
-    #[allow(dead_code, reason = "used as soon as kernel::device has consoles")]
     pub(crate) console_size: Option<(u16, u16)>,
     pub(crate) identity: Identity,
     pub(crate) umask: Option<u32>,
@@ -37,10 +37,8 @@ pub(crate) struct ProcessPlan {
     pub(crate) no_new_privileges: bool,
     pub(crate) oom_score: Option<i32>,
     pub(crate) scheduling: Scheduling,
-    #[allow(dead_code, reason = "used as soon as kernel::label is there")]
-    pub(crate) apparmor_profile: Option<String>,
-    #[allow(dead_code, reason = "used as soon as kernel::label is there")]
-    pub(crate) selinux_label: Option<String>,
+    pub(crate) apparmor_profile: Option<AppArmorProfile>,
+    pub(crate) selinux_label: Option<SelinuxLabel>,
     /// Processors for `exec`: before it joins the cgroup, and after.
     pub(crate) affinity: (Option<Vec<u64>>, Option<Vec<u64>>),
     pub(crate) seccomp: Option<kernel::seccomp::Program>,
@@ -95,8 +93,14 @@ impl ProcessPlan {
             no_new_privileges: process.no_new_privileges,
             oom_score: process.oom_score_adj,
             scheduling: scheduling(&at(""), process, &spec.linux)?,
-            apparmor_profile: text(&process.apparmor_profile),
-            selinux_label: text(&process.selinux_label),
+            apparmor_profile: text(&process.apparmor_profile)
+                .map(|profile| AppArmorProfile::parse(&profile))
+                .transpose()
+                .map_err(|error| Invalid::new(at("apparmorProfile"), error))?,
+            selinux_label: text(&process.selinux_label)
+                .map(|label| SelinuxLabel::parse(&label))
+                .transpose()
+                .map_err(|error| Invalid::new(at("selinuxLabel"), error))?,
             affinity: (
                 processors("initial", affinity.map(|it| &it.initial))?,
                 processors("final", affinity.map(|it| &it.r#final))?,
@@ -106,6 +110,11 @@ impl ProcessPlan {
             start_hooks: Hooks::default(),
             ignored_signals: 0,
         })
+    }
+
+    /// Whether it needs a procfs that nobody can have tampered with.
+    pub(crate) fn needs_procfs(&self) -> bool {
+        self.terminal || self.apparmor_profile.is_some() || self.selinux_label.is_some()
     }
 
     /// For a container's first process: it runs the hooks before its program.
