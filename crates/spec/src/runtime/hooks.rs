@@ -21,6 +21,18 @@ object! {
     }
 }
 
+impl Hooks<'_> {
+    /// The names of all kinds, in the order in which they run.
+    pub const NAMES: &'static [&'static str] = &[
+        "prestart",
+        "createRuntime",
+        "createContainer",
+        "startContainer",
+        "poststart",
+        "poststop",
+    ];
+}
+
 object! {
     /// A program that gets the container's state on standard input.
     #[derive(Default)]

@@ -22,7 +22,7 @@ pub use process::{Capabilities, ConsoleSize, Process, Rlimit, User};
 pub use resources::*;
 pub use schedule::*;
 pub use seccomp::*;
-pub use state::{ContainerProcessState, SECCOMP_FD_NAME, State, Status};
+pub use state::{ContainerProcessState, Details, SECCOMP_FD_NAME, State, Status};
 
 use crate::json::{Map, Problem, Text, object};
 

@@ -54,3 +54,27 @@ object! {
         required state: State<'a> = "state",
     }
 }
+
+object! {
+    /// What runtimes print of a container beside what [`State`] must say, in runc's fields.
+    pub struct Details<'a> {
+        /// The version of the specification that this follows.
+        required oci_version: Text<'a> = "ociVersion",
+        /// The container's id.
+        required id: Text<'a> = "id",
+        /// The container's process; 0 when there is none.
+        always pid: i32 = "pid",
+        /// What it is doing.
+        required status: Status = "status",
+        /// The bundle's absolute path.
+        required bundle: Text<'a> = "bundle",
+        /// The absolute path of the root file system.
+        always rootfs: Text<'a> = "rootfs",
+        /// When it was made, as RFC 3339 writes it.
+        always created: Text<'a> = "created",
+        /// The annotations of `config.json`.
+        optional annotations: Map<'a, Text<'a>> = "annotations",
+        /// Who made it.
+        always owner: Text<'a> = "owner",
+    }
+}
