@@ -12,6 +12,7 @@ pub mod mount;
 pub mod process;
 pub mod schedule;
 pub mod seccomp;
+pub mod signal;
 
 pub use error::{Error, OrError};
 /// The wrappers that exist already; a caller takes them from here, so that there is one version.

@@ -1,0 +1,91 @@
+//! Signals as something to poll: signal(7), signalfd(2).
+
+#![allow(unsafe_code)]
+
+use crate::rustix::io::{Errno, read};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::ptr;
+
+/// SIGCHLD, signal(7).
+pub const SIGCHLD: i32 = libc::SIGCHLD;
+/// SIGWINCH, signal(7).
+pub const SIGWINCH: i32 = libc::SIGWINCH;
+
+/// A descriptor from which signals are read, `signalfd(2)`, Linux 2.6.27. It does not block.
+#[derive(Debug)]
+pub struct Signals(OwnedFd);
+
+impl Signals {
+    /// `int sigprocmask(SIG_BLOCK, all, NULL)` and `int signalfd(-1, all, SFD_CLOEXEC |
+    /// SFD_NONBLOCK)`: from now on every signal that can be blocked waits to be read. The calling
+    /// thread's children inherit that it is blocked, over execve(2) too.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE, ENODEV, ENOMEM.
+    pub fn block_all() -> Result<Signals, Errno> {
+        // SAFETY: the set is initialised by sigfillset before its use; signalfd gives a new
+        // descriptor, which is ours alone.
+        let descriptor = unsafe {
+            let mut set = std::mem::zeroed();
+            libc::sigfillset(&raw mut set);
+            libc::sigprocmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
+            libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
+        };
+        if descriptor < 0 {
+            let error = std::io::Error::last_os_error();
+            return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO));
+        }
+        // SAFETY: see above.
+        Ok(Signals(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+    }
+
+    /// The next signal that waits, if there is one.
+    ///
+    /// # Errors
+    /// None that the manual knows.
+    pub fn next(&self) -> Result<Option<i32>, Errno> {
+        let mut record = [0; size_of::<libc::signalfd_siginfo>()];
+        match read(&self.0, &mut record) {
+            Ok(length) if length == record.len() => {
+                // `ssi_signo` comes first.
+                let (number, _) = record.split_first_chunk().ok_or(Errno::IO)?;
+                Ok(i32::try_from(u32::from_ne_bytes(*number)).ok())
+            }
+            Ok(_) => Err(Errno::IO),
+            Err(Errno::AGAIN) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Signals;
+    use crate::rustix::process::{Signal, getpid};
+    use crate::rustix::thread::gettid;
+
+    #[test]
+    fn a_blocked_signal_waits() {
+        // The mask is that of this thread alone; so the signal must be for it, too.
+        let signals = Signals::block_all().unwrap();
+        assert_eq!(signals.next(), Ok(None));
+        // SAFETY: no memory is passed.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_tgkill,
+                getpid().as_raw_nonzero().get(),
+                gettid().as_raw_nonzero().get(),
+                Signal::USR1.as_raw(),
+            )
+        };
+        assert_eq!(result, 0);
+        assert_eq!(signals.next(), Ok(Some(libc::SIGUSR1)));
+        assert_eq!(signals.next(), Ok(None));
+    }
+}
