@@ -13,6 +13,7 @@ pub mod process;
 pub mod schedule;
 pub mod seccomp;
 pub mod signal;
+pub mod socket;
 
 pub use error::{Error, OrError};
 /// The wrappers that exist already; a caller takes them from here, so that there is one version.

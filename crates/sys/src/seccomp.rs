@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use crate::Error;
+use crate::call::value;
 use rustix::io::Errno;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
@@ -67,22 +68,17 @@ pub fn set_mode_filter(program: &[Instruction], flags: u32) -> Result<Option<Own
     let result = unsafe {
         libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program)
     };
-    match RawFd::try_from(result) {
+    let value = value(result).map_err(failed)?;
+    match RawFd::try_from(value) {
         Ok(0) => Ok(None),
-        Ok(descriptor @ 1..) if flags & FILTER_FLAG_NEW_LISTENER != 0 => {
+        Ok(descriptor) if flags & FILTER_FLAG_NEW_LISTENER != 0 => {
             // SAFETY: with this flag, a positive result is a descriptor that the kernel has made
             // for this call, which nobody else knows of yet.
             Ok(Some(unsafe { OwnedFd::from_raw_fd(descriptor) }))
         }
         // Without it, a positive result is the id of a thread that has other filters.
-        Ok(1..) => Err(failed(Errno::SRCH)),
-        _ => Err(failed(last_errno())),
+        _ => Err(failed(Errno::SRCH)),
     }
-}
-
-fn last_errno() -> Errno {
-    let error = std::io::Error::last_os_error();
-    Errno::from_io_error(&error).unwrap_or(Errno::INVAL)
 }
 
 /// Whether the kernel knows all of these flags for filters.
@@ -95,8 +91,7 @@ pub fn knows_filter_flags(flags: u32) -> bool {
     // SAFETY: a null program is not read: the call can only fail.
     let result =
         unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, none) };
-    let error = std::io::Error::last_os_error();
-    result == -1 && error.raw_os_error() == Some(libc::EFAULT)
+    value(result) == Err(Errno::FAULT)
 }
 
 /// Whether the kernel knows this action, `SECCOMP_RET_*`.

@@ -2,8 +2,9 @@
 //! contradict each other and for too many of them.
 
 use super::architecture::{ARCHITECTURES, Architecture};
+use super::program::Sender;
 use super::verdict::{self, ACTIONS, Verdict};
-use super::{Arg, HANDOVER_CALL, Profile, Rule};
+use super::{Arg, Profile, Rule};
 use sys::seccomp::{
     FILTER_FLAG_LOG, FILTER_FLAG_NEW_LISTENER, FILTER_FLAG_SPEC_ALLOW, FILTER_FLAG_TSYNC,
     FILTER_FLAG_TSYNC_ESRCH, FILTER_FLAG_WAIT_KILLABLE_RECV,
@@ -65,14 +66,14 @@ pub enum Error {
         /// The path of the field.
         field: String,
     },
-    /// `SCMP_ACT_NOTIFY` where nobody could answer yet.
+    /// `SCMP_ACT_NOTIFY` for everything, and so for the call that hands over the listener.
+    #[error("defaultAction: SCMP_ACT_NOTIFY is possible only for system calls by name")]
+    NotifyByDefault,
+    /// `SCMP_ACT_NOTIFY` for both calls that could hand over the listener.
     #[error(
-        "{field}: SCMP_ACT_NOTIFY is not possible for write, by which its listener is handed over"
+        "syscalls: SCMP_ACT_NOTIFY is not possible for sendmsg and sendmmsg at once, one of which hands over its listener"
     )]
-    NotifyOnHandover {
-        /// The path of the field.
-        field: String,
-    },
+    NotifyOnBothSenders,
     /// Two rules that say different things of one and the same.
     #[error(
         "syscalls[{rule}]: another action than in syscalls[{earlier}] for {name} on the same conditions"
@@ -136,6 +137,19 @@ pub(super) enum Operator {
 }
 
 impl Checked<'_> {
+    /// The call that can hand over the listener: one that does not wait for who gets it.
+    pub(super) fn sender(&self) -> Result<Sender, Error> {
+        let notifies = |name: &str| {
+            let rules = self.rules.iter().filter(|rule| rule.verdict == Verdict::NOTIFY);
+            rules.flat_map(|rule| rule.names).any(|other| *other == name)
+        };
+        match (notifies("sendmsg"), notifies("sendmmsg")) {
+            (false, _) => Ok(Sender::Sendmsg),
+            (true, false) => Ok(Sender::Sendmmsg),
+            (true, true) => Err(Error::NotifyOnBothSenders),
+        }
+    }
+
     /// `SECCOMP_FILTER_FLAG_*`, with those that follow from the actions.
     pub(super) fn kernel_flags(&self) -> u32 {
         let notifies = self.rules.iter().any(|rule| rule.verdict == Verdict::NOTIFY);
@@ -158,7 +172,7 @@ pub(super) fn check<'a>(profile: &'a Profile<'a>) -> Result<Checked<'a>, Error> 
         name.to_owned()
     })?;
     if default == Verdict::NOTIFY {
-        return Err(Error::NotifyOnHandover { field: "defaultAction".to_owned() });
+        return Err(Error::NotifyByDefault);
     }
     let rules = profile.syscalls.iter().enumerate();
     let rules = rules.map(|(index, rule)| check_rule(rule, index)).collect::<Result<_, _>>()?;
@@ -204,14 +218,8 @@ fn check_rule<'a>(rule: &'a Rule<'a>, index: usize) -> Result<CheckedRule<'a>, E
     let path = |field: &str| format!("syscalls[{index}].{field}");
     let field = |field: &'static str| path(if field == "errno" { "errnoRet" } else { field });
     let verdict = check_action(rule.action, rule.errno, &field)?;
-    for (number, name) in rule.names.iter().enumerate() {
-        let field = || path(&format!("names[{number}]"));
-        if name.is_empty() {
-            return Err(Error::NoName { field: field() });
-        }
-        if verdict == Verdict::NOTIFY && *name == HANDOVER_CALL {
-            return Err(Error::NotifyOnHandover { field: field() });
-        }
+    if let Some(number) = rule.names.iter().position(|name| name.is_empty()) {
+        return Err(Error::NoName { field: path(&format!("names[{number}]")) });
     }
     let conditions = rule.args.iter().enumerate();
     let conditions = conditions

@@ -45,10 +45,6 @@ pub use check::{Error, FLAGS, OPERATORS};
 pub use program::{Program, supported_flags};
 pub use verdict::{ACTIONS, supported_actions};
 
-/// The call by which the runtime hands over the listener once the filter is in place, and which for
-/// this reason cannot wait for an answer of who gets the listener.
-pub const HANDOVER_CALL: &str = "write";
-
 /// Which system calls are allowed, and what happens on the others. `linux.seccomp` of the runtime
 /// specification, in the words of libseccomp.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +95,7 @@ pub fn compile(profile: &Profile<'_>) -> Result<Program, Error> {
     let checked = check::check(profile)?;
     let decisions = decide::decide(&checked)?;
     let instructions = assemble::assemble(&decisions)?;
-    Ok(Program { instructions, flags: checked.kernel_flags() })
+    Ok(Program { instructions, flags: checked.kernel_flags(), sender: checked.sender()? })
 }
 
 /// Whether any architecture has a system call of this name. Rules about others have no effect.

@@ -1,7 +1,13 @@
 //! A compiled filter.
 
-use std::os::fd::OwnedFd;
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use sys::OrError;
+use sys::rustix::io::{Errno, retry_on_intr};
+use sys::rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use sys::seccomp::{self, Instruction};
+use sys::socket::sendmmsg_with_descriptor;
 
 /// A filter that is ready to be installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +15,14 @@ pub struct Program {
     pub(super) instructions: Vec<Instruction>,
     /// `SECCOMP_FILTER_FLAG_*`.
     pub(super) flags: u32,
+    pub(super) sender: Sender,
+}
+
+/// A call that can send a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sender {
+    Sendmsg,
+    Sendmmsg,
 }
 
 impl Program {
@@ -32,11 +46,46 @@ impl Program {
         self.flags & seccomp::FILTER_FLAG_NEW_LISTENER != 0
     }
 
+    /// Sends the listener with a message over a unix socket, once the program is installed: by a
+    /// call about which the profile does not notify, for nobody could answer yet.
+    ///
+    /// # Errors
+    /// Those of sendmsg(2), and what the filter answers to it.
+    pub fn hand_over(
+        &self,
+        listener: BorrowedFd<'_>,
+        socket: BorrowedFd<'_>,
+        message: &[u8],
+    ) -> Result<(), sys::Error> {
+        let (call, result) = match self.sender {
+            Sender::Sendmsg => {
+                ("sendmsg", retry_on_intr(|| send_descriptor(socket, message, listener)))
+            }
+            Sender::Sendmmsg => {
+                let send = || sendmmsg_with_descriptor(socket, message, listener);
+                ("sendmmsg", retry_on_intr(send))
+            }
+        };
+        result.or_error(call, || "the listener of a seccomp filter")
+    }
+
     /// The program, as the kernel takes it.
     #[must_use]
     pub fn instructions(&self) -> &[Instruction] {
         &self.instructions
     }
+}
+
+fn send_descriptor(
+    socket: BorrowedFd<'_>,
+    message: &[u8],
+    descriptor: BorrowedFd<'_>,
+) -> Result<(), Errno> {
+    let mut space = [MaybeUninit::uninit(); sys::rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [descriptor];
+    ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    sendmsg(socket, &[IoSlice::new(message)], &mut ancillary, SendFlags::NOSIGNAL).map(drop)
 }
 
 /// The words of those [`FLAGS`](super::FLAGS) that the running kernel knows.

@@ -179,10 +179,10 @@ fn errors_name_the_field_and_what_is_allowed() {
     );
     bad.syscalls[1].args[0] = arg(6, "SCMP_CMP_EQ", 1);
     assert_eq!(text(&bad), "syscalls[1].args[0].index: 6 is not in the range from 0 to 5");
-    bad.syscalls[1] = rule("SCMP_ACT_NOTIFY", &["read", "write"], &[]);
+    bad.syscalls[1] = rule("SCMP_ACT_NOTIFY", &["sendmsg", "sendmmsg"], &[]);
     assert_eq!(
         text(&bad),
-        "syscalls[1].names[1]: SCMP_ACT_NOTIFY is not possible for write, by which its listener is handed over"
+        "syscalls: SCMP_ACT_NOTIFY is not possible for sendmsg and sendmmsg at once, one of which hands over its listener"
     );
     bad.syscalls[1] = rule("SCMP_ACT_ALLOW", &[""], &[]);
     assert_eq!(text(&bad), "syscalls[1].names[0]: the name of a system call is missing");
@@ -200,6 +200,11 @@ fn errors_name_the_field_and_what_is_allowed() {
     assert!(text(&bad).starts_with("architectures[1]: \"amd64\" is none of SCMP_ARCH_AARCH64, "));
     bad.default_errno = Some(70_000);
     assert_eq!(text(&bad), "defaultErrnoRet: 70000 is not in the range from 0 to 4095");
+    (bad.default_action, bad.default_errno) = ("SCMP_ACT_NOTIFY", None);
+    assert_eq!(
+        text(&bad),
+        "defaultAction: SCMP_ACT_NOTIFY is possible only for system calls by name"
+    );
     bad.default_action = "";
     assert!(text(&bad).starts_with("defaultAction: \"\" is none of SCMP_ACT_ALLOW, "));
 }
