@@ -9,6 +9,7 @@ pub mod cgroup;
 pub mod credentials;
 pub mod device;
 pub mod label;
+pub mod landlock;
 pub mod mount;
 pub mod namespace;
 pub mod path;

@@ -8,6 +8,7 @@ mod call;
 mod error;
 pub mod interface;
 pub mod keyring;
+pub mod landlock;
 pub mod mount;
 pub mod process;
 pub mod schedule;
