@@ -11,6 +11,7 @@ const UNSAFE_ALLOWED: &[&str] = &[
     "crates/tino/src/sys/",
     "crates/tino/src/main.rs",
     "fuzz/",
+    "tests/e2e/src/support/seccomp.rs",
     "tests/e2e/src/support/sys.rs",
     "tests/e2e/src/helper/mod.rs",
 ];

@@ -9,10 +9,12 @@ mod cgroup_systemd;
 mod cgroup_use;
 mod device;
 mod jail;
+mod landlock;
 mod mount;
 mod path;
 mod proc_writes;
 mod systemd;
+mod seccomp;
 
 use harness::{Trial, trials};
 
@@ -30,6 +32,21 @@ pub(crate) fn trials() -> Vec<Trial> {
         cgroup_life::a_process_is_in_its_group_from_the_start_on_v2,
         cgroup_life::freezing_and_killing_reach_groups_below_on_v2,
         cgroup_life::freezing_and_killing_reach_groups_below,
+        landlock::only_listed_places_are_writable,
+        landlock::not_even_devices_are_writable_on_demand,
+        landlock::only_listed_places_are_readable_and_executable,
+        landlock::a_rule_may_be_on_a_file,
+        landlock::only_listed_ports_are_bound_and_connected_to,
+        landlock::signals_stay_in_scope,
+        landlock::a_path_that_is_missing_is_an_error_unless_asked_otherwise,
+        seccomp::a_call_fails_with_the_error_of_its_rule,
+        seccomp::arguments_decide,
+        seccomp::calls_newer_than_the_profile_do_not_exist,
+        seccomp::killed_by_the_actions_that_kill,
+        seccomp::calls_of_other_architectures_kill_unless_they_are_named,
+        seccomp::rights_are_needed_without_no_new_privs,
+        seccomp::every_flag_is_taken,
+        seccomp::an_agent_decides_on_the_calls_it_is_told_about,
         mount::the_default_mounts_of_a_container,
         mount::the_default_mounts_on_an_old_kernel,
         cgroup_systemd::a_scope_lives_and_ends_with_its_container,

@@ -4,6 +4,7 @@ pub(crate) mod launch;
 pub(crate) mod processes;
 pub(crate) mod pty;
 pub(crate) mod running;
+pub(crate) mod seccomp;
 pub(crate) mod sys;
 
 use std::ffi::OsString;
