@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tinyo", &["engine", "cri"]),
     // Tests and tasks drive the programs from outside.
     ("harness", &[]),
-    ("e2e", &["harness", "kernel", "sys", "tino"]),
+    ("e2e", &["harness", "kernel", "spec", "sys", "tino"]),
     ("peers", &["harness"]),
     ("vm", &["harness"]),
     ("benches", &["harness"]),

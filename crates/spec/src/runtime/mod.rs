@@ -1,6 +1,7 @@
 //! The runtime specification, version 1.3: what `config.json` holds, and the documents that a
 //! runtime writes. Sections for other systems than Linux count as unknown fields.
 
+mod default_seccomp;
 mod device;
 mod features;
 mod hooks;
@@ -13,6 +14,7 @@ mod seccomp;
 mod state;
 mod template;
 
+pub use default_seccomp::default_seccomp;
 pub use device::{Device, DeviceKind, DeviceRule, DeviceRuleKind, NetDevice};
 pub use features::*;
 pub use hooks::{Hook, Hooks};

@@ -7,14 +7,15 @@ mod cgroup_devices;
 mod cgroup_life;
 mod cgroup_systemd;
 mod cgroup_use;
+mod default_filter;
 mod device;
 mod jail;
 mod landlock;
 mod mount;
 mod path;
 mod proc_writes;
-mod systemd;
 mod seccomp;
+mod systemd;
 
 use harness::{Trial, trials};
 
@@ -47,6 +48,16 @@ pub(crate) fn trials() -> Vec<Trial> {
         seccomp::rights_are_needed_without_no_new_privs,
         seccomp::every_flag_is_taken,
         seccomp::an_agent_decides_on_the_calls_it_is_told_about,
+        default_filter::every_name_of_it_is_known,
+        default_filter::what_is_refused_is_refused_in_its_way,
+        default_filter::shells_and_tools,
+        default_filter::python,
+        default_filter::a_compiler_and_threads,
+        default_filter::node,
+        default_filter::java,
+        default_filter::redis,
+        default_filter::nginx,
+        default_filter::postgresql,
         mount::the_default_mounts_of_a_container,
         mount::the_default_mounts_on_an_old_kernel,
         cgroup_systemd::a_scope_lives_and_ends_with_its_container,
