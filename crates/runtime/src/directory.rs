@@ -165,8 +165,7 @@ impl Directory {
     /// Removes the folder with all it holds. The id is free then.
     pub(crate) fn remove(&self) -> Result<()> {
         let absent_is_fine = |result| if result == Err(Errno::NOENT) { Ok(()) } else { result };
-        let names = [RECORD, CONFIGURATION, START_SOCKET];
-        for name in names {
+        for name in [RECORD, CONFIGURATION] {
             absent_is_fine(unlinkat(&self.folder, name, AtFlags::empty()))
                 .or_error("unlinkat", || name)?;
         }
@@ -178,7 +177,8 @@ impl Directory {
         Ok(absent_is_fine(remove()).or_error("unlinkat", || self.id.to_string())?)
     }
 
-    /// Half-written files that somebody who was killed has left.
+    /// The socket of a container that was never started, and half-written files that somebody who
+    /// was killed has left.
     fn remove_others(&self) -> Result<()> {
         let entries =
             Dir::read_from(&self.folder).or_error("getdents64", || self.id.to_string())?;

@@ -103,7 +103,12 @@ fn add(request: &Exec<'_>, container: &Container, spec: &Spec<'_>) -> Result<Run
         reap(&launched)?;
         return Err(error);
     }
-    Ok(Running { pid: launched.pid, pidfd: launched.pidfd, console: terminal.into_master() })
+    Ok(Running {
+        pid: launched.pid,
+        pidfd: launched.pidfd,
+        console: terminal.into_master(),
+        remains: None,
+    })
 }
 
 /// Does what the process asks for, up to its execve.

@@ -13,6 +13,7 @@ use crate::container::state_text;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::handshake::{Order, Report};
+use crate::hooks::Hooks;
 use crate::launch::{Launched, Placement, launch};
 use crate::plan::{self, Invalid, Plan};
 use crate::record::{Process, Record};
@@ -22,6 +23,7 @@ use kernel::cgroup::{Cgroups, Entry, Group, Prepared};
 use kernel::namespace::{self, Kind, Namespace};
 use kernel::path::Root;
 use spec::runtime::{Spec, Status};
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 use sys::OrError;
@@ -37,6 +39,45 @@ pub struct Running {
     pub pidfd: OwnedFd,
     /// The master of its terminal, if it has one and no console socket was given.
     pub console: Option<OwnedFd>,
+    /// What is to be removed in the end; none for a process that was added to a container.
+    pub(crate) remains: Option<Remains>,
+}
+
+impl Running {
+    /// Removes the container whose first process this was, and which has ended: as
+    /// [`crate::delete`], without the need to find out what there is.
+    ///
+    /// # Errors
+    /// [`Error::Teardown`].
+    pub fn remove(self) -> Result<()> {
+        self.remains.map_or(Ok(()), Remains::remove)
+    }
+}
+
+/// What is left of a container once its first process has ended.
+pub(crate) struct Remains {
+    directory: Directory,
+    group: Option<Box<dyn Group>>,
+    poststop: Hooks,
+    state: String,
+}
+
+impl Remains {
+    fn remove(self) -> Result<()> {
+        // The folder is what everything else is found by: it is kept if something remains.
+        if let Some(group) = &self.group {
+            group.remove()?;
+        }
+        self.directory.remove()?;
+        let failed = self.poststop.run_all(&self.state);
+        if failed.is_empty() { Ok(()) } else { Err(Error::Teardown(failed)) }
+    }
+}
+
+impl fmt::Debug for Remains {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Remains").field(self.directory.id()).finish()
+    }
 }
 
 /// Makes a container; its program waits for [`crate::start`].
@@ -78,7 +119,12 @@ fn make(request: &Create<'_>, start_it: bool) -> Result<Running> {
     let mut made = Made { directory, group: None, child: None, record: first_record(&plan) };
     let result = made.begin(&mut plan, &text, cgroup);
     let result = result.and_then(|()| made.build(&plan, request, terminal, start_it));
-    result.map_err(|error| made.undo(&plan, error))
+    match result {
+        Ok(running) => {
+            Ok(Running { remains: Some(made.into_remains(plan.hooks.poststop)?), ..running })
+        }
+        Err(error) => Err(made.undo(&plan, error)),
+    }
 }
 
 fn first_record(plan: &Plan) -> Record {
@@ -105,6 +151,7 @@ struct Made {
 impl Made {
     /// Everything up to the cgroup, which is written down before it exists.
     fn begin(&mut self, plan: &mut Plan, text: &[u8], cgroup: Prepared) -> Result<()> {
+        plan.init.open_trees(&plan.namespaces)?;
         self.directory.write_configuration(text)?;
         self.record.cgroup = Some(cgroup.description());
         self.directory.write_record(&self.record)?;
@@ -156,7 +203,8 @@ impl Made {
         } else {
             launched.channel.order(Order::Proceed)?;
         }
-        Ok(Running { pid: launched.pid, pidfd: launched.pidfd, console: master })
+        let Launched { pid, pidfd, .. } = launched;
+        Ok(Running { pid, pidfd, console: master, remains: None })
     }
 
     /// Does what the child asks for, until it is ready.
@@ -199,6 +247,12 @@ impl Made {
         }
         let state = state_text(self.directory.id(), &self.record, Status::Running)?;
         plan.hooks.poststart.run(&state)
+    }
+
+    fn into_remains(self, poststop: Hooks) -> Result<Remains> {
+        let record = Record { process: None, ..self.record };
+        let state = state_text(self.directory.id(), &record, Status::Stopped)?;
+        Ok(Remains { directory: self.directory, group: self.group, poststop, state })
     }
 
     /// Takes back all there is, and returns the error that led here, with what could not be taken

@@ -22,6 +22,9 @@ pub enum MapError {
     /// A system call failed.
     #[error("{0}")]
     Call(#[from] sys::Error),
+    /// The namespace cannot be opened.
+    #[error("{0}")]
+    Namespace(#[from] super::Error),
     /// `newuidmap` or `newgidmap` could not be started.
     #[error("cannot start {program}, which maps ids for users other than root: {error}")]
     NotStarted {

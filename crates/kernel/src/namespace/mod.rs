@@ -1,9 +1,11 @@
 //! Namespaces: which there are, how they are joined, and the maps of a user namespace.
 
 mod id_map;
+mod mapping;
 mod offsets;
 
 pub use id_map::{IdMap, MapError, write_id_maps};
+pub use mapping::Mapping;
 pub use offsets::{ClockOffset, write_time_offsets};
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

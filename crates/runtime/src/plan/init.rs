@@ -1,5 +1,6 @@
 //! What the child of a new container does before it is the process that was asked for.
 
+use super::trees::MountMap;
 use super::{Invalid, Link, Namespaces, ProcessPlan, View};
 use crate::request::Create;
 use kernel::device::{Kind as NodeKind, Node, default_nodes};
@@ -22,6 +23,8 @@ pub(crate) struct Init {
     /// What the root has in the end, if anything was said about it.
     pub(crate) propagation: Option<Propagation>,
     pub(crate) mounts: Vec<Mount>,
+    /// For each mount, how its ids are mapped.
+    pub(crate) mount_maps: Vec<Option<MountMap>>,
     /// Made when all is mounted.
     pub(crate) links: Vec<Link>,
     pub(crate) masked_paths: Vec<RootedPath>,
@@ -67,7 +70,7 @@ impl Init {
             let what = "there is no uts namespace in linux.namespaces: it would be the host's name";
             Err(Invalid::new(field, what))
         };
-        let (mut mounts, links) = mounts(spec, bundle, view)?;
+        let Mounts { mut mounts, mount_maps, links } = mounts(spec, bundle, view, namespaces)?;
         keep_folders(&mut mounts);
         Ok(Init {
             rootfs: c_string("root.path", &rootfs.to_string_lossy())?,
@@ -78,6 +81,7 @@ impl Init {
             bind_devices: namespaces.has(Kind::User),
             sysctls: sysctls(spec, namespaces)?,
             mounts,
+            mount_maps,
             links,
             masked_paths: paths("linux.maskedPaths", &spec.linux.masked_paths)?,
             readonly_paths: paths("linux.readonlyPaths", &spec.linux.readonly_paths)?,
@@ -105,13 +109,20 @@ impl Init {
     }
 }
 
+#[derive(Default)]
+struct Mounts {
+    mounts: Vec<Mount>,
+    mount_maps: Vec<Option<MountMap>>,
+    links: Vec<Link>,
+}
+
 fn mounts(
     spec: &Spec<'_>,
     bundle: &Path,
     view: &View<'_>,
-) -> Result<(Vec<Mount>, Vec<Link>), Invalid> {
-    let mut mounts = Vec::with_capacity(spec.mounts.len());
-    let mut links = Vec::new();
+    namespaces: &Namespaces,
+) -> Result<Mounts, Invalid> {
+    let mut all = Mounts::default();
     for (index, mount) in spec.mounts.iter().enumerate() {
         let some = |text: &'_ Text<'_>| (!text.is_empty()).then(|| text.to_string());
         let options: Vec<&str> = mount.options.iter().map(|option| &**option).collect();
@@ -125,12 +136,15 @@ fn mounts(
         let parsed = Mount::parse(&mount.destination, kind.as_deref(), source.as_deref(), options);
         let parsed = parsed.map_err(|error| Invalid(format!("mounts[{index}].{error}")))?;
         if !is_bind && matches!(&*mount.kind, "cgroup" | "cgroup2") {
-            mounts.extend(view.expand(parsed, &mut links)?);
+            all.mounts.extend(view.expand(parsed, &mut all.links)?);
+            all.mount_maps.resize(all.mounts.len(), None);
         } else {
-            mounts.push(parsed);
+            let map = MountMap::new(&format!("mounts[{index}]"), mount, &parsed, namespaces)?;
+            all.mount_maps.push(map);
+            all.mounts.push(parsed);
         }
     }
-    Ok((mounts, links))
+    Ok(all)
 }
 
 /// Where others come directly into a new tmpfs, it is kept open, so that they are not looked up.

@@ -10,6 +10,7 @@ mod namespaces;
 mod process;
 mod resources;
 mod seccomp;
+mod trees;
 
 pub(crate) use cgroup_mounts::{Link, View};
 pub(crate) use hooks::AllHooks;

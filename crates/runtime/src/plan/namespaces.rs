@@ -83,7 +83,7 @@ pub(crate) fn kind(kind: NamespaceKind) -> Kind {
     }
 }
 
-fn maps(mappings: &[IdMapping]) -> Vec<IdMap> {
+pub(super) fn maps(mappings: &[IdMapping]) -> Vec<IdMap> {
     let map =
         |it: &IdMapping| IdMap { inside: it.container_id, outside: it.host_id, length: it.size };
     mappings.iter().map(map).collect()
