@@ -64,6 +64,23 @@ impl Running {
         sys::send(self.pid, signal).with_context(|| format!("signal {signal} to {}", self.pid))
     }
 
+    /// Whether USR1 reaches the grandchild as it reaches the child; both record signals.
+    pub(crate) fn passes_on_to_the_group(&self) -> Result<bool> {
+        let count = |text: &str| self.stdout().matches(text).count();
+        until("both are ready", || count("ready") == 2)?;
+        let child = self.child()?;
+        let grandchild = *processes::children(child).first().context("no grandchild")?;
+        self.send(libc::SIGUSR1)?;
+        until("one has it", || count("got 10 ") >= 1)?;
+        // It may have it while the kernel still goes through the group.
+        until("it sleeps again", || processes::stat(self.pid).is_some_and(|it| it.state == 'S'))?;
+        // Each takes USR1 before USR2, if it was sent that.
+        sys::send(grandchild, libc::SIGUSR2)?;
+        sys::send(child, libc::SIGUSR2)?;
+        until("both have the other", || count("got 12 ") == 2)?;
+        Ok(count("got 10 ") == 2)
+    }
+
     /// Its only child, once there is one.
     pub(crate) fn child(&self) -> Result<i32> {
         until("there is a child", || !processes::children(self.pid).is_empty())?;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use crate::expect_eq;
 use crate::support::launch::PLACES;
 use crate::support::sys::{self, bit};
-use crate::support::{Launch, Place, Running, processes, until};
+use crate::support::{Launch, Place, processes, until};
 
 pub(crate) fn tini_tells_its_version() -> Result<()> {
     for name in ["tini", "docker-init", "tini-static"] {
@@ -74,24 +74,9 @@ pub(crate) fn tini_speaks_of_zombies_and_levels() -> Result<()> {
     Ok(())
 }
 
-/// A child and a grandchild in its group, both recording.
-fn family(launch: Launch) -> Result<(Running, i32)> {
-    let running = launch.act(&["(", "record=12", ")", "record=12"]).start()?;
-    until("both are ready", || running.stdout().matches("ready").count() == 2)?;
-    let grandchild = processes::children(running.child()?)[0];
-    Ok((running, grandchild))
-}
-
-/// Whether USR1 reaches the grandchild too.
+/// Whether signals reach the grandchild too.
 fn to_the_group(launch: Launch) -> Result<bool> {
-    let (running, grandchild) = family(launch)?;
-    let count = |text: &str| running.stdout().matches(text).count();
-    running.send(libc::SIGUSR1)?;
-    until("the child has it", || count("got 10 ") >= 1)?;
-    // The grandchild would take USR1 before USR2.
-    sys::send(grandchild, libc::SIGUSR2)?;
-    until("the grandchild has the other", || count("got 12 ") >= 1)?;
-    Ok(count("got 10 ") == 2)
+    launch.act(&["(", "record=12", ")", "record=12"]).start()?.passes_on_to_the_group()
 }
 
 pub(crate) fn each_signals_the_group_when_it_always_did() -> Result<()> {
