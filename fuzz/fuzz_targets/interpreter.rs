@@ -3,21 +3,21 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tino::interpreter::{LONGEST, find};
-use tino::sys::Buffer;
+use tino::interpreter::{LONGEST, Part, find};
+use tino::sys::{Buffer, room};
 
 fuzz_target!(|file: &[u8]| {
-    let mut memory = [0xff; LONGEST];
-    let mut name = Buffer::over(&mut memory);
+    let mut room = room::<LONGEST>();
+    let mut name = Buffer::over(&mut room);
     let mut reads = 0;
-    let mut read = |buffer: &mut [u8], offset: u64| {
+    let read = |part: &mut Part, offset: u64| {
         reads += 1;
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let rest = file.get(start..).unwrap_or_default();
-        let length = rest.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&rest[..length]);
+        let length = rest.len().min(part.len());
+        part[..length].copy_from_slice(&rest[..length]);
     };
-    if find(&mut read, &mut name) {
+    if find(read, &mut name) {
         let name = name.bytes();
         assert!(name.starts_with(b"/") && name.len() < LONGEST && !name.contains(&0));
     }

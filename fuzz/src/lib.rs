@@ -4,21 +4,17 @@ use std::ffi::{CString, c_char};
 
 use tino::sys::Texts;
 
-/// A list of C strings as the kernel would lay it out.
+/// A list of C strings as the kernel would lay it out: ours to write.
 pub struct List {
-    pointers: Vec<*const c_char>,
-    /// What the pointers point to.
-    _strings: Vec<CString>,
+    pointers: Vec<*mut c_char>,
 }
 
 impl List {
     /// The parts of `input` between its NULs.
     pub fn new(input: &[u8]) -> List {
         let parts = input.split(|byte| *byte == 0);
-        let strings: Vec<_> = parts.map(|part| CString::new(part).unwrap_or_default()).collect();
-        let ends = [std::ptr::null()];
-        let pointers = strings.iter().map(|string| string.as_ptr()).chain(ends).collect();
-        List { pointers, _strings: strings }
+        let strings = parts.map(|part| CString::new(part).unwrap_or_default().into_raw());
+        List { pointers: strings.chain([std::ptr::null_mut()]).collect() }
     }
 
     /// The list. It must not be used when `self` is gone, which no target does.
@@ -26,5 +22,14 @@ impl List {
         // SAFETY: ended by a null pointer; the strings live as long as `self`, and the targets use
         // the list within one call.
         unsafe { Texts::new(self.pointers.as_mut_ptr()) }
+    }
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        for string in self.pointers.drain(..).filter(|string| !string.is_null()) {
+            // SAFETY: `new` got it from `into_raw`, and no target leaves a NUL within it.
+            drop(unsafe { CString::from_raw(string) });
+        }
     }
 }

@@ -1,102 +1,83 @@
 //! Finding the program and becoming it: execvp(3) without libc.
 
-use crate::child::Command;
-use crate::log::{Level, Log};
+use crate::Tino;
+use crate::log::Level;
 use crate::personality::Personality;
-use crate::sys::{self, Buffer, Errno, PATH_MAX, Text, Texts, errno};
-use crate::value::Value;
+use crate::rules::Rights;
+use crate::sys::{self, Buffer, Errno, PATH_MAX, Text, errno};
+use crate::texts::Message;
 use crate::words::lookup;
 
-/// Executes the command. Returns only when it failed, with the exit code that says so.
-pub fn exec(log: &Log, command: &Command) -> i32 {
-    let program = command.words.get(0).map_or(Value::NONE, Value::all);
-    let result =
-        each_in_path(command.environment, program, &mut |path| Err(execute(command, path)));
-    let error = result.err().unwrap_or(errno::ENOENT);
-    log.say(Level::Fatal, c"exec %s failed: %e", program, error.number());
-    exit_code(log.personality, error)
-}
+/// What is done with a path, and with which rights.
+pub type Visit = fn(&Tino, Text<'_>, Rights) -> Result<(), Errno>;
 
-const fn exit_code(personality: Personality, error: Errno) -> i32 {
-    let not_found =
-        matches!(error, errno::ENOENT | errno::ENOTDIR | errno::ELOOP | errno::ENAMETOOLONG);
-    match personality {
-        Personality::DumbInit => 2,
-        Personality::Catatonit => 1,
-        _ if not_found => 127,
-        Personality::Tini if !matches!(error, errno::EACCES) => 1,
-        _ => 126,
+impl Tino {
+    /// Executes the command. Returns only when it failed, with the exit code that says so.
+    pub fn exec(&self) -> i32 {
+        let program = self.command.get(0).map_or(Text::NONE, |program| *program);
+        let result = self.each_in_path(program, Tino::execute, 0);
+        let error = result.err().unwrap_or(errno::ENOENT);
+        self.log.say(Level::Fatal, Message::EXEC_FAILED, program, error.number());
+        exit_code(self.log.personality, error)
     }
-}
 
-/// What is done with a path.
-pub type Visit<'a> = &'a mut dyn FnMut(Text<'_>) -> Result<(), Errno>;
-
-/// Visits a path that is part of a list.
-#[inline(never)]
-pub fn with_path(path: Value<'_>, visit: Visit<'_>) -> Result<(), Errno> {
-    let mut memory = [0; PATH_MAX];
-    let mut buffer = Buffer::over(&mut memory);
-    if buffer.append(path.text, path.end) { visit(buffer.text()) } else { Err(errno::ENAMETOOLONG) }
-}
-
-/// Visits the path of a program: a name without a slash in each folder of `$PATH`, as long as
-/// there is no such file or it may not be visited. `EACCES`, if it occurred, is a better answer
-/// than `ENOENT`.
-#[inline(never)]
-pub fn each_in_path(environment: Texts, name: Value<'_>, visit: Visit<'_>) -> Result<(), Errno> {
-    let mut rest = name;
-    while rest.first() != b'/' {
-        if rest.is_empty() {
-            return search(environment, name, visit);
+    /// A file that the kernel does not know how to execute is taken for a shell script, as
+    /// execvp(3) does.
+    fn execute(&self, path: Text<'_>, _: Rights) -> Result<(), Errno> {
+        let result = sys::execve(path, self.command, self.environment);
+        if result == Err(errno::ENOEXEC) {
+            sys::execve_by_shell(path, self.command, self.environment);
         }
-        rest = rest.rest();
+        result
     }
-    with_path(name, visit)
-}
 
-fn search(environment: Texts, name: Value<'_>, visit: Visit<'_>) -> Result<(), Errno> {
-    let mut result = Err(errno::ENOENT);
-    if name.is_empty() {
-        return result;
-    }
-    let mut memory = [0; PATH_MAX];
-    let mut path = Buffer::over(&mut memory);
-    // Without a $PATH, where C libraries look.
-    let folders = lookup(environment, Value::all(Text::of(c"PATH")));
-    let mut next = Some(Value { text: folders.unwrap_or(Text::of(c"/bin:/usr/bin")), end: b':' });
-    while let Some(folder) = next {
-        path.clear();
-        // An empty folder is the current one. One that is too long holds nothing.
-        let fits = path.append(folder.text, folder.end)
-            && (folder.is_empty() || path.push(b'/'))
-            && path.append(name.text, name.end);
-        if fits {
-            match visit(path.text()) {
+    /// Visits the path of a program: a name without a slash in each folder of `$PATH`, as long as
+    /// there is no such file or it may not be visited. `EACCES`, if it occurred, is a better
+    /// answer than `ENOENT`.
+    #[inline(never)]
+    pub fn each_in_path(&self, name: Text<'_>, visit: Visit, rights: Rights) -> Result<(), Errno> {
+        if name.behind(b'/').is_some() {
+            return visit(self, name, rights);
+        }
+        let mut result = Err(errno::ENOENT);
+        if name.first() == 0 {
+            return result;
+        }
+        // Without a $PATH, where C libraries look.
+        let folders = lookup(self.environment, Text::of(c"PATH"));
+        let mut next = Some(folders.unwrap_or(Text::of(c"/bin:/usr/bin")));
+        while let Some(folder) = next {
+            next = folder.behind(b':');
+            let mut room = sys::room::<{ PATH_MAX + 1 }>();
+            let mut path = Buffer::over(&mut room);
+            path.append(folder, b':');
+            // An empty folder is the current one.
+            if path.length() != 0 {
+                path.push(b'/');
+            }
+            path.append(name, 0);
+            // One that is too long holds nothing.
+            if path.is_full() {
+                continue;
+            }
+            match visit(self, path.text(), rights) {
                 Err(errno::EACCES) => result = Err(errno::EACCES),
                 Err(errno::ENOENT | errno::ENOTDIR) => {}
                 Err(errno::ESTALE | errno::ENODEV | errno::ETIMEDOUT) => {}
                 other => return other,
             }
         }
-        next = folder.next_part();
+        result
     }
-    result
 }
 
-/// A file that the kernel does not know how to execute is taken for a shell script, as
-/// execvp(3) does.
-fn execute(command: &Command, path: Text<'_>) -> Errno {
-    let error = sys::execve(path, command.words, command.environment);
-    if error == errno::ENOEXEC
-        && let Some(script) = sys::keep(path)
-    {
-        // The word before the program's name is one of tino's own, or its name: there always is
-        // one, and nobody needs it any more.
-        let shell = command.words.before();
-        shell.set(0, Some(Text::of(c"/bin/sh")));
-        shell.set(1, Some(script));
-        let _not_executable_either = sys::execve(Text::of(c"/bin/sh"), shell, command.environment);
+const fn exit_code(personality: Personality, error: Errno) -> i32 {
+    match (personality, error) {
+        (Personality::DumbInit, _) => 2,
+        (Personality::Catatonit, _) => 1,
+        (_, errno::ENOENT | errno::ENOTDIR | errno::ELOOP | errno::ENAMETOOLONG) => 127,
+        (_, errno::EACCES) => 126,
+        (Personality::Tini, _) => 1,
+        _ => 126,
     }
-    error
 }

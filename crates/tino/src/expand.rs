@@ -1,7 +1,6 @@
 //! `--expand-env`: `${VAR}`, `${VAR:-TEXT}` and `$$` in the child's arguments, without a shell.
 
-use crate::sys::{self, Buffer, Text, Texts};
-use crate::value::Value;
+use crate::sys::{self, Buffer, Text, Texts, Word};
 use crate::words::lookup;
 
 /// Defaults within defaults, at most so deep.
@@ -12,98 +11,107 @@ const LONGEST: usize = 128 * 1024;
 
 /// Replaces each argument by its expansion; an argument that has none is the error.
 #[inline(never)]
-pub fn expand_all(arguments: Texts, environment: Texts) -> Result<(), Text<'static>> {
+pub fn expand_all(arguments: Texts, environment: Texts) -> Result<(), Word> {
     let mut index = 0;
     while let Some(argument) = arguments.get(index) {
-        let mut rest = argument;
-        if rest.any(|byte| byte == b'$') {
-            // The kernel gives memory as it is written to, a page or two.
-            let memory = sys::pages(LONGEST).map_err(|_| argument)?;
-            rest = argument;
-            expand(&mut rest, environment, 0, &mut Buffer::over(memory), true).ok_or(argument)?;
-            arguments.set(index, sys::text_in(memory));
+        if argument.behind(b'$').is_some() {
+            let room = sys::pages::<{ LONGEST + 1 }>().ok_or(argument)?;
+            let expanded = expand(argument, environment, Buffer::over(room)).ok_or(argument)?;
+            arguments.set(index, Some(expanded.into_word()));
         }
         index += 1;
     }
     Ok(())
 }
 
-/// Expands `text` up to its end or, `depth` above 0 within `${...}`, up to the brace that closes
-/// it, and leaves `text` there. `None` when it is malformed or too long. What is passed over
-/// (`wanted` is false) does not go to `out`.
-#[inline(never)]
-pub fn expand(
-    text: &mut Text<'_>,
-    environment: Texts,
-    depth: u32,
-    out: &mut Buffer<'_>,
-    wanted: bool,
-) -> Option<()> {
-    loop {
-        let byte = text.first();
-        if byte == 0 || (depth > 0 && byte == b'}') {
-            return ((depth > 0) == (byte != 0) && depth < DEEPEST).then_some(());
-        }
-        *text = text.rest();
-        if byte == b'$' && text.first() == b'{' {
-            *text = text.rest();
-            expand_braces(text, environment, depth + 1, out, wanted)?;
-            continue;
-        }
-        if byte == b'$' && text.first() == b'$' {
-            *text = text.rest();
-        }
-        if wanted && !out.push(byte) {
-            return None;
-        }
-    }
+/// Expands an argument into `out`. `None` when it is malformed, or when `out` is full then:
+/// something may have been left out.
+pub fn expand<'a>(argument: Word, environment: Texts, out: Buffer<'a>) -> Option<Buffer<'a>> {
+    let mut expansion = Expansion { rest: argument, environment, out, depth: 0 };
+    expansion.expand(0)?;
+    (!expansion.out.is_full()).then_some(expansion.out)
 }
 
-/// `VAR}` or `VAR:-TEXT}`.
-fn expand_braces(
-    text: &mut Text<'_>,
+/// An argument on its way to its expansion.
+struct Expansion<'a> {
+    /// What is not expanded yet.
+    rest: Word,
     environment: Texts,
+    /// What is.
+    out: Buffer<'a>,
     depth: u32,
-    out: &mut Buffer<'_>,
-    wanted: bool,
-) -> Option<()> {
-    let name = *text;
-    if name.first().is_ascii_digit() {
-        return None;
+}
+
+impl Expansion<'_> {
+    /// Expands the text up to the byte `end`: its own end or, within `${...}`, the brace that
+    /// closes it. `None` when it is malformed.
+    #[inline(never)]
+    fn expand(&mut self, end: u8) -> Option<()> {
+        loop {
+            let byte = self.rest.first();
+            if byte == end {
+                return Some(());
+            }
+            self.rest = self.rest.rest();
+            match (byte, self.rest.first()) {
+                (0, _) => return None,
+                (b'$', b'{') => {
+                    self.rest = self.rest.rest();
+                    self.expand_braces()?;
+                    continue;
+                }
+                (b'$', b'$') => self.rest = self.rest.rest(),
+                _ => {}
+            }
+            self.out.push(byte);
+        }
     }
-    while text.first() == b'_' || text.first().is_ascii_alphanumeric() {
-        *text = text.rest();
+
+    /// `VAR}` or `VAR:-TEXT}`.
+    #[inline(never)]
+    fn expand_braces(&mut self) -> Option<()> {
+        let name = self.rest;
+        while self.rest.first() == b'_' || self.rest.first().is_ascii_alphanumeric() {
+            self.rest = self.rest.rest();
+        }
+        let end = self.rest.first();
+        self.rest = name.cut(end)?;
+        // Nothing, or a digit in front, is no name.
+        let good = name.first() > b'9';
+        let value = lookup(self.environment, *name).unwrap_or(Text::NONE);
+        self.rest.join(end);
+        if end == b':' {
+            self.rest = self.rest.after(Text::of(c"-"))?;
+            let length = self.out.length();
+            self.depth += 1;
+            if self.depth == DEEPEST {
+                return None;
+            }
+            self.expand(b'}')?;
+            self.depth -= 1;
+            self.rest = self.rest.rest();
+            if value.first() != 0 {
+                self.out.shorten(length);
+            }
+        } else if end != b'}' {
+            return None;
+        }
+        self.out.append(value, 0);
+        good.then_some(())
     }
-    let end = text.first();
-    let name = Value { text: name, end };
-    if name.is_empty() {
-        return None;
-    }
-    let value = lookup(environment, name).unwrap_or(Text::of(c""));
-    if end == b':' {
-        *text = text.after(Text::of(c":-"))?;
-        expand(text, environment, depth, out, wanted && value.first() == 0)?;
-    }
-    if text.first() != b'}' {
-        return None;
-    }
-    *text = text.rest();
-    (!wanted || out.append(value, 0)).then_some(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Buffer, LONGEST, Text, expand};
+    use super::expand_all;
     use crate::sys::texts;
-    use std::ffi::CString;
 
     fn expanded(text: &str) -> Option<std::string::String> {
-        let environment = texts(&[c"A=one", c"EMPTY=", c"_b2=$A }", c"AA=no"]);
-        let text = CString::new(text).unwrap();
-        let mut memory = std::vec![0; LONGEST];
-        let mut out = Buffer::over(&mut memory);
-        expand(&mut Text::of(&text), environment, 0, &mut out, true)?;
-        Some(std::string::String::from_utf8(out.bytes().to_vec()).unwrap())
+        let environment = texts(&["A=one", "EMPTY=", "_b2=$A }", "AA=no"]);
+        let arguments = texts(&[text]);
+        expand_all(arguments, environment).ok()?;
+        let expansion = arguments.get(0).unwrap();
+        Some(std::string::String::from_utf8(expansion.bytes().to_vec()).unwrap())
     }
 
     #[test]

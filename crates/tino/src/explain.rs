@@ -1,44 +1,35 @@
 //! `--explain`: what would be done, and why.
 
-use core::ffi::CStr;
-
-use crate::child::Command;
-use crate::log::{LONGEST, print, write};
-use crate::options::Options;
-use crate::packed::Known;
+use crate::Tino;
+use crate::log::{LONGEST, end, print};
+use crate::packed::{Known, write, write_plain};
 use crate::sys::{self, Buffer, Text};
-use crate::value::Value;
-use crate::words::{Words, variables};
+use crate::texts::Message;
 
-/// Prints each option that was given, where and with which value, the kernel's Landlock ABI and
-/// the command.
-pub fn explain(options: &Options, command: &Command, words: Words<'_>) {
-    let _said_before = words.options(&mut |option, value| {
-        explain_option(option, value, c" (command line)");
-        true
-    });
-    let visit = &mut |option: Known, value| {
-        if !options.overruled(option.id()) {
-            explain_option(option, value, c" (variable)");
+impl Tino {
+    /// Prints each option that was given, where and with which value, the kernel's Landlock ABI
+    /// and the command.
+    #[inline(never)]
+    pub fn explain(&mut self) {
+        let _said_before =
+            self.each_word(|_, option, value| explain_option(option, value, Message::EXPLAIN_WORD));
+        self.each_variable(|tino, option, value| {
+            !tino.was_given(option.id) || explain_option(option, value, Message::EXPLAIN_VARIABLE)
+        });
+        let abi = sys::landlock_abi().unwrap_or(0);
+        print(1, Message::EXPLAIN_KERNEL, Text::NONE, abi.cast_signed());
+        for word in self.command {
+            print(1, Message::EXPLAIN_COMMAND, *word, 0);
         }
-        true
-    };
-    variables(command.environment, visit, &mut |_| {});
-    let abi = sys::landlock_abi().unwrap_or(0);
-    print(c"kernel: Landlock ABI %d", Value::NONE, abi.cast_signed());
-    for word in command.words {
-        print(c"command: %s", Value::all(word), 0);
     }
 }
 
 #[inline(never)]
-fn explain_option(option: Known, value: Option<Value<'static>>, source: &'static CStr) {
-    let mut memory = [0; LONGEST];
-    let mut line = Buffer::over(&mut memory);
-    write(&mut line, c"%s: ", option.long(), 0);
-    let on = Value::all(Text::of(c"on"));
-    write(&mut line, c"%s", value.unwrap_or(on), 0);
-    write(&mut line, source, Value::NONE, 0);
-    line.end_line();
-    sys::write(1, line.bytes());
+fn explain_option(option: &Known, value: Text<'_>, source: Message) -> bool {
+    let mut room = sys::room::<LONGEST>();
+    let mut line = Buffer::over(&mut room);
+    write_plain(&mut line, option.long);
+    write(&mut line, source, value, 0);
+    end(&mut line, 1);
+    true
 }

@@ -1,37 +1,44 @@
 //! Every option of `tino`, once: parser, help text, man page, completions and `TINO_*` variables
 //! all come from [`FLAGS`].
 //!
-//! The program itself never sees this table of pointers: [`crate::packed`] renders it at compile
-//! time into plain bytes, which take a third of the space.
+//! The program itself never sees the texts in this table: `build.rs`, which includes this file,
+//! packs them (see `packed.rs`).
 
-/// What an option does; the parser's output names options by this.
+/// What an option does; sets of options have a bit for each.
+///
+/// The first four have a number for a value. Up to [`Id::Version`] are those that some program
+/// has that `tino` stands in for, so that sets of them fit in 16 bits. From [`Id::Landlock`] on
+/// are those that restrict the child (`rules.rs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "each variant is the long name of the option that FLAGS documents")]
 pub enum Id {
-    Subreaper,
     ParentDeathSignal,
+    GraceMs,
+    TermDelayMs,
+    Restart,
     Verbose,
+    Subreaper,
     WarnOnReap,
     PgroupKill,
     SingleChild,
     RemapExit,
-    TermSuccess,
-    GraceMs,
-    TermDelayMs,
-    All,
     Rewrite,
-    Restart,
     Pause,
+    License,
+    Help,
+    Version,
+    TermSuccess,
+    All,
     Poweroff,
     ExpandEnv,
     Explain,
+    WriteWarnOnly,
     Landlock,
     LandlockWritable,
     WritePreset,
     LandlockProfile,
     LandlockWarnOnly,
-    WriteWarnOnly,
     LandlockNoDev,
     ReadAllow,
     ExecAllow,
@@ -40,52 +47,21 @@ pub enum Id {
     DeviceIoctlAllow,
     ScopeSignals,
     ScopeAbstractUnix,
-    License,
-    Help,
-    Version,
 }
+
+/// A set of options.
+pub type Ids = u64;
 
 impl Id {
-    /// All of them, by number.
-    pub const ALL: [Id; 34] = [
-        Id::Subreaper,
-        Id::ParentDeathSignal,
-        Id::Verbose,
-        Id::WarnOnReap,
-        Id::PgroupKill,
-        Id::SingleChild,
-        Id::RemapExit,
-        Id::TermSuccess,
-        Id::GraceMs,
-        Id::TermDelayMs,
-        Id::All,
-        Id::Rewrite,
-        Id::Restart,
-        Id::Pause,
-        Id::Poweroff,
-        Id::ExpandEnv,
-        Id::Explain,
-        Id::Landlock,
-        Id::LandlockWritable,
-        Id::WritePreset,
-        Id::LandlockProfile,
-        Id::LandlockWarnOnly,
-        Id::WriteWarnOnly,
-        Id::LandlockNoDev,
-        Id::ReadAllow,
-        Id::ExecAllow,
-        Id::BindTcpAllow,
-        Id::ConnectTcpAllow,
-        Id::DeviceIoctlAllow,
-        Id::ScopeSignals,
-        Id::ScopeAbstractUnix,
-        Id::License,
-        Id::Help,
-        Id::Version,
-    ];
+    /// The set of this option alone.
+    #[must_use]
+    pub const fn bit(self) -> Ids {
+        1 << self as u8
+    }
 }
 
-/// The shape of an option's value. Those after [`Kind::Policy`] may be repeated.
+/// The shape of an option's value. From [`Kind::Number`] on it has to have one; those after
+/// [`Kind::Policy`] may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 #[repr(u8)]
 pub enum Kind {
@@ -111,21 +87,9 @@ pub enum Kind {
     Paths,
 }
 
-impl Kind {
-    /// All of them, by number.
-    pub const ALL: [Kind; 10] = [
-        Kind::Switch,
-        Kind::Count,
-        Kind::Number,
-        Kind::Signal,
-        Kind::Policy,
-        Kind::Codes,
-        Kind::Rules,
-        Kind::Ports,
-        Kind::Presets,
-        Kind::Paths,
-    ];
-}
+/// What the value of each [`Kind`] is called in the help, or empty where there need be none.
+pub const VALUES: [&str; 10] =
+    ["", "", "MS", "SIG", "POLICY", "CODE", "S:R", "PORT", "NAME", "PATH"];
 
 /// One spelling of an option.
 #[derive(Clone, Copy, Debug)]
@@ -138,49 +102,31 @@ pub struct Flag {
     pub long: &'static str,
     /// The shape of its value.
     pub kind: Kind,
-    /// What the value is called in the help, or empty.
-    pub value: &'static str,
     /// One line of help; empty for a second spelling, which the help leaves out.
     pub help: &'static str,
 }
 
-const fn flag(
-    id: Id,
-    short: u8,
-    long: &'static str,
-    kind: Kind,
-    value: &'static str,
-    help: &'static str,
-) -> Flag {
-    Flag { id, short, long, kind, value, help }
+const fn flag(id: Id, short: u8, long: &'static str, kind: Kind, help: &'static str) -> Flag {
+    Flag { id, short, long, kind, help }
 }
 
 /// All options. A second spelling (for programs written for lvillis/tino) follows the first.
 pub const FLAGS: &[Flag] = &[
-    flag(
-        Id::Subreaper,
-        b's',
-        "subreaper",
-        Kind::Switch,
-        "",
-        "adopt orphans (automatic if not PID 1)",
-    ),
+    flag(Id::Subreaper, b's', "subreaper", Kind::Switch, "adopt orphans (automatic if not PID 1)"),
     flag(
         Id::ParentDeathSignal,
         b'p',
         "parent-death-signal",
         Kind::Signal,
-        "SIG",
         "get SIG when the parent dies",
     ),
-    flag(Id::Verbose, b'v', "verbose", Kind::Count, "", "say more (-vv, -vvv)"),
-    flag(Id::WarnOnReap, b'w', "warn-on-reap", Kind::Switch, "", "warn when an orphan is reaped"),
+    flag(Id::Verbose, b'v', "verbose", Kind::Count, "say more (-vv, -vvv)"),
+    flag(Id::WarnOnReap, b'w', "warn-on-reap", Kind::Switch, "warn when an orphan is reaped"),
     flag(
         Id::PgroupKill,
         b'g',
         "pgroup-kill",
         Kind::Switch,
-        "",
         "signal the child's whole process group",
     ),
     flag(
@@ -188,16 +134,14 @@ pub const FLAGS: &[Flag] = &[
         b'c',
         "single-child",
         Kind::Switch,
-        "",
         "no process group of its own for the child",
     ),
-    flag(Id::RemapExit, b'e', "remap-exit", Kind::Codes, "CODE", "exit with 0 instead of CODE"),
+    flag(Id::RemapExit, b'e', "remap-exit", Kind::Codes, "exit with 0 instead of CODE"),
     flag(
         Id::TermSuccess,
         0,
         "term-success",
         Kind::Switch,
-        "",
         "exit with 0 when stopped by a TERM sent to tino",
     ),
     flag(
@@ -205,78 +149,52 @@ pub const FLAGS: &[Flag] = &[
         b't',
         "grace-ms",
         Kind::Number,
-        "MS",
         "KILL what still runs MS after a stop signal",
     ),
-    flag(Id::TermDelayMs, 0, "term-delay-ms", Kind::Number, "MS", "pass TERM on after MS"),
-    flag(Id::All, b'a', "all", Kind::Switch, "", "at the end, TERM and KILL all descendants"),
-    flag(Id::Rewrite, b'r', "rewrite", Kind::Rules, "S:R", "send R for S (0: nothing)"),
-    flag(Id::Restart, 0, "restart", Kind::Policy, "POLICY", "no, always or on-failure[:N]"),
-    flag(Id::Pause, b'P', "pause", Kind::Switch, "", "no child: reap until INT or TERM"),
-    flag(Id::Poweroff, 0, "poweroff", Kind::Switch, "", "at the end, power the machine off"),
+    flag(Id::TermDelayMs, 0, "term-delay-ms", Kind::Number, "pass TERM on after MS"),
+    flag(Id::All, b'a', "all", Kind::Switch, "at the end, TERM and KILL all descendants"),
+    flag(Id::Rewrite, b'r', "rewrite", Kind::Rules, "send R for S (0: nothing)"),
+    flag(Id::Restart, 0, "restart", Kind::Policy, "no, always or on-failure[:N]"),
+    flag(Id::Pause, b'P', "pause", Kind::Switch, "no child: reap until INT or TERM"),
+    flag(Id::Poweroff, 0, "poweroff", Kind::Switch, "at the end, power the machine off"),
     flag(
         Id::ExpandEnv,
         0,
         "expand-env",
         Kind::Switch,
-        "",
         "expand ${VAR} and ${VAR:-TEXT} in the arguments",
     ),
-    flag(Id::Explain, 0, "explain", Kind::Switch, "", "print what would be done, and exit"),
-    flag(Id::Landlock, 0, "landlock", Kind::Switch, "", "let the child write nowhere but in:"),
-    flag(Id::Landlock, 0, "write-restrict", Kind::Switch, "", ""),
-    flag(Id::LandlockWritable, 0, "landlock-writable", Kind::Paths, "PATH", "below PATH"),
-    flag(Id::LandlockWritable, 0, "write-allow", Kind::Paths, "PATH", ""),
+    flag(Id::Explain, 0, "explain", Kind::Switch, "print what would be done, and exit"),
+    flag(Id::Landlock, 0, "landlock", Kind::Switch, "let the child write nowhere but in:"),
+    flag(Id::Landlock, 0, "write-restrict", Kind::Switch, ""),
+    flag(Id::LandlockWritable, 0, "landlock-writable", Kind::Paths, "below PATH"),
+    flag(Id::LandlockWritable, 0, "write-allow", Kind::Paths, ""),
     flag(
         Id::WritePreset,
         0,
         "write-preset",
         Kind::Presets,
-        "NAME",
         "tmp (/tmp /var/tmp) or runtime (and /run)",
     ),
-    flag(
-        Id::LandlockProfile,
-        0,
-        "landlock-profile",
-        Kind::Paths,
-        "FILE",
-        "the paths in FILE, one a line",
-    ),
+    flag(Id::LandlockProfile, 0, "landlock-profile", Kind::Paths, "the paths in FILE, one a line"),
     flag(
         Id::LandlockWarnOnly,
         0,
         "landlock-warn-only",
         Kind::Switch,
-        "",
         "go on if the kernel cannot enforce it",
     ),
-    flag(Id::WriteWarnOnly, 0, "write-warn-only", Kind::Switch, "", ""),
-    flag(Id::LandlockNoDev, 0, "landlock-no-dev", Kind::Switch, "", "not even in /dev"),
-    flag(Id::LandlockNoDev, 0, "write-no-dev", Kind::Switch, "", ""),
-    flag(Id::ReadAllow, 0, "read-allow", Kind::Paths, "PATH", "read nothing but below PATH"),
-    flag(
-        Id::ExecAllow,
-        0,
-        "exec-allow",
-        Kind::Paths,
-        "PATH",
-        "run nothing but the command and PATH",
-    ),
-    flag(
-        Id::BindTcpAllow,
-        0,
-        "bind-tcp-allow",
-        Kind::Ports,
-        "PORT",
-        "listen on no TCP port but PORT",
-    ),
+    flag(Id::WriteWarnOnly, 0, "write-warn-only", Kind::Switch, ""),
+    flag(Id::LandlockNoDev, 0, "landlock-no-dev", Kind::Switch, "not even in /dev"),
+    flag(Id::LandlockNoDev, 0, "write-no-dev", Kind::Switch, ""),
+    flag(Id::ReadAllow, 0, "read-allow", Kind::Paths, "read nothing but below PATH"),
+    flag(Id::ExecAllow, 0, "exec-allow", Kind::Paths, "run nothing but the command and PATH"),
+    flag(Id::BindTcpAllow, 0, "bind-tcp-allow", Kind::Ports, "listen on no TCP port but PORT"),
     flag(
         Id::ConnectTcpAllow,
         0,
         "connect-tcp-allow",
         Kind::Ports,
-        "PORT",
         "connect to no TCP port but PORT",
     ),
     flag(
@@ -284,26 +202,17 @@ pub const FLAGS: &[Flag] = &[
         0,
         "device-ioctl-allow",
         Kind::Paths,
-        "PATH",
         "no ioctl on devices but below PATH",
     ),
-    flag(
-        Id::ScopeSignals,
-        0,
-        "scope-signals",
-        Kind::Switch,
-        "",
-        "signal none but its own descendants",
-    ),
+    flag(Id::ScopeSignals, 0, "scope-signals", Kind::Switch, "signal none but its own descendants"),
     flag(
         Id::ScopeAbstractUnix,
         0,
         "scope-abstract-unix",
         Kind::Switch,
-        "",
         "the same for abstract sockets",
     ),
-    flag(Id::License, b'l', "license", Kind::Switch, "", "print the licence"),
-    flag(Id::Help, b'h', "help", Kind::Switch, "", "print this"),
-    flag(Id::Version, b'V', "version", Kind::Switch, "", "print the version"),
+    flag(Id::License, b'l', "license", Kind::Switch, "print the licence"),
+    flag(Id::Help, b'h', "help", Kind::Switch, "print this"),
+    flag(Id::Version, b'V', "version", Kind::Switch, "print the version"),
 ];

@@ -6,70 +6,73 @@ use crate::sys::{self, Buffer, Descriptor};
 /// The longest interpreter's name with its NUL; the kernel takes no more of a script's first line.
 pub const LONGEST: usize = 256;
 
-/// Reads into the buffer from an offset on. What cannot be read stays as it is.
-pub type Read<'a> = &'a mut dyn FnMut(&mut [u8], u64);
+/// So many bytes of a file, zeros behind its end.
+pub type Part = [u8; LONGEST];
 
 /// Writes the interpreter that the file names, if it is a script or an executable that needs
 /// one, into `name`; whether there is one.
 #[must_use]
 pub fn of(fd: Descriptor, name: &mut Buffer<'_>) -> bool {
-    find(
-        &mut |buffer, offset| {
-            let _stays_zero = sys::pread(fd, buffer, offset);
-        },
-        name,
-    )
+    find(|part, offset| sys::pread(fd, part, offset), name)
 }
 
 /// The same for anything that can be read from.
 #[must_use]
-pub fn find(read: Read<'_>, name: &mut Buffer<'_>) -> bool {
-    const PT_INTERP: u64 = 3;
-    let mut head = [0; LONGEST];
-    read(&mut head, 0);
-    if let [b'#', b'!', line @ ..] = &head {
-        return named(line, name);
-    }
-    // elf(5), little-endian. The offset and size of each field differ between the 64-bit and the
-    // 32-bit form.
-    let [0x7f, b'E', b'L', b'F', class, 1, ..] = head else { return false };
-    let wide = class == 2;
-    let pick = |from: &[u8], wide_at, narrow_at, wide_size, narrow_size| {
-        if wide { field(from, wide_at, wide_size) } else { field(from, narrow_at, narrow_size) }
+#[inline]
+pub fn find(mut read_into: impl FnMut(&mut Part, u64), name: &mut Buffer<'_>) -> bool {
+    const PT_INTERP: u32 = 3;
+    let mut part = [0; LONGEST];
+    let mut read = |part: &mut Part, offset| {
+        *part = [0; LONGEST];
+        read_into(part, offset);
     };
-    let mut header_at = pick(&head, 32, 28, 8, 4);
-    let size = pick(&head, 54, 42, 2, 2);
-    for _ in 0..pick(&head, 56, 44, 2, 2) {
-        let mut header = [0; 56];
-        read(&mut header, header_at);
-        if field(&header, 0, 4) == PT_INTERP {
-            head = [0; LONGEST];
-            read(&mut head, pick(&header, 8, 4, 8, 4));
-            return named(&head, name);
+    read(&mut part, 0);
+    let magic = number(&part, 0) as u32;
+    if magic as u16 == u16::from_le_bytes(*b"#!") {
+        return named(&part[2..], name);
+    }
+    // elf(5), little-endian: where the program headers begin, and there where their content does.
+    // The 32-bit form has 32 bits for such places.
+    if magic != u32::from_le_bytes(*b"\x7fELF") || part[5] != 1 {
+        return false;
+    }
+    let wide = part[4] == 2;
+    let place = |part: &Part, wide_at, narrow_at| {
+        if wide { number(part, wide_at) } else { number(part, narrow_at) & u64::from(u32::MAX) }
+    };
+    let mut header_at = place(&part, 32, 28);
+    // Their size and their count, 16 bits each.
+    let sizes = number(&part, if wide { 54 } else { 42 });
+    let mut left = sizes >> 16 & 0xffff;
+    while left != 0 {
+        read(&mut part, header_at);
+        if number(&part, 0) as u32 == PT_INTERP {
+            let name_at = place(&part, 8, 4);
+            read(&mut part, name_at);
+            return named(&part, name);
         }
-        header_at = header_at.wrapping_add(size);
+        header_at = header_at.wrapping_add(sizes & 0xffff);
+        left -= 1;
     }
     false
 }
 
-fn field(bytes: &[u8], offset: usize, size: usize) -> u64 {
-    let bytes = bytes.get(offset..offset + size).unwrap_or_default();
-    bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
+fn number(part: &Part, at: usize) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&part[at..at + 8]);
+    u64::from_le_bytes(bytes)
 }
 
 /// The first word, if it is a full path that ends in time.
 #[inline(never)]
 fn named(line: &[u8], name: &mut Buffer<'_>) -> bool {
-    name.clear();
+    name.shorten(0);
     for byte in line {
-        let blank = matches!(byte, b' ' | b'\t');
-        if blank && name.bytes().is_empty() {
-            continue;
-        }
-        if blank || matches!(byte, b'\r' | b'\n' | 0) {
+        if *byte > b' ' {
+            name.push(*byte);
+        } else if name.length() > 0 || !matches!(byte, b' ' | b'\t') {
             return name.text().first() == b'/';
         }
-        name.push(*byte);
     }
     false
 }
@@ -79,15 +82,15 @@ mod tests {
     use super::find;
 
     fn of(file: &[u8]) -> Option<std::string::String> {
-        let mut memory = [0; super::LONGEST];
-        let mut name = super::Buffer::over(&mut memory);
-        let mut read = |buffer: &mut [u8], offset: u64| {
+        let mut room = crate::sys::room::<{ super::LONGEST }>();
+        let mut name = super::Buffer::over(&mut room);
+        let read = |buffer: &mut super::Part, offset: u64| {
             let rest =
                 file.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
             let length = rest.len().min(buffer.len());
             buffer[..length].copy_from_slice(&rest[..length]);
         };
-        let found = find(&mut read, &mut name);
+        let found = find(read, &mut name);
         found.then(|| std::str::from_utf8(name.bytes()).unwrap().into())
     }
 

@@ -3,76 +3,46 @@
 
 use core::ffi::CStr;
 
-use crate::child::Command;
-use crate::exec::{each_in_path, with_path};
-use crate::flags::Id;
+use crate::Tino;
+use crate::flags::{Id, Kind};
 use crate::interpreter;
-use crate::log::{Level, Log};
-use crate::options::Options;
+use crate::log::Level;
+use crate::options::{HIGHEST_PORT, PRESETS};
+use crate::packed::Known;
 use crate::rules::{self, Rights};
-use crate::sys::{self, Buffer, Descriptor, Errno, Ruleset, Text, errno};
-use crate::value::Value;
-use crate::words::{Words, variables};
+use crate::sys::{self, Buffer, Errno, Ruleset, Text, Word, errno};
+use crate::texts::Message;
 
-/// Something could not be had that was asked for, and that has been said.
-pub struct Refused;
-
-/// The ruleset that the options ask for, `None` if they ask for none.
-pub fn prepare(
-    options: &Options,
-    command: &Command,
-    words: Words<'_>,
-) -> Result<Option<Descriptor>, Refused> {
-    let handled = rules::wanted(options);
-    if handled == 0 {
-        return Ok(None);
+impl Tino {
+    /// Makes the ruleset that the options ask for, if they ask for one. False when something could
+    /// not be had that was asked for, and that has been said.
+    pub fn prepare_restrictions(&mut self) -> bool {
+        self.rights = rules::wanted(self.on);
+        if self.rights == 0 {
+            return true;
+        }
+        if let Err(error) = self.create_ruleset() {
+            self.lack(Message::NO_LANDLOCK, Text::NONE, error.number());
+        } else if self.ruleset != sys::NONE {
+            self.add_rules();
+        }
+        !self.lacking || self.lenient()
     }
-    let lenient = options.on(Id::LandlockWarnOnly) || options.on(Id::WriteWarnOnly);
-    let log = words.log;
-    let mut sandbox = Sandbox { log, command, lenient, handled, ruleset: -1, lacking: false };
-    if let Err(error) = sandbox.create() {
-        sandbox.lack(
-            c"no Landlock in this kernel, or forbidden by seccomp: %e",
-            Value::NONE,
-            error,
-        );
-    } else if sandbox.ruleset >= 0 {
-        sandbox.add_rules(options, words);
-    }
-    if sandbox.lacking && !lenient {
-        return Err(Refused);
-    }
-    Ok((sandbox.ruleset >= 0).then_some(sandbox.ruleset))
-}
 
-struct Sandbox<'a> {
-    log: &'a Log,
-    command: &'a Command,
-    lenient: bool,
-    /// Whether anything that was asked for is not to be had.
-    lacking: bool,
-    /// The rights taken away.
-    handled: Rights,
-    /// -1 where nothing is left to enforce.
-    ruleset: Descriptor,
-}
+    fn lenient(&self) -> bool {
+        self.on & (Id::LandlockWarnOnly.bit() | Id::WriteWarnOnly.bit()) != 0
+    }
 
-impl Sandbox<'_> {
-    fn create(&mut self) -> Result<(), Errno> {
+    fn create_ruleset(&mut self) -> Result<(), Errno> {
         let abi = sys::landlock_abi()?;
-        self.handled = rules::enforceable(self.handled, abi, &mut |name| {
-            let name = Value::all(Text::of(name));
-            self.lack(
-                c"the kernel's Landlock (ABI %d) lacks %s",
-                name,
-                Errno::new(abi.cast_signed()),
-            );
+        self.rights = rules::enforceable(self.rights, abi, |message| {
+            self.lack(message, Text::NONE, abi.cast_signed());
         });
-        if self.handled != 0 {
+        if self.rights != 0 {
             self.ruleset = sys::landlock_create_ruleset(&Ruleset {
-                filesystem: u64::from(self.handled & rules::FILESYSTEM),
-                network: u64::from(self.handled >> rules::NETWORK & 3),
-                scope: u64::from(self.handled >> rules::SCOPE),
+                filesystem: u64::from(self.rights & rules::FILESYSTEM),
+                network: u64::from(self.rights >> rules::NETWORK & 3),
+                scope: u64::from(self.rights >> rules::SCOPE),
             })?;
         }
         Ok(())
@@ -80,60 +50,51 @@ impl Sandbox<'_> {
 
     /// Says what is lacking.
     #[inline(never)]
-    fn lack(&mut self, format: &'static CStr, text: Value<'_>, error: Errno) {
+    fn lack(&mut self, message: Message, text: Text<'_>, number: i32) {
         self.lacking = true;
-        let level = if self.lenient { Level::Warn } else { Level::Fatal };
-        self.log.say(level, format, text, error.number());
+        let level = if self.lenient() { Level::Warn } else { Level::Fatal };
+        self.log.say(level, message, text, number);
     }
 
-    fn add_rules(&mut self, options: &Options, words: Words<'_>) {
-        if !options.on(Id::LandlockNoDev) {
+    fn add_rules(&mut self) {
+        if !self.on(Id::LandlockNoDev) {
             self.allow_if_there(c"/dev", rules::WRITE_FILE);
         }
-        if let Some(program) = self.command.words.get(0) {
-            self.allow_program(Value::all(program), rules::RUNNABLE);
+        if let Some(program) = self.command.get(0) {
+            self.allow_program(*program, rules::RUNNABLE);
         }
         // The lists, where they were written: on the command line, else in the variables.
-        let environment = self.command.environment;
-        let add = |sandbox: &mut Self, id, value: Option<Value<'static>>| {
-            if let Some(value) = value {
-                sandbox.add(id, value);
-            }
-            true
-        };
-        let _said_before = words.options(&mut |option, value| add(self, option.id(), value));
-        let visit = &mut |option: crate::packed::Known, value| {
-            options.overruled(option.id()) || add(self, option.id(), value)
-        };
-        variables(environment, visit, &mut |_| {});
+        let _said_before = self.each_word(Tino::add_rule_for);
+        self.each_variable(Tino::add_rule_for);
     }
 
-    fn add(&mut self, id: Id, value: Value<'static>) {
-        match id {
-            Id::LandlockWritable => self.allow(value, rules::WRITABLE),
-            Id::ReadAllow => self.allow(value, rules::READABLE),
-            Id::DeviceIoctlAllow => self.allow(value, rules::CONTROLLABLE),
-            Id::ExecAllow => self.allow_program(value, rules::EXECUTABLE),
-            Id::BindTcpAllow => self.allow_port(value, rules::BIND_TCP),
-            Id::ConnectTcpAllow => self.allow_port(value, rules::CONNECT_TCP),
-            Id::LandlockProfile => self.allow_profile(value),
-            Id::WritePreset => {
-                self.allow_if_there(c"/tmp", rules::WRITABLE);
-                self.allow_if_there(c"/var/tmp", rules::WRITABLE);
-                if value.first().eq_ignore_ascii_case(&b'r') {
-                    self.allow_if_there(c"/run", rules::WRITABLE);
+    fn add_rule_for(&mut self, option: &Known, value: Text<'_>) -> bool {
+        let rights = rules::given(option.id);
+        match option.kind {
+            Kind::Ports => self.allow_port(value, rights),
+            Kind::Presets => {
+                self.allow_if_there(c"/tmp", rights);
+                self.allow_if_there(c"/var/tmp", rights);
+                if value.position(PRESETS) == Some(1) {
+                    self.allow_if_there(c"/run", rights);
                 }
             }
+            // An empty one was refused before.
+            Kind::Paths if value.first() != 0 => match option.id {
+                Id::ExecAllow => self.allow_program(value, rights),
+                Id::LandlockProfile => self.allow_profile(value, rights),
+                _ => self.allow(value, rights, true),
+            },
             _ => {}
         }
+        true
     }
 
-    #[inline(never)]
-    fn allow_port(&mut self, port: Value<'_>, right: Rights) {
-        let rights = (self.handled & right) >> rules::NETWORK;
-        let number = port.number(u32::MAX).unwrap_or_default();
+    fn allow_port(&mut self, port: Text<'_>, right: Rights) {
+        let Some(number) = port.number(HIGHEST_PORT) else { return };
+        let rights = (self.rights & right) >> rules::NETWORK;
         let result = self.add_rule(sys::RULE_NET_PORT, rights, number);
-        self.check(result, port);
+        self.check_allowed(result, port);
     }
 
     #[inline(never)]
@@ -144,41 +105,35 @@ impl Sandbox<'_> {
         sys::landlock_add_rule(self.ruleset, kind, u64::from(rights), u64::from(object))
     }
 
-    fn check(&mut self, result: Result<(), Errno>, text: Value<'_>) {
+    #[inline(never)]
+    fn check_allowed(&mut self, result: Result<(), Errno>, text: Text<'_>) {
         if let Err(error) = result {
-            self.lack(c"cannot allow %s: %e", text, error);
+            self.lack(Message::CANNOT_ALLOW, text, error.number());
         }
     }
 
     #[inline(never)]
-    fn allow(&mut self, path: Value<'_>, rights: Rights) {
-        let result = self.try_allow(path, rights);
-        self.check(result, path);
+    fn allow(&mut self, path: Text<'_>, rights: Rights, must_exist: bool) {
+        let result = self.allow_path(path, rights);
+        if must_exist || result != Err(errno::ENOENT) {
+            self.check_allowed(result, path);
+        }
     }
 
     #[inline(never)]
     fn allow_if_there(&mut self, path: &'static CStr, rights: Rights) {
-        let path = Value::all(Text::of(path));
-        let result = self.try_allow(path, rights);
-        if result != Err(errno::ENOENT) {
-            self.check(result, path);
-        }
-    }
-
-    #[inline(never)]
-    fn try_allow(&self, path: Value<'_>, rights: Rights) -> Result<(), Errno> {
-        with_path(path, &mut |path| self.allow_path(path, rights))
+        self.allow(Text::of(path), rights, false);
     }
 
     #[inline(never)]
     fn allow_path(&self, path: Text<'_>, rights: Rights) -> Result<(), Errno> {
         let fd = sys::open(path, sys::OPEN_PATH)?;
-        let rights = rights & self.handled & rules::FILESYSTEM;
-        let mut result = self.add_rule(sys::RULE_PATH_BENEATH, rights, fd as u32);
+        let rights = rights & self.rights & rules::FILESYSTEM;
+        let mut result = self.add_rule(sys::RULE_PATH_BENEATH, rights, fd);
         if result == Err(errno::EINVAL) {
             // A rule on a file may have no right that is about folders.
             let rights = rights & rules::FILE_RIGHTS;
-            result = self.add_rule(sys::RULE_PATH_BENEATH, rights, fd as u32);
+            result = self.add_rule(sys::RULE_PATH_BENEATH, rights, fd);
         }
         sys::close(fd);
         result
@@ -186,12 +141,10 @@ impl Sandbox<'_> {
 
     /// Allows a program, and the interpreters and loaders without which it cannot be executed.
     #[inline(never)]
-    fn allow_program(&mut self, name: Value<'_>, rights: Rights) {
-        if self.handled & rights != 0 {
-            let environment = self.command.environment;
-            let result =
-                each_in_path(environment, name, &mut |path| self.allow_chain(path, rights));
-            self.check(result, name);
+    fn allow_program(&mut self, name: Text<'_>, rights: Rights) {
+        if self.rights & rights != 0 {
+            let result = self.each_in_path(name, Tino::allow_chain, rights);
+            self.check_allowed(result, name);
         }
     }
 
@@ -199,13 +152,15 @@ impl Sandbox<'_> {
         // The kernel follows no more than five interpreters of interpreters (ELOOP).
         const LONGEST_CHAIN: u32 = 6;
         self.allow_path(path, rights)?;
-        let mut memory = [0; interpreter::LONGEST];
-        let mut name = Buffer::over(&mut memory);
+        let mut room = sys::room::<{ interpreter::LONGEST }>();
+        let mut name = Buffer::over(&mut room);
         let mut fd = sys::open(path, sys::OPEN_READ);
-        for _ in 0..LONGEST_CHAIN {
-            // A program that may be executed but not read has an interpreter that is not seen: it
-            // must be named by an option of its own.
-            let Ok(file) = fd else { break };
+        let mut links = 0;
+        // A program that may be executed but not read has an interpreter that is not seen: it
+        // must be named by an option of its own.
+        while let Ok(file) = fd
+            && links < LONGEST_CHAIN
+        {
             let found = interpreter::of(file, &mut name);
             sys::close(file);
             if !found {
@@ -213,30 +168,43 @@ impl Sandbox<'_> {
             }
             self.allow_path(name.text(), rules::RUNNABLE)?;
             fd = sys::open(name.text(), sys::OPEN_READ);
+            links += 1;
         }
         Ok(())
     }
 
     /// A writable path a line; blank lines and those that begin with `#` say nothing.
-    #[inline(never)]
-    fn allow_profile(&mut self, file: Value<'_>) {
-        const LARGEST: usize = 1 << 20;
-        let mut next = None;
-        let result = with_path(file, &mut |path| {
-            let text = sys::read_lines(path, LARGEST)?;
-            next = Some(Value { text, end: b'\n' });
-            Ok(())
-        });
-        self.check(result, file);
-        while let Some(line) = next {
-            let mut path = line;
-            while matches!(path.first(), b' ' | b'\t') {
-                path = path.rest();
-            }
-            if !matches!(path.first(), b'#' | 0) {
-                self.allow(path, rules::WRITABLE);
-            }
-            next = line.next_part();
+    fn allow_profile(&mut self, file: Text<'_>, rights: Rights) {
+        match read_profile(file) {
+            Ok(text) => self.allow_lines(text, rights),
+            Err(error) => self.check_allowed(Err(error), file),
         }
     }
+
+    fn allow_lines(&mut self, text: Word, rights: Rights) {
+        let mut next = Some(text);
+        while let Some(mut line) = next {
+            next = line.cut(b'\n');
+            line.trim_end();
+            while matches!(line.first(), b' ' | b'\t') {
+                line = line.rest();
+            }
+            if !matches!(line.first(), b'#' | 0) {
+                self.allow(*line, rights, true);
+            }
+        }
+    }
+}
+
+fn read_profile(path: Text<'_>) -> Result<Word, Errno> {
+    const LARGEST: usize = 1 << 20;
+    let mut text = Buffer::over(sys::pages::<LARGEST>().ok_or(errno::ENOMEM)?);
+    let fd = sys::open(path, sys::OPEN_READ)?;
+    let mut result = Ok(1);
+    while let Ok(1..) = result {
+        result = sys::read(fd, &mut text);
+    }
+    sys::close(fd);
+    result?;
+    if text.is_full() { Err(errno::EFBIG) } else { Ok(text.into_word()) }
 }

@@ -1,10 +1,9 @@
 //! What `tino` says: one line, one write, in the voice of the program it stands in for.
 
-use core::ffi::CStr;
-
+use crate::packed::{write, write_plain};
 use crate::personality::Personality;
-use crate::sys::{self, Buffer, Text};
-use crate::value::Value;
+use crate::sys::{self, Buffer, Descriptor, Errno, Text};
+use crate::texts::Message;
 
 /// How important a line is; shown when the verbosity is at least its number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,146 +24,112 @@ pub enum Level {
 /// Where lines go and how they begin.
 #[derive(Clone, Copy)]
 pub struct Log {
+    /// Shown in each line.
+    pub pid: i32,
     /// In whose voice.
     pub personality: Personality,
     /// The least important level shown.
     pub verbosity: u8,
-    /// Shown in each line.
-    pub pid: i32,
-}
-
-impl Log {
-    /// Writes a line, if `level` is shown. In `format`, `%s` stands for `text`, `%d` for `number`
-    /// and `%e` for what the error with that number means, as strerror(3) has it.
-    #[inline(never)]
-    pub fn say(&self, level: Level, format: &'static CStr, text: Value<'_>, number: i32) {
-        if level as u8 <= self.verbosity {
-            let mut memory = [0; LONGEST];
-            let mut line = Buffer::over(&mut memory);
-            self.begin(&mut line, level);
-            write(&mut line, format, text, number);
-            line.end_line();
-            let to_stdout = level > Level::Warn && self.personality == Personality::Tini;
-            sys::write(if to_stdout { 1 } else { 2 }, line.bytes());
-        }
-    }
-
-    /// The same for a line without a text.
-    #[inline(never)]
-    pub fn note(&self, level: Level, format: &'static CStr, number: i32) {
-        self.say(level, format, Value::NONE, number);
-    }
-
-    fn begin(&self, line: &mut Buffer<'_>, level: Level) {
-        const NAMES: &CStr = c"FATAL;WARN ;INFO ;DEBUG;TRACE";
-        let mut name = Value { text: Text::of(NAMES), end: b';' };
-        for _ in 0..level as u8 {
-            name = name.next_part().unwrap_or(name);
-        }
-        let format = match self.personality {
-            Personality::DumbInit => c"[dumb-init] ",
-            Personality::Catatonit if level == Level::Fatal => c"ERROR (catatonit:%d): ",
-            Personality::Catatonit => c"%s (catatonit:%d): ",
-            Personality::Tini => c"[%s tini (%d)] ",
-            Personality::Tino | Personality::Pause => c"[%s tino (%d)] ",
-        };
-        write(line, format, name, self.pid);
-    }
 }
 
 /// The longest line with its end. What does not fit is cut off.
 pub const LONGEST: usize = 512;
 
-/// Appends `format` to a line as [`Log::say`] has it.
-#[inline(never)]
-pub fn write(line: &mut Buffer<'_>, format: &'static CStr, text: Value<'_>, number: i32) {
-    let mut format = Text::of(format);
-    while let Some(byte) = format.next() {
-        if byte != b'%' {
-            line.push(byte);
-            continue;
+impl Log {
+    /// Writes a line, if `level` is shown. See [`crate::texts`] for `text` and `number`.
+    #[inline(never)]
+    pub fn say(&self, level: Level, message: Message, text: Text<'_>, number: i32) {
+        if level as u8 > self.verbosity {
+            return;
         }
-        match format.next() {
-            Some(b's') => {
-                line.append(text.text, text.end);
-            }
-            Some(b'd') => line.number(number),
-            _ => match describe(number) {
-                Some(text) => {
-                    line.append(text.text, text.end);
-                }
-                None => write(line, c"errno %d", text, number),
-            },
+        let mut room = sys::room::<LONGEST>();
+        let mut line = Buffer::over(&mut room);
+        self.begin(&mut line, level);
+        write(&mut line, message, text, number);
+        let to_stdout = level > Level::Warn && self.personality == Personality::Tini;
+        end(&mut line, if to_stdout { 1 } else { 2 });
+    }
+
+    fn begin(&self, line: &mut Buffer<'_>, level: Level) {
+        let mut room = sys::room::<8>();
+        let mut name = Buffer::over(&mut room);
+        let is_error = level == Level::Fatal && self.personality == Personality::Catatonit;
+        let message = if is_error { Message::ERROR } else { Message::LEVELS.plus(level as u8) };
+        write_plain(&mut name, message);
+        let prefix = Message::PREFIXES.plus(self.personality as u8);
+        write(line, prefix, name.text(), self.pid);
+    }
+
+    /// The same for a line without a text.
+    #[inline(never)]
+    pub fn note(&self, level: Level, message: Message, number: i32) {
+        self.say(level, message, Text::NONE, number);
+    }
+
+    /// Says what failed, if something did; whether all is well.
+    #[inline(never)]
+    pub fn check(&self, level: Level, message: Message, result: Result<(), Errno>) -> bool {
+        if let Err(error) = result {
+            self.note(level, message, error.number());
         }
+        result.is_ok()
     }
 }
 
-/// Prints a line on standard output.
+/// Prints a line.
 #[inline(never)]
-pub fn print(format: &'static CStr, text: Value<'_>, number: i32) {
-    let mut memory = [0; LONGEST];
-    let mut line = Buffer::over(&mut memory);
-    write(&mut line, format, text, number);
-    line.end_line();
-    sys::write(1, line.bytes());
+pub fn print(fd: Descriptor, message: Message, text: Text<'_>, number: i32) {
+    let mut room = sys::room::<LONGEST>();
+    let mut line = Buffer::over(&mut room);
+    write(&mut line, message, text, number);
+    end(&mut line, fd);
 }
 
-/// Error numbers (as one byte) and their texts, for those that a user may meet.
-const ERRORS: &CStr = c"\x01Operation not permitted;\
-\x02No such file or directory;\
-\x05Input/output error;\
-\x07Argument list too long;\
-\x08Exec format error;\
-\x09Bad file descriptor;\
-\x0bResource temporarily unavailable;\
-\x0cCannot allocate memory;\
-\x0dPermission denied;\
-\x14Not a directory;\
-\x15Is a directory;\
-\x16Invalid argument;\
-\x17Too many open files in system;\
-\x18Too many open files;\
-\x1aText file busy;\
-\x24File name too long;\
-\x26Function not implemented;\
-\x28Too many levels of symbolic links;\
-\x5fOperation not supported";
+/// Prints a line that has no `%`.
+#[inline(never)]
+pub fn print_plain(fd: Descriptor, message: Message) {
+    print(fd, message, Text::NONE, 0);
+}
 
-fn describe(number: i32) -> Option<Value<'static>> {
-    let mut known = Value { text: Text::of(ERRORS), end: b';' };
-    while i32::from(known.first()) != number {
-        known = known.next_part()?;
-    }
-    Some(known.rest())
+/// Ends a line, in the place of its last byte if there is no room, and writes it.
+#[inline(never)]
+pub fn end(line: &mut Buffer<'_>, fd: Descriptor) {
+    line.shorten(LONGEST - 2);
+    line.push(b'\n');
+    sys::write(fd, line);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Buffer, Text, Value, write};
+    use super::{Buffer, Message, Text, write};
+    use crate::sys::room;
+    use crate::texts::ERRNOS;
 
-    #[test]
-    fn errors_have_the_names_of_strerror() {
-        for number in [1, 2, 5, 7, 8, 9, 11, 12, 13, 20, 21, 22, 23, 24, 26, 36, 38, 40, 95] {
-            let expected = std::io::Error::from_raw_os_error(number).to_string();
-            let mut memory = [0; 64];
-            let mut line = Buffer::over(&mut memory);
-            write(&mut line, c"%e", Value::NONE, number);
-            let text = std::str::from_utf8(line.bytes()).unwrap();
-            assert_eq!(Some(text), expected.split(" (os error").next(), "{number}");
-        }
+    fn written(message: Message, text: Text<'_>, number: i32) -> std::string::String {
+        let mut room = room::<600>();
+        let mut line = Buffer::over(&mut room);
+        write(&mut line, message, text, number);
+        std::string::String::from_utf8(line.bytes().to_vec()).unwrap()
     }
 
     #[test]
-    fn formats_and_a_line_too_long() {
-        let mut memory = [0; 40];
-        let mut line = Buffer::over(&mut memory);
-        let word = Value { text: Text::of(c"word,other"), end: b',' };
-        write(&mut line, c"%s: %d and %e", word, 133);
-        assert_eq!(line.bytes(), b"word: 133 and errno 133");
-        for _ in 0..100 {
-            write(&mut line, c"%d", word, 1_234_567_890);
+    fn errors_have_the_names_of_strerror() {
+        for number in ERRNOS.map(i32::from) {
+            let expected = std::io::Error::from_raw_os_error(number).to_string();
+            let expected = expected.split(" (os error").next().unwrap();
+            let text = written(Message::SETSID, Text::NONE, number);
+            assert_eq!(text, std::format!("setsid: {expected}"));
         }
-        line.end_line();
-        assert_eq!(line.bytes(), b"word: 133 and errno 133123456789012345\n");
+        assert_eq!(written(Message::SETSID, Text::NONE, 133), "setsid: errno 133");
+    }
+
+    #[test]
+    fn every_text_is_packed_and_unpacked() {
+        for (index, text) in crate::texts::all().enumerate() {
+            let expected = text.replace("%s", "<word>").replace("%d", "65").replace("%c", "A");
+            let expected = expected.replace("%e", "errno 65");
+            let message = Message(u8::try_from(index).unwrap());
+            assert_eq!(written(message, Text::of(c"<word>"), 65), expected);
+        }
     }
 }

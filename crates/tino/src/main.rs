@@ -8,7 +8,9 @@
 use core::arch::{asm, naked_asm};
 use core::ffi::c_char;
 
-use tino::sys::{self, Texts};
+use tino::log::print_plain;
+use tino::sys::{self, Image, Texts};
+use tino::texts::Message;
 
 /// Where the kernel starts the program: the argument count, the arguments and the environment
 /// are on the stack (the x86-64 psABI, 3.4.1).
@@ -23,10 +25,19 @@ unsafe extern "C" fn enter(stack: *mut usize) -> ! {
     // environment, null. Nothing else in this program knows of these arrays.
     let (arguments, environment) = unsafe {
         let count = *stack;
-        let arguments = stack.add(1).cast::<*const c_char>();
+        let arguments = stack.add(1).cast::<*mut c_char>();
         (Texts::new(arguments), Texts::new(arguments.add(count + 1)))
     };
-    sys::exit(tino::run(arguments, environment))
+    // SAFETY: `tino.ld` defines both, at the beginning of pages of the one read-only segment.
+    let start_up = unsafe { Image::new(&raw const START_UP, &raw const END) };
+    sys::exit(tino::run(arguments, environment, start_up))
+}
+
+unsafe extern "C" {
+    /// Where the part of the program begins that is not used while it sleeps and wakes.
+    static START_UP: u8;
+    /// Where the program ends.
+    static END: u8;
 }
 
 /// # Safety
@@ -120,6 +131,10 @@ unsafe extern "C" fn strlen(text: *const u8) -> usize {
 /// A panic is a bug of ours: the number tells it from any program's exit.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    sys::write(2, b"tino: internal error\n");
+    print_plain(2, Message::INTERNAL_ERROR);
     sys::exit(255)
 }
+
+/// Named by the parts of `core` that are linked without optimization; nothing unwinds.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}

@@ -1,206 +1,197 @@
-//! [`FLAGS`] rendered at compile time into plain bytes: what the parser and the help read.
+//! The texts and the table of options as the program has them: packed.
+//!
+//! `build.rs` packs the texts at compile time by byte pair encoding: a byte from 128 on stands for
+//! two others, each of which may stand for two others again. That takes a quarter off the
+//! program's constants.
 
 use core::ffi::CStr;
 
-use crate::flags::{FLAGS, Flag, Id, Kind};
-use crate::log::{LONGEST, print, write};
+use crate::flags::{FLAGS, Id, Kind};
+use crate::log::{LONGEST, end, print_plain};
 use crate::sys::{self, Buffer, Text};
-use crate::value::Value;
+use crate::texts::{ERRNOS, Message};
 
-/// Added to the numbers of a record, so that no byte of it is a NUL.
-const ABOVE_NUL: u8 = 1;
+include!(concat!(env!("OUT_DIR"), "/packed.rs"));
 
-const TABLE: [u8; table_length()] = table();
+// Control characters stand for what is inserted, and one ends a text; `build.rs` writes them.
+const TEXT: u8 = control(b's');
+const NUMBER: u8 = control(b'd');
+const CHARACTER: u8 = control(b'c');
+const ERROR: u8 = control(b'e');
+const END: u8 = control(b'Z');
 
-/// The records, one after the other: id, kind, letter (or a space), word, `;`, name of the value,
-/// `;`, help, `;`.
-const TABLE_TEXT: &CStr = match CStr::from_bytes_with_nul(&TABLE) {
-    Ok(text) => text,
-    Err(_) => panic!("a NUL in the table of options"),
-};
+const fn control(letter: u8) -> u8 {
+    letter & 0x1f
+}
 
-const fn table_length() -> usize {
-    let mut length = 1;
+/// An option as the program knows it.
+#[derive(Clone, Copy)]
+pub struct Known {
+    /// What it does.
+    pub id: Id,
+    /// The shape of its value.
+    pub kind: Kind,
+    /// Its letter, or 0.
+    pub short: u8,
+    /// Its word.
+    pub long: Message,
+}
+
+impl Known {
+    const NONE: Known = Known { id: Id::Help, kind: Kind::Switch, short: 0, long: Message(0) };
+
+    /// The option with this number.
+    #[must_use]
+    pub const fn of(id: Id) -> &'static Known {
+        let mut index = 0;
+        while KNOWN[index].id as u8 != id as u8 {
+            index += 1;
+        }
+        &KNOWN[index]
+    }
+}
+
+/// The options, in the order of [`FLAGS`].
+pub static KNOWN: [Known; FLAGS.len()] = {
+    let mut known = [Known::NONE; FLAGS.len()];
     let mut index = 0;
     while index < FLAGS.len() {
         let flag = &FLAGS[index];
-        length += 3 + flag.long.len() + flag.value.len() + flag.help.len() + 3;
+        let long = Message(index as u8);
+        known[index] = Known { id: flag.id, kind: flag.kind, short: flag.short, long };
         index += 1;
     }
-    length
+    known
+};
+
+/// Appends a text to a line. See [`crate::texts`] for what `text` and `number` are for.
+#[inline(never)]
+pub fn write(line: &mut Buffer<'_>, message: Message, text: Text<'_>, number: i32) {
+    let mut packed = find(message);
+    while packed.first() != END {
+        write_byte(line, packed.first(), text, number);
+        packed = packed.rest();
+    }
 }
 
-const fn table() -> [u8; table_length()] {
-    let mut out = [0; table_length()];
-    let mut at = 0;
+/// Appends a text that has no `%`.
+#[inline(never)]
+pub fn write_plain(line: &mut Buffer<'_>, message: Message) {
+    write(line, message, Text::NONE, 0);
+}
+
+/// Where a packed text begins.
+#[inline(never)]
+fn find(message: Message) -> Text<'static> {
+    let mut packed = Text::of(PACKED);
+    let mut left = message.0;
+    while left != 0 {
+        left -= u8::from(packed.first() == END);
+        packed = packed.rest();
+    }
+    packed
+}
+
+/// Whether there is nothing in a text.
+#[must_use]
+pub fn is_empty(message: Message) -> bool {
+    find(message).first() == END
+}
+
+fn write_byte(line: &mut Buffer<'_>, byte: u8, text: Text<'_>, number: i32) {
+    if let 128.. = byte {
+        let [first, second] = PAIRS[usize::from(byte - 128)];
+        write_byte(line, first, text, number);
+        return write_byte(line, second, text, number);
+    }
+    match byte {
+        TEXT => line.append(text, 0),
+        NUMBER => line.number(number.cast_unsigned()),
+        CHARACTER => line.push(number as u8),
+        ERROR => write(line, describe(number), text, number),
+        _ => line.push(byte),
+    }
+}
+
+/// The text for an error number.
+fn describe(number: i32) -> Message {
     let mut index = 0;
-    while index < FLAGS.len() {
-        at = record(&mut out, at, &FLAGS[index]);
+    for errno in &ERRNOS {
+        if i32::from(*errno) == number {
+            break;
+        }
         index += 1;
     }
-    out
-}
-
-const fn record<const N: usize>(out: &mut [u8; N], start: usize, flag: &Flag) -> usize {
-    out[start] = flag.id as u8 + ABOVE_NUL;
-    out[start + 1] = flag.kind as u8 + ABOVE_NUL;
-    out[start + 2] = if flag.short == 0 { b' ' } else { flag.short };
-    let at = field(out, start + 3, flag.long.as_bytes());
-    let at = field(out, at, flag.value.as_bytes());
-    field(out, at, flag.help.as_bytes())
-}
-
-const fn field<const N: usize>(out: &mut [u8; N], start: usize, text: &[u8]) -> usize {
-    let mut index = 0;
-    while index < text.len() {
-        assert!(text[index] != b';', "the separator of the table");
-        out[start + index] = text[index];
-        index += 1;
-    }
-    out[start + index] = b';';
-    start + index + 1
-}
-
-/// An option as the program knows it: a place in the table.
-#[derive(Clone, Copy)]
-pub struct Known(Text<'static>);
-
-impl Known {
-    /// The first option.
-    #[must_use]
-    pub const fn first() -> Known {
-        Known(Text::of(TABLE_TEXT))
-    }
-
-    /// The option after this one.
-    #[must_use]
-    pub fn next(self) -> Option<Known> {
-        let after = self.help().next_part().map_or(self.0, |part| part.text);
-        (after.first() != 0).then_some(Known(after))
-    }
-
-    /// What it does.
-    #[must_use]
-    #[inline(never)]
-    pub fn id(self) -> Id {
-        let number = usize::from(self.0.first() - ABOVE_NUL);
-        Id::ALL.get(number).copied().unwrap_or(Id::Help)
-    }
-
-    /// The shape of its value.
-    #[must_use]
-    #[inline(never)]
-    pub fn kind(self) -> Kind {
-        let number = usize::from(self.0.rest().first() - ABOVE_NUL);
-        Kind::ALL.get(number).copied().unwrap_or(Kind::Switch)
-    }
-
-    /// Its letter, or a space.
-    #[must_use]
-    #[inline(never)]
-    pub const fn short(self) -> u8 {
-        self.0.rest().rest().first()
-    }
-
-    /// Its word.
-    #[must_use]
-    pub const fn long(self) -> Value<'static> {
-        Value { text: self.0.rest().rest().rest(), end: b';' }
-    }
-
-    fn value(self) -> Value<'static> {
-        self.long().next_part().unwrap_or(self.long())
-    }
-
-    fn help(self) -> Value<'static> {
-        self.value().next_part().unwrap_or(self.long())
-    }
+    Message::ERRORS.plus(index)
 }
 
 /// Prints the help text.
-#[inline(never)]
 pub fn print_help() {
-    print(c"Usage: tino [OPTIONS] [--] PROGRAM [ARGS]\n", Value::NONE, 0);
-    let mut next = Some(Known::first());
-    while let Some(option) = next {
-        if !option.help().is_empty() {
-            let mut memory = [0; LONGEST];
-            let mut line = Buffer::over(&mut memory);
-            help_line(&mut line, option);
-            line.end_line();
-            sys::write(1, line.bytes());
+    print_plain(1, Message::HELP_HEAD);
+    let mut help = Message::HELPS;
+    for option in &KNOWN {
+        if !is_empty(help) {
+            let mut room = sys::room::<LONGEST>();
+            let mut line = Buffer::over(&mut room);
+            write_help(&mut line, option, help);
+            end(&mut line, 1);
         }
-        next = option.next();
+        help = help.plus(1);
     }
-    print(c"\nEach is a variable, too, such as TINO_GRACE_MS.", Value::NONE, 0);
+    print_plain(1, Message::HELP_END);
 }
 
 /// `  -p, --parent-death-signal SIG  get SIG when the parent dies`.
-fn help_line(line: &mut Buffer<'_>, option: Known) {
+fn write_help(line: &mut Buffer<'_>, option: &Known, help: Message) {
     /// The column in which the explanations begin.
     const COLUMN: usize = 33;
-    if option.short() == b' ' {
-        write(line, c"      --%s", option.long(), 0);
-    } else {
-        write(line, c"  -", Value::NONE, 0);
-        line.push(option.short());
-        write(line, c", --%s", option.long(), 0);
-    }
-    write(line, c" %s", option.value(), 0);
-    while line.bytes().len() < COLUMN {
+    let begin = if option.short == 0 { Message::NO_LETTER } else { Message::LETTER };
+    write(line, begin, Text::NONE, i32::from(option.short));
+    write_plain(line, option.long);
+    line.push(b' ');
+    write_plain(line, Message::VALUES.plus(option.kind as u8));
+    while line.length() < COLUMN {
         line.push(b' ');
     }
-    write(line, c"%s", option.help(), 0);
+    write_plain(line, help);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Buffer, Known, Value, help_line, write};
-    use crate::flags::{FLAGS, Id};
-
-    fn text(value: Value<'_>) -> std::string::String {
-        let mut memory = [0; 64];
-        let mut line = Buffer::over(&mut memory);
-        write(&mut line, c"%s", value, 0);
-        std::string::String::from_utf8(line.bytes().to_vec()).unwrap()
-    }
+    use super::{Buffer, KNOWN, write_help};
+    use crate::flags::FLAGS;
+    use crate::sys::room;
+    use crate::texts::Message;
 
     #[test]
     fn the_program_sees_every_flag() {
-        let mut next = Some(Known::first());
-        for flag in FLAGS {
-            let known = next.unwrap();
-            assert_eq!((known.id(), known.kind()), (flag.id, flag.kind));
-            assert_eq!(known.short(), if flag.short == 0 { b' ' } else { flag.short });
-            assert_eq!(text(known.long()), flag.long);
-            next = known.next();
+        for (known, flag) in KNOWN.iter().zip(FLAGS) {
+            assert_eq!((known.id, known.kind), (flag.id, flag.kind));
+            assert_eq!(known.short, flag.short);
         }
-        assert!(next.is_none());
     }
 
     #[test]
     fn help_fits_a_terminal_and_its_columns() {
-        let mut next = Some(Known::first());
-        for flag in FLAGS {
-            let mut memory = [0; 200];
-            let mut line = Buffer::over(&mut memory);
-            help_line(&mut line, next.unwrap());
+        for (index, flag) in (0..).zip(FLAGS) {
+            let mut room = room::<200>();
+            let mut line = Buffer::over(&mut room);
+            write_help(&mut line, &KNOWN[usize::from(index)], Message::HELPS.plus(index));
             let text = std::str::from_utf8(line.bytes()).unwrap();
             assert!(text.len() <= 80, "{text}");
+            assert!(text.contains(&std::format!("--{} ", flag.long)), "{text}");
             assert!(
                 flag.help.is_empty() || text.ends_with(&std::format!(" {}", flag.help)),
                 "{text}"
             );
-            next = next.unwrap().next();
         }
     }
 
     #[test]
-    fn every_id_is_in_its_place_and_documented() {
-        for (index, id) in Id::ALL.iter().enumerate() {
-            assert_eq!(*id as usize, index);
-            assert!(FLAGS.iter().any(|flag| flag.id == *id));
-            assert!(crate::manual::MANUAL.iter().any(|(documented, _)| documented == id), "{id:?}");
+    fn every_option_is_documented() {
+        for flag in FLAGS {
+            let documented = |(id, _): &(_, _)| *id == flag.id;
+            assert!(crate::manual::MANUAL.iter().any(documented), "{:?}", flag.id);
         }
     }
 }

@@ -1,14 +1,12 @@
 //! Which program `tino` stands in for, told by the name it is called by, so that a symbolic link
-//! replaces it: its command line, defaults, exit codes and the words that scripts look for.
+//! replaces it: its command line, defaults and exit codes. What it says is in `texts.rs`.
 
-use core::ffi::CStr;
-
-use crate::flags::Id;
+use crate::flags::{Id, Ids};
 use crate::sys::Text;
-use crate::value::{Value, position};
 
 /// The program stood in for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Personality {
     /// `tino` itself, under any other name.
     Tino,
@@ -22,33 +20,46 @@ pub enum Personality {
     Pause,
 }
 
-/// A set of options, bit n for the option with number n.
-type Ids = u64;
+/// A set of options up to [`Id::Version`]; all options, if it is negative.
+type Accepted = i16;
 
-#[inline(never)]
-const fn ids(list: &[Id]) -> Ids {
+const ALL: Accepted = -1;
+
+const fn set(ids: &[Id]) -> Accepted {
     let mut set = 0;
     let mut index = 0;
-    while index < list.len() {
-        set |= 1 << list[index] as u8;
+    while index < ids.len() {
+        set |= 1 << ids[index] as u8;
         index += 1;
     }
     set
 }
 
+const TINI: Accepted = set(&[
+    Id::Help,
+    Id::Subreaper,
+    Id::ParentDeathSignal,
+    Id::Verbose,
+    Id::WarnOnReap,
+    Id::PgroupKill,
+    Id::RemapExit,
+    Id::License,
+]);
+const DUMB_INIT: Accepted =
+    set(&[Id::SingleChild, Id::Rewrite, Id::Verbose, Id::Help, Id::Version]);
+const CATATONIT: Accepted = set(&[Id::PgroupKill, Id::Help, Id::License, Id::Pause, Id::Version]);
+const VERSION: Accepted = set(&[Id::Version]);
+
+/// What each personality accepts as a letter, and as a word.
+static ACCEPTED: [[Accepted; 2]; 5] =
+    [[ALL, ALL], [TINI, VERSION], [DUMB_INIT, DUMB_INIT], [CATATONIT, VERSION], [VERSION, 0]];
+
 impl Personality {
     /// The personality for a first argument such as `/sbin/docker-init`.
     #[must_use]
     pub fn of(argument: Text<'_>) -> Personality {
-        const NAMES: &CStr = c"pause catatonit dumb-init docker-init tini-static tini";
-        let mut name = argument;
-        let mut rest = argument;
-        while let Some(byte) = rest.next() {
-            if byte == b'/' {
-                name = rest;
-            }
-        }
-        match position(Value::all(name), Text::of(NAMES)) {
+        let names = Text::of(c"pause catatonit dumb-init docker-init tini-static tini");
+        match argument.behind_last(b'/').position(names) {
             None => Personality::Tino,
             Some(0) => Personality::Pause,
             Some(1) => Personality::Catatonit,
@@ -60,74 +71,24 @@ impl Personality {
     /// Whether its command line has this option, spelled as one letter or as a word.
     #[must_use]
     pub const fn accepts(self, id: Id, word: bool) -> bool {
-        const TINI: Ids = ids(&[
-            Id::Help,
-            Id::Subreaper,
-            Id::ParentDeathSignal,
-            Id::Verbose,
-            Id::WarnOnReap,
-            Id::PgroupKill,
-            Id::RemapExit,
-            Id::License,
-        ]);
-        const DUMB_INIT: Ids =
-            ids(&[Id::SingleChild, Id::Rewrite, Id::Verbose, Id::Help, Id::Version]);
-        const CATATONIT: Ids =
-            ids(&[Id::PgroupKill, Id::Help, Id::License, Id::Pause, Id::Version]);
-        let accepted = match self {
-            Personality::Tino => Ids::MAX,
-            Personality::Tini if !word => TINI,
-            Personality::DumbInit => DUMB_INIT,
-            Personality::Catatonit if !word => CATATONIT,
-            Personality::Catatonit => ids(&[Id::Version]),
-            Personality::Tini | Personality::Pause => 0,
-        };
-        accepted & (1 << id as u8) != 0
+        let accepted = ACCEPTED[self as usize][word as usize];
+        accepted as Ids & id.bit() != 0
     }
 
-    /// What `--version` prints. Docker reads `tini version` of its `docker-init`; catatonit says
-    /// the same for Docker's sake.
+    /// The letter of `tino` for a letter of its own. Two differ.
     #[must_use]
-    pub const fn version(self) -> &'static [u8] {
-        match self {
-            Personality::Tino => concat!("tino ", env!("CARGO_PKG_VERSION"), "\n").as_bytes(),
-            Personality::Tini => {
-                concat!("tini version 0.19.0 - tino ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()
-            }
-            Personality::DumbInit => b"dumb-init v1.2.5\n",
-            Personality::Catatonit => b"tini version 0.2.1_catatonit\n",
-            Personality::Pause => {
-                concat!("pause (tino ", env!("CARGO_PKG_VERSION"), ")\n").as_bytes()
-            }
+    pub const fn letter(self, letter: u8) -> u8 {
+        match (self, letter) {
+            (Personality::Catatonit, b'L') => b'l',
+            (Personality::Pause, b'v') => b'V',
+            _ => letter,
         }
-    }
-
-    /// What is said on a wrong command line, and as help by all but `tino` itself.
-    #[must_use]
-    pub const fn usage(self) -> &'static [u8] {
-        match self {
-            Personality::Tino | Personality::Pause => b"See tino --help\n",
-            Personality::Tini => {
-                b"Usage: tini [-ghlsvw] [-p SIGNAL] [-e EXIT_CODE] [--] PROGRAM [ARGS] | --version\n"
-            }
-            Personality::DumbInit => {
-                b"Usage: dumb-init [-chvV] [-r|--rewrite S:R] [--single-child] program [args]\n"
-            }
-            Personality::Catatonit => b"usage: catatonit [-ghLPV] [--] PROGRAM [ARGS]\n",
-        }
-    }
-
-    /// The exit code of a wrong command line.
-    #[must_use]
-    #[inline(never)]
-    pub const fn usage_code(self) -> i32 {
-        if matches!(self, Personality::Tino) { 2 } else { 1 }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Personality, Text};
+    use super::{Id, Personality, Text};
 
     #[test]
     fn the_last_part_of_the_name_decides() {
@@ -145,5 +106,16 @@ mod tests {
         ] {
             assert_eq!(Personality::of(Text::of(name)), is, "{name:?}");
         }
+    }
+
+    #[test]
+    fn each_has_its_own_options() {
+        for id in [Id::Version, Id::Explain, Id::Landlock, Id::ScopeAbstractUnix] {
+            assert!(Personality::Tino.accepts(id, true) && Personality::Tino.accepts(id, false));
+            assert_eq!(Personality::Catatonit.accepts(id, true), id == Id::Version, "{id:?}");
+        }
+        assert!(Personality::DumbInit.accepts(Id::Rewrite, true));
+        assert!(!Personality::Tini.accepts(Id::Pause, false));
+        assert!(!Personality::Pause.accepts(Id::Help, true));
     }
 }

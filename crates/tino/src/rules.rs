@@ -1,9 +1,7 @@
 //! Which Landlock rights stand for which options, and which of them a kernel has. No kernel call.
 
-use core::ffi::CStr;
-
-use crate::flags::Id;
-use crate::options::Options;
+use crate::flags::{Id, Ids};
+use crate::texts::Message;
 
 /// A set of rights: those on files as the kernel numbers them in the lower 16 bits, those on TCP
 /// ports from [`NETWORK`], scopes from [`SCOPE`].
@@ -39,73 +37,68 @@ pub const FILE_RIGHTS: Rights = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IO
 /// Everything that changes the file system: writing, removing (4, 5), making (6 to 12), moving,
 /// truncating.
 const WRITE: Rights = FILESYSTEM & !(EXECUTE | READ_FILE | READ_DIR | IOCTL_DEV);
-/// What is given back below a writable path: everything but making devices.
-pub const WRITABLE: Rights = WRITE & !(MAKE_CHAR | MAKE_BLOCK);
-/// What is given back below a readable path.
-pub const READABLE: Rights = READ_FILE | READ_DIR;
+/// Reading, and listing folders.
+const READ: Rights = READ_FILE | READ_DIR;
 /// What is given back for a program that may be run. The kernel opens it for reading, too.
 pub const RUNNABLE: Rights = EXECUTE | READ_FILE;
-/// What is given back for a path that may be executed.
-pub const EXECUTABLE: Rights = EXECUTE;
-/// What is given back for devices.
-pub const CONTROLLABLE: Rights = IOCTL_DEV;
 
-/// The rights that switches take away when they are on.
-const BY_SWITCHES: [(Id, Rights); 5] = [
-    (Id::Landlock, WRITE),
-    (Id::LandlockWarnOnly, WRITE),
-    (Id::LandlockNoDev, WRITE),
-    (Id::ScopeSignals, SCOPE_SIGNAL),
-    (Id::ScopeAbstractUnix, SCOPE_ABSTRACT_UNIX),
-];
-
-/// The rights that lists take away when there is anything in them.
-const BY_LISTS: [(Id, Rights); 8] = [
-    (Id::LandlockWritable, WRITE),
-    (Id::WritePreset, WRITE),
-    (Id::LandlockProfile, WRITE),
-    (Id::ReadAllow, READABLE),
-    (Id::ExecAllow, EXECUTABLE),
-    (Id::DeviceIoctlAllow, CONTROLLABLE),
-    (Id::BindTcpAllow, BIND_TCP),
-    (Id::ConnectTcpAllow, CONNECT_TCP),
-];
-
-/// The rights that the options take away.
+/// The rights that an option takes away, and gives back for its value: all of the former but the
+/// making of devices.
 #[must_use]
-pub fn wanted(options: &Options) -> Rights {
-    let mut all = 0;
-    for (id, rights) in BY_SWITCHES {
-        all |= if options.on(id) { rights } else { 0 };
-    }
-    for (id, rights) in BY_LISTS {
-        all |= if options.was_given(id) { rights } else { 0 };
+pub const fn given(id: Id) -> Rights {
+    let index = (id as usize).wrapping_sub(Id::Landlock as usize);
+    if index < TAKEN.len() { TAKEN[index] & !(MAKE_CHAR | MAKE_BLOCK) } else { 0 }
+}
+
+/// The rights that options take away, from [`Id::Landlock`] on in their order.
+static TAKEN: [Rights; 13] = [
+    WRITE,
+    WRITE,
+    WRITE,
+    WRITE,
+    WRITE,
+    WRITE,
+    READ,
+    EXECUTE,
+    BIND_TCP,
+    CONNECT_TCP,
+    IOCTL_DEV,
+    SCOPE_SIGNAL,
+    SCOPE_ABSTRACT_UNIX,
+];
+
+/// The rights that these options take away.
+#[must_use]
+pub fn wanted(options: Ids) -> Rights {
+    let (mut all, mut left) = (0, options >> Id::Landlock as u8);
+    for rights in &TAKEN {
+        if left & 1 != 0 {
+            all |= rights;
+        }
+        left >>= 1;
     }
     all
 }
 
-/// What a kernel may lack: the ABI that brought it, and the rights that it stands for. Moving
-/// files between folders (REFER) has no name: before ABI 2 it is always forbidden.
-const FEATURES: [(u8, Rights, Option<&CStr>); 5] = [
-    (2, REFER, None),
-    (3, TRUNCATE, Some(c"truncate (Linux 6.2)")),
-    (4, BIND_TCP | CONNECT_TCP, Some(c"TCP ports (Linux 6.7)")),
-    (5, IOCTL_DEV, Some(c"device ioctl (Linux 6.10)")),
-    (6, SCOPE_SIGNAL | SCOPE_ABSTRACT_UNIX, Some(c"scopes (Linux 6.12)")),
-];
+/// What a kernel may lack: the rights, and the ABI that brought them, less 2. Moving files between
+/// folders (REFER) is not missed: before ABI 2 it is always forbidden.
+static FEATURES: [Rights; 5] =
+    [REFER, TRUNCATE, BIND_TCP | CONNECT_TCP, IOCTL_DEV, SCOPE_SIGNAL | SCOPE_ABSTRACT_UNIX];
 
-/// The rights of `wanted` that a kernel with this ABI has. Calls `lacks` with the name of each
+/// The rights of `wanted` that a kernel with this ABI has. Calls `lacks` with what says so for each
 /// group of rights that it does not have.
 #[must_use]
-pub fn enforceable(wanted: Rights, abi: u32, lacks: &mut dyn FnMut(&'static CStr)) -> Rights {
-    let mut left = wanted;
-    for (since, rights, name) in FEATURES {
-        if abi < u32::from(since) && wanted & rights != 0 {
+pub fn enforceable(wanted: Rights, abi: u32, mut lacks: impl FnMut(Message)) -> Rights {
+    let (mut left, mut since, mut message) = (wanted, 2, Message::LACKS);
+    for rights in &FEATURES {
+        if abi < since && wanted & rights != 0 {
             left &= !rights;
-            if let Some(name) = name {
-                lacks(name);
+            if *rights != REFER {
+                lacks(message);
             }
         }
+        since += 1;
+        message = message.plus(1);
     }
     left
 }
@@ -117,7 +110,7 @@ mod tests {
     #[test]
     fn each_abi_has_the_rights_that_the_kernel_documents() {
         for (abi, filesystem) in [(1, 13), (2, 14), (3, 15), (4, 15), (5, 16), (6, 16), (7, 16)] {
-            let left = enforceable(u32::MAX >> 12, abi, &mut |_| ());
+            let left = enforceable(u32::MAX >> 12, abi, |_| ());
             assert_eq!(left & FILESYSTEM, (1 << filesystem) - 1, "ABI {abi}");
             assert_eq!(left >> NETWORK & 3, if abi >= 4 { 3 } else { 0 });
             assert_eq!(left >> SCOPE, if abi >= 6 { 3 } else { 0 });
@@ -126,15 +119,38 @@ mod tests {
 
     #[test]
     fn what_is_not_wanted_is_not_lacking() {
-        assert_eq!(enforceable(EXECUTABLE, 1, &mut |_| panic!("nothing is lacking")), EXECUTABLE);
+        assert_eq!(enforceable(EXECUTE, 1, |_| panic!("nothing is lacking")), EXECUTE);
         let mut names = std::vec::Vec::new();
-        assert_eq!(enforceable(WRITE, 2, &mut |name| names.push(name)), WRITE & !TRUNCATE);
-        assert_eq!(names, [c"truncate (Linux 6.2)"]);
+        assert_eq!(enforceable(WRITE, 2, |name| names.push(name)), WRITE & !TRUNCATE);
+        assert_eq!(names, [Message::LACKS_TRUNCATE]);
+    }
+
+    #[test]
+    fn each_option_takes_its_rights() {
+        assert_eq!(wanted(Id::Explain.bit() | Id::WriteWarnOnly.bit()), 0);
+        for (id, rights) in [
+            (Id::Landlock, WRITE),
+            (Id::LandlockWritable, WRITE),
+            (Id::WritePreset, WRITE),
+            (Id::LandlockProfile, WRITE),
+            (Id::LandlockWarnOnly, WRITE),
+            (Id::LandlockNoDev, WRITE),
+            (Id::ReadAllow, READ),
+            (Id::ExecAllow, EXECUTE),
+            (Id::BindTcpAllow, BIND_TCP),
+            (Id::ConnectTcpAllow, CONNECT_TCP),
+            (Id::DeviceIoctlAllow, IOCTL_DEV),
+            (Id::ScopeSignals, SCOPE_SIGNAL),
+            (Id::ScopeAbstractUnix, SCOPE_ABSTRACT_UNIX),
+        ] {
+            assert_eq!(wanted(id.bit()), rights, "{id:?}");
+        }
     }
 
     #[test]
     fn a_writable_folder_takes_no_devices() {
-        assert_eq!(WRITABLE & (MAKE_CHAR | MAKE_BLOCK), 0);
-        assert_ne!(WRITABLE & TRUNCATE, 0);
+        assert_eq!(given(Id::LandlockWritable), WRITE & !(MAKE_CHAR | MAKE_BLOCK));
+        assert_eq!(given(Id::ScopeAbstractUnix), SCOPE_ABSTRACT_UNIX);
+        assert_eq!(given(Id::Explain), 0);
     }
 }

@@ -3,7 +3,6 @@
 use core::ffi::CStr;
 
 use crate::sys::{SignalSet, Text};
-use crate::value::{Value, position};
 
 #[allow(missing_docs, reason = "the names are the kernel's")]
 pub mod signal {
@@ -25,10 +24,10 @@ pub mod signal {
 /// The highest signal number.
 pub const LAST: i32 = 64;
 
-/// Names in the order of their numbers, from 1.
+/// Names in the order of their numbers, from 1. Small letters stand for capital ones, too.
 const NAMES: &CStr =
-    c"HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT \
-CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
+    c"hup int quit ill trap abrt bus fpe kill usr1 segv usr2 pipe alrm term stkflt \
+chld cont stop tstp ttin ttou urg xcpu xfsz vtalrm prof winch io pwr sys";
 
 /// SIGRTMIN as C libraries and `kill -l` have it: they keep 32 and 33 for their threads.
 const RTMIN: i32 = 34;
@@ -56,42 +55,41 @@ pub const fn contains(signals: SignalSet, signal: i32) -> bool {
 
 /// The number of a signal given as a number, `TERM`, `sigterm`, `RTMIN+3` or `RTMAX-1`.
 #[must_use]
-pub fn parse(value: Value<'_>) -> Option<i32> {
-    if let Some(number) = value.number(LAST as u32) {
-        return valid(number.cast_signed());
-    }
-    let name = value.after(Text::of(c"sig")).unwrap_or(value);
-    if let Some(offset) = name.after(Text::of(c"rtmin")) {
-        return real_time(offset, b'+').and_then(|offset| valid(RTMIN + offset));
-    }
-    if let Some(offset) = name.after(Text::of(c"rtmax")) {
-        return real_time(offset, b'-').map(|offset| LAST - offset);
-    }
-    position(name, Text::of(NAMES)).map(|index| index.cast_signed() + 1)
-}
-
-fn valid(number: i32) -> Option<i32> {
-    (1..=LAST).contains(&number).then_some(number)
+#[inline(never)]
+pub fn parse(value: Text<'_>) -> Option<i32> {
+    let number = if let Some(number) = value.number(LAST as u32) {
+        number.cast_signed()
+    } else {
+        let name = value.after_word(Text::of(c"sig")).unwrap_or(value);
+        if let Some(offset) = name.after_word(Text::of(c"rtmin")) {
+            RTMIN + real_time(offset, b'+')?
+        } else if let Some(offset) = name.after_word(Text::of(c"rtmax")) {
+            LAST - real_time(offset, b'-')?
+        } else {
+            name.position(Text::of(NAMES))?.cast_signed() + 1
+        }
+    };
+    (number != 0).then_some(number)
 }
 
 /// The number after the sign, at most as large as there are real-time signals.
-fn real_time(offset: Value<'_>, sign: u8) -> Option<i32> {
-    match offset.first() {
-        0 => Some(0),
-        first if first == sign => offset.rest().number((LAST - RTMIN) as u32).map(u32::cast_signed),
-        _ => None,
+#[inline(never)]
+fn real_time(offset: Text<'_>, sign: u8) -> Option<i32> {
+    if offset.first() == 0 {
+        return Some(0);
     }
+    let number = offset.rest().number((LAST - RTMIN) as u32)?;
+    (offset.first() == sign).then_some(number.cast_signed())
 }
 
 #[cfg(test)]
 mod tests {
     use crate::sys::Text;
-    use crate::value::Value;
     use std::ffi::CString;
 
     fn parse(text: &str) -> Option<i32> {
         let text = CString::new(text).unwrap();
-        super::parse(Value { text: Text::of(&text), end: b':' })
+        super::parse(Text::of(&text))
     }
 
     #[test]
@@ -110,7 +108,6 @@ mod tests {
             ("RTMAX", 64),
             ("rtmax-30", 34),
             ("IO", 29),
-            ("TERM:2", 15),
         ] {
             assert_eq!(parse(text), Some(number), "{text}");
         }

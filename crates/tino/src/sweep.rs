@@ -1,64 +1,67 @@
 //! `--all`: ends every process that is left, politely first.
 
-use crate::log::{Level, Log};
+use crate::Tino;
+use crate::flags::Id;
+use crate::log::Level;
+use crate::packed::write;
 use crate::signals::{self, STOPS, signal};
-use crate::sys::{self, Buffer, SignalSet, Signalled, Text, Waited};
+use crate::supervise::blocked;
+use crate::sys::{self, Buffer, Directory, NO_CHILDREN, SignalSet, Text, errno};
+use crate::texts::Message;
 
+/// The grace time when none is given, in milliseconds.
+const GRACE_MS: u32 = 500;
 /// Between two looks at processes whose end sends us no signal, in milliseconds.
 const POLL_MS: u64 = 10;
 /// How long KILL may take, in milliseconds: a process that hangs in the kernel is left behind.
-const KILL_MS: u64 = 2_000;
+const KILL_MS: u32 = 2_000;
 
-/// Sends TERM to all that is left, waits (taking the signals `waited`) until it is gone or `grace` milliseconds are over, and
-/// sends KILL. A stop signal that arrives meanwhile ends the wait. Does not wait for nothing.
-#[inline(never)]
-pub fn sweep(log: &Log, waited: SignalSet, grace: u32, child: i32) {
-    let left = Left { log, waited, child };
-    if gone() || !left.signal(signal::TERM) {
-        return;
+impl Tino {
+    /// Sends TERM to all that is left, waits until it is gone or the grace time is over, and sends
+    /// KILL. A stop signal that arrives meanwhile ends the wait. Does not wait for nothing.
+    pub(crate) fn sweep(&self) {
+        if gone() || !self.signal_all(signal::TERM) {
+            return;
+        }
+        // A stopped process would not see the TERM before the KILL.
+        self.signal_all(signal::CONT);
+        let grace = if self.was_given(Id::GraceMs) { self.number(Id::GraceMs) } else { GRACE_MS };
+        if self.wait_for_all(grace, STOPS, 0) {
+            return;
+        }
+        self.log.note(Level::Info, Message::KILLING, 0);
+        if !self.wait_for_all(KILL_MS, 0, signal::KILL) {
+            self.log.note(Level::Warn, Message::NOT_ALL_KILLED, 0);
+        }
     }
-    // A stopped process would not see the TERM before the KILL.
-    left.signal(signal::CONT);
-    let now = sys::clock_ms();
-    if left.wait_until(now + u64::from(grace), STOPS, 0) {
-        return;
-    }
-    log.note(Level::Info, c"Killing what is left", 0);
-    if !left.wait_until(sys::clock_ms() + KILL_MS, 0, signal::KILL) {
-        log.note(Level::Warn, c"not all processes could be killed", 0);
-    }
-}
 
-struct Left<'a> {
-    log: &'a Log,
-    waited: SignalSet,
-    child: i32,
-}
-
-impl Left<'_> {
     /// Waits until nothing is left (true), the time is over or a signal of `enough` arrives.
     /// Sends `again` in each round: a process may have been made since the last one.
-    fn wait_until(&self, deadline: u64, enough: SignalSet, again: i32) -> bool {
+    #[inline(never)]
+    fn wait_for_all(&self, time: u32, enough: SignalSet, again: i32) -> bool {
+        let deadline = sys::clock_ms() + u64::from(time);
         loop {
-            let any = self.signal(again);
-            if gone() && !any {
+            let any = self.signal_all(again);
+            let gone = gone();
+            if gone && !any {
                 return true;
             }
             let now = sys::clock_ms();
             if now >= deadline {
                 return false;
             }
-            let limit = if again == 0 && !gone() { deadline - now } else { POLL_MS };
-            if let Ok(Signalled { signal, .. }) = sys::wait_signal(self.waited, Some(limit))
-                && signals::contains(enough, signal)
-            {
+            // The end of a child sends a signal.
+            let limit = if again == 0 && !gone { deadline - now } else { POLL_MS };
+            let arrived = sys::wait_signal(blocked(self.ruled), limit).signal;
+            if arrived != 0 && signals::contains(enough, arrived) {
                 return false;
             }
         }
     }
 
     /// Sends a signal (0: none) to all that is left; whether there is anything.
-    fn signal(&self, which: i32) -> bool {
+    #[inline(never)]
+    fn signal_all(&self, which: i32) -> bool {
         if self.log.pid == 1 {
             // Everything in the PID namespace but us, in one step that no fork escapes.
             return sys::kill(-1, which).is_ok();
@@ -67,112 +70,105 @@ impl Left<'_> {
             // The child's group in one step, too, before its members one by one.
             let _may_be_gone = sys::kill(-self.child, which);
         }
-        let Ok(fd) = sys::open(Text::of(c"/proc"), sys::OPEN_DIRECTORY) else {
-            self.log.note(Level::Warn, c"no /proc: only the child's process group is ended", 0);
+        let Ok(mut processes) = Directory::open(Text::of(c"/proc")) else {
+            self.log.note(Level::Warn, Message::NO_PROC, 0);
             return sys::kill(-self.child, which).is_ok();
         };
         let mut any = false;
-        let mut processes = sys::read_directory(fd);
         while let Some(pid) = processes.next_number() {
-            any |= self.signal_descendant(pid, which);
+            any |= self.signal_descendant(pid.cast_signed(), which);
         }
         any
     }
 
+    #[inline(never)]
     fn signal_descendant(&self, pid: i32, which: i32) -> bool {
-        if !self.is_descendant(pid) {
-            return false;
-        }
-        // The number may have become another process's since: a pidfd is taken, and only then
-        // the question asked again.
-        match sys::pidfd_open(pid) {
+        // The number may become another process's at any time: a pidfd is taken first, and only
+        // then it is asked whose child it is.
+        let pidfd = sys::pidfd_open(pid);
+        let ours = pidfd != Err(errno::ESRCH) && self.is_descendant(pid);
+        match pidfd {
             Ok(pidfd) => {
-                let still = self.is_descendant(pid);
-                if still {
+                if ours {
                     let _ended = sys::pidfd_send_signal(pidfd, which);
                 }
                 sys::close(pidfd);
-                still
+                ours
             }
-            Err(sys::errno::ESRCH) => false,
-            Err(_) => sys::kill(pid, which).is_ok(),
+            Err(_) => ours && sys::kill(pid, which).is_ok(),
         }
     }
 
     /// Whether the process is alive and comes from us.
     fn is_descendant(&self, pid: i32) -> bool {
-        let mut ancestor = pid;
-        loop {
-            match parent(ancestor) {
-                Some((_, alive)) if ancestor == pid && !alive => return false,
-                Some((parent, _)) if parent == self.log.pid => return true,
-                Some((parent, _)) if parent > 1 => ancestor = parent,
-                _ => return false,
+        let mut ancestor = parent(pid);
+        while ancestor > 1 {
+            if ancestor == self.log.pid {
+                return true;
             }
+            ancestor = parent(ancestor).abs();
         }
+        false
     }
 }
 
 /// Reaps what has ended; whether no child is left.
+#[inline(never)]
 fn gone() -> bool {
     loop {
-        match sys::wait() {
-            Waited::Process(..) => {}
-            Waited::Nothing => return false,
-            Waited::NoChildren => return true,
+        match sys::wait().pid {
+            0 => return false,
+            NO_CHILDREN => return true,
+            _ => {}
         }
     }
 }
 
-/// The parent of a process, and whether the process is more than a zombie: proc_pid_stat(5).
+/// The parent of a process, negative when the process is no more than a zombie, 0 when it is not
+/// known: proc_pid_stat(5).
 #[inline(never)]
-fn parent(pid: i32) -> Option<(i32, bool)> {
-    let mut memory = [0; 32];
-    let mut path = Buffer::over(&mut memory);
-    path.append(Text::of(c"/proc/"), 0);
-    path.number(pid);
-    path.append(Text::of(c"/stat"), 0);
-    let fd = sys::open(path.text(), sys::OPEN_READ).ok()?;
+fn parent(pid: i32) -> i32 {
+    let mut room = sys::room::<128>();
+    let mut text = Buffer::over(&mut room);
+    write(&mut text, Message::STAT, Text::NONE, pid);
+    let Ok(fd) = sys::open(text.text(), sys::OPEN_READ) else { return 0 };
     // The pid, the name in parentheses (at most 64 bytes), the state, the parent.
-    let mut text = [0; 128];
-    let length = sys::read(fd, &mut text).unwrap_or(0);
+    text.shorten(0);
+    let _stays_empty = sys::read(fd, &mut text);
     sys::close(fd);
-    parse_stat(text.get(..length)?)
+    parse_stat(text.text())
 }
 
-#[inline(never)]
-fn parse_stat(text: &[u8]) -> Option<(i32, bool)> {
+fn parse_stat(text: Text<'_>) -> i32 {
     // The name may hold parentheses of its own: the last one ends it.
-    let end = text.iter().rposition(|byte| *byte == b')')?;
-    let [_, _, state, _, fields @ ..] = text.get(end..)? else { return None };
+    let state = text.behind_last(b')').rest();
+    let mut digits = state.rest().rest();
     let mut parent = 0;
-    for byte in fields {
-        match byte {
-            b'0'..=b'9' => parent = parent * 10 + i32::from(byte - b'0'),
-            b' ' => return Some((parent, !matches!(state, b'Z' | b'X'))),
-            _ => return None,
-        }
+    while let Some(digit @ b'0'..=b'9') = digits.next() {
+        parent = parent * 10 + i32::from(digit - b'0');
     }
-    None
+    if matches!(state.first(), b'Z' | b'X') { -parent } else { parent }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{parent, parse_stat};
+    use super::{Text, parent, parse_stat};
 
     #[test]
     fn a_name_cannot_pretend_to_be_another_field() {
-        assert_eq!(parse_stat(b"12 (sh) S 7 12 "), Some((7, true)));
-        assert_eq!(parse_stat(b"12 (a) Z 99 () S 7 12 "), Some((7, true)));
-        assert_eq!(parse_stat(b"12 (sh) Z 7 12 "), Some((7, false)));
-        for bad in [&b""[..], b"12 (sh", b"12 (sh)", b"12 (sh) S", b"12 (sh) S x "] {
-            assert_eq!(parse_stat(bad), None);
+        let parse = |text| parse_stat(Text::of(text));
+        assert_eq!(parse(c"12 (sh) S 7 12 "), 7);
+        assert_eq!(parse(c"12 (a) Z 99 () S 7 12 "), 7);
+        assert_eq!(parse(c"12 (sh) Z 7 12 "), -7);
+        for bad in [c"", c"12 (sh", c"12 (sh)", c"12 (sh) S", c"12 (sh) S x "] {
+            assert_eq!(parse(bad), 0, "{bad:?}");
         }
     }
 
     #[test]
     fn my_parent_is_my_parent() {
         let me = std::process::id().cast_signed();
-        assert_eq!(parent(me), Some((std::os::unix::process::parent_id().cast_signed(), true)));
+        assert_eq!(parent(me), std::os::unix::process::parent_id().cast_signed());
+        assert_eq!(parent(i32::MAX), 0);
     }
 }

@@ -1,33 +1,34 @@
 //! Options as they are written: on the command line and in variables. Finds out which option is
-//! meant and what its value is; [`crate::options`] decides what that means.
+//! meant and what its value is; what that means is for others to decide.
 
-use core::ffi::CStr;
-
+use crate::Tino;
 use crate::flags::Kind;
-use crate::log::{Level, Log};
-use crate::packed::Known;
-use crate::personality::Personality;
-use crate::sys::{Text, Texts};
-use crate::value::Value;
+use crate::log::Level;
+use crate::packed::{KNOWN, Known, write_plain};
+use crate::sys::{self, Buffer, Text, Texts, Word};
+use crate::texts::Message;
 
-/// Called with each option and its value (`None` for a switch without one) in the order in which
-/// they are written; returns whether the option can have it.
-pub type Visit<'a> = &'a mut dyn FnMut(Known, Option<Value<'static>>) -> bool;
+/// Called with each option and its value (`on` for a switch without one; a part of it, if it is a
+/// list) in the order in which they are written. Returns whether the option can have it.
+pub type Visit = fn(&mut Tino, &Known, Text<'_>) -> bool;
 
-/// The words that `tino` was called with, its own name first.
-#[derive(Clone, Copy)]
-pub struct Words<'a> {
-    /// Says what is wrong, in whose voice the words are read, too.
-    pub log: &'a Log,
-    /// All of them.
-    pub words: Texts,
+/// How an option is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spelling {
+    /// `-g`, `-gs`, `-e3`.
+    Letter,
+    /// `--grace-ms`.
+    Word,
+    /// `TINO_GRACE_MS`.
+    Variable,
 }
 
-impl Words<'_> {
-    /// Visits the options up to the first word that is none, or to `--`. Returns the number of
-    /// words up to the command; `None` when a word is wrong, and that has been said.
+impl Tino {
+    /// Visits the options on the command line up to the first word that is none, or to `--`.
+    /// Returns the number of words up to the command; `None` when a word is wrong, and that has
+    /// been said.
     #[inline(never)]
-    pub fn options(self, visit: Visit<'_>) -> Option<usize> {
+    pub fn each_word(&mut self, visit: Visit) -> Option<usize> {
         let mut index = 1;
         while let Some(word) = self.words.get(index) {
             let mut rest = word.rest();
@@ -35,8 +36,9 @@ impl Words<'_> {
                 break;
             }
             index += 1;
-            let long = rest.first() == b'-';
-            if long {
+            let mut spelling = Spelling::Letter;
+            if rest.first() == b'-' {
+                spelling = Spelling::Word;
                 rest = rest.rest();
                 if rest.first() == 0 {
                     break;
@@ -44,127 +46,130 @@ impl Words<'_> {
             }
             // A word is one option, a cluster of letters such as `-gs` or `-e3` may be several.
             loop {
-                let found =
-                    if long { find(rest, false) } else { letter(self.log.personality, rest) };
-                let Some((option, after)) =
-                    found.filter(|(option, _)| self.log.personality.accepts(option.id(), long))
-                else {
-                    return self.complain(c"unknown option: %s", word);
+                let Some((option, after)) = self.find(rest, spelling) else {
+                    return self.complain(Message::UNKNOWN_OPTION, *word);
                 };
-                rest = after;
-                let attached = if long { rest.first() == b'=' } else { rest.first() != 0 };
-                let takes_value = option.kind() > Kind::Count;
+                let more = after.first() != 0;
+                let is_cluster = spelling == Spelling::Letter && option.kind < Kind::Number;
                 let mut value = None;
-                if takes_value || (long && attached) {
-                    value = Some(if long { rest.rest() } else { rest });
-                    if !attached {
-                        value = self.words.get(index);
-                        index += 1;
-                    }
+                if !is_cluster && more {
+                    value = Some(if spelling == Spelling::Word { after.rest() } else { after });
+                } else if option.kind >= Kind::Number {
+                    value = self.words.get(index);
+                    index += 1;
                     if value.is_none() {
-                        return self.complain(c"value missing for option: %s", word);
+                        return self.complain(Message::VALUE_MISSING, *word);
                     }
                 }
-                if !give(option, value, 0, visit) {
-                    return self.complain(c"not a valid value: %s", value.unwrap_or(word));
+                if !self.give(option, value, 0, visit) {
+                    return self.complain(Message::BAD_VALUE, *value.unwrap_or(word));
                 }
-                if long || takes_value || rest.first() == 0 {
+                if !is_cluster || !more {
                     break;
                 }
+                rest = after;
             }
         }
         Some(index)
     }
 
-    fn complain(self, format: &'static CStr, word: Text<'static>) -> Option<usize> {
-        self.log.say(Level::Fatal, format, Value::all(word), 0);
+    fn complain(&self, message: Message, word: Text<'_>) -> Option<usize> {
+        self.log.say(Level::Fatal, message, word, 0);
         None
     }
-}
 
-/// Visits an option with its value, part by part if it is a list; whether it can have them all.
-fn give(option: Known, value: Option<Text<'static>>, separator: u8, visit: Visit<'_>) -> bool {
-    let Some(text) = value else { return visit(option, None) };
-    let end = match option.kind() {
-        Kind::Codes | Kind::Rules | Kind::Ports | Kind::Presets => b',',
-        Kind::Paths => separator,
-        _ => 0,
-    };
-    let mut all = true;
-    let mut next = Some(Value { text, end });
-    while let Some(part) = next {
-        all &= visit(option, Some(part));
-        next = part.next_part();
-    }
-    all
-}
-
-/// The option with the letter at the beginning of `cluster`, and what follows it.
-fn letter(personality: Personality, cluster: Text<'static>) -> Option<(Known, Text<'static>)> {
-    let mut letter = cluster.first();
-    // catatonit's letter for the licence, the one difference in letters among all of them.
-    if letter == b'L' && personality == Personality::Catatonit {
-        letter = b'l';
-    }
-    let mut known = Known::first();
-    while known.short() != letter || letter == b' ' {
-        known = known.next()?;
-    }
-    Some((known, cluster.rest()))
-}
-
-/// The option with this name, and what follows the name: `=` or the end. For a variable, the
-/// name is in capitals with `_` for `-`.
-#[inline(never)]
-fn find(name: Text<'static>, variable: bool) -> Option<(Known, Text<'static>)> {
-    let mut known = Known::first();
-    loop {
-        if let Some(rest) = after_name(known.long(), name, variable) {
-            return Some((known, rest));
+    /// Visits the options that variables such as `TINO_GRACE_MS=500` stand for, if the command
+    /// line says nothing of them.
+    #[inline(never)]
+    pub fn each_variable(&mut self, visit: Visit) {
+        for entry in self.environment {
+            if let Some(name) = entry.after(Text::of(c"TINO_"))
+                && let Some((option, after)) = self.find(name, Spelling::Variable)
+                && self.in_words & option.id.bit() == 0
+                && !self.give(option, Some(after.rest()), b':', visit)
+            {
+                self.log.say(Level::Warn, Message::BAD_VARIABLE, *entry, 0);
+            }
         }
-        known = known.next()?;
+    }
+
+    /// The option at the beginning of `text`, and what follows: for a letter perhaps more of them or
+    /// a value, otherwise `=` and a value, or nothing.
+    #[inline(never)]
+    fn find(&self, text: Word, spelling: Spelling) -> Option<(&'static Known, Word)> {
+        let personality = self.log.personality;
+        for known in &KNOWN {
+            let after = if spelling == Spelling::Letter {
+                (personality.letter(text.first()) == known.short).then(|| text.rest())
+            } else {
+                after_name(text, known, spelling == Spelling::Variable)
+            };
+            let Some(after) = after else { continue };
+            if spelling == Spelling::Variable
+                || personality.accepts(known.id, spelling == Spelling::Word)
+            {
+                return Some((known, after));
+            }
+        }
+        None
+    }
+
+    /// Visits an option with its value, part by part if it is a list; whether it can have them all.
+    #[inline(never)]
+    fn give(&mut self, option: &Known, value: Option<Word>, of_paths: u8, visit: Visit) -> bool {
+        let Some(mut part) = value else { return visit(self, option, Text::of(c"on")) };
+        let separator = match option.kind {
+            Kind::Codes | Kind::Rules | Kind::Ports | Kind::Presets => b',',
+            Kind::Paths => of_paths,
+            _ => 0,
+        };
+        let mut all = true;
+        loop {
+            let rest = part.cut(separator);
+            all &= visit(self, option, *part);
+            let Some(next) = rest else { return all };
+            next.join(separator);
+            part = next;
+        }
     }
 }
 
-/// What follows the name `known` in `text`, if that is its beginning and `=` or nothing follows.
-#[inline(never)]
-fn after_name(known: Value<'_>, text: Text<'static>, variable: bool) -> Option<Text<'static>> {
-    let (mut known, mut text) = (known, text);
-    while !known.is_empty() {
-        let mut byte = known.first();
+/// What follows the name of an option at the beginning of `text`, if it is there and `=` or nothing
+/// follows. For a variable, the name is in capitals with `_` for `-`.
+fn after_name(text: Word, known: &Known, variable: bool) -> Option<Word> {
+    let mut room = sys::room::<32>();
+    let mut name = Buffer::over(&mut room);
+    write_plain(&mut name, known.long);
+    let mut rest = text;
+    for mut byte in name.text() {
         if variable {
-            byte = if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() };
+            byte = if byte == b'-' { b'_' } else { byte & !0x20 };
         }
-        if text.first() != byte {
+        if rest.first() != byte {
             return None;
         }
-        (known, text) = (known.rest(), text.rest());
+        rest = rest.rest();
     }
-    matches!(text.first(), b'=' | 0).then_some(text)
+    matches!(rest.first(), 0 | b'=').then_some(rest)
 }
 
-/// Visits the options that variables such as `TINO_GRACE_MS=500` stand for; calls `bad` with each
-/// variable whose value is wrong.
-#[inline(never)]
-pub fn variables(environment: Texts, visit: Visit<'_>, bad: &mut dyn FnMut(Text<'static>)) {
-    for entry in environment {
-        if let Some(name) = entry.after(Text::of(c"TINO_"))
-            && let Some((option, rest)) = find(name, true)
-            && !give(option, Some(rest.rest()), b':', visit)
-        {
-            bad(entry);
-        }
-    }
-}
-
-/// The variable `name`: what follows its name, which is a `=` and its value.
+/// The environment from the variable `name` on, if it is there.
 #[must_use]
 #[inline(never)]
-pub fn lookup(environment: Texts, name: Value<'_>) -> Option<Text<'static>> {
+pub fn variable(environment: Texts, name: Text<'_>) -> Option<Texts> {
     let mut entries = environment;
-    loop {
-        if let Some(rest) = after_name(name, entries.next()?, false) {
-            return Some(rest.rest());
+    while let Some(entry) = entries.get(0) {
+        if entry.after(name).is_some_and(|rest| rest.first() == b'=') {
+            return Some(entries);
         }
+        entries = entries.from(1);
     }
+    None
+}
+
+/// The value of a variable.
+#[must_use]
+#[inline(never)]
+pub fn lookup(environment: Texts, name: Text<'_>) -> Option<Text<'static>> {
+    variable(environment, name)?.get(0)?.behind(b'=')
 }

@@ -1,11 +1,11 @@
 //! Completions for the three common shells, from the table that also drives the parser.
 
 use std::fmt::Write;
-use tino::flags::{FLAGS, Flag, Kind};
+use tino::flags::{FLAGS, Flag, Kind, VALUES};
 
 /// The words that a value can be, where these can be listed.
 fn values(flag: &Flag) -> &'static str {
-    match flag.value {
+    match VALUES[flag.kind as usize] {
         "SIG" => "HUP INT QUIT KILL USR1 USR2 TERM CONT STOP",
         "POLICY" => "no always on-failure",
         "NAME" => "tmp runtime",
@@ -90,8 +90,11 @@ pub(super) fn zsh() -> String {
             (false, "") => " ".to_owned(),
             (false, words) => format!("({words})"),
         };
-        let value =
-            if needs_value(flag) { format!(":{}:{action}", flag.value) } else { String::new() };
+        let value = if needs_value(flag) {
+            format!(":{}:{action}", VALUES[flag.kind as usize])
+        } else {
+            String::new()
+        };
         let help = zsh_text(help(flag));
         for spelling in spellings(flag) {
             let suffix = if needs_value(flag) && spelling.starts_with("--") { "=" } else { "" };

@@ -3,7 +3,7 @@
 
 use super::roff::{bold, escape, italic};
 use std::fmt::Write;
-use tino::flags::{FLAGS, Flag, Kind};
+use tino::flags::{FLAGS, Flag, Kind, VALUES};
 use tino::manual::MANUAL;
 
 /// The rest of the page, in roff.
@@ -33,10 +33,18 @@ fn heading(flag: &Flag) -> String {
     let mut words = Vec::new();
     let needs_value = !matches!(flag.kind, Kind::Switch | Kind::Count);
     if flag.short != 0 {
-        let value = if needs_value { format!(" {}", italic(flag.value)) } else { String::new() };
+        let value = if needs_value {
+            format!(" {}", italic(VALUES[flag.kind as usize]))
+        } else {
+            String::new()
+        };
         words.push(format!("{}{value}", bold(&format!("-{}", char::from(flag.short)))));
     }
-    let value = if needs_value { format!("={}", italic(flag.value)) } else { String::new() };
+    let value = if needs_value {
+        format!("={}", italic(VALUES[flag.kind as usize]))
+    } else {
+        String::new()
+    };
     words.push(format!("{}{value}", bold(&format!("--{}", flag.long))));
     words.join(", ")
 }

@@ -11,7 +11,6 @@ pub struct Errno(NonZeroI32);
 impl Errno {
     /// The error with this number; 0, which is none, becomes one that the kernel does not have.
     #[must_use]
-    #[inline(never)]
     pub const fn new(number: i32) -> Errno {
         match NonZeroI32::new(number) {
             Some(number) => Errno(number),
@@ -37,6 +36,7 @@ pub(super) mod number {
     pub(in crate::sys) const RT_SIGPROCMASK: usize = 14;
     pub(in crate::sys) const IOCTL: usize = 16;
     pub(in crate::sys) const PREAD64: usize = 17;
+    pub(in crate::sys) const MADVISE: usize = 28;
     pub(in crate::sys) const GETPID: usize = 39;
     pub(in crate::sys) const FORK: usize = 57;
     pub(in crate::sys) const EXECVE: usize = 59;
@@ -63,49 +63,28 @@ pub(super) mod number {
     pub(in crate::sys) const LANDLOCK_RESTRICT_SELF: usize = 446;
 }
 
-/// Makes system call `number` with three arguments, the others 0.
+/// An `int` as an argument: the kernel looks at the lower half of the register alone.
+pub(super) const fn int(number: i32) -> usize {
+    number.cast_unsigned() as usize
+}
+
+/// Makes system call `number` with four arguments, the others 0. Returns what the kernel does: an
+/// error is its negative number.
 ///
-/// A function that is not inlined: a call costs less space than the instruction with its error
-/// check at each place.
+/// A function that is not inlined: a call costs less space than the instruction at each place.
 ///
 /// # Safety
 ///
 /// The arguments must be what the system call asks for: pointers point to memory that it may
 /// read or write as its man page says, for as long as it does.
 #[inline(never)]
-pub(super) unsafe fn call3(
+pub(super) unsafe fn call4(
     first: usize,
     second: usize,
     third: usize,
     number: usize,
-) -> Result<u32, Errno> {
-    let result: isize;
-    // SAFETY: the caller vouches for the arguments; the kernel changes rax, rcx and r11 only.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") number => result,
-            in("rdi") first,
-            in("rsi") second,
-            in("rdx") third,
-            in("r10") 0,
-            in("r8") 0,
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack),
-        );
-    }
-    checked(result)
-}
-
-/// The same with five arguments (the sixth, which mmap(2) alone has, is 0). Returns what the
-/// kernel does: an error is its negative number.
-///
-/// # Safety
-///
-/// As for [`call3`].
-pub(super) unsafe fn call5(arguments: [usize; 5], number: usize) -> isize {
-    let [first, second, third, fourth, fifth] = arguments;
+    fourth: usize,
+) -> isize {
     let result: isize;
     // SAFETY: the caller vouches for the arguments; the kernel changes rax, rcx and r11 only.
     unsafe {
@@ -116,7 +95,7 @@ pub(super) unsafe fn call5(arguments: [usize; 5], number: usize) -> isize {
             in("rsi") second,
             in("rdx") third,
             in("r10") fourth,
-            in("r8") fifth,
+            in("r8") 0,
             in("r9") 0,
             lateout("rcx") _,
             lateout("r11") _,
@@ -126,11 +105,28 @@ pub(super) unsafe fn call5(arguments: [usize; 5], number: usize) -> isize {
     result
 }
 
+/// The same with three arguments, for a system call that returns a small number.
+///
+/// # Safety
+///
+/// As for [`call4`].
+#[inline(never)]
+pub(super) unsafe fn call3(
+    first: usize,
+    second: usize,
+    third: usize,
+    number: usize,
+) -> Result<u32, Errno> {
+    // SAFETY: the caller's promise.
+    let result = unsafe { call4(first, second, third, number, 0) };
+    if result < 0 { Err(Errno::new(-(result as i32))) } else { Ok(result as u32) }
+}
+
 /// [`call3`] for a system call that returns nothing.
 ///
 /// # Safety
 ///
-/// As for [`call3`].
+/// As for [`call4`].
 #[inline(never)]
 pub(super) unsafe fn act(
     first: usize,
@@ -140,9 +136,4 @@ pub(super) unsafe fn act(
 ) -> Result<(), Errno> {
     // SAFETY: the caller's promise.
     unsafe { call3(first, second, third, number) }.map(drop)
-}
-
-/// What a system call that returns a small number has returned.
-pub(super) const fn checked(result: isize) -> Result<u32, Errno> {
-    if result < 0 { Err(Errno::new(-(result as i32))) } else { Ok(result as u32) }
 }

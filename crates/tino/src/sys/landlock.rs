@@ -33,7 +33,6 @@ pub fn landlock_create_ruleset(ruleset: &Ruleset) -> Result<Descriptor, Errno> {
     let address = core::ptr::from_ref(ruleset) as usize;
     // SAFETY: points to an attribute of the size that is passed.
     unsafe { call3(address, size_of::<Ruleset>(), 0, number::LANDLOCK_CREATE_RULESET) }
-        .map(u32::cast_signed)
 }
 
 /// landlock_add_rule(2): allows `allowed` on `object`, a descriptor or a port as `kind` says.
@@ -51,6 +50,7 @@ pub fn landlock_add_rule(
 }
 
 /// landlock_restrict_self(2).
+#[inline(never)]
 pub fn landlock_restrict_self(ruleset: Descriptor) -> Result<(), Errno> {
     // SAFETY: no memory is involved.
     unsafe { act(ruleset as usize, 0, 0, number::LANDLOCK_RESTRICT_SELF) }

@@ -195,6 +195,15 @@ pub(crate) fn a_missing_path_is_fatal_unless_warn_only() -> Result<()> {
     })
 }
 
+pub(crate) fn a_profile_that_is_too_large_is_fatal() -> Result<()> {
+    with_abi(WRITES, || {
+        let profile = scratch("profile");
+        fs::write(&profile, "/tmp\n".repeat(1 << 18))?;
+        let profile = profile.display().to_string();
+        refused(&["--landlock-profile", &profile], &profile)
+    })
+}
+
 pub(crate) fn an_unreadable_profile_is_fatal() -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     with_abi(WRITES, || {

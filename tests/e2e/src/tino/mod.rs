@@ -81,6 +81,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         landlock_paths::devices_stay_writable_unless_refused,
         landlock_paths::presets_name_the_usual_folders,
         landlock_paths::a_missing_path_is_fatal_unless_warn_only,
+        landlock_paths::a_profile_that_is_too_large_is_fatal,
         landlock_paths::an_unreadable_profile_is_fatal,
         landlock_paths::reading_works_nowhere_but_below_the_path,
         landlock_paths::execution_is_for_the_command_and_the_named,
