@@ -1,0 +1,143 @@
+//! What the store has, as rows. They come last when something is added and go first when it is
+//! removed, so what a row speaks of is there, whole.
+
+use super::Error;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use std::path::Path;
+use std::time::Duration;
+
+/// The name of the file in the store. Other parts of the engine have tables of their own in it.
+const FILE: &str = "tinyo.db";
+
+/// So long a command waits for another one's transaction, which take milliseconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How to come from each version of the tables to the next. The last one is what the queries know;
+/// a step that was released is never changed.
+// tidy: table
+const STEPS: &[&str] = &["
+    CREATE TABLE blobs (
+        digest TEXT PRIMARY KEY,
+        size INTEGER NOT NULL,
+        added INTEGER NOT NULL           -- seconds since 1970
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE layers (
+        diff_id TEXT PRIMARY KEY,
+        blob TEXT NOT NULL,              -- one that it can be unpacked from
+        bytes INTEGER NOT NULL,          -- of its files
+        entries INTEGER NOT NULL,
+        hides_all_below INTEGER NOT NULL,
+        implied TEXT NOT NULL,           -- JSON: folders whose owner and mode the layers below say
+        added INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE images (
+        manifest TEXT PRIMARY KEY,
+        media_type TEXT NOT NULL,
+        config TEXT NOT NULL,            -- its digest is what people call the image's id
+        created TEXT,                    -- RFC 3339
+        platform TEXT NOT NULL,          -- os/architecture[/variant]
+        added INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX images_by_config ON images (config);
+
+    CREATE TABLE image_layers (
+        manifest TEXT NOT NULL REFERENCES images ON DELETE CASCADE,
+        position INTEGER NOT NULL,       -- lowest is 0
+        blob TEXT NOT NULL REFERENCES blobs,
+        diff_id TEXT NOT NULL REFERENCES layers,
+        PRIMARY KEY (manifest, position)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX image_layers_by_blob ON image_layers (blob);
+    CREATE INDEX image_layers_by_diff_id ON image_layers (diff_id);
+
+    CREATE TABLE names (
+        name TEXT PRIMARY KEY,           -- REGISTRY/REPOSITORY:TAG, REGISTRY/REPOSITORY@DIGEST
+        manifest TEXT NOT NULL REFERENCES images ON DELETE CASCADE,
+        digest TEXT NOT NULL,            -- what the registry has under it: an index or the manifest
+        since INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX names_by_manifest ON names (manifest);
+
+    CREATE TABLE uses (
+        user TEXT NOT NULL,              -- container:ID
+        manifest TEXT NOT NULL REFERENCES images,
+        PRIMARY KEY (user, manifest)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX uses_by_manifest ON uses (manifest);
+"];
+
+/// Opens the database, and brings its tables up to date.
+pub(super) fn open(folder: &Path, read_only: bool) -> Result<Connection, Error> {
+    let path = folder.join(FILE);
+    let mut connection = if read_only {
+        open_unchanging(&path)?
+    } else {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Connection::open_with_flags(&path, flags)?
+    };
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    if !read_only {
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        // A commit is on the disk when it returns: whoever was told that an image is there finds
+        // it after a power cut.
+        connection.pragma_update(None, "synchronous", "full")?;
+    }
+    migrate(&mut connection, read_only)?;
+    Ok(connection)
+}
+
+/// On a disk that cannot change, a lock is neither possible nor needed.
+fn open_unchanging(path: &Path) -> Result<Connection, Error> {
+    let escaped =
+        path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?)
+}
+
+fn migrate(connection: &mut Connection, read_only: bool) -> Result<(), Error> {
+    let latest = STEPS.len();
+    match version(connection)? {
+        version if version == latest => return Ok(()),
+        version if version > latest => return Err(Error::NewerStore { version, known: latest }),
+        version if read_only => return Err(Error::OlderStore { version, known: latest }),
+        _ => {}
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(
+        "CREATE TABLE IF NOT EXISTS versions (part TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT",
+    )?;
+    // Another process may have done it since.
+    let done = version(&transaction)?;
+    for step in STEPS.iter().skip(done) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.execute(
+        "INSERT INTO versions VALUES ('image', ?1)
+         ON CONFLICT (part) DO UPDATE SET version = max(version, excluded.version)",
+        [latest],
+    )?;
+    Ok(transaction.commit()?)
+}
+
+/// Which version the tables have; 0 if there are none.
+fn version(connection: &Connection) -> Result<usize, Error> {
+    if !connection.table_exists(None, "versions")? {
+        return Ok(0);
+    }
+    let mut statement = connection.prepare("SELECT version FROM versions WHERE part = 'image'")?;
+    let mut rows = statement.query([])?;
+    Ok(rows.next()?.map(|row| row.get(0)).transpose()?.unwrap_or(0))
+}
+
+/// A transaction that may write: it has the only right to from its beginning on, so that what it
+/// reads stays so.
+pub(super) fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Error> {
+    Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+}

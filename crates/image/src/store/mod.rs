@@ -1,0 +1,71 @@
+//! What was pulled, kept so that neither a kill nor a power cut nor a second process harms it.
+//!
+//! Files first, then their folder, then the row that speaks of them, each synced before the next;
+//! when something is removed, the other way round. What a killed process leaves behind is either
+//! gone on with (the beginning of a blob) or thrown away by the next one that comes across it.
+//!
+//! Blobs are kept as they were transported, to be pushed byte for byte; layers are also unpacked,
+//! once each, and shared by all images. Nothing here is ever mounted.
+
+mod add;
+mod claim;
+mod database;
+mod document;
+mod error;
+mod fetch;
+mod incoming;
+mod layout;
+mod lock;
+mod origin;
+mod query;
+mod remove;
+mod trash;
+
+#[cfg(test)]
+mod tests;
+
+pub use add::{AddOptions, Candidate};
+pub use error::Error;
+pub use incoming::Incoming;
+pub use layout::Kind;
+pub use origin::{Event, Origin, OriginError, Progress};
+pub use query::{Image, Layer, Named};
+pub use remove::Removed;
+
+use crate::unpack::Marks;
+use kernel::path::{Resolver, Root};
+use layout::Layout;
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+/// A store, which any number of processes may use at the same time.
+pub struct Store {
+    layout: Layout,
+    database: Mutex<Connection>,
+    resolver: Resolver,
+    marks: Marks,
+}
+
+impl Store {
+    /// Opens the store in a folder, and makes it if there is none.
+    ///
+    /// # Errors
+    /// The folder cannot be used, or a newer program has made it.
+    pub fn open(path: &Path, marks: Marks) -> Result<Store, Error> {
+        let layout = Layout::open(path)?;
+        let database = Mutex::new(database::open(path, layout.is_read_only())?);
+        let resolver = Root::open(c"/")?.resolver();
+        Ok(Store { layout, database, resolver, marks })
+    }
+
+    fn database(&self) -> MutexGuard<'_, Connection> {
+        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
