@@ -135,6 +135,15 @@ impl Channel {
         self.send(&report.encode(), fd)
     }
 
+    /// The report that there is a listener, and it: sent by what its filter lets through.
+    pub(crate) fn notify(
+        &self,
+        filter: &kernel::seccomp::Program,
+        listener: BorrowedFd<'_>,
+    ) -> Result<(), sys::Error> {
+        filter.hand_over(listener, self.0.as_fd(), &Report::Notify.encode())
+    }
+
     pub(crate) fn order(&self, order: Order) -> Result<(), sys::Error> {
         self.send(order.encode(), None)
     }

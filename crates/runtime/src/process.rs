@@ -9,6 +9,7 @@ use crate::plan::ProcessPlan;
 use crate::{home, program};
 use kernel::credentials::{self, set_limits};
 use kernel::device::{Console, take_terminal};
+use kernel::landlock::{self, Rules, Ruleset};
 use kernel::path::{Procfs, Root};
 use std::convert::Infallible;
 use std::ffi::CString;
@@ -29,6 +30,7 @@ const USUAL_UMASK: u32 = 0o022;
 pub(crate) struct Program {
     file: CString,
     environment: Words,
+    restrictions: Option<Ruleset>,
 }
 
 /// Takes on everything that the process is to have, and finds its program.
@@ -61,6 +63,8 @@ pub(crate) fn prepare(
     close_all_but(&kept, 3 + plan.preserved_descriptors)
         .or_error("close_range", || "")
         .during(Step::Descriptors)?;
+    // With the rights to find all paths of the rules.
+    let restrictions = plan.landlock.as_ref().map(find_places).transpose()?;
     // Once with all rights, and if that is not enough, as on a network file system, as the user.
     let entered = chdir(&plan.working_folder);
     plan.identity.assume().during(Step::User)?;
@@ -70,7 +74,8 @@ pub(crate) fn prepare(
         .during(Step::WorkingDirectory)?;
     refuse_outside()?;
     if let Some(capabilities) = &plan.capabilities {
-        capabilities.apply(filters_late(plan)).during(Step::Capabilities)?;
+        let keep_administration = plan.restricts_without_no_new_privileges();
+        capabilities.apply(keep_administration).during(Step::Capabilities)?;
     }
     umask(Mode::from_raw_mode(plan.umask.unwrap_or(USUAL_UMASK)));
     let mut environment = plan.environment.clone();
@@ -78,13 +83,16 @@ pub(crate) fn prepare(
         environment.extend(home::variable(plan.identity.user));
     }
     let file = program::find(&plan.program, plan.path.as_deref())?;
-    Ok(Program { file, environment: Words::new(environment) })
+    Ok(Program { file, environment: Words::new(environment), restrictions })
 }
 
-/// Without no_new_privs a filter needs CAP_SYS_ADMIN. It is installed as late as can be, so that it
-/// need not allow what the runtime does, and so the capability stays until then.
-fn filters_late(plan: &ProcessPlan) -> bool {
-    plan.seccomp.is_some() && !plan.no_new_privileges
+/// Finds the places of Landlock's rules, in what is the root by now.
+fn find_places(rules: &Rules) -> Result<Ruleset, Failure> {
+    let root = Root::open(c"/").during(Step::Landlock)?;
+    rules.ruleset(&root).map_err(|error| match error {
+        landlock::Error::Call(error) => Failure::call(Step::Landlock, &error),
+        error @ landlock::Error::Path { .. } => Failure::new(Step::Landlock, error),
+    })
 }
 
 /// Waits for the word to start, and executes the program.
@@ -148,16 +156,21 @@ fn execute(
         .or_error("close_range", || "CLOSE_RANGE_CLOEXEC")
         .during(Step::Descriptors)?;
     sys::process::reset_signals(plan.ignored_signals);
-    if let Some(filter) = &plan.seccomp {
-        let listener = filter.install().during(Step::Seccomp)?;
-        if let Some(listener) = listener {
-            channel.report(&Report::Notify, Some(listener.as_fd())).during(Step::Seccomp)?;
-            drop(listener);
-            expect(channel, Order::Proceed)?;
-        }
+    if let Some(restrictions) = &program.restrictions {
+        restrictions.restrict_self().during(Step::Landlock)?;
     }
-    if let Some(capabilities) = plan.capabilities.as_ref().filter(|_| filters_late(plan)) {
-        capabilities.apply(false).during(Step::Capabilities)?;
+    // Last, so that a profile need allow nothing of the runtime but execve (and the rest of the
+    // handing over of a listener). The CAP_SYS_ADMIN that was kept for this goes by execve itself:
+    // what a program has does not depend on what was permitted or effective before, but on the
+    // bounding, inheritable and ambient sets, which it is not in.
+    let listener = match &plan.seccomp {
+        Some(filter) => filter.install().during(Step::Seccomp)?,
+        None => None,
+    };
+    if let (Some(filter), Some(listener)) = (&plan.seccomp, &listener) {
+        // Closed by execve: the agent may be asked about close as well.
+        channel.notify(filter, listener.as_fd()).during(Step::Seccomp)?;
+        expect(channel, Order::Proceed)?;
     }
     let Err(errno) = execve(&program.file, &plan.arguments, &program.environment);
     Err(program::refused(&program.file, errno))

@@ -135,8 +135,8 @@ impl Capabilities {
     }
 
     /// Sets those of the calling thread, but for the bounding set. `keep_administration` leaves
-    /// CAP_SYS_ADMIN permitted and effective, which a seccomp filter without no_new_privs needs;
-    /// it must be called again without it.
+    /// CAP_SYS_ADMIN permitted and effective until the next execve(2), which takes it away: a
+    /// seccomp filter without no_new_privs needs it.
     ///
     /// # Errors
     /// EPERM for more than the thread has.
@@ -151,7 +151,7 @@ impl Capabilities {
             let [effective, permitted] = [sets.effective.bits(), sets.permitted.bits()];
             format!("{effective:#x}, {permitted:#x}, {:#x}", self.inheritable.0)
         })?;
-        if keep_administration { Ok(()) } else { self.set_ambient() }
+        self.set_ambient()
     }
 
     fn set_ambient(&self) -> Result<(), sys::Error> {

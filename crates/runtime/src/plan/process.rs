@@ -9,6 +9,7 @@ use kernel::credentials::{
     Capabilities, CapabilitySet, Identity, Limit, MemoryPolicy, Scheduling, parse_list,
 };
 use kernel::label::{AppArmorProfile, SelinuxLabel};
+use kernel::landlock;
 use spec::json::Text;
 use spec::runtime::{self as oci, Spec};
 use std::ffi::CString;
@@ -41,6 +42,7 @@ pub(crate) struct ProcessPlan {
     pub(crate) selinux_label: Option<SelinuxLabel>,
     /// Processors for `exec`: before it joins the cgroup, and after.
     pub(crate) affinity: (Option<Vec<u64>>, Option<Vec<u64>>),
+    pub(crate) landlock: Option<landlock::Rules>,
     pub(crate) seccomp: Option<kernel::seccomp::Program>,
     /// How many descriptors, from 3 on, it inherits.
     pub(crate) preserved_descriptors: u32,
@@ -105,6 +107,7 @@ impl ProcessPlan {
                 processors("initial", affinity.map(|it| &it.initial))?,
                 processors("final", affinity.map(|it| &it.r#final))?,
             ),
+            landlock: landlock_rules(spec)?,
             seccomp: spec.linux.seccomp.as_ref().map(seccomp::program).transpose()?,
             preserved_descriptors: 0,
             start_hooks: Hooks::default(),
@@ -115,6 +118,11 @@ impl ProcessPlan {
     /// Whether it needs a procfs that nobody can have tampered with.
     pub(crate) fn needs_procfs(&self) -> bool {
         self.terminal || self.apparmor_profile.is_some() || self.selinux_label.is_some()
+    }
+
+    /// Whether it restricts itself in a way for which it needs CAP_SYS_ADMIN.
+    pub(crate) fn restricts_without_no_new_privileges(&self) -> bool {
+        !self.no_new_privileges && (self.seccomp.is_some() || self.landlock.is_some())
     }
 
     /// For a container's first process: it runs the hooks before its program.
@@ -144,6 +152,21 @@ impl ProcessPlan {
             }
         }
         Ok(self)
+    }
+}
+
+/// What the annotations say, as far as this kernel can do it.
+fn landlock_rules(spec: &Spec<'_>) -> Result<Option<landlock::Rules>, Invalid> {
+    let annotations = spec.annotations.iter().map(|(name, value)| (&**name, &**value));
+    let rules = landlock::parse(annotations).map_err(|error| Invalid::new("annotations", error))?;
+    let Some(rules) = rules else { return Ok(None) };
+    match rules.for_this_kernel() {
+        Ok((rules, _)) => Ok(Some(rules)),
+        Err(lacking) => {
+            let lacking: Vec<_> = lacking.iter().map(ToString::to_string).collect();
+            let prefix = format!("annotations.{}*", landlock::PREFIX);
+            Err(Invalid::new(prefix, lacking.join("; ")))
+        }
     }
 }
 

@@ -14,7 +14,12 @@ pub(crate) fn program(seccomp: &oci::Seccomp<'_>) -> Result<Program, Invalid> {
             .then(|| seccomp.flags.iter().map(|it| it.name()).collect()),
         syscalls: seccomp.syscalls.iter().map(rule).collect(),
     };
-    compile(&profile).map_err(|error| Invalid(format!("linux.seccomp.{error}")))
+    let program = compile(&profile).map_err(|error| Invalid(format!("linux.seccomp.{error}")))?;
+    if program.has_listener() && seccomp.listener_path.is_empty() {
+        let what = "the socket of the agent that SCMP_ACT_NOTIFY asks is missing";
+        return Err(Invalid::new("linux.seccomp.listenerPath", what));
+    }
+    Ok(program)
 }
 
 fn rule<'a>(rule: &'a oci::SyscallRule<'_>) -> Rule<'a> {
