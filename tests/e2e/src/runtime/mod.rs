@@ -7,6 +7,7 @@ mod devices;
 mod exec;
 mod hooks;
 mod kill;
+mod landlock;
 mod lifecycle;
 mod mounts;
 mod namespaces;
@@ -14,6 +15,7 @@ mod pause;
 mod process;
 mod resources;
 mod seccomp;
+mod seccomp_agent;
 mod stdio;
 mod support;
 
@@ -80,6 +82,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::kill::all_reaches_what_the_first_process_left,
         runtime::kill::delete_ends_what_the_first_process_left,
         runtime::kill::ps_lists_the_processes,
+        runtime::landlock::the_program_writes_only_where_it_may,
+        runtime::landlock::with_a_filter_that_knows_nothing_of_it,
+        runtime::landlock::paths_are_those_of_the_container,
+        runtime::landlock::a_process_that_is_added_is_restricted_too,
+        runtime::landlock::programs_that_are_not_listed_are_not_executed,
+        runtime::landlock::a_wrong_annotation_is_refused,
         runtime::lifecycle::run_passes_output_and_exit_code_on,
         runtime::lifecycle::a_program_killed_by_a_signal_is_128_and_its_number,
         runtime::lifecycle::the_states_follow_each_other,
@@ -181,6 +189,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::seccomp::calls_are_handed_to_a_listener,
         runtime::seccomp::a_listener_that_is_absent_is_an_error,
         runtime::seccomp::a_list_of_what_is_allowed_is_enough_for_a_shell,
+        runtime::seccomp_agent::a_profile_need_not_allow_what_the_runtime_does,
+        runtime::seccomp_agent::an_agent_may_ask_for_the_calls_that_hand_it_over,
+        runtime::seccomp_agent::an_agent_must_be_named,
         runtime::stdio::a_terminal_is_sent_to_the_console_socket,
         runtime::stdio::the_terminal_belongs_to_the_user,
         runtime::stdio::a_terminal_without_a_socket_is_refused,
