@@ -10,8 +10,7 @@ pub(crate) fn program(seccomp: &oci::Seccomp<'_>) -> Result<Program, Invalid> {
         default_action: seccomp.default_action.name(),
         default_errno: seccomp.default_errno_ret.map(u32::from),
         architectures: seccomp.architectures.iter().map(|it| it.name()).collect(),
-        flags: (!seccomp.flags.is_empty())
-            .then(|| seccomp.flags.iter().map(|it| it.name()).collect()),
+        flags: seccomp.flags.as_ref().map(|all| all.iter().map(|it| it.name()).collect()),
         syscalls: seccomp.syscalls.iter().map(rule).collect(),
     };
     let program = compile(&profile).map_err(|error| Invalid(format!("linux.seccomp.{error}")))?;

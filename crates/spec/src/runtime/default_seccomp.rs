@@ -49,7 +49,7 @@ pub fn default_seccomp(bounding: &[impl AsRef<str>]) -> Seccomp<'static> {
         default_errno_ret: Some(ENOSYS),
         architectures: architectures(),
         // What a filter does to branch prediction is no matter of policy: as without a filter.
-        flags: vec![SeccompFlag::SpecAllow],
+        flags: Some(vec![SeccompFlag::SpecAllow]),
         syscalls,
         listener_path: "".into(),
         listener_metadata: "".into(),

@@ -12,8 +12,8 @@ object! {
         optional default_errno_ret: Option<u16> = "defaultErrnoRet",
         /// Architectures whose calls the rules are about, beside that of the machine.
         optional architectures: Vec<Architecture> = "architectures",
-        /// Flags.
-        optional flags: Vec<SeccompFlag> = "flags",
+        /// Flags. Without a list, [`SeccompFlag::SpecAllow`]; an empty list is none.
+        optional flags: Option<Vec<SeccompFlag>> = "flags",
         /// The socket of the agent that decides on `NOTIFY`.
         optional listener_path: Text<'a> = "listenerPath",
         /// What that agent is told besides.

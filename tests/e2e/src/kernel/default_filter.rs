@@ -32,7 +32,7 @@ fn profile<'a>(seccomp: &'a Seccomp<'_>) -> Profile<'a> {
         default_action: seccomp.default_action.name(),
         default_errno: seccomp.default_errno_ret.map(u32::from),
         architectures: seccomp.architectures.iter().map(|it| it.name()).collect(),
-        flags: Some(seccomp.flags.iter().map(|it| it.name()).collect()),
+        flags: seccomp.flags.as_ref().map(|all| all.iter().map(|it| it.name()).collect()),
         syscalls: rules.collect(),
     }
 }

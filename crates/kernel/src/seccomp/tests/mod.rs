@@ -210,6 +210,26 @@ fn errors_name_the_field_and_what_is_allowed() {
 }
 
 #[test]
+fn flags_are_those_given_or_else_the_usual_one() {
+    use sys::seccomp::*;
+    let flags = |words: Option<&[&'static str]>, action| {
+        let mut profile = profile("SCMP_ACT_ALLOW", vec![rule(action, &["chroot"], &[])]);
+        profile.flags = words.map(<[_]>::to_vec);
+        compile(&profile).unwrap().flags
+    };
+    assert_eq!(flags(None, "SCMP_ACT_TRAP"), FILTER_FLAG_SPEC_ALLOW);
+    assert_eq!(flags(Some(&[]), "SCMP_ACT_TRAP"), 0);
+    let recv = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
+    assert_eq!(flags(Some(&[recv]), "SCMP_ACT_TRAP"), 0);
+    let listener = FILTER_FLAG_NEW_LISTENER;
+    assert_eq!(flags(Some(&[recv]), "SCMP_ACT_NOTIFY"), FILTER_FLAG_WAIT_KILLABLE_RECV | listener);
+    assert_eq!(
+        flags(Some(&["SECCOMP_FILTER_FLAG_TSYNC"]), "SCMP_ACT_NOTIFY"),
+        FILTER_FLAG_TSYNC | FILTER_FLAG_TSYNC_ESRCH | listener
+    );
+}
+
+#[test]
 fn too_many_rules_are_refused() {
     let rules =
         (0..2000).map(|value| rule("SCMP_ACT_ALLOW", &["close"], &[arg(0, "SCMP_CMP_EQ", value)]));
