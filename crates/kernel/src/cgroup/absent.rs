@@ -20,6 +20,14 @@ impl Group for Absent {
         if groups.is_empty() { self.entry() } else { Err(Error::NoGroup("a group below it")) }
     }
 
+    fn entry_beside(&self, _: i32) -> Result<Entry> {
+        self.entry()
+    }
+
+    fn delegate(&self, _: u32) -> Result<()> {
+        Ok(())
+    }
+
     fn add(&self, _: i32) -> Result<()> {
         Ok(())
     }

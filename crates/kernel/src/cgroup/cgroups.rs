@@ -76,7 +76,7 @@ impl Cgroups {
         match &files {
             Some(files) => {
                 files.check_devices(&resources)?;
-                files.writes(&resources)?;
+                files.writes(&resources, false)?;
             }
             None => Absent.update(&resources)?,
         }

@@ -93,9 +93,9 @@ pub(super) fn pids(limit: Option<i64>) -> Vec<Write> {
 pub(super) fn huge_pages(limits: &[HugePages], [used, reserved]: [&str; 2]) -> Result<Vec<Write>> {
     let mut writes = Vec::new();
     for HugePages { page_size, limit } in limits {
-        let number = page_size.trim_end_matches("KB").trim_end_matches("MB").trim_end_matches("GB");
-        if number.len() + 2 != page_size.len() || !number.bytes().all(|byte| byte.is_ascii_digit())
-        {
+        let number = ["KB", "MB", "GB"].iter().find_map(|unit| page_size.strip_suffix(unit));
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
+        if !number.is_some_and(is_number) {
             let reason = format!("{page_size:?} is not a size such as 2MB");
             return Err(Error::resource("hugepageLimits.pageSize", reason));
         }

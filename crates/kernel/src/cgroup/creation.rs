@@ -5,6 +5,16 @@ use sys::rustix::io::Errno;
 use super::error::{Error, Result};
 use super::folder::Folder;
 
+/// What came of making a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Made {
+    New,
+    /// It was there, and empty.
+    Before,
+    /// It may not be made, which only counts as an error for those with rights.
+    Denied,
+}
+
 /// The folders that were made; dropping it takes them back, [`Creation::keep`] keeps them.
 #[derive(Debug)]
 pub(super) struct Creation {
@@ -21,15 +31,14 @@ impl Creation {
         Creation { rootless, made: Vec::new(), denied: None, placeholder: None }
     }
 
-    /// Makes a folder and those above. False when it may not be made, which only counts as an
-    /// error for those with rights.
-    pub(super) fn make(&mut self, folder: &Folder) -> Result<bool> {
+    /// Makes a folder and those above.
+    pub(super) fn make(&mut self, folder: &Folder) -> Result<Made> {
         match self.make_with_parents(folder) {
-            Ok(true) => Ok(true),
-            Ok(false) => self.refuse_occupied(folder).map(|()| true),
+            Ok(true) => Ok(Made::New),
+            Ok(false) => self.refuse_occupied(folder).map(|()| Made::Before),
             Err(error) if self.rootless && is_denial(error.errno) => {
                 self.denied = Some(error);
-                Ok(false)
+                Ok(Made::Denied)
             }
             Err(error) => Err(error.into()),
         }

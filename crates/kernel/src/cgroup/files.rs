@@ -9,8 +9,8 @@ use super::write::Write;
 /// A group that is known by its folders, none of which need exist.
 pub(super) trait Files: Group {
     /// The limits as files and values. Where one file takes what several fields say, it is read
-    /// what a group that exists has now.
-    fn writes(&self, resources: &Resources) -> Result<Vec<Write>>;
+    /// what the group has now, if it exists.
+    fn writes(&self, resources: &Resources, exists: bool) -> Result<Vec<Write>>;
 
     /// Finds rules for devices that cannot be kept.
     fn check_devices(&self, resources: &Resources) -> Result<()>;

@@ -1,25 +1,25 @@
-//! A group's folder in one hierarchy, and its files by descriptor.
-
-use std::cell::OnceCell;
+//! A group's folder in one hierarchy, and its files.
+//!
+//! Paths are safe to use again and again here: no cgroup file system has symbolic links, and the
+//! last name is never followed should something else be there.
 
 use sys::rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use sys::rustix::io::{self, Errno};
+use sys::rustix::process::Uid;
 use sys::{Error, OrError as _};
 
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-/// A folder of a cgroup file system. It is opened when a second file of it is wanted: most
-/// hierarchies are only joined, by one file.
+/// A folder of a cgroup file system. It is not kept open: of most, one or two files are wanted.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: String,
-    descriptor: OnceCell<OwnedFd>,
 }
 
 impl Folder {
     /// The folder at a path from the root, which need not exist.
     pub(super) fn at(path: impl Into<String>) -> Folder {
-        Folder { path: path.into(), descriptor: OnceCell::new() }
+        Folder { path: path.into() }
     }
 
     pub(super) fn path(&self) -> &str {
@@ -39,39 +39,18 @@ impl Folder {
         }
     }
 
-    /// Itself, for `CLONE_INTO_CGROUP` and for what is relative to it.
-    pub(super) fn descriptor(&self) -> Result<BorrowedFd<'_>, Error> {
-        if let Some(descriptor) = self.descriptor.get() {
-            return Ok(descriptor.as_fd());
-        }
+    /// Opens the folder itself, for `CLONE_INTO_CGROUP` and for programs to be attached to.
+    pub(super) fn open_itself(&self) -> Result<OwnedFd, Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let opened = fs::open(&self.path, flags, Mode::empty())
-            .or_error("open", || format!("{:?}, O_DIRECTORY", self.path))?;
-        Ok(self.descriptor.get_or_init(|| opened).as_fd())
-    }
-
-    /// As [`Folder::descriptor`], to be kept.
-    pub(super) fn into_descriptor(self) -> Result<OwnedFd, Error> {
-        self.descriptor()?;
-        let missing = || Error::new("open", format!("{:?}", self.path), Errno::BADF);
-        self.descriptor.into_inner().ok_or_else(missing)
+        fs::open(&self.path, flags, Mode::empty())
+            .or_error("open", || format!("{:?}, O_DIRECTORY", self.path))
     }
 
     /// Opens one of its files.
     pub(super) fn open(&self, file: &str, flags: OFlags) -> Result<OwnedFd, Error> {
-        let describe = || format!("\"{}/{file}\"", self.path);
-        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        fs::openat(self.descriptor()?, file, flags, Mode::empty()).or_error("openat", describe)
-    }
-
-    /// Opens one of its files for writing, when it is the only one that is wanted.
-    pub(super) fn open_only(&self, file: &str) -> Result<OwnedFd, Error> {
-        if self.descriptor.get().is_some() {
-            return self.open(file, OFlags::WRONLY);
-        }
         let path = format!("{}/{file}", self.path);
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        fs::openat(CWD, &path, flags, Mode::empty()).or_error("open", || format!("{path:?}"))
+        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        fs::open(&path, flags, Mode::empty()).or_error("open", || format!("{path:?}"))
     }
 
     /// Writes a value at once: what the kernel gets in one `write(2)` it takes as a whole.
@@ -97,6 +76,25 @@ impl Folder {
         }
     }
 
+    /// Makes a user the owner of the folder, and of these files as far as they exist.
+    pub(super) fn give_to<'file>(
+        &self,
+        user: u32,
+        files: impl Iterator<Item = &'file str>,
+    ) -> Result<(), Error> {
+        let chown = |path: &str| {
+            fs::chownat(CWD, path, Some(Uid::from_raw(user)), None, AtFlags::SYMLINK_NOFOLLOW)
+                .or_error("fchownat", || format!("{path:?}, {user}"))
+        };
+        for file in files {
+            match chown(&format!("{}/{file}", self.path)) {
+                Err(error) if error.errno == Errno::NOENT => {}
+                other => other?,
+            }
+        }
+        chown(&self.path)
+    }
+
     /// The groups directly below.
     pub(super) fn children(&self) -> Result<Vec<Folder>, Error> {
         self.list(|kind, name| {
@@ -119,7 +117,7 @@ impl Folder {
     ) -> Result<Vec<Item>, Error> {
         let describe = || format!("{:?}", self.path);
         let mut items = Vec::new();
-        for entry in Dir::read_from(self.descriptor()?).or_error("getdents64", describe)? {
+        for entry in Dir::new(self.open_itself()?).or_error("getdents64", describe)? {
             let entry = entry.or_error("getdents64", describe)?;
             items.extend(pick(entry.file_type(), &entry.file_name().to_string_lossy()));
         }

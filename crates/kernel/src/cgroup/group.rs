@@ -23,6 +23,21 @@ pub trait Group {
     /// There is no such group, or it is frozen.
     fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry>;
 
+    /// As [`Group::entry`], in the group below where another process of the container is now: a
+    /// service manager makes groups of its own, and may leave none where it was started.
+    ///
+    /// # Errors
+    /// The process is not in this group, or the group is frozen.
+    fn entry_beside(&self, pid: i32) -> Result<Entry>;
+
+    /// Gives a group of v2 to a user of the host, who may then make groups below it and move
+    /// processes between them, but not change its limits. Groups of v1 cannot be given away safely,
+    /// and are not.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn delegate(&self, user: u32) -> Result<()>;
+
     /// Moves a running process in. Slow, see [`Entry`]; for processes that exist already.
     ///
     /// # Errors

@@ -55,8 +55,9 @@ impl Hybrid {
 }
 
 impl Files for Hybrid {
-    fn writes(&self, resources: &Resources) -> Result<Vec<Write>> {
-        let Limits { mut v1, mut v2 } = self.limits(resources, &self.v2.current(resources)?)?;
+    fn writes(&self, resources: &Resources, exists: bool) -> Result<Vec<Write>> {
+        let current = if exists { self.v2.current(resources)? } else { Current::default() };
+        let Limits { mut v1, mut v2 } = self.limits(resources, &current)?;
         v1.append(&mut v2);
         Ok(v1)
     }
@@ -94,6 +95,15 @@ impl Group for Hybrid {
     fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry> {
         let v2 = self.v2.entry_below(groups)?;
         Ok(Entry { tasks: self.v1.tasks(groups)?, ..v2 })
+    }
+
+    fn entry_beside(&self, pid: i32) -> Result<Entry> {
+        let v2 = self.v2.entry_beside(pid)?;
+        Ok(Entry { tasks: self.v1.tasks(&[])?, ..v2 })
+    }
+
+    fn delegate(&self, user: u32) -> Result<()> {
+        self.v2.delegate(user)
     }
 
     fn add(&self, pid: i32) -> Result<()> {

@@ -153,6 +153,17 @@ impl Membership {
         Ok(Membership::parse(&read_file("/proc/self/cgroup")?))
     }
 
+    /// Of another process.
+    pub(super) fn of(pid: i32) -> Result<Membership> {
+        Ok(Membership::parse(&read_file(&format!("/proc/{pid}/cgroup"))?))
+    }
+
+    /// The group of v2, from the root of the hierarchy.
+    pub(super) fn v2(&self) -> Option<&str> {
+        let own = self.lines.iter().find(|(names, _)| names.is_empty());
+        own.map(|(_, path)| path.as_str())
+    }
+
     /// Lines are `ID:CONTROLLERS:PATH`; others are passed over.
     pub(super) fn parse(text: &str) -> Membership {
         let parse = |line: &str| {

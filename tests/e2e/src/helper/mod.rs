@@ -11,7 +11,7 @@ mod sockets;
 mod state;
 mod steps;
 
-pub(crate) use state::hex;
+pub(crate) use state::{bomb, hex};
 
 /// Called by the C library before `main`, after std has stored the arguments.
 #[used]

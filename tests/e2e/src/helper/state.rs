@@ -78,7 +78,7 @@ pub(super) fn make_orphans(count: i32) {
 
 /// A fork bomb whose processes ignore TERM, leave for sessions of their own, and fork again
 /// whenever the limit lets them.
-pub(super) fn bomb() {
+pub(crate) fn bomb() {
     let _ = sys::set_disposition(libc::SIGTERM, sys::Disposition::Ignore);
     let _ = sys::set_disposition(libc::SIGCHLD, sys::Disposition::Ignore);
     loop {

@@ -8,7 +8,8 @@ use sys::process::{Cloned, clone3_of_single_thread};
 use sys::rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
 };
-use sys::rustix::process::{Pid, WaitOptions, waitpid};
+use sys::rustix::process::{Gid, Pid, Uid, WaitOptions, waitpid};
+use sys::rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 
 /// A group that goes away with the trial, whatever becomes of it.
 pub(super) struct Own(Box<dyn Group>);
@@ -37,8 +38,30 @@ pub(super) fn path() -> String {
 /// Makes the trial's group.
 pub(super) fn create(resources: Resources) -> Result<Own> {
     let cgroups = Cgroups::find(&Driver::Files, false)?;
+    remove_stale(&cgroups);
     let prepared = cgroups.prepare(&cgroups.locate(Some(&path()), "unused")?, resources)?;
     Ok(Own(prepared.create()?))
+}
+
+/// Removes the groups of trials that were killed.
+fn remove_stale(cgroups: &Cgroups) {
+    let is_stale = |name: &str| {
+        let pid = name.strip_prefix("tinyo-e2e-")?.parse::<u32>().ok()?;
+        Some(!std::fs::exists(format!("/proc/{pid}")).unwrap_or(true))
+    };
+    for (_, place) in cgroups.mount_points() {
+        for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if is_stale(&name) == Some(true) {
+                let path = format!("/{name}");
+                let group = cgroups
+                    .locate(Some(&path), "unused")
+                    .and_then(|location| cgroups.prepare(&location, Resources::default()));
+                // Another trial may be at it too.
+                let _ = group.map(|prepared| prepared.description().open().remove());
+            }
+        }
+    }
 }
 
 /// Its folders, of v1 and v2.
@@ -85,6 +108,29 @@ pub(super) fn unshare_mounts() -> Result<()> {
 /// Has nothing of them come from, or go to, another namespace.
 pub(super) fn make_mounts_private() -> Result<()> {
     Ok(mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?)
+}
+
+/// Takes the tree of v2 out of this process's sight; false when nothing would be left.
+pub(super) fn see_v1_alone() -> Result<bool> {
+    let is_mounted = |place: &str| std::fs::exists(format!("/sys/fs/cgroup/{place}"));
+    if !is_mounted("memory/tasks")? {
+        return Ok(false);
+    }
+    unshare_mounts()?;
+    if is_mounted("unified/cgroup.procs")? {
+        unmount("/sys/fs/cgroup/unified", UnmountFlags::DETACH)?;
+    }
+    Ok(true)
+}
+
+/// A user with rights to nothing.
+pub(super) const USER: u32 = 54_325;
+
+/// Gives up all rights.
+pub(super) fn become_user() -> Result<()> {
+    set_thread_groups(&[])?;
+    set_thread_gid(Gid::from_raw(USER))?;
+    Ok(set_thread_uid(Uid::from_raw(USER))?)
 }
 
 /// Whether this machine has nothing but v2.

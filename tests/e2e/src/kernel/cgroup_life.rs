@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use kernel::cgroup::{Cpu, Description, Memory, Resources};
 
-use super::cgroup::{create, folders, groups_of, path, read, see_v2_alone, start};
+use super::cgroup::{create, folders, groups_of, path, read, see_v1_alone, see_v2_alone, start};
 use crate::expect_eq;
 use crate::support::until;
 
@@ -115,4 +115,27 @@ pub(crate) fn a_process_is_in_its_group_from_the_start_on_v2() -> Result<()> {
 pub(crate) fn freezing_and_killing_reach_groups_below_on_v2() -> Result<()> {
     see_v2_alone()?;
     freezing_and_killing_reach_groups_below()
+}
+
+/// Carries out a trial that has other reasons to exist without the tree of v2.
+fn on_v1(trial: fn() -> Result<()>) -> Result<()> {
+    if see_v1_alone()? { trial() } else { harness::skip("no cgroup v1 here") }
+}
+
+pub(crate) fn a_process_is_in_every_group_from_the_start_on_v1() -> Result<()> {
+    on_v1(|| {
+        let group = create(Resources::default())?;
+        ensure!(group.description().v2.is_none(), "{:?}", group.description());
+        let pid = start(&group.entry()?, || {})?;
+        until("it is in every group", || {
+            let all = |groups: Vec<(String, String)>| {
+                groups.iter().filter(|it| !it.0.is_empty()).all(|(_, group)| *group == path())
+            };
+            groups_of(pid).is_ok_and(all)
+        })
+    })
+}
+
+pub(crate) fn freezing_and_killing_reach_groups_below_on_v1() -> Result<()> {
+    on_v1(freezing_and_killing_reach_groups_below)
 }

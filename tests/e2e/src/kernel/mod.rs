@@ -4,6 +4,7 @@
 
 mod cgroup;
 mod cgroup_devices;
+mod cgroup_failures;
 mod cgroup_life;
 mod cgroup_systemd;
 mod cgroup_use;
@@ -33,6 +34,24 @@ pub(crate) fn trials() -> Vec<Trial> {
         cgroup_life::a_process_is_in_its_group_from_the_start_on_v2,
         cgroup_life::freezing_and_killing_reach_groups_below_on_v2,
         cgroup_life::freezing_and_killing_reach_groups_below,
+        cgroup_life::a_process_is_in_every_group_from_the_start_on_v1,
+        cgroup_life::freezing_and_killing_reach_groups_below_on_v1,
+        cgroup_failures::an_occupied_group_is_refused,
+        cgroup_failures::an_empty_group_that_was_there_is_used,
+        cgroup_failures::a_failed_creation_leaves_nothing,
+        cgroup_failures::what_a_killed_runtime_leaves_is_found_and_removed,
+        cgroup_failures::a_fork_bomb_is_killed,
+        cgroup_failures::a_fork_bomb_is_killed_on_v1,
+        cgroup_failures::without_rights_a_container_has_no_group_and_no_limits,
+        cgroup_failures::a_user_makes_groups_below_one_of_theirs,
+        cgroup_failures::a_process_joins_where_another_has_gone,
+        cgroup_systemd::a_scope_lives_and_ends_with_its_container,
+        cgroup_systemd::a_scope_is_made_through_a_message_bus,
+        cgroup_systemd::a_scope_goes_when_its_maker_dies_before_the_container_came,
+        cgroup_systemd::limits_survive_that_systemd_reloads,
+        cgroup_use::use_is_counted,
+        cgroup_use::a_lack_of_memory_and_the_end_are_told,
+        cgroup_use::the_removal_of_a_group_is_told,
         landlock::only_listed_places_are_writable,
         landlock::not_even_devices_are_writable_on_demand,
         landlock::only_listed_places_are_readable_and_executable,
@@ -60,13 +79,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         default_filter::postgresql,
         mount::the_default_mounts_of_a_container,
         mount::the_default_mounts_on_an_old_kernel,
-        cgroup_systemd::a_scope_lives_and_ends_with_its_container,
-        cgroup_systemd::a_scope_is_made_through_a_message_bus,
-        cgroup_systemd::a_scope_goes_when_its_maker_dies_before_the_container_came,
-        cgroup_systemd::limits_survive_that_systemd_reloads,
-        cgroup_use::use_is_counted,
-        cgroup_use::a_lack_of_memory_and_the_end_are_told,
-        cgroup_use::the_removal_of_a_group_is_told,
         mount::bind_mounts_have_what_was_asked_and_keep_the_rest,
         mount::a_new_tmpfs_is_as_the_folder_it_covers_unless_told,
         mount::a_read_only_tmpfs_is_filled_first,

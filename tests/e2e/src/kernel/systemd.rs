@@ -118,8 +118,16 @@ fn become_systemd(log: File) -> Result<()> {
     let target = "[Unit]\nDefaultDependencies=no\n";
     std::fs::write("/run/systemd/system/e2e.target", target)?;
     let mut command = Command::new(SYSTEMD);
-    command.args(["--system", "--unit=e2e.target", "--log-target=console", "--log-level=debug"]);
-    command.env_clear().env("container", "e2e").stdout(log.try_clone()?).stderr(log);
+    command.args(["--system", "--unit=e2e.target", "--log-target=console"]);
+    // None of the machine's units, and no program that would make some. The first two folders are
+    // those in which systemd keeps what it is told about scopes.
+    let units = "/run/systemd/transient:/run/systemd/system.control:/run/systemd/system";
+    let nothing_else = [
+        ("container", "e2e"),
+        ("SYSTEMD_UNIT_PATH", units),
+        ("SYSTEMD_GENERATOR_PATH", "/run/nothing"),
+    ];
+    command.env_clear().envs(nothing_else).stdout(log.try_clone()?).stderr(log);
     Err(command.exec()).context(SYSTEMD)
 }
 

@@ -80,8 +80,8 @@ impl Systemd {
     }
 
     /// What systemd must know of the limits.
-    fn limits(&self, resources: &Resources) -> Result<Vec<Property>> {
-        let mut properties = properties::of_limits(&self.files.writes(resources)?);
+    fn limits(&self, resources: &Resources, exists: bool) -> Result<Vec<Property>> {
+        let mut properties = properties::of_limits(&self.files.writes(resources, exists)?);
         if let Some(rules) = resources.devices.as_deref().filter(|_| self.files.has_v1_devices()) {
             let allowed = v1::devices::allowed(rules)?;
             properties.extend(properties::of_devices(allowed.as_deref()));
@@ -114,7 +114,7 @@ impl Systemd {
     fn start(&self, resources: &Resources, pid: i32) -> Result<()> {
         let mut manager = Manager::open(&self.bus)?;
         let mut properties = self.description_of_scope(pid.unsigned_abs());
-        properties.extend(known(&mut manager, self.limits(resources)?)?);
+        properties.extend(known(&mut manager, self.limits(resources, false)?)?);
         properties.extend(self.unit.properties.iter().cloned());
         manager.start(&self.unit.name, properties)
     }
@@ -129,8 +129,8 @@ fn known(manager: &mut Manager, properties: Vec<Property>) -> Result<Vec<(String
 }
 
 impl Files for Systemd {
-    fn writes(&self, resources: &Resources) -> Result<Vec<Write>> {
-        self.files.writes(resources)
+    fn writes(&self, resources: &Resources, exists: bool) -> Result<Vec<Write>> {
+        self.files.writes(resources, exists)
     }
 
     fn check_devices(&self, resources: &Resources) -> Result<()> {
@@ -188,6 +188,14 @@ impl Group for Systemd {
         self.files.entry_below(groups)
     }
 
+    fn entry_beside(&self, pid: i32) -> Result<Entry> {
+        self.files.entry_beside(pid)
+    }
+
+    fn delegate(&self, user: u32) -> Result<()> {
+        self.files.delegate(user)
+    }
+
     /// A user may not move processes into a group from one that is not the user's; systemd can.
     fn add(&self, pid: i32) -> Result<()> {
         match self.bus {
@@ -200,7 +208,7 @@ impl Group for Systemd {
 
     fn update(&self, resources: &Resources) -> Result<()> {
         let mut manager = Manager::open(&self.bus)?;
-        let properties = known(&mut manager, self.limits(resources)?)?;
+        let properties = known(&mut manager, self.limits(resources, true)?)?;
         if !properties.is_empty() {
             // On v1 systemd forbids all devices before it allows those of the new list.
             let freeze =

@@ -190,3 +190,6 @@ fn perform(folder: &Folder, operations: &[Operation]) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

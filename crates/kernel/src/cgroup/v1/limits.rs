@@ -142,3 +142,6 @@ fn network_priorities(priorities: &[(String, u32)]) -> Result<Vec<Write>> {
     };
     priorities.iter().map(line).collect()
 }
+
+#[cfg(test)]
+mod tests;

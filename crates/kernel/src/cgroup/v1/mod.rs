@@ -4,9 +4,12 @@ pub(super) mod devices;
 pub(super) mod limits;
 mod statistics;
 
+use std::cell::Cell;
 use std::os::fd::OwnedFd;
 
-use super::creation::Creation;
+use sys::rustix::fs::OFlags;
+
+use super::creation::{Creation, Made};
 use super::entry::Entry;
 use super::error::{Error, Result};
 use super::events::Events;
@@ -25,24 +28,30 @@ pub(super) struct V1 {
     folders: Vec<(String, Folder)>,
     /// Whether denials are expected.
     rootless: bool,
+    /// Whether it was just made, and so cannot be frozen.
+    is_new: Cell<bool>,
 }
 
 impl V1 {
     /// The group at these folders, which need not exist.
     pub(super) fn at(folders: &[(String, String)], rootless: bool) -> V1 {
         let open = |(names, path): &(String, String)| (names.clone(), Folder::at(path.as_str()));
-        V1 { folders: folders.iter().map(open).collect(), rootless }
+        V1 { folders: folders.iter().map(open).collect(), rootless, is_new: Cell::new(false) }
     }
 
     /// Makes the folders; without rights, those that may be made.
     pub(super) fn make(&mut self, creation: &mut Creation) -> Result<()> {
         let mut made = Vec::with_capacity(self.folders.len());
         for (names, folder) in std::mem::take(&mut self.folders) {
-            if !creation.make(&folder)? {
+            let how = creation.make(&folder)?;
+            if how == Made::Denied {
                 continue;
             }
             if has(&names, "cpuset") {
-                inherit_cpu_set(&folder)?;
+                inherit_cpu_set(&folder, how == Made::New)?;
+            }
+            if has(&names, "freezer") {
+                self.is_new.set(how == Made::New);
             }
             made.push((names, folder));
         }
@@ -91,8 +100,10 @@ impl V1 {
                 controllers.is_none_or(|wanted| wanted.split(',').all(|one| has(names, one)))
             });
             Ok(match wanted {
-                Some(group) => Folder::at(group.below(folder.path())).open_only("tasks")?,
-                None => folder.open_only("tasks")?,
+                Some(group) => {
+                    Folder::at(group.below(folder.path())).open("tasks", OFlags::WRONLY)?
+                }
+                None => folder.open("tasks", OFlags::WRONLY)?,
             })
         };
         self.folders.iter().map(open).collect()
@@ -134,14 +145,16 @@ impl V1 {
 
     fn refuse_frozen(&self) -> Result<()> {
         match self.folder("freezer") {
-            Some(freezer) if self.is_frozen()? => Err(Error::Frozen(freezer.path().to_owned())),
+            Some(freezer) if !self.is_new.take() && self.is_frozen()? => {
+                Err(Error::Frozen(freezer.path().to_owned()))
+            }
             _ => Ok(()),
         }
     }
 }
 
 impl Files for V1 {
-    fn writes(&self, resources: &Resources) -> Result<Vec<Write>> {
+    fn writes(&self, resources: &Resources, _: bool) -> Result<Vec<Write>> {
         if let Some((file, _)) = resources.unified.first() {
             return Err(Error::resource(format!("unified.{file}"), "this needs cgroup v2"));
         }
@@ -168,7 +181,7 @@ impl Files for V1 {
         if self.folders.is_empty() {
             return Ok(None);
         }
-        self.apply(&self.writes(resources)?)?;
+        self.apply(&self.writes(resources, false)?)?;
         self.apply_devices(resources, true)?;
         Ok(Some(self))
     }
@@ -184,6 +197,14 @@ impl Group for V1 {
         Ok(Entry { folder: None, tasks: self.tasks(groups)? })
     }
 
+    fn entry_beside(&self, _: i32) -> Result<Entry> {
+        self.entry()
+    }
+
+    fn delegate(&self, _: u32) -> Result<()> {
+        Ok(())
+    }
+
     fn add(&self, pid: i32) -> Result<()> {
         for (_, folder) in &self.folders {
             folder.write("cgroup.procs", &pid.to_string())?;
@@ -192,7 +213,7 @@ impl Group for V1 {
     }
 
     fn update(&self, resources: &Resources) -> Result<()> {
-        self.apply(&self.writes(resources)?)?;
+        self.apply(&self.writes(resources, false)?)?;
         self.apply_devices(resources, false)
     }
 
@@ -287,19 +308,24 @@ fn has(names: &str, controller: &str) -> bool {
 
 /// A cpuset is born without processors and memory, and then no process can enter it: it gets those
 /// of the group above, which may have to get its own first.
-fn inherit_cpu_set(folder: &Folder) -> Result<()> {
+fn inherit_cpu_set(folder: &Folder, is_new: bool) -> Result<()> {
     for file in ["cpuset.cpus", "cpuset.mems"] {
-        inherit(folder, file)?;
+        if is_new {
+            inherit_from_above(folder, file)?;
+        } else {
+            inherit(folder, file)?;
+        }
     }
     Ok(())
 }
 
 fn inherit(folder: &Folder, file: &str) -> Result<String> {
     let own = folder.read(file)?;
-    if !own.trim_end().is_empty() {
-        return Ok(own);
-    }
-    let parents = inherit(&folder.parent(), file)?;
-    folder.write(file, parents.trim_end())?;
-    Ok(parents)
+    if own.trim_end().is_empty() { inherit_from_above(folder, file) } else { Ok(own) }
+}
+
+fn inherit_from_above(folder: &Folder, file: &str) -> Result<String> {
+    let above = inherit(&folder.parent(), file)?;
+    folder.write(file, above.trim_end())?;
+    Ok(above)
 }

@@ -9,15 +9,17 @@ use sys::rustix::event::{PollFd, PollFlags};
 use sys::rustix::fs::OFlags;
 use sys::rustix::io::Errno;
 
-use std::os::fd::OwnedFd;
+use std::cell::Cell;
+use std::os::fd::{AsFd as _, OwnedFd};
 
-use super::creation::Creation;
+use super::creation::{Creation, Made};
 use super::entry::Entry;
 use super::error::{Error, Result};
 use super::events::Events;
 use super::files::Files;
 use super::folder::{Folder, is_gone, reread};
 use super::group::{Description, Group, SubGroup};
+use super::layout::Membership;
 use super::processes::{self, Deadline, poll_until};
 use super::resources::{Memory, Resources};
 use super::statistics::Statistics;
@@ -31,17 +33,21 @@ pub(super) struct V2 {
     folder: Folder,
     /// Whether denials are expected.
     rootless: bool,
+    /// Whether it was just made, and so cannot be frozen.
+    is_new: Cell<bool>,
 }
 
 impl V2 {
     /// The group at this folder, which need not exist.
     pub(super) fn at(path: &str, rootless: bool) -> V2 {
-        V2 { folder: Folder::at(path), rootless }
+        V2 { folder: Folder::at(path), rootless, is_new: Cell::new(false) }
     }
 
     /// Makes the folder; false when that is not allowed.
     pub(super) fn make(&self, creation: &mut Creation) -> Result<bool> {
-        creation.make(&self.folder)
+        let how = creation.make(&self.folder)?;
+        self.is_new.set(how == Made::New);
+        Ok(how != Made::Denied)
     }
 
     /// What to write for the controllers that `takes` names, and the user's own files.
@@ -67,6 +73,9 @@ impl V2 {
                 names.push(name);
             }
         }
+        if names.is_empty() {
+            return write::perform(writes, |_| Ok(&self.folder));
+        }
         let failed = controllers::hand_down(&self.folder.parent(), &names);
         for write in writes {
             let needed = controllers::needed(write);
@@ -81,7 +90,9 @@ impl V2 {
     /// Sets the list of devices; without rights nobody can.
     pub(super) fn apply_devices(&self, resources: &Resources) -> Result<()> {
         match &resources.devices {
-            Some(rules) if !self.rootless => Ok(devices::apply(self.folder.descriptor()?, rules)?),
+            Some(rules) if !self.rootless => {
+                Ok(devices::apply(self.folder.open_itself()?.as_fd(), rules)?)
+            }
             _ => Ok(()),
         }
     }
@@ -120,7 +131,7 @@ impl V2 {
             Some(group) => Folder::at(group.below(self.folder.path())),
             None => Folder::at(self.folder.path()),
         };
-        Ok(folder.into_descriptor()?)
+        Ok(folder.open_itself()?)
     }
 
     /// Removes the folder and those below. False when some still has a process.
@@ -134,7 +145,7 @@ impl V2 {
     }
 
     pub(super) fn refuse_frozen(&self) -> Result<()> {
-        if self.is_frozen()? {
+        if !self.is_new.take() && self.is_frozen()? {
             return Err(Error::Frozen(self.folder.path().to_owned()));
         }
         Ok(())
@@ -186,8 +197,9 @@ impl V2 {
 }
 
 impl Files for V2 {
-    fn writes(&self, resources: &Resources) -> Result<Vec<Write>> {
-        V2::limits(resources, &self.current(resources)?, |_| true)
+    fn writes(&self, resources: &Resources, exists: bool) -> Result<Vec<Write>> {
+        let current = if exists { self.current(resources)? } else { Current::default() };
+        V2::limits(resources, &current, |_| true)
     }
 
     fn check_devices(&self, _: &Resources) -> Result<()> {
@@ -206,8 +218,7 @@ impl Files for V2 {
         if !self.make(creation)? {
             return Ok(None);
         }
-        let limits = V2::limits(resources, &Current::default(), |_| true)?;
-        self.apply(&limits, &controllers::FOR_STATISTICS)?;
+        self.apply(&self.writes(resources, false)?, &controllers::FOR_STATISTICS)?;
         self.apply_devices(resources)?;
         Ok(Some(self))
     }
@@ -223,13 +234,29 @@ impl Group for V2 {
         Ok(Entry { folder: Some(self.open(groups)?), tasks: Vec::new() })
     }
 
+    fn entry_beside(&self, pid: i32) -> Result<Entry> {
+        self.refuse_frozen()?;
+        let groups = Membership::of(pid)?;
+        let below = below(self.folder.path(), groups.v2().unwrap_or("/"));
+        let folder = below.ok_or(Error::NoGroup("joining a process that is in none"))?;
+        Ok(Entry { folder: Some(Folder::at(folder).open_itself()?), tasks: Vec::new() })
+    }
+
+    fn delegate(&self, user: u32) -> Result<()> {
+        // Linux 4.15 tells which files are for the owner of a group; until then it was these.
+        let usual = "cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n";
+        let files = Folder::at("/sys/kernel/cgroup").read_if_there("delegate")?;
+        self.folder.give_to(user, files.as_deref().unwrap_or(usual).lines())?;
+        Ok(())
+    }
+
     fn add(&self, pid: i32) -> Result<()> {
         Ok(self.folder.write("cgroup.procs", &pid.to_string())?)
     }
 
     fn update(&self, resources: &Resources) -> Result<()> {
         self.check_memory(&resources.memory)?;
-        self.apply(&self.writes(resources)?, &[])?;
+        self.apply(&self.writes(resources, true)?, &[])?;
         self.apply_devices(resources)
     }
 
@@ -288,5 +315,31 @@ impl Group for V2 {
     fn description(&self) -> Description {
         let v2 = Some(self.folder.path().to_owned());
         Description { v1: Vec::new(), v2, unit: None, rootless: self.rootless }
+    }
+}
+
+/// The folder of a process's group, which is that of `folder` or one below; `group` is the path from
+/// the root of the hierarchy, which is a part of the folder's path.
+fn below(folder: &str, group: &str) -> Option<String> {
+    let starts = folder.match_indices('/').map(|(index, _)| &folder[index..]);
+    let rest = starts.filter_map(|own| group.strip_prefix(own)).find(|rest| {
+        rest.is_empty() || rest.starts_with('/') && !rest.split('/').any(|name| name == "..")
+    });
+    rest.map(|rest| format!("{folder}{rest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::below;
+
+    #[test]
+    fn groups_below_are_found_from_the_root_of_the_hierarchy() {
+        let folder = "/sys/fs/cgroup/a/b";
+        let found = |group| below(folder, group);
+        assert_eq!(found("/a/b").as_deref(), Some(folder));
+        assert_eq!(found("/a/b/init.scope").as_deref(), Some("/sys/fs/cgroup/a/b/init.scope"));
+        for other in ["/", "/a", "/a/bc", "/a/b/../c", "/x/a/b"] {
+            assert_eq!(found(other), None, "{other}");
+        }
     }
 }
