@@ -127,6 +127,7 @@ fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
 }
 
 pub(crate) fn a_wrong_value_is_named_by_its_path() -> Result<()> {
+    super::support::runtime()?;
     let mut problems = Vec::new();
     for (place, value, path) in wrong_values() {
         let bundle = Bundle::command(&["/bin/true"])?.set(place, value.clone());

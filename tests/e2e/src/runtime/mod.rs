@@ -16,6 +16,7 @@ mod process;
 mod resources;
 mod seccomp;
 mod seccomp_agent;
+mod sigkill;
 mod stdio;
 mod support;
 
@@ -192,6 +193,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::seccomp_agent::a_profile_need_not_allow_what_the_runtime_does,
         runtime::seccomp_agent::an_agent_may_ask_for_the_calls_that_hand_it_over,
         runtime::seccomp_agent::an_agent_must_be_named,
+        runtime::sigkill::create_can_be_killed_at_every_call,
+        runtime::sigkill::run_can_be_killed_at_every_call,
+        runtime::sigkill::start_can_be_killed_at_every_call,
+        runtime::sigkill::exec_can_be_killed_at_every_call,
+        runtime::sigkill::delete_can_be_killed_at_every_call,
+        runtime::sigkill::delete_by_force_can_be_killed_at_every_call,
         runtime::stdio::a_terminal_is_sent_to_the_console_socket,
         runtime::stdio::the_terminal_belongs_to_the_user,
         runtime::stdio::a_terminal_without_a_socket_is_refused,
