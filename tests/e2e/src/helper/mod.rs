@@ -7,6 +7,7 @@
 //! descriptors, and the tests are about just that state.
 
 mod files;
+mod intruder;
 mod sockets;
 mod state;
 mod steps;

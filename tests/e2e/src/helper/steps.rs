@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::sys::{self, Change, Disposition};
 
-use super::{files, say, sockets, state};
+use super::{files, intruder, say, sockets, state};
 
 /// Carries out the steps; the result is the exit code.
 pub(super) fn play(words: &[String]) -> i32 {
@@ -86,7 +86,10 @@ fn step(born_of: i32, verb: &str, value: &str) -> Option<i32> {
         "send" => send(value),
         "stop" => drop(sys::send(std::process::id().cast_signed(), libc::SIGSTOP)),
         _ => {
-            if !files::step(verb, value) && !sockets::step(verb, value) {
+            if !files::step(verb, value)
+                && !sockets::step(verb, value)
+                && !intruder::step(verb, value)
+            {
                 say(&format!("unknown step {verb}={value}"));
                 return Some(99);
             }

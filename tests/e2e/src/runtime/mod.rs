@@ -1,6 +1,12 @@
 //! `tinyort`, the OCI runtime, by its command line alone: any other runtime with that command line
 //! can be tried with `TINYORT_BIN=/usr/sbin/runc`.
 
+mod attack_descriptors;
+mod attack_executable;
+mod attack_fields;
+mod attack_paths;
+mod attack_proc;
+mod attack_races;
 mod bad_input;
 mod concurrency;
 mod devices;
@@ -14,6 +20,7 @@ mod namespaces;
 mod pause;
 mod process;
 mod resources;
+mod rootless;
 mod seccomp;
 mod seccomp_agent;
 mod sigkill;
@@ -29,6 +36,37 @@ use crate::runtime;
 pub(crate) fn trials() -> Vec<Trial> {
     // tidy: table
     trials![
+        runtime::attack_descriptors::the_working_folder_is_never_a_leaked_descriptor,
+        runtime::attack_descriptors::the_working_folder_of_exec_is_never_a_leaked_descriptor,
+        runtime::attack_descriptors::no_descriptor_of_the_machine_is_inherited,
+        runtime::attack_descriptors::hooks_inherit_no_descriptor,
+        runtime::attack_descriptors::a_process_on_its_way_in_shows_nothing,
+        runtime::attack_executable::through_exec_of_a_program,
+        runtime::attack_executable::through_an_interpreter_that_is_the_runtime,
+        runtime::attack_executable::through_a_program_that_is_the_runtime,
+        runtime::attack_executable::through_the_entry_point,
+        runtime::attack_executable::the_first_process_has_no_way_back,
+        runtime::attack_fields::fields_of_70_kb_are_whole_or_refused,
+        runtime::attack_fields::many_id_mappings_are_whole_or_refused,
+        runtime::attack_fields::thousands_of_mounts_variables_and_limits_work,
+        runtime::attack_fields::exec_as_a_user_is_never_root,
+        runtime::attack_fields::exec_gives_no_inheritable_capabilities,
+        runtime::attack_paths::proc_and_sys_must_be_folders,
+        runtime::attack_paths::mount_targets_are_resolved_in_the_root,
+        runtime::attack_paths::dev_may_lead_nowhere,
+        runtime::attack_paths::devices_of_the_image_are_not_followed,
+        runtime::attack_paths::masks_are_the_machines_null,
+        runtime::attack_paths::masked_and_read_only_paths_are_resolved_in_the_root,
+        runtime::attack_paths::the_working_folder_is_made_in_the_root,
+        runtime::attack_paths::the_users_of_the_image_are_read_in_the_root,
+        runtime::attack_proc::nothing_is_mounted_over_proc,
+        runtime::attack_proc::single_files_of_proc_may_be_replaced,
+        runtime::attack_proc::kernel_parameters_are_written_to_the_kernel_alone,
+        runtime::attack_proc::labels_that_cannot_be_set_are_errors,
+        runtime::attack_races::mount_targets_that_change_places,
+        runtime::attack_races::read_only_paths_that_change_places,
+        runtime::attack_races::a_null_device_that_changes_places,
+        runtime::attack_races::proc_that_changes_places,
         runtime::bad_input::a_wrong_value_is_named_by_its_path,
         runtime::bad_input::what_is_missing_is_named,
         runtime::bad_input::what_is_no_json_is_refused,
@@ -178,6 +216,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::resources::events_tell_statistics,
         runtime::resources::events_go_on_until_the_end,
         runtime::resources::events_tell_when_memory_ran_out,
+        runtime::rootless::a_user_without_rights_runs_a_container,
+        runtime::rootless::a_user_without_rights_has_the_whole_life_cycle,
+        runtime::rootless::limits_without_delegation_are_refused,
+        runtime::rootless::limits_with_delegation_are_kept,
+        runtime::rootless::delegated_groups_are_not_writable_from_inside,
+        runtime::rootless::ids_of_subuid_are_mapped,
         runtime::seccomp::a_call_fails_as_configured,
         runtime::seccomp::the_default_action_has_its_own_errno,
         runtime::seccomp::a_call_kills_as_configured,

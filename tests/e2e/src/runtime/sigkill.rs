@@ -69,7 +69,8 @@ fn follow(launch: Launch, number: u64) -> Result<(bool, u64, i32)> {
     let options = libc::PTRACE_O_TRACESYSGOOD
         | libc::PTRACE_O_TRACEFORK
         | libc::PTRACE_O_TRACEVFORK
-        | libc::PTRACE_O_TRACECLONE;
+        | libc::PTRACE_O_TRACECLONE
+        | libc::PTRACE_O_TRACEEXEC;
     sys::ptrace(libc::PTRACE_SETOPTIONS, main, options.cast_unsigned() as usize)?;
     sys::ptrace(libc::PTRACE_SYSCALL, main, 0)?;
     let mut calls = 0;
@@ -87,18 +88,16 @@ fn follow(launch: Launch, number: u64) -> Result<(bool, u64, i32)> {
         let mut deliver = 0;
         match (stop & 0xff, stop >> 8) {
             (signal, 0) if signal == libc::SIGTRAP | 0x80 => {
-                if sys::entered_call(pid).is_ok_and(|call| call.is_some()) {
-                    calls += 1;
-                    if calls == number {
-                        sys::send(pid, libc::SIGKILL)?;
-                        return Ok((true, calls, main));
-                    }
-                }
+                calls += u64::from(sys::entered_call(pid).is_ok_and(|call| call.is_some()));
             }
             // The first stop of a new process is a SIGSTOP that ptrace made.
             (libc::SIGSTOP, 0) if !known.contains(&pid) => known.push(pid),
             (signal, 0) => deliver = signal as usize,
             _ => {}
+        }
+        if calls == number {
+            sys::send(pid, libc::SIGKILL)?;
+            return Ok((true, calls, main));
         }
         // It may have been killed meanwhile.
         let _ = sys::ptrace(libc::PTRACE_SYSCALL, pid, deliver);
@@ -152,17 +151,23 @@ fn spread(total: u64) -> impl Iterator<Item = u64> {
 /// The command, or what is left of it, must come to an end by itself.
 fn wait_for_end(pid: i32) -> Result<()> {
     until("the command ends", || {
-        // Whatever else has ended meanwhile became a child of this process too.
-        while let Ok(Some(_)) = sys::wait(-1, libc::WNOHANG) {}
+        reap();
         !crate::support::processes::alive(pid)
     })
 }
 
+/// Whatever has lost its parent became a child of this process.
+fn reap() {
+    while let Ok(Some(_)) = sys::wait(-1, libc::WNOHANG) {}
+}
+
 /// `delete --force` must succeed and leave nothing, and the id must be free again.
 fn expect_clean(container: &Container) -> Result<()> {
+    // PID 1 of the container cannot end before all others of its namespace are reaped.
+    reap();
     container.tell_with("delete", &["--force"], &[])?.expect_code(0)?;
     until("nothing is left", || {
-        while let Ok(Some(_)) = sys::wait(-1, libc::WNOHANG) {}
+        reap();
         container.expect_gone().is_ok()
     })
     .or_else(|_| container.expect_gone())
@@ -218,7 +223,7 @@ pub(crate) fn exec_can_be_killed_at_every_call() -> Result<()> {
         || container.launch(&["exec", &container.id, "/bin/true"]),
         || {
             until("no process of the exec is left", || {
-                while let Ok(Some(_)) = sys::wait(-1, libc::WNOHANG) {}
+                reap();
                 processes().is_ok_and(|count| count == 1)
             })?;
             container.exec("exit 5")?.expect_code(5)?;

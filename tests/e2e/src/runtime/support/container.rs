@@ -36,6 +36,9 @@ impl Container {
     /// Gives the bundle an id of its own and writes it out. Its cgroup has the same name.
     pub(in crate::runtime) fn new(bundle: Bundle) -> Result<Self> {
         let number = NAMED.replace(NAMED.get() + 1);
+        if number == 0 {
+            groups::remove_stale();
+        }
         Self::named(&format!("e2e-{}-{number}", std::process::id()), bundle)
     }
 
@@ -48,6 +51,20 @@ impl Container {
         };
         bundle.write()?;
         Ok(Self { id: id.to_owned(), bundle, root: scratch("root"), program })
+    }
+
+    /// Writes the configuration anew with a change.
+    pub(in crate::runtime) fn change(&self, change: impl FnOnce(&mut Value)) -> Result<()> {
+        let path = self.bundle.folder.join("config.json");
+        let mut config = serde_json::from_slice(&std::fs::read(&path)?)?;
+        change(&mut config);
+        Ok(std::fs::write(path, config.to_string())?)
+    }
+
+    /// The same container, managed by another copy of the runtime.
+    pub(in crate::runtime) fn with_program(mut self, program: PathBuf) -> Self {
+        self.program = program;
+        self
     }
 
     /// `RUNTIME --root ROOT WORDS`.

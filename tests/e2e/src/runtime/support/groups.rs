@@ -62,17 +62,32 @@ pub(in crate::runtime) fn remove(name: &str) {
     }
 }
 
-fn parents() -> Vec<PathBuf> {
-    let mut hierarchies: Vec<PathBuf> = fs::read_dir(ROOT)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.join("cgroup.procs").exists())
-        .collect();
-    if only_v2() {
-        hierarchies = vec![PathBuf::from(ROOT)];
+/// Removes what trials left that were killed before they could.
+pub(in crate::runtime) fn remove_stale() {
+    let is_stale = |name: &str| {
+        let pid = name.strip_prefix("e2e-").and_then(|rest| rest.split('-').next());
+        pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+    };
+    for hierarchy in hierarchies() {
+        let entries = fs::read_dir(hierarchy).into_iter().flatten().flatten();
+        for entry in entries.filter(|it| it.file_name().to_str().is_some_and(is_stale)) {
+            // One with a process or a group in it stays, and is left for people to look at.
+            let _ = fs::remove_dir(entry.path());
+        }
     }
+}
+
+/// Where the hierarchies are mounted.
+pub(in crate::runtime) fn hierarchies() -> Vec<PathBuf> {
+    if only_v2() {
+        return vec![PathBuf::from(ROOT)];
+    }
+    let entries = fs::read_dir(ROOT).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.join("cgroup.procs").exists()).collect()
+}
+
+fn parents() -> Vec<PathBuf> {
+    let hierarchies = hierarchies();
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let own: Vec<&str> = own.lines().filter_map(|line| line.splitn(3, ':').nth(2)).collect();
     let with_own = |hierarchy: &PathBuf| {
