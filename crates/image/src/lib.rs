@@ -10,6 +10,8 @@ pub mod flow;
 mod hash;
 pub mod hosts;
 mod input;
+pub mod pull;
+pub mod push;
 pub mod reference;
 pub mod registry;
 pub mod store;

@@ -62,9 +62,7 @@ impl Remote<'_> {
                     if failures >= self.registries.retry.attempts {
                         return Err(error);
                     }
-                    let wait = self.registries.retry.wait(failures);
-                    (self.on_wait)(&error, wait);
-                    std::thread::sleep(wait);
+                    self.wait(&error, self.registries.retry.wait(failures));
                 }
             }
         };

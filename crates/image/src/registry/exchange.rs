@@ -88,16 +88,17 @@ impl Remote<'_> {
                 let registry = place.endpoint.registry.clone();
                 return Err(RegistryError::Busy { registry, wait, detail: error.to_string() });
             }
-            (self.on_wait)(&error, wait);
-            std::thread::sleep(wait);
+            self.wait(&error, wait);
         }
     }
 
     /// One try by TLS, and one in the clear where that is allowed and the server knows no TLS.
     fn ask_once(&self, place: &Place, ask: &Ask<'_>) -> Result<Response, RegistryError> {
+        // Asked before: another thread may find out in the meantime.
+        let was_clear = place.is_clear.load(Ordering::Relaxed);
         let result = self.authorized(place, ask);
         let Err(RegistryError::Transport(error)) = &result else { return result };
-        let clear = place.in_the_clear.as_ref().filter(|_| !place.is_clear.load(Ordering::Relaxed));
+        let clear = place.in_the_clear.as_ref().filter(|_| !was_clear);
         let Some(clear) = clear else { return result };
         let has_other_port = clear.base.origin().port != place.endpoint.base.origin().port;
         let may = error.reason.may_be_plain_http() || (has_other_port && error.reason.is_refused());

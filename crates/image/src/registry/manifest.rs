@@ -73,9 +73,7 @@ impl Remote<'_> {
                 left = left.saturating_sub(1);
                 match read(&what, response, digest) {
                     Err(error @ RegistryError::Body { .. }) if error.is_passing() && left > 0 => {
-                        let wait = self.registries.retry.wait(1);
-                        (self.on_wait)(&error, wait);
-                        std::thread::sleep(wait);
+                        self.wait(&error, self.registries.retry.wait(1));
                     }
                     result => return result,
                 }

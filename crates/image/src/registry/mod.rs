@@ -133,6 +133,17 @@ impl Remote<'_> {
         &self.repository
     }
 
+    /// How often something is tried.
+    pub(crate) fn retry(&self) -> &Retry {
+        &self.registries.retry
+    }
+
+    /// Waits before another try, and says so.
+    pub(crate) fn wait(&self, error: &RegistryError, time: Duration) {
+        (self.on_wait)(error, time);
+        std::thread::sleep(time);
+    }
+
     /// Asks the servers that can do it, one after the other, until one does. Whether the last one
     /// is asked is told to `ask`: only that one is worth waiting for.
     fn first<T>(

@@ -105,9 +105,7 @@ impl Remote<'_> {
             if !error.is_passing() || failures >= retry.attempts {
                 return Err(error);
             }
-            let wait = retry.wait(failures);
-            (self.on_wait)(&error, wait);
-            std::thread::sleep(wait);
+            self.wait(&error, retry.wait(failures));
         }
     }
 
@@ -144,9 +142,7 @@ impl Remote<'_> {
                         && failures < self.registries.retry.attempts =>
                 {
                     failures += 1;
-                    let wait = self.registries.retry.wait(failures);
-                    (self.on_wait)(&error, wait);
-                    std::thread::sleep(wait);
+                    self.wait(&error, self.registries.retry.wait(failures));
                     (location, start) = self.resume(place, upload, &location)?;
                 }
                 Err(error) => return Err(error),

@@ -2,6 +2,8 @@
 
 mod auth;
 mod faults;
+mod pulls;
+mod pushes;
 mod redirects;
 mod support;
 mod tls;

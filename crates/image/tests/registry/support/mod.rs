@@ -1,10 +1,12 @@
 //! A registry in memory, and clients for it.
 
 mod fake;
+mod images;
 mod server;
 mod tls;
 
 pub(crate) use fake::Fake;
+pub(crate) use images::{Built, index, tar};
 pub(crate) use server::{Reply, Seen, Server};
 pub(crate) use tls::Certificates;
 
