@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("net", &["kernel", "sys"]),
     ("engine", &["runtime", "image", "net", "spec", "kernel", "sys"]),
     ("cri", &["engine"]),
-    ("tinyo", &["engine", "cri"]),
+    ("tinyo", &["engine", "cri", "image", "spec", "sys"]),
     // Tests and tasks drive the programs from outside.
     ("harness", &[]),
     ("e2e", &["harness", "kernel", "spec", "sys", "tino"]),

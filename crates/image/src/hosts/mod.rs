@@ -103,6 +103,8 @@ pub struct Endpoint {
 pub struct Hosts {
     /// Folders with a folder for each host: `/etc/containerd/certs.d`, `/etc/docker/certs.d`.
     pub folders: Vec<PathBuf>,
+    /// A folder for whatever registry, instead of all those (`--cert-dir`).
+    pub only_folder: Option<PathBuf>,
     /// What `registries.conf` says.
     pub registries: RegistriesConf,
     /// Whether certificates are not checked and plain HTTP is spoken, whatever the registry
@@ -158,21 +160,29 @@ impl Hosts {
             own.plain_port = own.plain_port.or(Some(plain_port(&own.base)));
             own.settings.dangerous_any_certificate = true;
         }
-        for folder in &self.folders {
-            for name in folder_names(host) {
-                let folder = folder.join(name);
-                let file = folder.join("hosts.toml");
-                if let Some(text) = file::read_if_present(&file)? {
-                    let text = String::from_utf8_lossy(&text);
-                    return hosts_toml::parse(&text, &file)?.endpoints(&own);
-                }
-                if let Some(settings) = docker_folder(&folder, &own.settings)? {
-                    own.settings = settings;
-                    return Ok(vec![own]);
-                }
+        for folder in self.folders_for(host) {
+            let file = folder.join("hosts.toml");
+            if let Some(text) = file::read_if_present(&file)? {
+                let text = String::from_utf8_lossy(&text);
+                return hosts_toml::parse(&text, &file)?.endpoints(&own);
+            }
+            if let Some(settings) = docker_folder(&folder, &own.settings)? {
+                own.settings = settings;
+                return Ok(vec![own]);
             }
         }
         Ok(vec![own])
+    }
+
+    /// The folders that may say something about a host, in order.
+    fn folders_for(&self, host: &str) -> Vec<PathBuf> {
+        if let Some(folder) = &self.only_folder {
+            return vec![folder.clone()];
+        }
+        let names = folder_names(host);
+        let below =
+            |folder: &PathBuf| names.iter().map(|name| folder.join(name)).collect::<Vec<_>>();
+        self.folders.iter().flat_map(below).collect()
     }
 }
 

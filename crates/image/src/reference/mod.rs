@@ -140,6 +140,14 @@ impl fmt::Display for Repository {
     }
 }
 
+/// Whether this is a registry: a host name and an optional port.
+///
+/// # Errors
+/// It is not.
+pub fn check_registry(text: &str) -> Result<(), ReferenceError> {
+    grammar::check_registry(text, text)
+}
+
 /// An image in a registry: a repository, and a tag, a digest or both.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference {

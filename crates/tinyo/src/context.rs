@@ -1,0 +1,161 @@
+//! What the environment says: the only place that reads it.
+
+use anyhow::{Context as _, Result};
+use image::auth::CredentialFiles;
+use image::hosts::{Hosts, RegistriesConf, SYSTEM_FILES, user_files};
+use image::reference::{Reference, SearchList, Source};
+use image::registry::{Registries, Retry};
+use image::store::Store;
+use image::transport::dns::Resolver;
+use image::transport::http::Timeouts;
+use image::transport::{Client, Proxies, SYSTEM_ROOTS, Settings};
+use image::unpack::Marks;
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+/// Folders with a folder for each registry.
+const HOST_FOLDERS: &[&str] = &[
+    "/etc/tinyo/certs.d",
+    "/etc/containerd/certs.d",
+    "/etc/docker/certs.d",
+    "/etc/containers/certs.d",
+];
+
+/// Who we are and where our files are.
+pub(crate) struct Context {
+    root: Option<PathBuf>,
+    is_root: bool,
+    home: Option<PathBuf>,
+}
+
+/// What the flags of a command say about the network.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct NetworkOptions {
+    /// File with credentials, as Docker or Podman write it
+    #[arg(long, value_name = "FILE")]
+    authfile: Option<PathBuf>,
+    /// Folder with certificates: *.crt to trust, and *.cert with *.key to show
+    #[arg(long, value_name = "FOLDER")]
+    cert_dir: Option<PathBuf>,
+    /// Whether certificates are checked and plain HTTP is refused
+    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    tls_verify: bool,
+    /// How often a request is tried again
+    #[arg(long, value_name = "TIMES", default_value_t = 4)]
+    retry: u32,
+}
+
+impl Context {
+    pub(crate) fn new(root: Option<PathBuf>) -> Context {
+        let is_root = sys::rustix::process::geteuid().is_root();
+        Context { root, is_root, home: folder("HOME") }
+    }
+
+    /// The store, made if there is none.
+    pub(crate) fn store(&self) -> Result<Store> {
+        let marks = if self.is_root { Marks::Trusted } else { Marks::User };
+        Ok(Store::open(&self.store_folder()?, marks)?)
+    }
+
+    fn store_folder(&self) -> Result<PathBuf> {
+        if let Some(root) = &self.root {
+            return Ok(root.clone());
+        }
+        if self.is_root {
+            return Ok(PathBuf::from("/var/lib/tinyo"));
+        }
+        let data = folder("XDG_DATA_HOME").or(self.home.as_ref().map(|it| it.join(".local/share")));
+        Ok(data.context("neither HOME nor XDG_DATA_HOME is set: say --root FOLDER")?.join("tinyo"))
+    }
+
+    /// How registries are reached.
+    pub(crate) fn registries(&self, options: &NetworkOptions) -> Result<Registries> {
+        let text = |path| fs::read_to_string(path).unwrap_or_default();
+        let own_roots = env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+        let settings = Settings {
+            resolver: Resolver::new(&text("/etc/hosts"), &text("/etc/resolv.conf")),
+            proxies: Proxies::new(
+                &variable("http_proxy"),
+                &variable("https_proxy"),
+                &variable("no_proxy"),
+            )
+            .context("the proxy in the environment")?,
+            timeouts: Timeouts::default(),
+            system_roots: own_roots
+                .into_iter()
+                .chain(SYSTEM_ROOTS.iter().map(PathBuf::from))
+                .collect(),
+            user_agent: format!("tinyo/{}", env!("CARGO_PKG_VERSION")),
+        };
+        let hosts = Hosts {
+            folders: HOST_FOLDERS.iter().map(PathBuf::from).collect(),
+            only_folder: options.cert_dir.clone(),
+            registries: self.registries_conf()?,
+            insecure: !options.tls_verify,
+        };
+        Ok(Registries {
+            client: Client::new(settings),
+            hosts,
+            credentials: CredentialFiles::new(self.credential_files(options)),
+            retry: Retry { attempts: options.retry.saturating_add(1), ..Retry::default() },
+        })
+    }
+
+    /// What a name on the command line may mean, the most likely first.
+    pub(crate) fn candidates(&self, name: &str) -> Result<Vec<Reference>> {
+        let name = match Source::parse(name)? {
+            Source::Registry(name) => name,
+            other => anyhow::bail!("{other} is no image in a registry"),
+        };
+        let list: SearchList = self.registries_conf()?.short_names().list()?;
+        Ok(list.candidates(&name)?)
+    }
+
+    fn registries_conf(&self) -> Result<RegistriesConf> {
+        let (file, folder) = match env::var_os("CONTAINERS_REGISTRIES_CONF").map(PathBuf::from) {
+            Some(file) => (file, PathBuf::new()),
+            None => {
+                let user = self.config_home().map(|home| user_files(&home));
+                let own = user.filter(|(file, _)| !self.is_root && file.exists());
+                own.unwrap_or((SYSTEM_FILES.0.into(), SYSTEM_FILES.1.into()))
+            }
+        };
+        Ok(RegistriesConf::read(&file, &folder)?)
+    }
+
+    /// The first one is written; Docker's, as its users expect to stay logged in.
+    fn credential_files(&self, options: &NetworkOptions) -> Vec<PathBuf> {
+        let explicit = options
+            .authfile
+            .clone()
+            .or_else(|| env::var_os("REGISTRY_AUTH_FILE").map(PathBuf::from));
+        if let Some(file) = explicit {
+            return vec![file];
+        }
+        let docker =
+            folder("DOCKER_CONFIG").or(self.home.as_ref().map(|home| home.join(".docker")));
+        let runtime = folder("XDG_RUNTIME_DIR");
+        let files = [
+            docker.map(|folder| folder.join("config.json")),
+            runtime.map(|folder| folder.join("containers/auth.json")),
+            self.config_home().map(|folder| folder.join("containers/auth.json")),
+        ];
+        files.into_iter().flatten().collect()
+    }
+
+    fn config_home(&self) -> Option<PathBuf> {
+        folder("XDG_CONFIG_HOME").or(self.home.as_ref().map(|home| home.join(".config")))
+    }
+}
+
+fn folder(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// A variable that is written in small or in capital letters. `HTTP_PROXY` in capitals is obeyed
+/// too: nothing here runs as a CGI program.
+fn variable(name: &str) -> String {
+    let value = env::var(name).ok().filter(|value| !value.is_empty());
+    value.or_else(|| env::var(name.to_ascii_uppercase()).ok()).unwrap_or_default()
+}

@@ -1,0 +1,60 @@
+//! What the user sees: results on standard output, everything else on standard error.
+
+mod bars;
+mod layers;
+mod sending;
+mod units;
+
+pub(crate) use layers::Layers;
+pub(crate) use sending::Sending;
+
+use anyhow::Result;
+use image::registry::RegistryError;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::time::Duration;
+
+/// Writes a line of the result. Whoever reads it may have seen enough (`| head -1`).
+pub(crate) fn print_line(text: &str) -> Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+/// Says something that is no error.
+pub(crate) fn warn(text: &str) {
+    // A warning that cannot be given is no reason to stop.
+    let _ = writeln!(io::stderr(), "tinyo: warning: {text}");
+}
+
+/// Where progress is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Screen {
+    is_quiet: bool,
+    is_terminal: bool,
+}
+
+impl Screen {
+    pub(crate) fn new(is_quiet: bool) -> Screen {
+        // A terminal that cannot move its cursor gets lines.
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        Screen { is_quiet, is_terminal: !is_dumb && io::stderr().is_terminal() }
+    }
+
+    /// A line about what is done now.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.is_quiet {
+            // Progress that cannot be shown is no reason to stop.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    /// Why nothing goes on for a while.
+    pub(crate) fn wait(&self, error: &RegistryError, time: Duration) {
+        self.say(&format!("{error}; trying again in {}", units::time(time)));
+    }
+
+    fn has_bars(&self) -> bool {
+        self.is_terminal && !self.is_quiet
+    }
+}

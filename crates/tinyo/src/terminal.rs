@@ -1,0 +1,54 @@
+//! Asking the user.
+
+use anyhow::{Context, Result, bail};
+use std::io::{self, BufRead, IsTerminal, Write};
+use sys::rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+/// One line, shown as it is typed.
+pub(crate) fn ask(prompt: &str) -> Result<String> {
+    if !io::stdin().is_terminal() {
+        bail!("standard input is no terminal to ask on; give it as a flag");
+    }
+    write!(io::stderr(), "{prompt}: ")?;
+    read_line()
+}
+
+/// One line that is not shown.
+pub(crate) fn ask_secretly(prompt: &str) -> Result<String> {
+    if !io::stdin().is_terminal() {
+        bail!("standard input is no terminal to ask on; use --password-stdin");
+    }
+    write!(io::stderr(), "{prompt}: ")?;
+    let hidden = Hidden::new()?;
+    let line = read_line();
+    drop(hidden);
+    writeln!(io::stderr())?;
+    line
+}
+
+/// The first line of standard input.
+pub(crate) fn read_line() -> Result<String> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).context("standard input")?;
+    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// The terminal shows nothing of what is typed until this is dropped.
+struct Hidden(Termios);
+
+impl Hidden {
+    fn new() -> Result<Hidden> {
+        let before = tcgetattr(io::stdin()).context("tcgetattr(0)")?;
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &hidden).context("tcsetattr(0)")?;
+        Ok(Hidden(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // There is nothing better to do.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
+    }
+}
