@@ -115,8 +115,24 @@ impl<Source: BufRead> Reader<Source> {
             }
             self.consume(count);
         }
-        self.remaining = std::mem::take(&mut self.padding);
-        if self.remaining > 0 { self.skip_rest() } else { Ok(()) }
+        self.skip_padding()
+    }
+
+    /// The zeros after the data. At the end of the archive they may be missing: `umoci insert`
+    /// writes neither them nor the two empty blocks.
+    fn skip_padding(&mut self) -> Result<(), Error> {
+        while self.padding > 0 {
+            let count = self.source.fill_buf()?.len();
+            let count = count.min(usize::try_from(self.padding).unwrap_or(usize::MAX));
+            if count == 0 {
+                self.padding = 0;
+                return Ok(());
+            }
+            self.source.consume(count);
+            self.at += count as u64;
+            self.padding -= count as u64;
+        }
+        Ok(())
     }
 
     /// The next header, or `None` at the end of the archive.
