@@ -16,7 +16,7 @@
 //!
 //! `$TMPDIR` (`std::env::temp_dir()`) is an empty folder that the guard removes with all it holds.
 //!
-//! This crate knows nothing about the program under test but where it lies ([`tino`]).
+//! This crate knows nothing about the programs under test but where they lie ([`tino`], [`tinyort`]).
 
 #![forbid(unsafe_code)]
 
@@ -69,11 +69,20 @@ pub fn skip(reason: impl Into<String>) -> anyhow::Result<()> {
 
 /// The program under test: `$TINO_BIN`, or `tino` beside the running test executable.
 pub fn tino() -> PathBuf {
-    if let Some(path) = std::env::var_os("TINO_BIN") {
+    program("TINO_BIN", "tino")
+}
+
+/// The runtime under test: `$TINYORT_BIN`, or `tinyort` beside the running test executable.
+pub fn tinyort() -> PathBuf {
+    program("TINYORT_BIN", "tinyort")
+}
+
+fn program(variable: &str, name: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(variable) {
         return path.into();
     }
-    let beside = std::env::current_exe().map(|executable| executable.with_file_name("tino"));
-    beside.unwrap_or_else(|_| PathBuf::from("tino"))
+    let beside = std::env::current_exe().map(|executable| executable.with_file_name(name));
+    beside.unwrap_or_else(|_| PathBuf::from(name))
 }
 
 /// Does what the command line asks for: runs the trials, lists them, or (started by itself)

@@ -98,3 +98,12 @@ impl Drop for Daemon {
         let _ = self.0.wait();
     }
 }
+
+/// The runtime under test, or the trial is skipped.
+pub(crate) fn runtime() -> Result<PathBuf> {
+    let path = harness::tinyort();
+    if !path.is_file() {
+        harness::skip(format!("there is no runtime at {}", path.display()))?;
+    }
+    Ok(path)
+}

@@ -11,15 +11,15 @@ use crate::rootfs::{build, has_no_zombie};
 use crate::sandbox;
 
 /// A running daemon, and a root file system that its containers use as it is.
-struct Containerd {
+pub(crate) struct Containerd {
     client: PathBuf,
     socket: PathBuf,
-    rootfs: PathBuf,
+    pub(crate) rootfs: PathBuf,
     _daemon: Daemon,
 }
 
 impl Containerd {
-    fn start(scratch: &Path) -> Result<Self> {
+    pub(crate) fn start(scratch: &Path) -> Result<Self> {
         let (daemon, client) = (find("containerd")?, find("ctr")?);
         find("runc")?;
         let rootfs = scratch.join("rootfs");
@@ -40,7 +40,7 @@ impl Containerd {
     }
 
     /// `ctr WORDS`, where `words` are separated by blanks.
-    fn command(&self, words: &str) -> Command {
+    pub(crate) fn command(&self, words: &str) -> Command {
         let mut command = Command::new(&self.client);
         command.arg("--address").arg(&self.socket).args(words.split_whitespace());
         command

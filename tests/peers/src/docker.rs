@@ -12,14 +12,29 @@ use crate::sandbox;
 use crate::terminal::Terminal;
 
 /// A running daemon that has the image `box`.
-struct Docker {
+pub(crate) struct Docker {
     client: PathBuf,
     socket: PathBuf,
     _daemon: Daemon,
 }
 
+/// How the daemon runs, beside what all tests have in common.
+#[derive(Default)]
+pub(crate) struct Setup {
+    /// The runtime of its containers, if not the packaged one.
+    pub(crate) runtime: Option<PathBuf>,
+    /// A bridge for the containers, of which a port can be published.
+    pub(crate) bridge: bool,
+    /// More flags.
+    pub(crate) flags: &'static [&'static str],
+}
+
 impl Docker {
     fn start(scratch: &Path) -> Result<Self> {
+        Self::start_with(scratch, &Setup::default())
+    }
+
+    pub(crate) fn start_with(scratch: &Path, setup: &Setup) -> Result<Self> {
         let client = find("docker")?;
         find("containerd")?;
         let init = scratch.join("docker-init");
@@ -27,8 +42,8 @@ impl Docker {
         let (socket, log) = (scratch.join("socket"), scratch.join("log"));
         let mut daemon = Command::new(find("dockerd")?);
         daemon
-            .args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"])
-            .args(["--ip-forward=false", "--userland-proxy=false", "--storage-driver=overlay2"])
+            .args(["--iptables=false", "--ip6tables=false", "--ip-masq=false"])
+            .args(["--ip-forward=false", "--storage-driver=overlay2"])
             .args(["--exec-opt", "native.cgroupdriver=cgroupfs"])
             .arg("--host")
             .arg(format!("unix://{}", socket.display()))
@@ -40,8 +55,16 @@ impl Docker {
             .arg(scratch.join("pid"))
             .arg("--init-path")
             .arg(init)
+            .args(setup.flags)
             .stdout(File::create(&log)?)
             .stderr(File::options().append(true).open(&log)?);
+        if let Some(runtime) = &setup.runtime {
+            let runtime = format!("tested={}", runtime.display());
+            daemon.arg("--add-runtime").arg(runtime).arg("--default-runtime=tested");
+        }
+        if !setup.bridge {
+            daemon.args(["--bridge=none", "--userland-proxy=false"]);
+        }
         let daemon = Daemon::start(&mut daemon)?;
         let docker = Self { client, socket, _daemon: daemon };
         wait_until("dockerd answers", || Ok(end_of(&mut docker.command("info"))?.code == Some(0)))
@@ -51,7 +74,7 @@ impl Docker {
     }
 
     /// `docker WORDS`, where `words` are separated by blanks.
-    fn command(&self, words: &str) -> Command {
+    pub(crate) fn command(&self, words: &str) -> Command {
         let mut command = Command::new(&self.client);
         command.arg("--host").arg(format!("unix://{}", self.socket.display()));
         command.args(words.split_whitespace());
@@ -60,7 +83,12 @@ impl Docker {
 
     /// `docker run --init ... box WORDS`
     fn run(&self, flags: &str, words: &[&str]) -> Command {
-        let mut command = self.command(&format!("run --init --network none {flags} box"));
+        self.run_plain(&format!("--init --network none {flags}"), words)
+    }
+
+    /// `docker run ... box WORDS`
+    pub(crate) fn run_plain(&self, flags: &str, words: &[&str]) -> Command {
+        let mut command = self.command(&format!("run {flags} box"));
         command.args(words);
         command
     }
@@ -71,13 +99,13 @@ impl Docker {
         self.wait_for_log(name, "ready")
     }
 
-    fn wait_for_log(&self, name: &str, line: &str) -> Result<()> {
+    pub(crate) fn wait_for_log(&self, name: &str, line: &str) -> Result<()> {
         wait_until(&format!("{name} says {line}"), || {
             Ok(text_of(&mut self.command(&format!("logs {name}")))?.lines().any(|it| it == line))
         })
     }
 
-    fn inspect(&self, name: &str, field: &str) -> Result<String> {
+    pub(crate) fn inspect(&self, name: &str, field: &str) -> Result<String> {
         text_of(&mut self.command(&format!("inspect --format {{{{{field}}}}} {name}")))
     }
 }
@@ -196,6 +224,6 @@ pub(crate) fn landlock_by_variable_under_our_seccomp_profile() -> Result<()> {
 }
 
 /// A key typed too early is for the shell and not for the program that it is about to start.
-fn let_it_start() {
+pub(crate) fn let_it_start() {
     std::thread::sleep(std::time::Duration::from_millis(300));
 }

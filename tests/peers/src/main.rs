@@ -12,9 +12,12 @@
 mod cgroup;
 mod commands;
 mod containerd;
+mod containerd_runtime;
 mod docker;
+mod docker_runtime;
 mod lxc;
 mod podman;
+mod podman_runtime;
 mod rootfs;
 mod sandbox;
 mod terminal;
@@ -40,5 +43,29 @@ fn main() -> ExitCode {
         podman::orphans_are_reaped,
         podman::pod_with_catatonit_as_pause,
         podman::pod_with_pause_as_infra_command,
+        containerd_runtime::run_and_exit_codes,
+        containerd_runtime::the_whole_cycle,
+        containerd_runtime::terminal,
+        containerd_runtime::many_at_once,
+        docker_runtime::run_and_logs,
+        docker_runtime::exec,
+        docker_runtime::stop_kill_restart_pause,
+        docker_runtime::limits,
+        docker_runtime::rights,
+        docker_runtime::volumes,
+        docker_runtime::published_port,
+        docker_runtime::init_and_health,
+        docker_runtime::terminal,
+        docker_runtime::shared_namespaces,
+        docker_runtime::user_namespaces,
+        podman_runtime::run_and_logs,
+        podman_runtime::exec,
+        podman_runtime::stop_kill_restart_pause,
+        podman_runtime::limits,
+        podman_runtime::rights,
+        podman_runtime::user_namespaces,
+        podman_runtime::health_and_terminal,
+        podman_runtime::pods,
+        podman_runtime::published_port,
     ])
 }

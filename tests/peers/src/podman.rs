@@ -11,14 +11,20 @@ use crate::rootfs::{build_tar, copy_tino, has_no_zombie};
 use crate::sandbox;
 
 /// Podman with folders of its own, in which the image `box` is.
-struct Podman {
+pub(crate) struct Podman {
     program: PathBuf,
+    runtime: PathBuf,
     scratch: PathBuf,
 }
 
 impl Podman {
     fn prepare(scratch: &Path) -> Result<Self> {
-        let podman = Self { program: find("podman")?, scratch: scratch.to_owned() };
+        Self::prepare_with(scratch, PathBuf::from("runc"))
+    }
+
+    /// With containers run by `runtime`.
+    pub(crate) fn prepare_with(scratch: &Path, runtime: PathBuf) -> Result<Self> {
+        let podman = Self { program: find("podman")?, runtime, scratch: scratch.to_owned() };
         find("conmon")?;
         find("runc")?;
         // Podman looks for a program of this name to make its pause image.
@@ -33,12 +39,14 @@ impl Podman {
     }
 
     /// `podman WORDS`, where `words` are separated by blanks.
-    fn command(&self, words: &str) -> Command {
+    pub(crate) fn command(&self, words: &str) -> Command {
         let folder = |name: &str| self.scratch.join(name);
         let mut command = Command::new(&self.program);
         command
             .env("CONTAINERS_CONF", folder("containers.conf"))
-            .args(["--runtime=runc", "--cgroup-manager=cgroupfs", "--storage-driver=overlay"])
+            .arg("--runtime")
+            .arg(&self.runtime)
+            .args(["--cgroup-manager=cgroupfs", "--storage-driver=overlay"])
             .args(["--events-backend=file", "--log-level=error"])
             .arg("--root")
             .arg(folder("root"))
@@ -52,18 +60,23 @@ impl Podman {
 
     /// `podman run --init ... box WORDS`
     fn run(&self, flags: &str, words: &[&str]) -> Command {
-        let mut command = self.command(&format!("run --init --network none {flags} localhost/box"));
+        self.run_plain(&format!("--init --network none {flags}"), words)
+    }
+
+    /// `podman run ... box WORDS`
+    pub(crate) fn run_plain(&self, flags: &str, words: &[&str]) -> Command {
+        let mut command = self.command(&format!("run {flags} localhost/box"));
         command.args(words);
         command
     }
 
-    fn wait_for_log(&self, name: &str, line: &str) -> Result<()> {
+    pub(crate) fn wait_for_log(&self, name: &str, line: &str) -> Result<()> {
         wait_until(&format!("{name} says {line}"), || {
             Ok(text_of(&mut self.command(&format!("logs {name}")))?.lines().any(|it| it == line))
         })
     }
 
-    fn inspect(&self, name: &str, field: &str) -> Result<String> {
+    pub(crate) fn inspect(&self, name: &str, field: &str) -> Result<String> {
         text_of(&mut self.command(&format!("inspect --format {{{{{field}}}}} {name}")))
     }
 }
@@ -74,7 +87,7 @@ fn configuration(init: &Path) -> String {
         "[containers]\ninit_path = \"{init}\"\n\
          netns = \"none\"\n\
          default_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n\
-         [engine]\nhelper_binaries_dir = [\"{folder}\"]\n",
+         [engine]\nhelper_binaries_dir = [\"{folder}\", \"/usr/lib/podman\"]\n",
         init = init.display(),
         folder = init.parent().unwrap_or(init).display(),
     )

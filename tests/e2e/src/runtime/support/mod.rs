@@ -26,10 +26,7 @@ pub(super) fn runtime() -> Result<PathBuf> {
     if !rustix::process::geteuid().is_root() {
         harness::skip("needs root")?;
     }
-    let path = match std::env::var_os("TINYORT_BIN") {
-        Some(path) => PathBuf::from(path),
-        None => crate::support::own_program().with_file_name("tinyort"),
-    };
+    let path = harness::tinyort();
     if !path.is_file() {
         harness::skip(format!("there is no runtime at {}", path.display()))?;
     }
