@@ -13,5 +13,6 @@ pub mod landlock;
 pub mod mount;
 pub mod namespace;
 pub mod path;
+pub mod resctrl;
 pub mod seccomp;
 pub mod sysctl;

@@ -9,7 +9,7 @@ use crate::handshake::{Channel, Order, Report};
 use crate::plan::{Init, Plan};
 use crate::{filesystem, launch, process, record};
 use kernel::cgroup::Entry;
-use kernel::credentials::take_root_ids;
+use kernel::credentials::{make_core_group, take_root_ids};
 use kernel::namespace::{self, Kind, Set};
 use kernel::path::{Procfs, Resolver};
 use std::convert::Infallible;
@@ -66,6 +66,9 @@ fn set_up(
     for sysctl in &init.sysctls {
         let procfs = procfs.as_ref().ok_or_else(|| Failure::new(Step::Sysctl, "no procfs"))?;
         sysctl.apply(procfs).map_err(|error| Failure::new(Step::Sysctl, error))?;
+    }
+    if init.process.own_cores {
+        make_core_group().during(Step::Scheduling)?;
     }
     process::prepare(&init.process, procfs.as_ref(), channel, listening)
 }

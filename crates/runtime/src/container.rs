@@ -119,6 +119,10 @@ impl Container {
         Ok(description.map(Description::open))
     }
 
+    pub(crate) fn remove_resctrl(&self) -> Result<()> {
+        Ok(self.record.as_ref().map_or(Ok(()), |record| record.resctrl.remove())?)
+    }
+
     fn is_frozen(&self) -> Result<bool> {
         match self.group()? {
             // A group that has just gone is not frozen.

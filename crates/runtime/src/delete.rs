@@ -56,6 +56,7 @@ fn remove(container: &Container) -> Result<()> {
         Ok(Some(Err(error))) => failed.push(error.to_string()),
         Err(error) => failed.push(error.to_string()),
     }
+    failed.extend(container.remove_resctrl().err().map(|error| error.to_string()));
     if !failed.is_empty() {
         return Err(Error::Teardown(failed));
     }

@@ -95,6 +95,9 @@ pub enum Error {
     /// The maps of the new user namespace could not be written.
     #[error("cannot map ids into the user namespace: {0}")]
     Map(#[from] kernel::namespace::MapError),
+    /// The share of caches and memory bandwidth cannot be had.
+    #[error("linux.intelRdt: {0}")]
+    Resctrl(#[from] kernel::resctrl::Error),
     /// What is to be mounted cannot be opened, or its ids not mapped.
     #[error("{0}")]
     Mount(#[from] kernel::mount::Error),

@@ -14,14 +14,14 @@ use crate::plan::{ProcessPlan, joined_kinds};
 use crate::request::{ListenFds, announce};
 use crate::{process, start};
 use kernel::cgroup::{Entry, SubGroup};
-use kernel::credentials::{set_affinity, take_root_ids};
+use kernel::credentials::{join_core_group, set_affinity, take_root_ids};
 use kernel::namespace::Kind;
 use kernel::path::{Procfs, Root};
 use spec::runtime::{Process, Spec, Status};
 use std::convert::Infallible;
 use std::path::Path;
 use sys::OrError;
-use sys::rustix::process::{WaitOptions, waitpid};
+use sys::rustix::process::{Pid, WaitOptions, waitpid};
 
 /// A process to be added.
 #[derive(Clone, Debug)]
@@ -89,14 +89,18 @@ fn add(request: &Exec<'_>, container: &Container, spec: &Spec<'_>) -> Result<Run
     let plan = ProcessPlan { ignored_signals: crate::record::ignored_signals()?, ..plan };
     let group = container.group()?;
     let entry = match &group {
-        Some(group) if request.cgroups.is_empty() => group.entry()?,
+        // Where the first process is: a service manager may have moved it below.
+        Some(group) if request.cgroups.is_empty() => {
+            group.entry_beside(container.process().map_or(0, |it| it.pid))?
+        }
         Some(group) => group.entry_below(request.cgroups)?,
         None => Entry::default(),
     };
     let mut terminal = Terminal::new(plan.terminal, request.console_socket, !request.detach)?;
     let placement = placement(container, spec)?;
+    let first = first_process(container, spec);
     let launched = launch(&placement, entry.clone_into(), |channel| {
-        become_process(&plan, &placement, &entry, channel)
+        become_process(&plan, &placement, &entry, first, channel)
     })?;
     let result = follow(request, container, spec, &plan, &launched, &mut terminal);
     if let Err(error) = result {
@@ -159,13 +163,20 @@ fn placement(container: &Container, spec: &Spec<'_>) -> Result<Placement> {
     Ok(Placement { of_process: Some((pidfd, kinds)), child_enters, ..Placement::default() })
 }
 
+/// The container's first process as the new one sees it, which is in the same PID namespace.
+fn first_process(container: &Container, spec: &Spec<'_>) -> Option<Pid> {
+    let own = joined_kinds(&spec.linux).contains(Kind::Pid);
+    if own { Some(Pid::INIT) } else { container.process()?.id() }
+}
+
 fn become_process(
     plan: &ProcessPlan,
     placement: &Placement,
     entry: &Entry,
+    first: Option<Pid>,
     channel: Channel,
 ) -> Infallible {
-    match set_up(plan, placement, entry, &channel) {
+    match set_up(plan, placement, entry, first, &channel) {
         Ok(program) => process::wait_and_execute(plan, &program, None, channel, ""),
         Err(failure) => launch::fail(&channel, failure),
     }
@@ -175,6 +186,7 @@ fn set_up(
     plan: &ProcessPlan,
     placement: &Placement,
     entry: &Entry,
+    first: Option<Pid>,
     channel: &Channel,
 ) -> std::result::Result<process::Program, Failure> {
     expect(channel, Order::Proceed)?;
@@ -199,5 +211,8 @@ fn set_up(
         process::lead_session(None)?;
         None
     };
+    if let Some(first) = first.filter(|_| plan.own_cores) {
+        join_core_group(first).during(Step::Scheduling)?;
+    }
     process::prepare(plan, procfs.as_ref(), channel, None)
 }

@@ -77,7 +77,7 @@ impl Hook {
             // A group of its own, so that a time-out ends what it has started as well.
             .process_group(0);
         // If we are killed, nobody is left to wait for it.
-        sys::process::kill_with_parent(&mut command);
+        sys::process::tie_to_parent(&mut command);
         let child = command.spawn().map_err(|error| format!("{}: {error}", self.path))?;
         let status = wait(child, self.timeout)?;
         if status.success() {

@@ -22,6 +22,7 @@ use crate::{child, file, record, start, time};
 use kernel::cgroup::{Cgroups, Entry, Group, Prepared};
 use kernel::namespace::{self, Kind, Namespace};
 use kernel::path::Root;
+use kernel::resctrl::{Made, Resctrl};
 use spec::runtime::{Spec, Status};
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -58,6 +59,7 @@ impl Running {
 pub(crate) struct Remains {
     directory: Directory,
     group: Option<Box<dyn Group>>,
+    resctrl: Made,
     poststop: Hooks,
     state: String,
 }
@@ -68,6 +70,7 @@ impl Remains {
         if let Some(group) = &self.group {
             group.remove()?;
         }
+        self.resctrl.remove()?;
         self.directory.remove()?;
         let failed = self.poststop.run_all(&self.state);
         if failed.is_empty() { Ok(()) } else { Err(Error::Teardown(failed)) }
@@ -116,7 +119,7 @@ fn make(request: &Create<'_>, start_it: bool) -> Result<Running> {
     plan.init.process.ignored_signals = record::ignored_signals()?;
     let terminal = Terminal::new(plan.process().terminal, request.console_socket, start_it)?;
     let directory = Directory::claim(request.root, request.id)?;
-    let mut made = Made { directory, group: None, child: None, record: first_record(&plan) };
+    let mut made = Making { directory, group: None, child: None, record: first_record(&plan) };
     let result = made.begin(&mut plan, &text, cgroup);
     let result = result.and_then(|()| made.build(&plan, request, terminal, start_it));
     match result {
@@ -136,19 +139,19 @@ fn first_record(plan: &Plan) -> Record {
         process: None,
         cgroup: None,
         annotations: plan.annotations.clone(),
-        resctrl: None,
+        resctrl: Made::default(),
     }
 }
 
 /// What there is of a container that is being made.
-struct Made {
+struct Making {
     directory: Directory,
     group: Option<Box<dyn Group>>,
     child: Option<Pid>,
     record: Record,
 }
 
-impl Made {
+impl Making {
     /// Everything up to the cgroup, which is written down before it exists.
     fn begin(&mut self, plan: &mut Plan, text: &[u8], cgroup: Prepared) -> Result<()> {
         plan.init.open_trees(&plan.namespaces)?;
@@ -190,6 +193,10 @@ impl Made {
         drop(listening);
         let process = Process::now(launched.pid)?;
         self.record.process = Some(process);
+        if let Some(class) = &plan.resctrl {
+            Resctrl::find()?.assign(class, process.pid, &mut self.record.resctrl)?;
+            self.directory.write_record(&self.record)?;
+        }
         prepare(plan, &launched)?;
         let master = self.serve(plan, &launched, terminal)?;
         self.directory.write_record(&self.record)?;
@@ -220,7 +227,9 @@ impl Made {
             };
             match (report, fd) {
                 (Report::TimeNamespace, _) => {
-                    namespace::write_time_offsets(launched.pid, &plan.namespaces.clocks)?;
+                    if !plan.namespaces.clocks.is_empty() {
+                        namespace::write_time_offsets(launched.pid, &plan.namespaces.clocks)?;
+                    }
                     launched.channel.order(Order::Proceed)?;
                 }
                 (Report::Hooks, _) => {
@@ -252,7 +261,8 @@ impl Made {
     fn into_remains(self, poststop: Hooks) -> Result<Remains> {
         let record = Record { process: None, ..self.record };
         let state = state_text(self.directory.id(), &record, Status::Stopped)?;
-        Ok(Remains { directory: self.directory, group: self.group, poststop, state })
+        let Making { directory, group, .. } = self;
+        Ok(Remains { directory, group, resctrl: record.resctrl, poststop, state })
     }
 
     /// Takes back all there is, and returns the error that led here, with what could not be taken
@@ -265,6 +275,7 @@ impl Made {
         if let Some(group) = &self.group {
             failed.extend(group.remove().err().map(|error| error.to_string()));
         }
+        failed.extend(self.record.resctrl.remove().err().map(|error| error.to_string()));
         if !failed.is_empty() {
             failed.insert(0, error.to_string());
             return Error::Teardown(failed);

@@ -54,9 +54,7 @@ pub(crate) fn prepare(
             .or_error("prctl", || "PR_SET_NO_NEW_PRIVS, 1")
             .during(Step::NoNewPrivileges)?;
     }
-    if let Some(capabilities) = &plan.capabilities {
-        capabilities.limit_bounding_set().during(Step::Capabilities)?;
-    }
+    plan.capabilities.limit_bounding_set().during(Step::Capabilities)?;
     give_standard_streams(plan.identity.user)?;
     let kept: Vec<BorrowedFd<'_>> =
         [channel.as_fd()].into_iter().chain(listening.map(AsFd::as_fd)).collect();
@@ -73,10 +71,9 @@ pub(crate) fn prepare(
         .or_error("chdir", folder)
         .during(Step::WorkingDirectory)?;
     refuse_outside()?;
-    if let Some(capabilities) = &plan.capabilities {
-        let keep_administration = plan.restricts_without_no_new_privileges();
-        capabilities.apply(keep_administration).during(Step::Capabilities)?;
-    }
+    plan.capabilities
+        .apply(plan.restricts_without_no_new_privileges())
+        .during(Step::Capabilities)?;
     umask(Mode::from_raw_mode(plan.umask.unwrap_or(USUAL_UMASK)));
     let mut environment = plan.environment.clone();
     if plan.needs_home {

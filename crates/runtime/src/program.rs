@@ -18,6 +18,10 @@ pub(crate) fn find(word: &str, path: Option<&str>) -> Result<CString, Failure> {
                 Errno::NOENT,
                 format!("exec: {word:?}: stat {word}: no such file or directory"),
             )),
+            Err(Errno::ISDIR) => {
+                let reason = format!("exec: {word:?}: is a directory: permission denied");
+                Err(failure(Errno::ACCESS, reason))
+            }
             Err(errno) => Err(failure(errno, format!("exec: {word:?}: {}", text(errno)))),
         };
     }
@@ -95,7 +99,7 @@ mod tests {
         assert_eq!(text("sh", None), r#"exec: "sh": executable file not found in $PATH"#);
         assert_eq!(text("", Some("/bin")), r#"exec: "": executable file not found in $PATH"#);
         assert_eq!(text("/no/x", None), r#"exec: "/no/x": stat /no/x: no such file or directory"#);
-        assert_eq!(text("/etc", None), r#"exec: "/etc": is a directory"#);
+        assert_eq!(text("/etc", None), r#"exec: "/etc": is a directory: permission denied"#);
         assert_eq!(text("/etc/passwd", None), r#"exec: "/etc/passwd": permission denied"#);
         assert_eq!(text("passwd", Some("/etc")), r#"exec: "passwd": permission denied"#);
     }

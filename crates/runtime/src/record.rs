@@ -25,8 +25,9 @@ pub(crate) struct Record {
     pub(crate) cgroup: Option<kernel::cgroup::Description>,
     /// The annotations of `config.json`.
     pub(crate) annotations: BTreeMap<String, String>,
-    /// The folder in resctrl that was made for it, if one was.
-    pub(crate) resctrl: Option<PathBuf>,
+    /// The folders in resctrl that were made for it.
+    #[serde(default)]
+    pub(crate) resctrl: kernel::resctrl::Made,
 }
 
 /// A process that cannot be mistaken for a later one of the same id.

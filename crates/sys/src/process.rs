@@ -215,15 +215,18 @@ fn close_range(first: u32, last: u32, flags: u32) -> Result<(), Errno> {
     if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
-/// Has the kernel kill the command's process when the thread that started it ends, even by SIGKILL:
-/// `PR_SET_PDEATHSIG`, prctl(2).
-pub fn kill_with_parent(command: &mut std::process::Command) {
+/// Has the kernel kill the command's process when the thread that started it ends, even by SIGKILL
+/// (`PR_SET_PDEATHSIG`, prctl(2)), and lets it inherit its standard streams alone, whatever the
+/// caller was given by its own parent.
+pub fn tie_to_parent(command: &mut std::process::Command) {
     use std::os::unix::process::CommandExt;
-    // SAFETY: between fork and execve it makes one system call, which allocates and locks nothing.
+    // SAFETY: between fork and execve it makes two system calls, which allocate and lock nothing.
     unsafe {
         command.pre_exec(|| {
-            let result = libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-            if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+            close_on_exec_from(3).map_err(std::io::Error::from)
         });
     }
 }

@@ -92,17 +92,17 @@ pub(super) fn pids(limit: Option<i64>) -> Vec<Write> {
 /// which a process that uses more than it may dies of a fault instead of being refused.
 pub(super) fn huge_pages(limits: &[HugePages], [used, reserved]: [&str; 2]) -> Result<Vec<Write>> {
     let mut writes = Vec::new();
-    for HugePages { page_size, limit } in limits {
+    for (index, HugePages { page_size, limit }) in limits.iter().enumerate() {
         let number = ["KB", "MB", "GB"].iter().find_map(|unit| page_size.strip_suffix(unit));
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
         if !number.is_some_and(is_number) {
             let reason = format!("{page_size:?} is not a size such as 2MB");
-            return Err(Error::resource("hugepageLimits.pageSize", reason));
+            return Err(Error::resource(format!("hugepageLimits[{index}].pageSize"), reason));
         }
         for (file, optional) in [(used, false), (reserved, true)] {
             let file = format!("hugetlb.{page_size}.{file}");
-            let write =
-                Write::new(Controller::HugeTlb, "hugepageLimits.limit", file, limit.to_string());
+            let field = format!("hugepageLimits[{index}].limit");
+            let write = Write::new(Controller::HugeTlb, field, file, limit.to_string());
             writes.push(if optional { write.or_skip() } else { write });
         }
     }

@@ -56,9 +56,6 @@ pub enum Error {
         /// The group's folder.
         path: String,
     },
-    /// Nothing may start in a group that is frozen: it would hang.
-    #[error("container's cgroup {0} is frozen")]
-    Frozen(String),
     /// The memory in use is above the limit that is to be set, and `memory.checkBeforeUpdate` is on.
     #[error("memory.limit: {limit} bytes are less than the {usage} in use")]
     MemoryInUse {

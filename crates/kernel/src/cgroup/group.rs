@@ -14,13 +14,13 @@ pub trait Group {
     /// What a new process needs to be in the group from its first instruction on.
     ///
     /// # Errors
-    /// The group is gone, or frozen: a process that entered would never run.
+    /// The group is gone. One that is frozen can be entered: the process waits until it is thawed.
     fn entry(&self) -> Result<Entry>;
 
     /// As [`Group::entry`], for groups below that exist already (`exec --cgroup`).
     ///
     /// # Errors
-    /// There is no such group, or it is frozen.
+    /// There is no such group.
     fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry>;
 
     /// As [`Group::entry`], in the group below where another process of the container is now: a

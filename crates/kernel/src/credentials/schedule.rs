@@ -1,7 +1,11 @@
 //! How a process is scheduled on processors and disks, and where its memory comes from.
 
 use sys::OrError;
-use sys::rustix::thread::{CpuSet, sched_setaffinity};
+use sys::rustix::process::{Pid, getpid};
+use sys::rustix::thread::{
+    CoreSchedulingScope, CpuSet, create_core_scheduling_cookie, pull_core_scheduling_cookie,
+    sched_setaffinity,
+};
 use sys::schedule::{self, SchedulerAttributes};
 
 /// What is to be changed; the rest stays as the process has inherited it.
@@ -49,6 +53,26 @@ impl Scheduling {
         }
         Ok(())
     }
+}
+
+/// Has the calling process share a processor core, while it runs on one of its threads, with none
+/// but those that have its cookie: its children, and who takes it by [`join_core_group`].
+/// `PR_SCHED_CORE`, prctl(2), Linux 5.14.
+///
+/// # Errors
+/// ENODEV where no core has several threads, EINVAL for a kernel without core scheduling.
+pub fn make_core_group() -> Result<(), sys::Error> {
+    create_core_scheduling_cookie(getpid(), CoreSchedulingScope::ThreadGroup)
+        .or_error("prctl", || "PR_SCHED_CORE, PR_SCHED_CORE_CREATE")
+}
+
+/// Takes the cookie of another process, see [`make_core_group`].
+///
+/// # Errors
+/// As [`make_core_group`]; EPERM without the right to trace that process.
+pub fn join_core_group(process: Pid) -> Result<(), sys::Error> {
+    pull_core_scheduling_cookie(process, CoreSchedulingScope::Thread)
+        .or_error("prctl", || format!("PR_SCHED_CORE, PR_SCHED_CORE_SHARE_FROM, {process}"))
 }
 
 /// Lets the calling thread run on these processors only (bits, see [`super::parse_list`]).

@@ -92,7 +92,7 @@ pub fn enter_root(
         chdir(c"/").or_error("chdir", || "\"/\"").map_err(&failed)?;
     }
     match propagation {
-        Some(propagation) if !propagation.is_closed() => {
+        Some(propagation) if propagation.kind != PropagationKind::Private => {
             propagation.apply_to_path(c"/").map_err(Error::at(Step::Propagation, &"/"))
         }
         _ => Ok(()),

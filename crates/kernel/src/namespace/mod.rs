@@ -142,7 +142,7 @@ impl FromIterator<Kind> for Set {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file that stands for it cannot be opened.
-    #[error("cannot open the {} namespace {}: {error}", kind.file(), path.display())]
+    #[error("cannot open the {} namespace: {error}", kind.file())]
     Open {
         /// What it should be.
         kind: Kind,

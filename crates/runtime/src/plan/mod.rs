@@ -8,6 +8,7 @@ mod hooks;
 mod init;
 mod namespaces;
 mod process;
+mod resctrl;
 mod resources;
 mod seccomp;
 mod trees;
@@ -23,6 +24,7 @@ use crate::notify::Listener;
 use crate::request::Create;
 use kernel::cgroup::{Cgroups, Description, Prepared};
 use kernel::namespace::{Kind, Set};
+use kernel::resctrl::Class;
 use spec::runtime::Spec;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -52,6 +54,7 @@ pub(crate) struct Plan {
     pub(crate) namespaces: Namespaces,
     pub(crate) hooks: AllHooks,
     pub(crate) listener: Option<Listener>,
+    pub(crate) resctrl: Option<Class>,
     /// What the child does.
     pub(crate) init: Init,
     /// The state document for hooks in the container.
@@ -80,6 +83,7 @@ impl Plan {
             namespaces,
             hooks: AllHooks::new(&spec.hooks),
             listener: Listener::new(spec),
+            resctrl: resctrl::class(spec.linux.intel_rdt.as_ref(), request.id.as_str())?,
             init,
             state_in_container: String::new(),
         })

@@ -32,12 +32,13 @@ pub(crate) struct ProcessPlan {
     pub(crate) console_size: Option<(u16, u16)>,
     pub(crate) identity: Identity,
     pub(crate) umask: Option<u32>,
-    /// `None`: those that the change of ids leaves.
-    pub(crate) capabilities: Option<Capabilities>,
+    pub(crate) capabilities: Capabilities,
     pub(crate) limits: Vec<Limit>,
     pub(crate) no_new_privileges: bool,
     pub(crate) oom_score: Option<i32>,
     pub(crate) scheduling: Scheduling,
+    /// Whether only the container's own processes share a core with each other.
+    pub(crate) own_cores: bool,
     pub(crate) apparmor_profile: Option<AppArmorProfile>,
     pub(crate) selinux_label: Option<SelinuxLabel>,
     /// Processors for `exec`: before it joins the cgroup, and after.
@@ -52,7 +53,8 @@ pub(crate) struct ProcessPlan {
 }
 
 impl ProcessPlan {
-    /// `field` is the JSON path of this section, for errors.
+    /// `field` is the JSON path of this section, for errors. What a process that is added does not
+    /// say of capabilities, limits and labels is as for the container's first one.
     pub(crate) fn new(
         field: &str,
         process: &oci::Process<'_>,
@@ -67,6 +69,8 @@ impl ProcessPlan {
                 .find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
             found.map(str::to_owned)
         };
+        let own = spec.process.as_ref().unwrap_or(process);
+        let limited = if process.rlimits.is_empty() { &own.rlimits } else { &process.rlimits };
         let affinity = process.exec_cpu_affinity.as_ref();
         let processors = |name: &str, list: Option<&Text<'_>>| match list {
             Some(list) if !list.is_empty() => parse_list(list)
@@ -90,16 +94,19 @@ impl ProcessPlan {
                 groups_denied: false,
             },
             umask: process.user.umask,
-            capabilities: capabilities(&at("capabilities"), process.capabilities.as_ref())?,
-            limits: limits(&at("rlimits"), &process.rlimits)?,
+            capabilities: capabilities(process.capabilities.as_ref().or(own.capabilities.as_ref())),
+            limits: limits(&at("rlimits"), limited)?,
             no_new_privileges: process.no_new_privileges,
             oom_score: process.oom_score_adj,
             scheduling: scheduling(&at(""), process, &spec.linux)?,
+            own_cores: own_cores(spec)?,
             apparmor_profile: text(&process.apparmor_profile)
+                .or_else(|| text(&own.apparmor_profile))
                 .map(|profile| AppArmorProfile::parse(&profile))
                 .transpose()
                 .map_err(|error| Invalid::new(at("apparmorProfile"), error))?,
             selinux_label: text(&process.selinux_label)
+                .or_else(|| text(&own.selinux_label))
                 .map(|label| SelinuxLabel::parse(&label))
                 .transpose()
                 .map_err(|error| Invalid::new(at("selinuxLabel"), error))?,
@@ -179,27 +186,21 @@ fn c_strings(field: &str, texts: &[Text<'_>]) -> Result<Vec<CString>, Invalid> {
     texts.iter().enumerate().map(convert).collect()
 }
 
-/// Capabilities that the kernel lacks, or the runtime itself does not have, are passed over: the
-/// specification wants a warning at most, and callers list all that they know.
-fn capabilities(
-    field: &str,
-    capabilities: Option<&oci::Capabilities<'_>>,
-) -> Result<Option<Capabilities>, Invalid> {
-    let Some(capabilities) = capabilities else { return Ok(None) };
-    let set = |name: &str, names: &[Text<'_>]| {
-        names.iter().enumerate().try_fold(CapabilitySet::default(), |set, (index, capability)| {
-            let one = CapabilitySet::named(capability)
-                .map_err(|error| Invalid::new(format!("{field}.{name}[{index}]"), error))?;
-            Ok(set.with(one))
-        })
+/// Without this section, none. A name that no capability has is passed over: it is one of a newer
+/// kernel, which the specification does not want to be an error.
+fn capabilities(capabilities: Option<&oci::Capabilities<'_>>) -> Capabilities {
+    let Some(capabilities) = capabilities else { return Capabilities::default() };
+    let set = |names: &[Text<'_>]| {
+        let known = names.iter().filter_map(|name| CapabilitySet::named(name).ok());
+        known.fold(CapabilitySet::default(), CapabilitySet::with)
     };
-    Ok(Some(Capabilities {
-        bounding: set("bounding", &capabilities.bounding)?,
-        effective: set("effective", &capabilities.effective)?,
-        inheritable: set("inheritable", &capabilities.inheritable)?,
-        permitted: set("permitted", &capabilities.permitted)?,
-        ambient: set("ambient", &capabilities.ambient)?,
-    }))
+    Capabilities {
+        bounding: set(&capabilities.bounding),
+        effective: set(&capabilities.effective),
+        inheritable: set(&capabilities.inheritable),
+        permitted: set(&capabilities.permitted),
+        ambient: set(&capabilities.ambient),
+    }
 }
 
 fn limits(field: &str, rlimits: &[oci::Rlimit<'_>]) -> Result<Vec<Limit>, Invalid> {
@@ -236,6 +237,20 @@ fn scheduling(
             oci::PersonalityDomain::Linux32 => 8,
         }),
     })
+}
+
+/// The annotation for core scheduling, `true` or `false`.
+const OWN_CORES: &str = "org.tinyo.core-scheduling";
+
+fn own_cores(spec: &Spec<'_>) -> Result<bool, Invalid> {
+    match spec.annotations.get(OWN_CORES).map(|value| &**value) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => {
+            let what = format!("{other:?} is neither \"true\" nor \"false\"");
+            Err(Invalid::new(format!("annotations.{OWN_CORES}"), what))
+        }
+    }
 }
 
 fn scheduler_attributes(

@@ -4,7 +4,6 @@ pub(super) mod devices;
 pub(super) mod limits;
 mod statistics;
 
-use std::cell::Cell;
 use std::os::fd::OwnedFd;
 
 use sys::rustix::fs::OFlags;
@@ -28,15 +27,13 @@ pub(super) struct V1 {
     folders: Vec<(String, Folder)>,
     /// Whether denials are expected.
     rootless: bool,
-    /// Whether it was just made, and so cannot be frozen.
-    is_new: Cell<bool>,
 }
 
 impl V1 {
     /// The group at these folders, which need not exist.
     pub(super) fn at(folders: &[(String, String)], rootless: bool) -> V1 {
         let open = |(names, path): &(String, String)| (names.clone(), Folder::at(path.as_str()));
-        V1 { folders: folders.iter().map(open).collect(), rootless, is_new: Cell::new(false) }
+        V1 { folders: folders.iter().map(open).collect(), rootless }
     }
 
     /// Makes the folders; without rights, those that may be made.
@@ -49,9 +46,6 @@ impl V1 {
             }
             if has(&names, "cpuset") {
                 inherit_cpu_set(&folder, how == Made::New)?;
-            }
-            if has(&names, "freezer") {
-                self.is_new.set(how == Made::New);
             }
             made.push((names, folder));
         }
@@ -142,15 +136,6 @@ impl V1 {
         let (_, any) = self.folders.first().ok_or(Error::NoGroup("looking for its processes"))?;
         Ok(self.folder("freezer").unwrap_or(any))
     }
-
-    fn refuse_frozen(&self) -> Result<()> {
-        match self.folder("freezer") {
-            Some(freezer) if !self.is_new.take() && self.is_frozen()? => {
-                Err(Error::Frozen(freezer.path().to_owned()))
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 impl Files for V1 {
@@ -193,7 +178,6 @@ impl Group for V1 {
     }
 
     fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry> {
-        self.refuse_frozen()?;
         Ok(Entry { folder: None, tasks: self.tasks(groups)? })
     }
 

@@ -9,7 +9,6 @@ use sys::rustix::event::{PollFd, PollFlags};
 use sys::rustix::fs::OFlags;
 use sys::rustix::io::Errno;
 
-use std::cell::Cell;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use super::creation::{Creation, Made};
@@ -33,21 +32,17 @@ pub(super) struct V2 {
     folder: Folder,
     /// Whether denials are expected.
     rootless: bool,
-    /// Whether it was just made, and so cannot be frozen.
-    is_new: Cell<bool>,
 }
 
 impl V2 {
     /// The group at this folder, which need not exist.
     pub(super) fn at(path: &str, rootless: bool) -> V2 {
-        V2 { folder: Folder::at(path), rootless, is_new: Cell::new(false) }
+        V2 { folder: Folder::at(path), rootless }
     }
 
     /// Makes the folder; false when that is not allowed.
     pub(super) fn make(&self, creation: &mut Creation) -> Result<bool> {
-        let how = creation.make(&self.folder)?;
-        self.is_new.set(how == Made::New);
-        Ok(how != Made::Denied)
+        Ok(creation.make(&self.folder)? != Made::Denied)
     }
 
     /// What to write for the controllers that `takes` names, and the user's own files.
@@ -144,13 +139,6 @@ impl V2 {
         events.watch_cgroup_events(&self.folder)
     }
 
-    pub(super) fn refuse_frozen(&self) -> Result<()> {
-        if !self.is_new.take() && self.is_frozen()? {
-            return Err(Error::Frozen(self.folder.path().to_owned()));
-        }
-        Ok(())
-    }
-
     /// The kernel would make room for a lower limit by killing; the user may want it to refuse.
     fn check_memory(&self, memory: &Memory) -> Result<()> {
         let limit = memory.limit.filter(|limit| *limit > 0);
@@ -230,12 +218,10 @@ impl Group for V2 {
     }
 
     fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry> {
-        self.refuse_frozen()?;
         Ok(Entry { folder: Some(self.open(groups)?), tasks: Vec::new() })
     }
 
     fn entry_beside(&self, pid: i32) -> Result<Entry> {
-        self.refuse_frozen()?;
         let groups = Membership::of(pid)?;
         let below = below(self.folder.path(), groups.v2().unwrap_or("/"));
         let folder = below.ok_or(Error::NoGroup("joining a process that is in none"))?;

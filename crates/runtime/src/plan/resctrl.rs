@@ -1,0 +1,22 @@
+//! `linux.intelRdt`.
+
+use super::Invalid;
+use kernel::resctrl::Class;
+use spec::runtime::IntelRdt;
+
+/// The class of a container; `id` is its name where none was chosen.
+pub(crate) fn class(section: Option<&IntelRdt<'_>>, id: &str) -> Result<Option<Class>, Invalid> {
+    let Some(section) = section else { return Ok(None) };
+    let named = !section.clos_id.is_empty();
+    let name = if named { section.clos_id.to_string() } else { id.to_owned() };
+    if !Class::can_be_named(&name) {
+        return Err(Invalid::new(
+            "linux.intelRdt.closID",
+            format!("{name:?} is no name of a folder"),
+        ));
+    }
+    let lines = section.schemata.iter().chain([&section.l3_cache_schema, &section.mem_bw_schema]);
+    let schemata = lines.filter(|line| !line.is_empty()).map(ToString::to_string).collect();
+    let monitor = section.enable_monitoring.then(|| id.to_owned());
+    Ok(Some(Class { name, schemata, monitor }))
+}
