@@ -25,6 +25,7 @@ pub use resources::*;
 pub use schedule::*;
 pub use seccomp::*;
 pub use state::{ContainerProcessState, Details, SECCOMP_FD_NAME, State, Status};
+pub use template::{TEMPLATE, rootless_template};
 
 use crate::json::{Map, Problem, Text, object};
 
