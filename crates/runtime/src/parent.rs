@@ -117,7 +117,8 @@ fn make(request: &Create<'_>, start_it: bool) -> Result<Running> {
     let groups = cgroup.description();
     let mut plan = Plan::new(&spec, &bundle, request, &cgroups, &groups).map_err(invalid)?;
     plan.init.process.ignored_signals = record::ignored_signals()?;
-    let terminal = Terminal::new(plan.process().terminal, request.console_socket, start_it)?;
+    let stays = start_it && !request.detach;
+    let terminal = Terminal::new(plan.process().terminal, request.console_socket, stays)?;
     let directory = Directory::claim(request.root, request.id)?;
     let mut made = Making { directory, group: None, child: None, record: first_record(&plan) };
     let result = made.begin(&mut plan, &text, cgroup);

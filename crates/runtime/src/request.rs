@@ -19,7 +19,9 @@ pub struct Create<'a> {
     pub id: &'a ContainerId,
     /// The folder with `config.json`.
     pub bundle: &'a Path,
-    /// Where the master of its terminal is to be sent. `create` needs one if there is a terminal.
+    /// Whether the caller goes away: then a terminal needs a console socket.
+    pub detach: bool,
+    /// Where the master of its terminal is to be sent; without one it goes to the caller of `run`.
     pub console_socket: Option<&'a Path>,
     /// Where a pidfd of its first process is to be sent.
     pub pidfd_socket: Option<&'a Path>,

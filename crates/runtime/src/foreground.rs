@@ -1,0 +1,128 @@
+//! Staying with a process until it ends: signals and the terminal are passed on.
+
+use crate::error::Result;
+use crate::parent::Running;
+use crate::terminal::{self, End, RawMode, Relay};
+use std::os::fd::{AsFd, OwnedFd};
+use sys::OrError;
+use sys::process::{SIGKILL, send_signal};
+use sys::rustix::event::{PollFd, PollFlags, poll};
+use sys::rustix::io::Errno;
+use sys::rustix::process::{Pid, WaitOptions, WaitStatus, getpid, set_child_subreaper, wait};
+use sys::signal::{SIGCHLD, SIGWINCH, Signals};
+
+/// A caller that stays. It takes over all signals and all children of the calling process.
+#[derive(Debug)]
+pub struct Foreground {
+    signals: Signals,
+}
+
+impl Foreground {
+    /// Blocks all signals: to be called before the process is made, so that none is lost.
+    /// A `subreaper` adopts the processes whose parent ends.
+    ///
+    /// # Errors
+    /// The process may open no more files.
+    pub fn begin(subreaper: bool) -> Result<Foreground> {
+        let signals = Signals::block_all().or_error("signalfd", || "")?;
+        if subreaper {
+            set_child_subreaper(Some(getpid())).or_error("prctl", || "PR_SET_CHILD_SUBREAPER")?;
+        }
+        Ok(Foreground { signals })
+    }
+
+    /// Stays until the process ends, and returns its exit code, or 128 + N after signal N.
+    ///
+    /// # Errors
+    /// A system call that does not fail on a sound machine; the process is killed then.
+    pub fn attend(self, running: &mut Running) -> Result<u8> {
+        let console = running.console.take();
+        let result = self.stay(running.pid, &running.pidfd, console);
+        if result.is_err() {
+            pass_on(&running.pidfd, SIGKILL)?;
+            wait(WaitOptions::empty()).or_error("wait4", || "-1")?;
+        }
+        result
+    }
+
+    fn stay(&self, pid: Pid, pidfd: &OwnedFd, console: Option<OwnedFd>) -> Result<u8> {
+        let (host, keys) = match console {
+            Some(_) => (terminal::of_host(), terminal::of_input()),
+            None => (None, None),
+        };
+        let _raw = keys.map(RawMode::begin).transpose()?;
+        let mut relay = console.map(Relay::new).transpose()?;
+        let resize = |relay: &Option<Relay>| {
+            if let (Some(relay), Some(host)) = (relay, host) {
+                relay.resize_as(host);
+            }
+        };
+        resize(&relay);
+        // It may have ended already.
+        let mut ended = reap(pid)?;
+        while ended.is_none() {
+            self.wait(relay.as_mut())?;
+            while let Some(signal) = self.signals.next().or_error("read", || "signalfd")? {
+                match signal {
+                    SIGCHLD => ended = ended.or(reap(pid)?),
+                    SIGWINCH => resize(&relay),
+                    _ => pass_on(pidfd, signal)?,
+                }
+            }
+        }
+        if let Some(relay) = relay {
+            relay.finish();
+        }
+        Ok(ended.unwrap_or_default())
+    }
+
+    /// Waits for a signal, and copies what the terminal has meanwhile.
+    fn wait(&self, relay: Option<&mut Relay>) -> Result<()> {
+        let mut ends = Vec::new();
+        let mut polled = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        for (end, wanted) in relay.as_ref().map(|relay| relay.wanted()).unwrap_or_default() {
+            ends.push(end);
+            polled.push(wanted);
+        }
+        match poll(&mut polled, None) {
+            Err(Errno::INTR) => return Ok(()),
+            result => result.or_error("poll", || "")?,
+        };
+        let ready = polled[1..].iter().map(|polled| !polled.revents().is_empty());
+        let ready: Vec<End> =
+            ends.into_iter().zip(ready).filter_map(|(end, is)| is.then_some(end)).collect();
+        if let Some(relay) = relay {
+            ready.into_iter().for_each(|end| relay.copy(end));
+        }
+        Ok(())
+    }
+}
+
+/// Waits for all children that have ended: the exit code of `pid`, if it is among them.
+fn reap(pid: Pid) -> Result<Option<u8>> {
+    let mut code = None;
+    loop {
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some((ended, status))) if ended == pid => code = Some(exit_code(status)),
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(code),
+            // Somebody else has waited for it, and only they know how it ended.
+            Err(Errno::CHILD) => return Ok(code.or(Some(255))),
+            Err(errno) => return Err(sys::Error::new("wait4", "-1, WNOHANG", errno).into()),
+        }
+    }
+}
+
+/// As shells tell it.
+fn exit_code(status: WaitStatus) -> u8 {
+    let code = status.exit_status().or(status.terminating_signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(255)
+}
+
+fn pass_on(process: &OwnedFd, signal: i32) -> Result<()> {
+    match send_signal(process.as_fd(), signal) {
+        // It has ended; SIGCHLD follows.
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
+        Err(errno) => Err(sys::Error::new("pidfd_send_signal", signal.to_string(), errno).into()),
+    }
+}
