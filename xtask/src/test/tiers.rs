@@ -99,17 +99,17 @@ fn unit(choice: &Choice, report: &mut Report) -> Result<()> {
 }
 
 fn e2e(choice: &Choice, report: &mut Report) -> Result<()> {
-    let programs = build::release(&["tino", "e2e"])?;
+    let programs = build::release(&["tino", "tinyort", "e2e"])?;
     harness("e2e", Command::new(programs.join("e2e")).args(&choice.filter), report)
 }
 
 fn peers(choice: &Choice, report: &mut Report) -> Result<()> {
-    let programs = build::release(&["tino", "peers"])?;
+    let programs = build::release(&["tino", "tinyort", "peers"])?;
     harness("peers", Command::new(programs.join("peers")).args(&choice.filter), report)
 }
 
 fn vm(choice: &Choice, report: &mut Report) -> Result<()> {
-    let programs = build::release(&["tino", "e2e", "vm"])?;
+    let programs = build::release(&["tino", "tinyort", "e2e", "vm"])?;
     let vm_init = build::release(&["vm"])?.join("vm-init");
     let mut tests = Command::new(programs.join("vm-tests"));
     // A machine takes a while to boot when two others do as well.

@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("spec", &[]),
     ("kernel", &["sys"]),
     ("runtime", &["spec", "kernel", "sys"]),
-    ("tinyort", &["runtime", "spec"]),
+    ("tinyort", &["runtime", "spec", "sys"]),
     ("image", &["spec", "kernel", "sys"]),
     ("net", &["kernel", "sys"]),
     ("engine", &["runtime", "image", "net", "spec", "kernel", "sys"]),
@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("peers", &["harness"]),
     ("vm", &["harness"]),
     ("benches", &["harness"]),
-    ("xtask", &["benches", "tino", "vm"]),
+    ("xtask", &["benches", "tino", "tinyort", "vm"]),
 ];
 
 pub(super) fn check() -> Result<Vec<Finding>> {

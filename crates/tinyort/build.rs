@@ -1,0 +1,13 @@
+//! Leaves out of the program what only an unwinder reads, a tenth of it.
+
+fn main() {
+    let script =
+        format!("{}/tinyort.ld", std::env::var("CARGO_MANIFEST_DIR").expect("set by cargo"));
+    println!("cargo:rerun-if-changed={script}");
+    println!("cargo:rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
+    println!("cargo:rustc-link-arg-bins=-Wl,-T,{script}");
+    // Cargo forgets `strip` where a package has a profile of its own.
+    if std::env::var("PROFILE").as_deref() == Ok("release") {
+        println!("cargo:rustc-link-arg-bins=-Wl,--strip-all");
+    }
+}

@@ -1,0 +1,37 @@
+//! Commands that change a container and print nothing.
+
+use crate::context::Context;
+use crate::failure::Result;
+use std::process::ExitCode;
+use tinyort::{flags, signal};
+
+pub(crate) fn start(context: &Context<'_>) -> Result<ExitCode> {
+    runtime::start(&context.root, &context.id()?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn kill(context: &Context<'_>) -> Result<ExitCode> {
+    let signal = context.rest().first().map_or(Ok("TERM"), Context::text)?;
+    let signal = signal::parse(signal)?;
+    let all = context.flags.is_on(&flags::ALL);
+    match runtime::kill(&context.root, &context.id()?, signal, all) {
+        // As runc: with --all it is enough that none is left.
+        Err(runtime::Error::NotRunning(_)) if all => Ok(ExitCode::SUCCESS),
+        result => Ok(result.map(|()| ExitCode::SUCCESS)?),
+    }
+}
+
+pub(crate) fn pause(context: &Context<'_>) -> Result<ExitCode> {
+    runtime::pause(&context.root, &context.id()?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn resume(context: &Context<'_>) -> Result<ExitCode> {
+    runtime::resume(&context.root, &context.id()?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn delete(context: &Context<'_>) -> Result<ExitCode> {
+    runtime::delete(&context.root, &context.id()?, context.flags.is_on(&flags::FORCE))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,71 @@
+//! `create` and `run`.
+
+use crate::context::Context;
+use crate::failure::{OrFail, Result, fail};
+use runtime::{ContainerId, Create, Foreground};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tinyort::flags;
+
+pub(crate) fn create(context: &Context<'_>) -> Result<ExitCode> {
+    protect_executable()?;
+    let (id, bundle) = (context.id()?, bundle(context)?);
+    runtime::create(&request(context, &id, &bundle)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn run(context: &Context<'_>) -> Result<ExitCode> {
+    protect_executable()?;
+    let (id, bundle) = (context.id()?, bundle(context)?);
+    let request = request(context, &id, &bundle)?;
+    if context.flags.is_on(&flags::DETACH) {
+        runtime::run(&request)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if request.console_socket.is_some() {
+        return fail("--console-socket is for a container that is left alone: give --detach, too");
+    }
+    let foreground = Foreground::begin(!context.flags.is_on(&flags::NO_SUBREAPER))?;
+    let mut running = runtime::run(&Create { detach: false, ..request })?;
+    context.log.debug(|| format!("container {id} runs as process {}", running.pid));
+    let code = foreground.attend(&mut running);
+    context.log.debug(|| format!("container {id} ended: {code:?}"));
+    if !context.flags.is_on(&flags::KEEP) {
+        running.remove()?;
+    }
+    Ok(ExitCode::from(code?))
+}
+
+/// No container gets at the file of this program. It may start the program anew.
+pub(crate) fn protect_executable() -> Result<()> {
+    let arguments = std::env::args_os().collect();
+    Ok(runtime::protect_executable(arguments, std::env::vars_os().collect())?)
+}
+
+fn bundle(context: &Context<'_>) -> Result<PathBuf> {
+    let bundle = context.flags.path(&flags::BUNDLE).unwrap_or(Path::new("."));
+    std::path::absolute(bundle).or_fail("--bundle")
+}
+
+fn request<'a>(
+    context: &'a Context<'_>,
+    id: &'a ContainerId,
+    bundle: &'a Path,
+) -> Result<Create<'a>> {
+    let flags = context.flags;
+    Ok(Create {
+        root: &context.root,
+        id,
+        bundle,
+        detach: true,
+        console_socket: flags.path(&flags::CONSOLE_SOCKET),
+        pidfd_socket: flags.path(&flags::PIDFD_SOCKET),
+        pid_file: flags.path(&flags::PID_FILE),
+        no_pivot: flags.is_on(&flags::NO_PIVOT),
+        no_new_keyring: flags.is_on(&flags::NO_NEW_KEYRING),
+        preserve_fds: context.preserve_fds()?,
+        cgroup_driver: context.cgroup_driver()?,
+        rootless: context.rootless(),
+        listen_fds: context.listen_fds(),
+    })
+}
