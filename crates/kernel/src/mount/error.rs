@@ -105,6 +105,12 @@ pub enum Error {
         /// The path in the container.
         path: String,
     },
+    /// The place is a link to the root, which would be covered for all that comes later.
+    #[error("{path} leads to the root of the container, which cannot be mounted over")]
+    OverRoot {
+        /// The path in the container.
+        path: String,
+    },
     /// The place is a link into `/proc`.
     #[error("{path} leads into /proc, where nothing but procfs can be mounted")]
     InsideProc {

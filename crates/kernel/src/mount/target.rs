@@ -102,8 +102,12 @@ pub(super) fn find_or_make(
         }
         Err(error) => return Err(Error::at(Step::Target, path)(error)),
     };
-    if leads_into_proc(root, target.place.as_fd()).map_err(Error::at(Step::Target, path))? {
+    let failed = Error::at(Step::Target, path);
+    if leads_into_proc(root, target.place.as_fd()).map_err(&failed)? {
         return Err(Error::InsideProc { path: path.to_string() });
+    }
+    if status(target.place.as_fd()).map_err(&failed)? == status(root.as_fd()).map_err(failed)? {
+        return Err(Error::OverRoot { path: path.to_string() });
     }
     Ok(target)
 }

@@ -2,6 +2,7 @@
 //!
 //! Each trial is a process of its own, which may take apart its namespaces.
 
+mod attack;
 mod cgroup;
 mod cgroup_devices;
 mod cgroup_failures;
@@ -88,6 +89,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         mount::propagation_is_as_asked,
         mount::a_shared_root_does_not_leak_mounts,
         mount::without_pivot_the_machine_is_out_of_sight,
+        attack::a_target_that_is_a_link_stays_inside,
+        attack::proc_and_sys_must_be_folders,
+        attack::nothing_is_mounted_over_files_of_proc_by_a_detour,
+        attack::a_target_that_becomes_a_link_stays_inside,
+        attack::what_is_hidden_and_protected_stays_inside,
+        attack::nothing_is_hidden_behind_a_fake_null,
+        attack::what_cannot_be_hidden_is_an_error,
+        attack::the_root_itself_is_never_covered,
         path::links_and_dots_stay_in_the_root,
         path::links_of_procfs_lead_nowhere,
         path::what_is_missing_is_made_inside,
