@@ -33,12 +33,19 @@ pub(crate) fn links_and_dots_stay_in_the_root() -> Result<()> {
     symlink("/a/b", folder.join("absolute"))?;
     symlink("../../../../a/b", folder.join("a/up"))?;
     symlink("b", folder.join("a/relative"))?;
+    symlink("/a/b", folder.join("a/b/from-the-root"))?;
     symlink("loop", folder.join("loop"))?;
     symlink("/../file", folder.join("out"))?;
     let file = fs::metadata(folder.join("a/b/file"))?.ino();
     for resolver in BOTH {
         let root = root(&folder, resolver)?;
-        for path in ["/a/b/file", "/absolute/file", "/a/up/file", "/a/relative/file"] {
+        for path in [
+            "/a/b/file",
+            "/absolute/file",
+            "/a/up/file",
+            "/a/relative/file",
+            "/a/b/from-the-root/file",
+        ] {
             let place = root.resolve(&rooted(path), Links::Follow).with_context(|| path)?;
             expect_eq!(sys::rustix::fs::fstat(&place)?.st_ino, file, "{resolver:?} {path}");
         }
