@@ -139,6 +139,9 @@ impl<'a> Assembly<'a> {
         let opened;
         let tree = match &bind.from {
             From::Tree(tree) => tree.as_fd(),
+            From::Path(_) if bind.idmap.is_some() => {
+                return Err(Error::NotMapped { path: path.to_string() });
+            }
             From::Path(source) => {
                 opened = tree::of_path(source, bind.recursive, path)?;
                 opened.as_fd()

@@ -54,6 +54,8 @@ pub enum Step {
     Target,
     /// Opening what is to be mounted.
     Source,
+    /// Mapping the ids of files.
+    IdMap,
     /// Copying what a tmpfs covers into it.
     CopyUp,
     /// Mounting.
@@ -74,6 +76,7 @@ impl fmt::Display for Step {
             Step::EnterRoot => "change the root to",
             Step::Target => "prepare the mount point",
             Step::Source => "open the source for",
+            Step::IdMap => "map the ids of",
             Step::CopyUp => "copy the content of",
             Step::Attach => "mount on",
             Step::Attributes => "set the attributes of",
@@ -120,6 +123,12 @@ pub enum Error {
     /// A bind mount over `/proc` of something that is no procfs.
     #[error("{path} cannot be mounted because its source is not of type proc")]
     NotProc {
+        /// The path in the container.
+        path: String,
+    },
+    /// Nobody has mapped the ids that were to be mapped, which must not go unnoticed.
+    #[error("the ids of {path} are to be mapped, but there is no map")]
+    NotMapped {
         /// The path in the container.
         path: String,
     },

@@ -24,6 +24,7 @@ mod attributes;
 mod copy_up;
 mod error;
 mod filesystem;
+mod handed;
 mod mask;
 mod options;
 mod propagation;

@@ -69,7 +69,7 @@ pub struct Bind {
     /// With all that is mounted below.
     pub recursive: bool,
     /// Whether the ids of files are mapped (`idmap`: false, `ridmap`: true, for all below too).
-    /// The child cannot do that: the parent must replace `from` by a mapped tree.
+    /// The child cannot do that: see [`Bind::open`].
     pub idmap: Option<bool>,
 }
 

@@ -1,12 +1,10 @@
 //! Detached mounts: made where nobody sees them, and then attached.
 
-use super::{Bind, Error, From, Step};
-use crate::path::RootedPath;
+use super::{Error, Step};
 use std::ffi::CStr;
 use std::fmt::Display;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::OrError;
-use sys::mount::{Change, MOUNT_ATTR_IDMAP, mount_setattr};
 use sys::rustix::fs::CWD;
 use sys::rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
@@ -40,33 +38,6 @@ fn clone(directory: BorrowedFd<'_>, path: &CStr, recursive: bool) -> Result<Owne
             format!("{path:?}, {flags:?}")
         }
     })
-}
-
-impl Bind {
-    /// Opens what is bound while that can still be done: by the parent, for a child whose user
-    /// namespace has no rights over the machine. With a user namespace, whose owner's rights the
-    /// caller must have, the ids in the files are mapped by it (Linux 5.12); `all` does that for
-    /// all that is mounted below, too.
-    ///
-    /// # Errors
-    /// ENOENT, EACCES for the path; EINVAL for a file system that has no mapped mounts; EPERM.
-    pub fn open(
-        &mut self,
-        user_namespace: Option<BorrowedFd<'_>>,
-        all: bool,
-        target: &RootedPath,
-    ) -> Result<(), Error> {
-        let From::Path(source) = &self.from else { return Ok(()) };
-        let tree = of_path(source, self.recursive, target)?;
-        if user_namespace.is_some() {
-            let change = Change { set: MOUNT_ATTR_IDMAP, user_namespace, ..Change::default() };
-            mount_setattr(tree.as_fd(), c"", all, &change)
-                .or_error("mount_setattr", || format!("{source:?}, +MOUNT_ATTR_IDMAP"))
-                .map_err(Error::at(Step::Source, target))?;
-        }
-        self.from = From::Tree(tree);
-        Ok(())
-    }
 }
 
 /// Attaches a detached mount at a place.

@@ -4,7 +4,9 @@ use super::{IdMap, Kind, MapError, Namespace, write_id_maps};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use sys::OrError;
-use sys::process::{Cloned, SIGKILL, clone3_of_single_thread, send_signal};
+use sys::process::{Cloned, clone3_of_single_thread, exit_now};
+use sys::rustix::io::read;
+use sys::rustix::pipe::{PipeFlags, pipe_with};
 use sys::rustix::process::{WaitOptions, waitpid};
 
 /// A user namespace without processes.
@@ -18,18 +20,19 @@ impl Mapping {
     /// # Errors
     /// As [`write_id_maps`]; EPERM, ENOSPC for the namespace itself.
     pub fn new(users: &[IdMap], groups: &[IdMap]) -> Result<Mapping, MapError> {
+        let (wait, go) = pipe_with(PipeFlags::CLOEXEC).or_error("pipe2", || "O_CLOEXEC")?;
         let cloned = clone3_of_single_thread(Kind::User.flag(), None);
-        let (pid, pidfd) = match cloned.or_error("clone3", || "CLONE_NEWUSER")? {
-            Cloned::Child => loop {
-                std::thread::park();
-            },
-            Cloned::Parent(pid, pidfd) => (pid, pidfd),
+        let Cloned::Parent(pid, _) = cloned.or_error("clone3", || "CLONE_NEWUSER")? else {
+            // Until the parent is done, or dead.
+            drop(go);
+            _ = read(&wait, &mut [0_u8]);
+            exit_now(0)
         };
         let result = write_id_maps(pid, users, groups).and_then(|()| {
             let path = format!("/proc/{pid}/ns/user");
             Namespace::open(Kind::User, Path::new(&path)).map_err(MapError::from)
         });
-        send_signal(pidfd.as_fd(), SIGKILL).or_error("pidfd_send_signal", || "SIGKILL")?;
+        drop(go);
         waitpid(Some(pid), WaitOptions::empty()).or_error("waitpid", || "the mapping process")?;
         result.map(Mapping)
     }

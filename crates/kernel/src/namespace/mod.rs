@@ -3,10 +3,12 @@
 mod id_map;
 mod mapping;
 mod offsets;
+mod visit;
 
 pub use id_map::{IdMap, MapError, write_id_maps};
 pub use mapping::Mapping;
 pub use offsets::{ClockOffset, write_time_offsets};
+pub use visit::visit;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};

@@ -63,7 +63,7 @@ impl Init {
             let Source::Bind(bind) = &mut mount.source else { continue };
             let Some(map) = map else {
                 if early {
-                    bind.open(None, false, &mount.target)?;
+                    bind.open(None, false, self.isolation, &mount.target)?;
                 }
                 continue;
             };
@@ -71,7 +71,7 @@ impl Init {
                 Some((known, mapping)) if known == *map => mapping,
                 _ => Mapping::new(&map.users, &map.groups)?,
             };
-            bind.open(Some(mapping.as_fd()), map.all, &mount.target)?;
+            bind.open(Some(mapping.as_fd()), map.all, self.isolation, &mount.target)?;
             last = Some((map.clone(), mapping));
         }
         Ok(())

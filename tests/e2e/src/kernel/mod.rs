@@ -11,6 +11,7 @@ mod cgroup_systemd;
 mod cgroup_use;
 mod default_filter;
 mod device;
+mod handed;
 mod jail;
 mod landlock;
 mod mount;
@@ -97,6 +98,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         attack::nothing_is_hidden_behind_a_fake_null,
         attack::what_cannot_be_hidden_is_an_error,
         attack::the_root_itself_is_never_covered,
+        handed::ids_are_mapped_for_a_mount_or_for_all_below,
+        handed::a_child_in_a_user_namespace_gets_what_only_its_parent_reaches,
+        handed::nothing_mounted_in_a_handed_tree_leaks,
         path::links_and_dots_stay_in_the_root,
         path::links_of_procfs_lead_nowhere,
         path::what_is_missing_is_made_inside,
