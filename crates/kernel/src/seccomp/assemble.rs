@@ -91,7 +91,7 @@ impl Assembler {
                 self.branch(IF_EQUAL, one.first, matched, otherwise)
             }
             _ => {
-                let (below, above) = ranges.split_at(ranges.len() / 2);
+                let (below, above) = ranges.split_at(middle(ranges));
                 let upper = self.subtree(above, default);
                 let lower = self.subtree(below, default);
                 self.branch(IF_GREATER_OR_EQUAL, above[0].first, upper, lower)
@@ -206,6 +206,28 @@ impl Assembler {
         let distance = self.backwards.len() - place - 1;
         self.push(JUMP, u32::try_from(distance).unwrap_or(u32::MAX))
     }
+}
+
+/// Where to split, so that about as many system calls are below as above: a call is then found the
+/// sooner the more there are around it with the same verdict, and those are the usual ones.
+fn middle(ranges: &[Range]) -> usize {
+    /// More than there are calls in the longest range, and less than there are numbers that nobody
+    /// uses: those weigh as one.
+    const LONGEST: u32 = 256;
+    let weight = |index: usize| {
+        let end = ranges.get(index + 1).map_or(u32::MAX, |next| next.first);
+        let length = end - ranges[index].first;
+        if length > LONGEST { 1 } else { length }
+    };
+    let total: u32 = (0..ranges.len()).map(weight).sum();
+    let mut below = weight(0);
+    let mut split = 1;
+    // The first range alone, and then as many as come nearer to the half.
+    while split + 1 < ranges.len() && 2 * below + weight(split) < total {
+        below += weight(split);
+        split += 1;
+    }
+    split
 }
 
 /// One of the two words of an argument.

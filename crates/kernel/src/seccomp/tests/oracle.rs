@@ -16,7 +16,8 @@ use sys::seccomp::Instruction;
 #[test]
 fn libseccomp_answers_alike() {
     let mut bytes = random_bytes(0x1234_5678_9abc_def1);
-    let mut profiles: Vec<_> = (0..600).map(|length| model::profile(&bytes(10 + length))).collect();
+    let mut profiles: Vec<_> =
+        (0..300).map(|length| model::profile(&bytes(10 + 2 * length))).collect();
     profiles.iter_mut().for_each(simplify);
     let Some(programs) = libseccomp(&profiles) else {
         eprintln!("skipped: there is no python3-seccomp");
@@ -35,7 +36,7 @@ fn libseccomp_answers_alike() {
             }
         }
     }
-    assert!(count > 100_000, "{count} calls");
+    assert!(count > 50_000, "{count} calls");
 }
 
 /// Leaves what libseccomp can do.
