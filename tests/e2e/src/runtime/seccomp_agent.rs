@@ -5,6 +5,7 @@ use std::os::unix::net::UnixListener;
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
+use sys::rustix::event::{PollFd, PollFlags, poll};
 
 use super::support::{Bundle, Container, accept, receive};
 use crate::expect_eq;
@@ -108,9 +109,9 @@ pub(crate) fn an_agent_may_ask_for_the_calls_that_hand_it_over() -> Result<()> {
 
 /// Tells every process that its parent is number 4711, and lets all else happen.
 fn decide(calls: &OwnedFd) -> i32 {
-    loop {
-        // ENOENT when the container has ended.
-        let Ok(call) = receive_call(calls) else { return 0 };
+    // Before Linux 6.11, waiting for a call does not end with the container, but poll does.
+    while waits_for_decision(calls) {
+        let Ok(call) = receive_call(calls) else { continue };
         let decision = match i64::from(call.number) {
             libc::SYS_getppid => Decision::Value(4711),
             _ => Decision::Continue,
@@ -118,6 +119,13 @@ fn decide(calls: &OwnedFd) -> i32 {
         // It may have been killed meanwhile.
         _ = answer(calls, call.id, decision);
     }
+    0
+}
+
+/// Waits for a call, and is false when there will be none any more.
+fn waits_for_decision(calls: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(calls, PollFlags::IN)];
+    poll(&mut fds, None).is_ok() && fds[0].revents().contains(PollFlags::IN)
 }
 
 pub(crate) fn an_agent_must_be_named() -> Result<()> {
