@@ -62,7 +62,7 @@ fn set_up(
             .during(Step::Network)?;
     }
     let console = filesystem::assemble(plan, resolver, procfs.as_ref(), channel)?;
-    process::lead_session(console.as_ref())?;
+    process::lead_session(console)?;
     for sysctl in &init.sysctls {
         let procfs = procfs.as_ref().ok_or_else(|| Failure::new(Step::Sysctl, "no procfs"))?;
         sysctl.apply(procfs).map_err(|error| Failure::new(Step::Sysctl, error))?;
@@ -70,7 +70,7 @@ fn set_up(
     if init.process.own_cores {
         make_core_group().during(Step::Scheduling)?;
     }
-    process::prepare(&init.process, procfs.as_ref(), channel, listening)
+    process::prepare(&init.process, procfs, channel, listening)
 }
 
 /// In a user namespace: wait for its maps, and take the ids that own it.

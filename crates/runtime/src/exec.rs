@@ -205,7 +205,7 @@ fn set_up(
         let root = Root::open(c"/").during(Step::Console)?;
         let procfs = Procfs::open(root.resolver()).during(Step::Console)?;
         let console = plan.terminal.then(|| process::open_console(plan, &root, &procfs, channel));
-        process::lead_session(console.transpose()?.as_ref())?;
+        process::lead_session(console.transpose()?)?;
         Some(procfs)
     } else {
         process::lead_session(None)?;
@@ -214,5 +214,5 @@ fn set_up(
     if let Some(first) = first.filter(|_| plan.own_cores) {
         join_core_group(first).during(Step::Scheduling)?;
     }
-    process::prepare(plan, procfs.as_ref(), channel, None)
+    process::prepare(plan, procfs, channel, None)
 }

@@ -40,13 +40,15 @@ pub(crate) struct Program {
 /// container's are followed.
 pub(crate) fn prepare(
     plan: &ProcessPlan,
-    procfs: Option<&Procfs>,
+    procfs: Option<Procfs>,
     channel: &Channel,
     listening: Option<&OwnedFd>,
 ) -> Result<Program, Failure> {
-    if let Some(procfs) = procfs {
+    if let Some(procfs) = &procfs {
         label(plan, procfs)?;
     }
+    // Whoever owned one of those that are closed below would close whatever has its number then.
+    drop(procfs);
     plan.scheduling.apply().during(Step::Scheduling)?;
     set_limits(&plan.limits).during(Step::Limits)?;
     if plan.no_new_privileges {
@@ -253,7 +255,7 @@ pub(crate) fn open_console(
 }
 
 /// Leads a session of its own, on this terminal if there is one.
-pub(crate) fn lead_session(console: Option<&Console>) -> Result<(), Failure> {
+pub(crate) fn lead_session(console: Option<Console>) -> Result<(), Failure> {
     match console {
         Some(console) => {
             take_terminal(console.peer.as_fd()).map_err(|error| Failure::new(Step::Console, error))
