@@ -1,6 +1,7 @@
 //! `tino`, the init program.
 
 mod budget;
+mod docker_profile;
 mod early_signals;
 mod exec;
 mod exit_codes;
@@ -32,6 +33,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         budget::a_start_takes_at_most_20_system_calls,
         budget::a_start_with_g_and_s_takes_at_most_20_system_calls,
         budget::a_start_on_a_terminal_takes_at_most_20_system_calls,
+        docker_profile::a_profile_gets_what_it_lacks_and_keeps_the_rest,
+        docker_profile::what_is_no_profile_is_refused,
+        docker_profile::our_own_profile_allows_landlock,
         early_signals::none_of_150_is_lost,
         early_signals::none_of_150_is_lost_with_g,
         early_signals::none_of_150_is_lost_with_c,
