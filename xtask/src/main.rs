@@ -6,6 +6,7 @@ mod build;
 mod dist;
 mod elf;
 mod fuzz;
+mod picture;
 mod size;
 mod test;
 mod tidy;
@@ -61,6 +62,12 @@ const TASKS: &[Task] = &[
         about: "make programs, man pages and completions in dist/",
         run: dist::run,
     },
+    Task {
+        name: "picture",
+        usage: "",
+        about: "draw the README's picture from a real session",
+        run: picture::run,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -68,7 +75,7 @@ fn main() -> ExitCode {
     let name = arguments.next().unwrap_or_default();
     let Some(task) = TASKS.iter().find(|task| name == task.name) else {
         for task in TASKS {
-            println!("cargo xtask {:5} {:27} {}", task.name, task.usage, task.about);
+            println!("cargo xtask {:7} {:27} {}", task.name, task.usage, task.about);
         }
         // Asking for the list is fine; asking for what does not exist is not.
         return if name.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) };
