@@ -10,7 +10,6 @@ const DEEPEST: u32 = 16;
 const LONGEST: usize = 128 * 1024;
 
 /// Replaces each argument by its expansion; an argument that has none is the error.
-#[inline(never)]
 pub fn expand_all(arguments: Texts, environment: Texts) -> Result<(), Word> {
     let mut index = 0;
     while let Some(argument) = arguments.get(index) {

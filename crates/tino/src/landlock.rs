@@ -120,7 +120,6 @@ impl Tino {
         }
     }
 
-    #[inline(never)]
     fn allow_if_there(&mut self, path: &'static CStr, rights: Rights) {
         self.allow(Text::of(path), rights, false);
     }

@@ -5,6 +5,7 @@ use crate::Tino;
 use crate::flags::Kind;
 use crate::log::Level;
 use crate::packed::{KNOWN, Known, write_plain};
+use crate::personality::Personality;
 use crate::sys::{self, Buffer, Text, Texts, Word};
 use crate::texts::Message;
 
@@ -98,20 +99,24 @@ impl Tino {
     #[inline(never)]
     fn find(&self, text: Word, spelling: Spelling) -> Option<(&'static Known, Word)> {
         let personality = self.log.personality;
+        let mut found = None;
         for known in &KNOWN {
-            let after = if spelling == Spelling::Letter {
-                (personality.letter(text.first()) == known.short).then(|| text.rest())
-            } else {
-                after_name(text, known, spelling == Spelling::Variable)
+            let after = match spelling {
+                Spelling::Letter if personality.letter(text.first()) != known.short => None,
+                Spelling::Letter => Some(text.rest()),
+                _ => after_name(text, known, spelling, personality == Personality::DumbInit),
             };
             let Some(after) = after else { continue };
             if spelling == Spelling::Variable
                 || personality.accepts(known.id, spelling == Spelling::Word)
             {
-                return Some((known, after));
+                if found.is_some() {
+                    return None; // short for more than one
+                }
+                found = Some((known, after));
             }
         }
-        None
+        found
     }
 
     /// Visits an option with its value, part by part if it is a list; whether it can have them all.
@@ -135,14 +140,17 @@ impl Tino {
 }
 
 /// What follows the name of an option at the beginning of `text`, if it is there and `=` or nothing
-/// follows. For a variable, the name is in capitals with `_` for `-`.
-fn after_name(text: Word, known: &Known, variable: bool) -> Option<Word> {
+/// follows. For a variable, the name is in capitals with `_` for `-`. Some may cut a word short.
+fn after_name(text: Word, known: &Known, spelling: Spelling, short: bool) -> Option<Word> {
     let mut room = sys::room::<32>();
     let mut name = Buffer::over(&mut room);
     write_plain(&mut name, known.long);
     let mut rest = text;
     for mut byte in name.text() {
-        if variable {
+        if short && spelling == Spelling::Word && matches!(rest.first(), 0 | b'=') {
+            break;
+        }
+        if spelling == Spelling::Variable {
             byte = if byte == b'-' { b'_' } else { byte & !0x20 };
         }
         if rest.first() != byte {

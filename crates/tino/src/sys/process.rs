@@ -11,7 +11,6 @@ pub fn fork() -> Result<i32, Errno> {
 }
 
 /// execve(2); returns only when it failed.
-#[inline(never)]
 pub fn execve(path: Text<'_>, arguments: Texts, environment: Texts) -> Result<(), Errno> {
     let (arguments, environment) = (arguments.address(), environment.address());
     // SAFETY: `Texts` promises null-terminated arrays of NUL-terminated strings.

@@ -136,6 +136,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         personality::each_signals_the_group_when_it_always_did,
         personality::dumb_init_gives_the_child_a_session,
         personality::dumb_init_exits_as_it_always_did,
+        personality::dumb_init_takes_words_cut_short,
         personality::dumb_init_rewrites_signals,
         personality::dumb_init_stops_the_child_and_itself,
         personality::dumb_init_ends_the_group_with_the_child,

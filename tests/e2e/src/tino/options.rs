@@ -37,6 +37,7 @@ pub(crate) fn version_and_licence_are_told() -> Result<()> {
 pub(crate) fn mistakes_are_2_and_no_command_is_1() -> Result<()> {
     for words in [
         &["--no-such-option"][..],
+        &["--grace=5"],
         &["-Z"],
         &["-sZ"],
         &["--grace-ms"],

@@ -130,10 +130,20 @@ pub(crate) fn dumb_init_exits_as_it_always_did() -> Result<()> {
     Ok(())
 }
 
+pub(crate) fn dumb_init_takes_words_cut_short() -> Result<()> {
+    for (word, code) in [("--vers", 0), ("--he", 0), ("--ver", 1), ("--", 1), ("--x", 1)] {
+        let finished = Launch::named("dumb-init", &[word]).finish()?;
+        expect_eq!(finished.code()?, code, "{word}: {}", finished.stderr);
+    }
+    Ok(())
+}
+
 pub(crate) fn dumb_init_rewrites_signals() -> Result<()> {
     for (words, sent, received) in [
         (&["-r", "15:2"][..], 15, 2),
         (&["--rewrite", "15:3"], 15, 3),
+        (&["--rew=15:3"], 15, 3),
+        (&["--s", "--r", "15:3"], 15, 3),
         (&["-r", "15:2", "-r", "1:10"], 1, 10),
         (&["-c", "-r", "15:2"], 15, 2),
     ] {
