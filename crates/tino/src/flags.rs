@@ -176,7 +176,13 @@ pub const FLAGS: &[Flag] = &[
         Kind::Presets,
         "tmp (/tmp /var/tmp) or runtime (and /run)",
     ),
-    flag(Id::LandlockProfile, 0, "landlock-profile", Kind::Paths, "the paths in FILE, one a line"),
+    flag(
+        Id::LandlockProfile,
+        0,
+        "landlock-profile",
+        Kind::Paths,
+        "the paths in file PATH, one a line",
+    ),
     flag(
         Id::LandlockWarnOnly,
         0,

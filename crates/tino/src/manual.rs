@@ -84,7 +84,7 @@ pub const MANUAL: &[(Id, &str)] = &[
     ),
     (
         Id::LandlockProfile,
-        "FILE names a writable path a line; blank lines and lines that begin with # are passed over.",
+        "PATH is a file with a writable path a line; blank lines and lines that begin with # are passed over.",
     ),
     (Id::LandlockWarnOnly, "Warn and enforce what can be enforced instead of exiting with 1."),
     (Id::WriteWarnOnly, "The same, but does not by itself restrict writing."),

@@ -17,7 +17,7 @@ use super::sys::{self, Disposition, Mask};
 use super::{Running, scratch};
 
 /// A number above all that a test hands on.
-const OUT_OF_THE_WAY: i32 = 100;
+const OUT_OF_THE_WAY: i32 = 200;
 
 /// Where the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
