@@ -12,6 +12,7 @@ pub mod label;
 pub mod landlock;
 pub mod mount;
 pub mod namespace;
+pub mod netdev;
 pub mod path;
 pub mod resctrl;
 pub mod seccomp;

@@ -15,6 +15,7 @@ mod handed;
 mod jail;
 mod landlock;
 mod mount;
+mod netdev;
 mod path;
 mod proc_writes;
 mod seccomp;
@@ -101,6 +102,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         handed::ids_are_mapped_for_a_mount_or_for_all_below,
         handed::a_child_in_a_user_namespace_gets_what_only_its_parent_reaches,
         handed::nothing_mounted_in_a_handed_tree_leaks,
+        netdev::a_device_keeps_its_addresses_and_comes_back,
+        netdev::what_cannot_be_moved_leaves_all_where_it_was,
         path::links_and_dots_stay_in_the_root,
         path::links_of_procfs_lead_nowhere,
         path::what_is_missing_is_made_inside,

@@ -1,0 +1,151 @@
+//! Devices moved from one network namespace to another.
+
+use super::address::{self, Address};
+use super::link::{self, Link};
+use super::socket::Socket;
+use super::{Device, Error};
+use std::os::fd::{AsFd, OwnedFd};
+use sys::OrError;
+use sys::rustix::fs::{CWD, Mode, OFlags, openat};
+
+/// A network namespace: its own descriptor, and a socket that works in it.
+pub struct Side {
+    namespace: OwnedFd,
+    socket: Socket,
+}
+
+impl Side {
+    /// That of the caller.
+    ///
+    /// # Errors
+    /// ENOENT without `/proc`, EMFILE.
+    pub fn open() -> Result<Side, sys::Error> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let namespace = openat(CWD, c"/proc/self/ns/net", flags, Mode::empty())
+            .or_error("openat", || "AT_FDCWD, \"/proc/self/ns/net\", O_RDONLY")?;
+        Ok(Side { namespace, socket: Socket::open()? })
+    }
+}
+
+/// A device that was moved, and what it takes to give it back.
+#[derive(Debug)]
+pub struct Moved {
+    /// Its name before.
+    name: String,
+    /// Its number now.
+    index: u32,
+    was_up: bool,
+    addresses: Vec<Address>,
+}
+
+/// Moves devices from `here` to `there`, renames them, gives them the addresses they had and
+/// brings them up. If one cannot be moved, those before it are given back.
+///
+/// # Errors
+/// See [`Error`]. EINVAL for a device that cannot leave its namespace, such as loopback; EPERM
+/// without CAP_NET_ADMIN over both.
+pub fn move_devices(
+    here: &mut Side,
+    there: &mut Side,
+    devices: &[Device],
+) -> Result<Vec<Moved>, Error> {
+    let mut moved = Vec::with_capacity(devices.len());
+    for device in devices {
+        if let Err(because) = move_device(here, there, device, &mut moved) {
+            return Err(match give_back(here, there, moved) {
+                Ok(()) => because,
+                Err(error) => {
+                    Error::NotReturned { because: Box::new(because), error: Box::new(error) }
+                }
+            });
+        }
+    }
+    Ok(moved)
+}
+
+/// Moves one, and adds it to those that are moved as soon as it is.
+fn move_device(
+    here: &mut Side,
+    there: &mut Side,
+    device: &Device,
+    moved: &mut Vec<Moved>,
+) -> Result<(), Error> {
+    let Device { name, new_name } = device;
+    let looking = Error::doing("look at", name);
+    let found = link::by_name(&mut here.socket, name).map_err(&looking)?;
+    let Link { index, is_up: was_up, .. } = found.ok_or_else(|| Error::Missing(name.clone()))?;
+    let addresses = address::of_device(&mut here.socket, index).map_err(&looking)?;
+    let before = link::all(&mut there.socket).map_err(&looking)?;
+    // The kernel would move the device first, and then find that out.
+    if before.iter().any(|link| link.name == *new_name) {
+        return Err(Error::NameTaken(new_name.clone()));
+    }
+    link::set_namespace(&mut here.socket, index, there.namespace.as_fd(), new_name)
+        .map_err(Error::doing("move", name))?;
+    let after = link::all(&mut there.socket).map_err(&looking)?;
+    let index = arrived(device, &before, &after).ok_or_else(|| Error::Lost(name.clone()))?;
+    moved.push(Moved { name: name.clone(), index, was_up, addresses });
+    let addresses = &moved[moved.len() - 1].addresses;
+    for address in addresses {
+        address::add(&mut there.socket, index, address)
+            .map_err(Error::doing("set an address of", name))?;
+    }
+    link::set_up(&mut there.socket, index).map_err(Error::doing("bring up", name))
+}
+
+/// The number of the device that was not there before. It keeps its number only if that is free.
+fn arrived(device: &Device, before: &[Link], after: &[Link]) -> Option<u32> {
+    let is_new = |link: &&Link| before.iter().all(|old| old.index != link.index);
+    let is_it = |link: &&Link| device.is_template() || link.name == device.new_name;
+    after.iter().filter(is_new).find(is_it).map(|link| link.index)
+}
+
+/// Gives devices back that were moved into a container which does not come to be: with their old
+/// names, their addresses, and up if they were. It goes on past a failure.
+///
+/// # Errors
+/// The first failure.
+pub fn give_back(here: &mut Side, there: &mut Side, moved: Vec<Moved>) -> Result<(), Error> {
+    let mut result = Ok(());
+    for device in moved.into_iter().rev() {
+        result = result.and(give_one_back(here, there, &device));
+    }
+    result
+}
+
+fn give_one_back(here: &mut Side, there: &mut Side, device: &Moved) -> Result<(), Error> {
+    let Moved { name, index, was_up, addresses } = device;
+    let failed = Error::doing("give back", name);
+    link::set_namespace(&mut there.socket, *index, here.namespace.as_fd(), name)
+        .map_err(&failed)?;
+    let found = link::by_name(&mut here.socket, name).map_err(&failed)?;
+    let index = found.ok_or_else(|| Error::Missing(name.clone()))?.index;
+    for address in addresses {
+        address::add(&mut here.socket, index, address).map_err(&failed)?;
+    }
+    if *was_up {
+        link::set_up(&mut here.socket, index).map_err(failed)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Device;
+    use super::super::link::Link;
+    use super::arrived;
+
+    fn link(index: u32, name: &str) -> Link {
+        Link { index, name: name.to_owned(), is_up: false }
+    }
+
+    #[test]
+    fn the_new_one_is_found_by_name_or_as_the_only_one() {
+        let before = [link(1, "lo"), link(7, "eth0")];
+        let after = [link(1, "lo"), link(7, "eth0"), link(9, "eth1"), link(10, "other")];
+        let device = |new_name| Device::parse("eth0", Some(new_name)).unwrap();
+        assert_eq!(arrived(&device("other"), &before, &after), Some(10));
+        assert_eq!(arrived(&device("eth%d"), &before, &after), Some(9));
+        assert_eq!(arrived(&device("eth0"), &before, &after), None);
+    }
+}
