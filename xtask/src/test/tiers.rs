@@ -38,7 +38,14 @@ pub(super) const TIERS: &[Tier] = &[
     Tier {
         name: "e2e",
         about: "our programs on this kernel",
-        packages: &["busybox-static", "dbus", "python3-minimal", "systemd", "util-linux"],
+        packages: &[
+            "busybox-static",
+            "dbus",
+            "iproute2",
+            "python3-minimal",
+            "systemd",
+            "util-linux",
+        ],
         needs_packages: false,
         run: e2e,
     },
