@@ -1,7 +1,7 @@
 //! Open files as streams.
 
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::rustix::fs::fstat;
 use sys::rustix::io::{pread, retry_on_intr};
 
@@ -15,6 +15,12 @@ pub(crate) struct FileReader<File> {
 impl FileReader<OwnedFd> {
     pub(crate) fn new(file: OwnedFd) -> FileReader<OwnedFd> {
         FileReader { file, at: 0 }
+    }
+}
+
+impl<'a> FileReader<BorrowedFd<'a>> {
+    pub(crate) fn at(file: BorrowedFd<'a>, at: u64) -> FileReader<BorrowedFd<'a>> {
+        FileReader { file, at }
     }
 }
 

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod auth;
 mod file;
 pub mod flow;
@@ -17,6 +18,7 @@ pub mod registry;
 pub mod store;
 pub mod tar;
 pub mod transport;
+pub mod tree;
 pub mod unpack;
 
 pub use hash::Hasher;

@@ -82,14 +82,7 @@ impl Store {
         if self.layout.is_read_only() {
             return Err(Error::ReadOnly);
         }
-        let adding = Adding {
-            store: self,
-            origin,
-            options,
-            progress,
-            held: Mutex::default(),
-            failed: AtomicBool::new(false),
-        };
+        let adding = Adding::new(self, origin, options, progress);
         let manifest = document::manifest(candidate.manifest, candidate.media_type)?;
         let bytes = adding.document(&manifest.content.config)?;
         let config = document::config(&bytes, &manifest)?;
@@ -102,7 +95,17 @@ impl Store {
     }
 }
 
-impl Adding<'_> {
+impl<'a> Adding<'a> {
+    pub(super) fn new(
+        store: &'a Store,
+        origin: &'a dyn Origin,
+        options: &'a AddOptions,
+        progress: &'a dyn Progress,
+    ) -> Adding<'a> {
+        let (held, failed) = (Mutex::default(), AtomicBool::new(false));
+        Adding { store, origin, options, progress, held, failed }
+    }
+
     pub(super) fn hold(&self, lock: Lock) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).push(lock);
     }

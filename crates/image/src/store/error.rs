@@ -17,6 +17,9 @@ pub enum Error {
     /// The database refused something.
     #[error("the store's database: {0}")]
     Database(#[from] rusqlite::Error),
+    /// The database is damaged.
+    #[error("the store's database is damaged: {0}")]
+    DamagedDatabase(String),
     /// A newer program made the store.
     #[error("the store has version {version}, and this program knows {known}; use the newer one")]
     NewerStore {
@@ -59,6 +62,9 @@ pub enum Error {
         /// What came.
         found: Digest,
     },
+    /// A blob of the store is not what it was.
+    #[error("blob {0} is damaged; `tinyo system check --repair` gets it again")]
+    Damaged(Digest),
     /// A layer cannot be unpacked.
     #[error("layer {digest}: {source}")]
     Unpack {

@@ -1,11 +1,12 @@
 //! One blob or layer comes in.
 
-use super::add::{Adding, Part};
+use super::add::{AddOptions, Adding, Part};
 use super::document::LONGEST;
 use super::lock::{Lock, Purpose};
 use super::origin::{Event, Origin, OriginError};
 use super::{Error, Incoming, Kind, Store, database, now};
 use crate::Hasher;
+use crate::flow::Limits;
 use crate::input::FileReader;
 use crate::tar::Name;
 use crate::unpack::{self, Expected, Options, Unpacked};
@@ -67,8 +68,9 @@ impl Adding<'_> {
     }
 
     fn receive_and_unpack(&self, part: &Part) -> Result<(), Error> {
-        let (_, unpacked) =
-            self.arrive(&part.blob, self.origin, |reader| self.unpack(part, reader))?;
+        let (_, unpacked) = self.arrive(&part.blob, self.origin, |reader| {
+            self.store.unpack_from(part, reader, self.options.limits)
+        })?;
         self.progress.tell(Event::Syncs(&part.blob.digest));
         // With the files of the layer, one call for all.
         self.store.layout.sync()?;
@@ -80,33 +82,18 @@ impl Adding<'_> {
     /// A layer whose blob is here. If that turns out to be damaged, it is got again.
     fn unpack_blob(&self, part: &Part) -> Result<(), Error> {
         let digest = &part.blob.digest;
-        let mut file = FileReader::new(self.store.layout.open_blob(digest)?);
-        let unpacked = match self.unpack(part, &mut file) {
-            Err(error) if error.is_other_bytes() => return self.replace_blob(part),
+        let unpacked = match self.store.unpack_part(part, self.options.limits) {
+            Err(error) if error.is_other_bytes() => {
+                let waiting = &mut || self.tell_waiting(&part.blob);
+                let _making = self.store.discard_blob(digest, waiting)?;
+                return self.receive_and_unpack(part);
+            }
             result => result?,
         };
         self.progress.tell(Event::Syncs(digest));
         self.store.layout.sync()?;
         self.store.put_layer(&part.diff_id)?;
         self.store.record(None, Some((part, &unpacked)))
-    }
-
-    fn replace_blob(&self, part: &Part) -> Result<(), Error> {
-        let (layout, digest) = (&self.store.layout, &part.blob.digest);
-        let waiting = &mut || self.tell_waiting(&part.blob);
-        let _making = Lock::take(layout, Kind::Blob, digest, Purpose::Make, waiting)?;
-        layout.discard(layout.folder(Kind::Blob, digest.algorithm()), digest.hex())?;
-        self.receive_and_unpack(part)
-    }
-
-    fn unpack(&self, part: &Part, reader: &mut (dyn Read + Send)) -> Result<Unpacked, Error> {
-        let expected = Expected { digest: &part.blob.digest, diff_id: &part.diff_id };
-        let root = self.store.unpacking(&part.diff_id)?;
-        let options =
-            Options { marks: self.store.marks, limits: self.options.limits, ..Options::default() };
-        let passed = unpack::unpack(reader, expected, &root, &options);
-        let failed = |source| Error::Unpack { digest: part.blob.digest.clone(), source };
-        passed.map(|passed| passed.result).map_err(failed)
     }
 
     /// Lets the origin write a blob, and `consume` read it meanwhile. What a killed process left
@@ -206,6 +193,49 @@ fn hash(algorithm: Algorithm, reader: &mut dyn Read) -> io::Result<Digest> {
 }
 
 impl Store {
+    /// Gets a blob that is here, but not as it should be.
+    pub(super) fn replace_blob(&self, blob: &Descriptor, origin: &dyn Origin) -> Result<(), Error> {
+        let options = AddOptions::default();
+        let adding = Adding::new(self, origin, &options, &());
+        let _making = self.discard_blob(&blob.digest, &mut || ())?;
+        adding.receive(blob, origin)
+    }
+
+    /// Throws a blob away that is not as it should be. Its row stays: it is made again while the
+    /// lock is held.
+    fn discard_blob(&self, digest: &Digest, waiting: &mut dyn FnMut()) -> Result<Lock, Error> {
+        let making = Lock::take(&self.layout, Kind::Blob, digest, Purpose::Make, waiting)?;
+        let folder = self.layout.folder(Kind::Blob, digest.algorithm());
+        self.layout.discard(folder, digest.hex())?;
+        Ok(making)
+    }
+
+    /// What a blob hashes to now.
+    pub(super) fn hash_blob(&self, digest: &Digest) -> Result<Digest, Error> {
+        let mut reader = FileReader::new(self.layout.open_blob(digest)?);
+        hash(digest.algorithm(), &mut reader).map_err(|error| Error::Blob(digest.clone(), error))
+    }
+
+    /// Unpacks a layer whose blob is here. The lock for making it must be held.
+    pub(super) fn unpack_part(&self, part: &Part, limits: Limits) -> Result<Unpacked, Error> {
+        let mut blob = FileReader::new(self.layout.open_blob(&part.blob.digest)?);
+        self.unpack_from(part, &mut blob, limits)
+    }
+
+    fn unpack_from(
+        &self,
+        part: &Part,
+        reader: &mut (dyn Read + Send),
+        limits: Limits,
+    ) -> Result<Unpacked, Error> {
+        let expected = Expected { digest: &part.blob.digest, diff_id: &part.diff_id };
+        let root = self.unpacking(&part.diff_id)?;
+        let options = Options { marks: self.marks, limits, ..Options::default() };
+        let passed = unpack::unpack(reader, expected, &root, &options);
+        let failed = |source| Error::Unpack { digest: part.blob.digest.clone(), source };
+        passed.map(|passed| passed.result).map_err(failed)
+    }
+
     /// An empty folder to unpack a layer into. What a killed process left there goes.
     fn unpacking(&self, diff_id: &Digest) -> Result<Root, Error> {
         Ok(Root::from_descriptor(self.layout.make_unpacking(diff_id)?, self.resolver))

@@ -146,6 +146,13 @@ impl Layout {
             .or_error("openat", || format!("incoming {digest}"))?)
     }
 
+    /// Makes a file without a name, which is gone when it is closed.
+    pub(super) fn make_spool(&self) -> Result<OwnedFd, Error> {
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+        Ok(openat(&self.incoming, ".", flags, Mode::from_raw_mode(0o600))
+            .or_error("openat", || "incoming, O_TMPFILE")?)
+    }
+
     /// How long that file is, for people to see.
     pub(super) fn incoming_size(&self, digest: &Digest) -> u64 {
         let status = statat(&self.incoming, digest.as_str(), AtFlags::SYMLINK_NOFOLLOW);
@@ -163,8 +170,22 @@ impl Layout {
         self.discard(self.unpacking(), name)?;
         mkdirat(&self.unpacking, name, Mode::from_raw_mode(0o755))
             .or_error("mkdirat", || format!("unpacking {name}"))?;
+        self.open_unpacking(diff_id)
+    }
+
+    /// Opens that folder.
+    pub(super) fn open_unpacking(&self, diff_id: &Digest) -> Result<OwnedFd, Error> {
+        let name = diff_id.as_str();
         Ok(openat(&self.unpacking, name, OFlags::PATH | FOLDER, Mode::empty())
             .or_error("openat", || format!("unpacking {name}"))?)
+    }
+
+    /// How long a blob's file is.
+    pub(super) fn blob_size(&self, digest: &Digest) -> Result<u64, Error> {
+        let folder = self.folder(Kind::Blob, digest.algorithm());
+        let status = statat(folder, digest.hex(), AtFlags::SYMLINK_NOFOLLOW)
+            .or_error("fstatat", || digest.to_string())?;
+        Ok(u64::try_from(status.st_size).unwrap_or(0))
     }
 
     /// Gives something that is complete and synced its place. What no row spoke of and had the

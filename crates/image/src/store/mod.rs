@@ -8,6 +8,7 @@
 //! once each, and shared by all images. Nothing here is ever mounted.
 
 mod add;
+mod check;
 mod claim;
 mod database;
 mod document;
@@ -20,22 +21,26 @@ mod origin;
 mod query;
 mod remove;
 mod trash;
+mod usage;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use add::{AddOptions, Candidate};
+pub use check::{CheckOptions, Fault, Finding, Outcome};
 pub use error::Error;
 pub use incoming::Incoming;
 pub use layout::Kind;
 pub use origin::{Event, Origin, OriginError, Progress};
 pub use query::{Image, Layer, Named};
 pub use remove::Removed;
+pub use usage::Usage;
 
 use crate::unpack::Marks;
 use kernel::path::{Resolver, Root};
 use layout::Layout;
 use rusqlite::Connection;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -58,6 +63,14 @@ impl Store {
         let database = Mutex::new(database::open(path, layout.is_read_only())?);
         let resolver = Root::open(c"/")?.resolver();
         Ok(Store { layout, database, resolver, marks })
+    }
+
+    /// An empty file on the store's disk, which is gone when it is closed.
+    ///
+    /// # Errors
+    /// The disk is full or read-only.
+    pub fn spool(&self) -> Result<OwnedFd, Error> {
+        self.layout.make_spool()
     }
 
     fn database(&self) -> MutexGuard<'_, Connection> {

@@ -4,7 +4,7 @@ use super::header::{self, Header};
 use super::pax::Extended;
 use super::sparse::{self, Fragment, Lines};
 use super::{BLOCK, Entry, Error, Kind, Name, Problem};
-use std::io::BufRead;
+use std::io::{self, BufRead, Seek, SeekFrom};
 
 /// The longest extended header, or several of one entry together. Attributes of 64 KiB fit.
 const MOST_EXTENDED: u64 = 1 << 20;
@@ -31,6 +31,20 @@ struct Preface {
     /// GNU's long name and link.
     name: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
+}
+
+impl<Source: BufRead + Seek> Reader<Source> {
+    /// Goes past the data of the entry without reading it.
+    ///
+    /// # Errors
+    /// The stream cannot seek after all.
+    pub fn seek_past_data(&mut self) -> io::Result<()> {
+        let count = self.remaining + self.padding;
+        self.source.seek(SeekFrom::Current(i64::try_from(count).map_err(io::Error::other)?))?;
+        self.at += count;
+        (self.remaining, self.padding) = (0, 0);
+        Ok(())
+    }
 }
 
 impl<Source: BufRead> Reader<Source> {

@@ -31,6 +31,10 @@ pub(super) fn extract<Source: BufRead>(
         unpacked: Unpacked::default(),
     };
     while let Some(entry) = archive.next_entry()? {
+        if extraction.unpacked.entries == 0 {
+            // Until the root has an entry itself.
+            extraction.folders.implied.insert(Vec::new(), entry.modified);
+        }
         extraction.unpacked.entries += 1;
         if extraction.unpacked.entries > options.limits.entries {
             return Err(Error::TooManyEntries(options.limits.entries));
@@ -86,7 +90,8 @@ impl Extraction<'_> {
             Says::File => self.make(archive, &mut entry, path, last),
             Says::Gone(gone) => {
                 let folder = self.folders.at(path, entry.modified).of_entry(&name)?;
-                whiteout::set(folder.as_fd(), gone, self.options.marks).of_entry(&name)
+                whiteout::set(folder.as_fd(), gone, entry.modified, self.options.marks)
+                    .of_entry(&name)
             }
             Says::AllGone if path.is_empty() => {
                 self.unpacked.hides_all_below = true;
@@ -113,6 +118,7 @@ impl Extraction<'_> {
             let why = "the root of a layer can only be a folder".to_owned();
             return Err(Error::Refused(entry.name.clone(), why));
         }
+        self.folders.implied.remove(&b""[..]);
         self.pending.add(entry);
         let folder = self.folders.find(b"").of_entry(&entry.name)?;
         self.settle_folder(folder.as_fd(), b".", entry, Mode::empty(), true)
@@ -304,7 +310,7 @@ impl Extraction<'_> {
     fn finish(mut self) -> Result<Unpacked, Error> {
         let unpacked = &mut self.unpacked;
         self.pending.finish(&self.folders, |name, what| skip(unpacked, name, what))?;
-        let implied = self.folders.implied.keys();
+        let implied = self.folders.implied.keys().filter(|path| !path.is_empty());
         self.unpacked.implied = implied.filter_map(|path| Name::new(path).ok()).collect();
         Ok(self.unpacked)
     }

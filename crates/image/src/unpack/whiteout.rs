@@ -1,8 +1,9 @@
 //! What a layer says about files of the layers below: that they are gone. Archives say it by names
 //! (image-spec, layer.md), overlayfs by devices and attributes.
 
-use super::Marks;
 use super::folders::display;
+use super::{Marks, metadata};
+use crate::tar::Time;
 use std::os::fd::BorrowedFd;
 use sys::rustix::fs::{
     AtFlags, FileType, Mode, OFlags, Stat, XattrFlags, fsetxattr, mknodat, openat, statat, unlinkat,
@@ -50,7 +51,12 @@ pub(super) fn folder_says(path: &[u8]) -> Says<'_> {
 }
 
 /// Says that a file of the layers below is gone.
-pub(super) fn set(folder: BorrowedFd<'_>, name: &[u8], marks: Marks) -> Result<(), Error> {
+pub(super) fn set(
+    folder: BorrowedFd<'_>,
+    name: &[u8],
+    time: Time,
+    marks: Marks,
+) -> Result<(), Error> {
     let arguments = || format!("{}, S_IFCHR, 0", display(name));
     match mknodat(folder, name, FileType::CharacterDevice, Mode::empty(), 0) {
         // It is in this layer, too, and so has come after: what is below shows through a folder
@@ -63,7 +69,9 @@ pub(super) fn set(folder: BorrowedFd<'_>, name: &[u8], marks: Marks) -> Result<(
             }
             Ok(())
         }
-        result => result.or_error("mknodat", arguments),
+        // The time is of no use but that the same layer always gives the same files.
+        Ok(()) => metadata::set_times(folder, name, time, None),
+        Err(errno) => Err(errno).or_error("mknodat", arguments),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Images come in.
 
-use super::*;
 use crate::store::Kind as Thing;
-use crate::unpack;
+use crate::store::tests::support::{Made, Scratch, archive, digest};
+use crate::store::{Error, Incoming, Origin, OriginError, Store};
+use crate::unpack::{self, Marks};
+use spec::image::{Descriptor, Manifest, MediaType};
+use std::fs;
 use std::sync::Barrier;
 
 #[test]
@@ -145,7 +148,7 @@ fn other_bytes_than_asked_for_are_not_kept() {
     let with_layer = |bytes: Vec<u8>| {
         let mut blobs = made.blobs.clone();
         blobs.insert(layer.digest.clone(), bytes);
-        Made { manifest: made.manifest.clone(), blobs, asked: Mutex::default() }
+        made.with(made.manifest.clone(), blobs)
     };
     let good = &made.blobs[&layer.digest];
     let mut damaged = good.clone();
@@ -186,8 +189,7 @@ fn documents_are_checked_before_anything_is_fetched() {
     let changed = |from: &str, to: &str| {
         let text = String::from_utf8(made.manifest.clone()).unwrap();
         assert!(text.contains(from), "{text}");
-        let manifest = text.replacen(from, to, 1).into_bytes();
-        Made { manifest, blobs: made.blobs.clone(), asked: Mutex::default() }
+        made.with(text.replacen(from, to, 1).into_bytes(), made.blobs.clone())
     };
     let layer = MediaType::OciLayerGzip;
     for (made, expected) in [

@@ -1,6 +1,8 @@
 //! Names and images go.
 
-use super::*;
+use crate::store::tests::support::{Made, Scratch, archive, digest, reference};
+use crate::store::{Error, Incoming, Origin, OriginError};
+use spec::image::Descriptor;
 
 #[test]
 fn the_last_name_takes_the_image_and_nothing_that_others_have() {
