@@ -5,10 +5,13 @@
 #![forbid(unsafe_code)]
 
 pub mod archive;
+pub mod assemble;
 pub mod auth;
+pub mod change;
 mod file;
 pub mod flow;
 mod hash;
+pub mod hello;
 pub mod hosts;
 mod input;
 pub mod pull;
@@ -17,9 +20,13 @@ pub mod reference;
 pub mod registry;
 pub mod store;
 pub mod tar;
+pub mod time;
 pub mod transport;
 pub mod tree;
 pub mod unpack;
+
+#[cfg(test)]
+mod tests;
 
 pub use hash::Hasher;
 pub use spec::image::Digest;

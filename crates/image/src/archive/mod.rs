@@ -116,15 +116,20 @@ impl Origin for Blobs<'_> {
         let usual = || layout::path(&blob.digest);
         let path = self.paths.get(&blob.digest).cloned().unwrap_or_else(usual);
         let (mut reader, _) = self.files.open(&path)?;
-        let mut buffer = vec![0; 256 << 10];
-        let mut at = 0;
-        loop {
-            let count = reader.read(&mut buffer)?;
-            if count == 0 {
-                return Ok(());
-            }
-            into.write_at(at, &buffer[..count])?;
-            at += count as u64;
+        read_all(&mut *reader, into)
+    }
+}
+
+/// Hands over all bytes of a stream.
+pub(crate) fn read_all(reader: &mut dyn Read, into: &Incoming<'_>) -> Result<(), OriginError> {
+    let mut buffer = vec![0; 256 << 10];
+    let mut at = 0;
+    loop {
+        let count = reader.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(());
         }
+        into.write_at(at, &buffer[..count])?;
+        at += count as u64;
     }
 }

@@ -35,6 +35,16 @@ impl Machine {
         Machine::new("linux", architecture, variant)
     }
 
+    /// As Go calls it: `linux`.
+    pub fn os(&self) -> &str {
+        &self.os
+    }
+
+    /// As Go calls it: `amd64`.
+    pub fn architecture(&self) -> &str {
+        &self.architecture
+    }
+
     fn new(os: &str, architecture: &str, variant: &str) -> Machine {
         let (architecture, variant) = normal(architecture, variant);
         Machine { os: os.to_ascii_lowercase(), architecture, variant }
