@@ -1,5 +1,5 @@
 //! Programs that nobody here wrote, driving ours: Docker, Podman, LXC and containerd each start
-//! `tino` as the first process of a container.
+//! `tino` as the first process of a container; a registry and skopeo have images for `tinyo`.
 //!
 //! Every trial runs in a cell ([`sandbox`]): private namespaces, a private `/run`, a cgroup of
 //! its own, a scratch folder. The machine's mounts, network and processes stay as they are, and
@@ -18,6 +18,7 @@ mod docker_runtime;
 mod lxc;
 mod podman;
 mod podman_runtime;
+mod registry;
 mod rootfs;
 mod sandbox;
 mod terminal;
@@ -67,5 +68,10 @@ fn main() -> ExitCode {
         podman_runtime::health_and_terminal,
         podman_runtime::pods,
         podman_runtime::published_port,
+        registry::pull_and_push,
+        registry::in_chunks,
+        registry::tls_and_password,
+        registry::two_at_once_download_once,
+        registry::killed_pulls_go_on,
     ])
 }

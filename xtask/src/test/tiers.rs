@@ -64,6 +64,11 @@ pub(super) const TIERS: &[Tier] = &[
             "runc",
             "lxc",
             "busybox-static",
+            "docker-registry",
+            "skopeo",
+            "umoci",
+            "openssl",
+            "iproute2",
             "iptables",
             "uidmap",
             "util-linux",
@@ -111,7 +116,7 @@ fn e2e(choice: &Choice, report: &mut Report) -> Result<()> {
 }
 
 fn peers(choice: &Choice, report: &mut Report) -> Result<()> {
-    let programs = build::release(&["tino", "tinyort", "peers"])?;
+    let programs = build::release(&["tino", "tinyo", "tinyort", "peers"])?;
     harness("peers", Command::new(programs.join("peers")).args(&choice.filter), report)
 }
 

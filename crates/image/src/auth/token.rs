@@ -122,14 +122,13 @@ impl Authenticator {
 
     /// The error for a refusal that no further token can change.
     pub(crate) fn denied(&self, detail: &str) -> AuthError {
-        let hint = match (&self.credential, detail) {
-            (None, _) => format!("log in first: tinyo login {}", self.registry),
-            (Some(_), "") => {
-                "the user name or the password is wrong, or has not the right".to_owned()
-            }
-            (Some(_), detail) => detail.to_owned(),
+        let reason = match &self.credential {
+            None => format!("log in first: tinyo login {}", self.registry),
+            Some(_) => "the user name or the password is wrong, or has not the right".to_owned(),
         };
-        AuthError::Denied { registry: self.registry.clone(), reason: hint }
+        let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+        let reason = format!("{reason}{detail}");
+        AuthError::Denied { registry: self.registry.clone(), reason }
     }
 
     fn fetch(

@@ -70,6 +70,19 @@ fn a_client_certificate_is_shown() {
 }
 
 #[test]
+fn a_certificate_that_is_its_own_authority_is_trusted_by_itself() {
+    let certificates = Certificates::new("tls-own-authority");
+    for (name, is_right) in [("registry.test", true), ("other.test", false)] {
+        let server =
+            Server::start_tls(certificates.own_authority(name), |_| Reply::ok(noise(50_000)));
+        let strange = with_config(&certificates, &server, "ca = \"../authority.crt\"");
+        assert!(error(get(&strange, &server)).to_string().contains("TLS: "));
+        let trusted = with_config(&certificates, &server, "ca = \"../own.crt\"");
+        assert_eq!(get(&trusted, &server).is_ok(), is_right, "{name}");
+    }
+}
+
+#[test]
 fn plain_http_is_spoken_only_where_it_may() {
     let server = Server::start(|_| Reply::ok(noise(50_000)));
     let registries = registries_with(Proxies::default(), Hosts::default());

@@ -58,6 +58,21 @@ impl Certificates {
         Arc::new(builder.with_single_cert(chain, key).unwrap())
     }
 
+    /// A server whose certificate is that of an authority, as `openssl req -x509` makes it; it is
+    /// written to `own.crt`.
+    pub(crate) fn own_authority(&self, name: &str) -> Arc<ServerConfig> {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        self.folder.write("own.crt", certificate.pem());
+        let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider);
+        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        Arc::new(builder.with_single_cert(vec![certificate.der().clone()], key).unwrap())
+    }
+
     pub(crate) fn folder(&self) -> &Folder {
         &self.folder
     }
