@@ -1,0 +1,163 @@
+//! How each contestant gets an image.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::contestant::Contestant;
+
+/// What one pull took.
+pub(super) struct Sample {
+    pub(super) seconds: f64,
+    pub(super) peak_kb: f64,
+}
+
+/// A way from a registry to root file systems.
+pub(super) enum Way {
+    Tinyo(Contestant),
+    Podman,
+    SkopeoAndUmoci,
+    Containerd,
+}
+
+impl Way {
+    pub(super) fn all(tinyo: Contestant) -> Vec<Way> {
+        vec![Way::Tinyo(tinyo), Way::Podman, Way::SkopeoAndUmoci, Way::Containerd]
+    }
+
+    pub(super) fn contestant(&self) -> Contestant {
+        match self {
+            Way::Tinyo(contestant) => contestant.clone(),
+            Way::Podman => Contestant::installed("podman"),
+            Way::SkopeoAndUmoci => {
+                Contestant { name: "skopeo + umoci".to_owned(), ..Contestant::installed("umoci") }
+            }
+            Way::Containerd => {
+                Contestant { name: "containerd".to_owned(), ..Contestant::installed("ctr") }
+            }
+        }
+    }
+
+    /// Pulls into an empty store, and throws that away.
+    pub(super) fn turn(&self, folder: &Path, name: &str) -> Result<Sample> {
+        let store = folder.join("store");
+        fs::create_dir(&store)?;
+        let result = self.pull(&store, name);
+        // What is still to be written to the disk must not slow the next one down.
+        sync()?;
+        fs::remove_dir_all(&store)?;
+        sync()?;
+        result
+    }
+
+    fn pull(&self, store: &Path, name: &str) -> Result<Sample> {
+        let begin = Instant::now();
+        let mut peak = 0.0;
+        let mut run = |command: &mut Command| -> Result<()> {
+            peak = peak_of(command)?.max(peak);
+            Ok(())
+        };
+        match self {
+            Way::Tinyo(tinyo) => {
+                let mut command = Command::new(tinyo.path.as_ref().context("tinyo")?);
+                run(command.arg("--root").arg(store).args(["pull", "--quiet", name]))?;
+            }
+            Way::Podman => {
+                let mut command = Command::new("podman");
+                command
+                    .arg("--root")
+                    .arg(store.join("root"))
+                    .arg("--runroot")
+                    .arg(store.join("run"));
+                command.args([
+                    "--storage-driver=overlay",
+                    "pull",
+                    "--quiet",
+                    "--tls-verify=false",
+                    name,
+                ]);
+                run(&mut command)?;
+            }
+            Way::SkopeoAndUmoci => {
+                let layout = format!("{}:x", store.join("layout").display());
+                let mut copy = Command::new("skopeo");
+                copy.args(["copy", "--quiet", "--insecure-policy", "--src-tls-verify=false"]);
+                run(copy.arg(format!("docker://{name}")).arg(format!("oci:{layout}")))?;
+                let mut unpack = Command::new("umoci");
+                run(unpack.args(["unpack", "--image", &layout]).arg(store.join("bundle")))?;
+            }
+            Way::Containerd => return containerd(store, name),
+        }
+        Ok(Sample { seconds: begin.elapsed().as_secs_f64(), peak_kb: peak })
+    }
+}
+
+/// The daemon is started anew for each turn; its start does not count.
+fn containerd(store: &Path, name: &str) -> Result<Sample> {
+    let socket = store.join("socket");
+    let config = store.join("config.toml");
+    fs::write(&config, "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n")?;
+    let mut command = Command::new("containerd");
+    command.arg("--config").arg(config).arg("--root").arg(store.join("root")).arg("--state");
+    command.arg(store.join("state")).arg("--address").arg(&socket).stderr(Stdio::null());
+    let mut daemon =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("containerd")?;
+    let result = (|| {
+        wait_until("containerd listens", || socket.exists())?;
+        let mut pull = Command::new("ctr");
+        pull.arg("--address").arg(&socket).args(["images", "pull", "--plain-http", name]);
+        let begin = Instant::now();
+        peak_of(&mut pull)?;
+        Ok(Sample { seconds: begin.elapsed().as_secs_f64(), peak_kb: peak(&daemon) })
+    })();
+    let _ = daemon.kill();
+    daemon.wait()?;
+    result
+}
+
+fn sync() -> Result<()> {
+    ensure!(Command::new("sync").status()?.success(), "sync");
+    Ok(())
+}
+
+/// Runs a command, which must succeed, and returns its highest resident size in kB.
+fn peak_of(command: &mut Command) -> Result<f64> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
+    let mut highest: f64 = 0.0;
+    let status = loop {
+        highest = highest.max(peak(&child));
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        sleep(Duration::from_millis(2));
+    };
+    let mut text = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        std::io::Read::read_to_string(&mut stderr, &mut text)?;
+    }
+    ensure!(status.success(), "{command:?}: {status}: {}", text.lines().last().unwrap_or_default());
+    Ok(highest)
+}
+
+fn peak(child: &Child) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0.0)
+}
+
+/// Asks until the answer is yes, at most ten seconds.
+pub(super) fn wait_until(what: &str, is_so: impl Fn() -> bool) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !is_so() {
+        if Instant::now() > deadline {
+            bail!("gave up waiting until {what}");
+        }
+        sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! `cargo xtask bench pull`: `tinyo pull` beside what others need to get an image from a registry
+//! of this machine into root file systems.
+
+mod contest;
+mod images;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::contestant::Contestant;
+use crate::options::Options;
+use crate::report::Report;
+use crate::rounds::median;
+use contest::{Sample, Way};
+
+/// Where the registry listens. Nothing else may.
+const REGISTRY: &str = "127.0.0.1:5987";
+
+/// A pull takes seconds: more rounds than these are a coffee break.
+const MOST_ROUNDS: usize = 7;
+
+/// Measures all, prints the table on standard output and writes the JSON.
+pub fn pull(options: &Options) -> Result<()> {
+    let tinyo = Contestant::at("tinyo", options.release.join("tinyo"));
+    ensure!(tinyo.path.is_some(), "tinyo is missing: cargo build --release -p tinyo");
+    let ways = Way::all(tinyo);
+    let rounds = options.rounds.min(MOST_ROUNDS);
+    let folder = Folder::new()?;
+    let _registry = Registry::start(&folder.0)?;
+    let mut report = Report {
+        name: "pull",
+        rounds,
+        contestants: ways.iter().map(Way::contestant).collect(),
+        measures: Vec::new(),
+        notes: notes(rounds),
+    };
+    for image in images::all() {
+        let name = format!("{REGISTRY}/bench/{}:1", image.name);
+        image.put(&folder.0, &name).with_context(|| image.name.to_owned())?;
+        let samples = measure(&ways, rounds, &folder.0, &name);
+        let column = |pick: fn(&Sample) -> f64| -> Vec<Result<f64, String>> {
+            let middle = |samples: &Result<Vec<Sample>, String>| {
+                samples
+                    .as_ref()
+                    .map(|it| median(it.iter().map(pick).collect()))
+                    .map_err(Clone::clone)
+            };
+            samples.iter().map(middle).collect()
+        };
+        report.add(image.time, 2, column(|sample| sample.seconds));
+        report.add(image.memory, 0, column(|sample| sample.peak_kb));
+    }
+    print!("{}", report.table());
+    report.write_json(&options.json)?;
+    println!("JSON: {}", options.json.display());
+    Ok(())
+}
+
+/// Turn by turn; whoever fails takes no further part.
+fn measure(
+    ways: &[Way],
+    rounds: usize,
+    folder: &Path,
+    name: &str,
+) -> Vec<Result<Vec<Sample>, String>> {
+    let mut all: Vec<Result<Vec<Sample>, String>> = ways.iter().map(|_| Ok(Vec::new())).collect();
+    for round in 0..rounds {
+        for place in 0..ways.len() {
+            let place = (round + place) % ways.len();
+            let Ok(samples) = &mut all[place] else { continue };
+            match ways[place].turn(folder, name) {
+                Ok(sample) => samples.push(sample),
+                Err(error) => all[place] = Err(format!("{error:#}")),
+            }
+        }
+    }
+    all
+}
+
+fn notes(rounds: usize) -> Vec<String> {
+    vec![
+        format!("Medians of {rounds} rounds, turn by turn; in brackets the ratio to tinyo."),
+        "Each pull begins with an empty store. Memory: the most that one process of the contestant \
+         had resident; of containerd the daemon."
+            .to_owned(),
+        "tinyo has synced everything to the disk when it returns.".to_owned(),
+    ]
+}
+
+/// A folder that goes away with all that is in it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Folder> {
+        let path = std::env::temp_dir().join(format!("tinyo-bench-pull-{}", std::process::id()));
+        fs::create_dir(&path).with_context(|| path.display().to_string())?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// `docker-registry`, until this is dropped.
+struct Registry(Child);
+
+impl Registry {
+    fn start(folder: &Path) -> Result<Registry> {
+        let config = folder.join("registry.yml");
+        let storage = folder.join("registry");
+        fs::write(
+            &config,
+            format!(
+                "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
+                 http: {{addr: {REGISTRY}}}\n",
+                storage.display()
+            ),
+        )?;
+        let mut command = Command::new("docker-registry");
+        command
+            .arg("serve")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let registry = Registry(command.spawn().context("docker-registry")?);
+        contest::wait_until("the registry listens", || {
+            std::net::TcpStream::connect(REGISTRY).is_ok()
+        })?;
+        Ok(registry)
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
