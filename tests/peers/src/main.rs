@@ -19,6 +19,7 @@ mod lxc;
 mod podman;
 mod podman_runtime;
 mod registry;
+mod registry_token;
 mod rootfs;
 mod sandbox;
 mod terminal;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         registry::pull_and_push,
         registry::in_chunks,
         registry::tls_and_password,
+        registry::tokens,
         registry::two_at_once_download_once,
         registry::killed_pulls_go_on,
     ])

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::commands::{Daemon, end_of, expect_code, find, text_of, wait_until};
+use crate::registry_token::TokenServer;
 use crate::sandbox;
 
 /// bcrypt of `pass`, made by crypt(3).
@@ -183,6 +184,31 @@ pub(crate) fn tls_and_password() -> Result<()> {
         ensure!(text_of(inspect.arg(format!("docker://{}", place.name)))? == place.digest);
         text_of(place.tinyo().args(["logout", "127.0.0.1:5001"]))?;
         failed(place.tinyo().args(["pull", &certificates, &place.name]), "log in first")
+    })
+}
+
+pub(crate) fn tokens() -> Result<()> {
+    sandbox::inside(|folder| {
+        text_of(Command::new(find("ip")?).args(["link", "set", "lo", "up"]))?;
+        let tokens = TokenServer::start(folder, 5100)?;
+        let extra = format!(
+            "auth: {{token: {{realm: http://127.0.0.1:5100/token, service: test, issuer: test, \
+             rootcertbundle: {}/token.crt}}}}\n",
+            folder.display()
+        );
+        let place = place(folder, 5002, "http", &extra, &["--dest-creds=user:pass"])?;
+        let refused = expect_code(place.tinyo().args(["pull", &place.name]), 1)?;
+        ensure!(refused.stderr.contains("log in first: tinyo login 127.0.0.1:5002"), "{refused:?}");
+        let mut login = place.tinyo();
+        login.args(["login", "--username=user", "--password=pass", "127.0.0.1:5002"]);
+        text_of(&mut login)?;
+        let before = tokens.given();
+        ensure!(place.pull(&[])? == place.digest);
+        ensure!(tokens.given() - before == 1, "one token for the whole pull");
+        text_of(place.tinyo().args(["push", "--quiet", &place.name, "127.0.0.1:5002/other/name"]))?;
+        place.clear()?;
+        text_of(place.tinyo().args(["pull", "--quiet", "127.0.0.1:5002/other/name"]))?;
+        Ok(())
     })
 }
 
