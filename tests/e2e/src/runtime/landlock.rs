@@ -8,10 +8,15 @@ use crate::support::sys::landlock_abi;
 
 /// A writable root file system and these annotations.
 fn restricted(bundle: Bundle, annotations: &[(&str, &str)]) -> Result<Container> {
-    if landlock_abi() < 6 {
-        harness::skip("this kernel's Landlock is older than Linux 6.12")?;
+    let abi = landlock_abi();
+    if abi == 0 {
+        harness::skip("this kernel has no Landlock")?;
     }
-    let bundle = bundle.set("/root/readonly", false);
+    let mut bundle = bundle.set("/root/readonly", false);
+    if abi < 3 && annotations.iter().any(|(name, _)| *name == "write-allow") {
+        // It cannot keep back truncate(2), which no test here is about.
+        bundle = bundle.set("/annotations/org.tinyo.landlock.warn-only", "true");
+    }
     let set = |bundle: Bundle, (name, value): &(&str, &str)| {
         // A pointer to JSON takes slashes apart, and there are none.
         bundle.set(&format!("/annotations/org.tinyo.landlock.{name}"), *value)
@@ -52,7 +57,7 @@ pub(crate) fn paths_are_those_of_the_container() -> Result<()> {
     let container = restricted(bundle, &[("write-allow", "/link")])?;
     container.run()?.expect_stdout("inside\n")?;
 
-    let container = restricted(Bundle::script("true")?, &[("write-allow", "/no/such")])?;
+    let container = restricted(Bundle::script("true")?, &[("read-allow", "/no/such")])?;
     let finished = container.run()?;
     ensure!(finished.code()? != 0, "it ran");
     finished.expect_stderr("/no/such")?;
