@@ -200,6 +200,9 @@ impl Making {
         }
         prepare(plan, &launched)?;
         let master = self.serve(plan, &launched, terminal)?;
+        if let Some(group) = &self.group {
+            group.first_process_entered()?;
+        }
         self.directory.write_record(&self.record)?;
         request.announce(launched.pid, &launched.pidfd)?;
         if start_it {

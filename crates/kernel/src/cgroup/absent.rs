@@ -16,6 +16,10 @@ impl Group for Absent {
         Ok(Entry::default())
     }
 
+    fn first_process_entered(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry> {
         if groups.is_empty() { self.entry() } else { Err(Error::NoGroup("a group below it")) }
     }

@@ -17,6 +17,13 @@ pub trait Group {
     /// The group is gone. One that is frozen can be entered: the process waits until it is thawed.
     fn entry(&self) -> Result<Entry>;
 
+    /// Says that the container's first process has entered, so that what kept the group alive until
+    /// then can go.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn first_process_entered(&self) -> Result<()>;
+
     /// As [`Group::entry`], for groups below that exist already (`exec --cgroup`).
     ///
     /// # Errors
@@ -27,7 +34,7 @@ pub trait Group {
     /// service manager makes groups of its own, and may leave none where it was started.
     ///
     /// # Errors
-    /// The process is not in this group, or the group is frozen.
+    /// The process is not in this group.
     fn entry_beside(&self, pid: i32) -> Result<Entry>;
 
     /// Gives a group of v2 to a user of the host, who may then make groups below it and move

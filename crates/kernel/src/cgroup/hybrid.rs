@@ -92,6 +92,10 @@ impl Group for Hybrid {
         self.entry_below(&[])
     }
 
+    fn first_process_entered(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry> {
         let v2 = self.v2.entry_below(groups)?;
         Ok(Entry { tasks: self.v1.tasks(groups)?, ..v2 })
@@ -120,16 +124,21 @@ impl Group for Hybrid {
         self.v2.freeze()
     }
 
+    /// In both: somebody else may have used the freezer of v1.
     fn thaw(&self) -> Result<()> {
+        self.v1.thaw_if_possible()?;
         self.v2.thaw()
     }
 
     fn is_frozen(&self) -> Result<bool> {
-        self.v2.is_frozen()
+        Ok(self.v2.is_frozen()? || self.v1.is_frozen()?)
     }
 
     fn kill(&self) -> Result<()> {
-        self.v2.kill()?;
+        self.v2.send_kill()?;
+        // What v1 has frozen ends when it is thawed; what v2 has, at once.
+        self.v1.thaw_if_possible()?;
+        self.v2.wait_until_empty()?;
         // A process with rights of its own may have left one tree and not the other.
         self.v1.kill()
     }
@@ -152,6 +161,10 @@ impl Group for Hybrid {
     }
 
     fn remove(&self) -> Result<()> {
+        if self.v2.try_remove()? && self.v1.try_remove()? {
+            return Ok(());
+        }
+        self.kill()?;
         let v2 = self.v2.remove();
         self.v1.remove()?;
         v2

@@ -15,6 +15,8 @@
 //! let entry = group.entry()?;
 //! // clone3(CLONE_INTO_CGROUP, entry.clone_into()), and first thing in the child:
 //! entry.enter()?;
+//! // In the parent, when the child has done so:
+//! group.first_process_entered()?;
 //! // Any later command:
 //! group.description().open().remove()
 //! # }
@@ -32,6 +34,8 @@ mod error;
 mod events;
 mod files;
 mod folder;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod group;
 mod hybrid;
 mod layout;

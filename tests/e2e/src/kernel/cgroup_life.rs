@@ -138,3 +138,18 @@ pub(crate) fn a_process_is_in_every_group_from_the_start_on_v1() -> Result<()> {
 pub(crate) fn freezing_and_killing_reach_groups_below_on_v1() -> Result<()> {
     on_v1(freezing_and_killing_reach_groups_below)
 }
+
+pub(crate) fn what_somebody_else_froze_is_seen_and_killed() -> Result<()> {
+    let group = create(Resources::default())?;
+    let Some(freezer) = folders(&*group).into_iter().find(|it| it.join("freezer.state").exists())
+    else {
+        return harness::skip("no freezer of cgroup v1 here");
+    };
+    start(&group.entry()?, || {})?;
+    until("it is there", || group.pids().is_ok_and(|pids| pids.len() == 1))?;
+    std::fs::write(freezer.join("freezer.state"), "FROZEN")?;
+    ensure!(group.is_frozen()?, "not frozen");
+    group.remove()?;
+    ensure!(!freezer.exists(), "the folder is left");
+    Ok(())
+}

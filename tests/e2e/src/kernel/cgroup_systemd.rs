@@ -45,8 +45,8 @@ fn life(bus: &Bus) -> Result<()> {
     ensure!(taken.contains("org.freedesktop.systemd1.UnitExists"), "{taken}");
 
     let pid = start(&group.entry()?, || {})?.as_raw_nonzero().get();
+    group.first_process_entered()?;
     let again = group.description().open();
-    drop(group);
     expect_eq!(again.pids()?, [pid], "processes");
     expect_eq!(property(UNIT, "ActiveState")?, "active", "with the container's process alone");
 
@@ -138,8 +138,8 @@ pub(crate) fn limits_survive_that_systemd_reloads() -> Result<()> {
         };
         // One process may be in it, and that is not the placeholder.
         start(&group.entry()?, || {})?;
+        group.first_process_entered()?;
         let again = group.description().open();
-        drop(group);
         control(&["daemon-reload"])?;
         expect_eq!(read()?, ["67108864", "0", "59", "5000 20000", "1"], "after a reload");
 

@@ -39,6 +39,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         cgroup_life::freezing_and_killing_reach_groups_below,
         cgroup_life::a_process_is_in_every_group_from_the_start_on_v1,
         cgroup_life::freezing_and_killing_reach_groups_below_on_v1,
+        cgroup_life::what_somebody_else_froze_is_seen_and_killed,
         cgroup_failures::an_occupied_group_is_refused,
         cgroup_failures::an_empty_group_that_was_there_is_used,
         cgroup_failures::a_failed_creation_leaves_nothing,

@@ -41,6 +41,14 @@ pub(super) fn root(bus: &Bus) -> Result<String> {
     }
 }
 
+/// Takes a message apart as far as any is.
+#[cfg(fuzzing)]
+pub(super) fn read_message(bytes: &[u8]) {
+    if let Some(message) = message::Message::parse(bytes) {
+        let _ = (message.text(), message.job_removed());
+    }
+}
+
 /// A group with its unit.
 pub(super) struct Systemd {
     files: Box<dyn Files>,
@@ -55,15 +63,6 @@ struct Held {
     placeholder: Placeholder,
     /// The limit of processes that is to be, where it has no room for the placeholder.
     tight: Option<(Folder, i64)>,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some((folder, limit)) = &self.tight {
-            // The file is there unless the group is gone.
-            let _ = folder.write("pids.max", &limit.to_string());
-        }
-    }
 }
 
 impl Systemd {
@@ -182,6 +181,17 @@ fn make_room(resources: &Resources, folders: &Description) -> (Resources, Option
 impl Group for Systemd {
     fn entry(&self) -> Result<Entry> {
         self.files.entry()
+    }
+
+    fn first_process_entered(&self) -> Result<()> {
+        let Some(Held { placeholder, tight }) = self.held.borrow_mut().take() else {
+            return Ok(());
+        };
+        drop(placeholder);
+        if let Some((folder, limit)) = tight {
+            folder.write("pids.max", &limit.to_string())?;
+        }
+        Ok(())
     }
 
     fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry> {

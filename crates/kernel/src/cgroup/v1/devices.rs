@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 use sys::rustix::fs::OFlags;
 
+#[cfg(any(test, fuzzing))]
+use super::super::devices::model::Question;
 use super::super::devices::{self, Devices};
 use super::super::error::{Error, Result};
 use super::super::folder::{self, Folder};
@@ -27,6 +29,9 @@ impl State {
     fn of(rules: &[DeviceRule]) -> Result<State> {
         let mut state = State::default();
         for (index, rule) in rules.iter().enumerate() {
+            if rule.access == DeviceAccess::NONE {
+                continue;
+            }
             let everything =
                 rule.kind == DeviceKind::All && rule.major.is_none() && rule.minor.is_none();
             if everything && rule.access == DeviceAccess::ALL {
@@ -47,7 +52,29 @@ impl State {
                 }
             }
         }
+        if !state.allow {
+            state.join_reads_and_writes();
+        }
         Ok(state)
+    }
+
+    /// The kernel allows an `open` for both only if one exception has both. Where they come from
+    /// two, the devices that both are about get one of their own.
+    fn join_reads_and_writes(&mut self) {
+        let both = DeviceAccess { read: true, write: true, mknod: false };
+        let all: Vec<_> =
+            self.exceptions.iter().map(|(devices, access)| (*devices, *access)).collect();
+        let of = |has: fn(&DeviceAccess) -> bool| all.iter().filter(move |(_, access)| has(access));
+        for (reading, _) in of(|access| access.read && !access.write) {
+            for (writing, _) in of(|access| access.write && !access.read) {
+                let has_both = |(devices, access): (&Devices, &DeviceAccess)| {
+                    access.read && access.write && covers(*devices, common(*reading, *writing))
+                };
+                if overlap(*reading, *writing) && !self.exceptions.iter().any(has_both) {
+                    self.add(common(*reading, *writing), both);
+                }
+            }
+        }
     }
 
     fn add(&mut self, devices: Devices, access: DeviceAccess) {
@@ -104,6 +131,11 @@ impl State {
 fn overlap((kind, major, minor): Devices, (other_kind, other_major, other_minor): Devices) -> bool {
     let meet = |a: Option<u32>, b: Option<u32>| a.is_none() || b.is_none() || a == b;
     kind == other_kind && meet(major, other_major) && meet(minor, other_minor)
+}
+
+/// The devices that are in both, which overlap.
+fn common((kind, major, minor): Devices, (_, other_major, other_minor): Devices) -> Devices {
+    (kind, major.or(other_major), minor.or(other_minor))
 }
 
 fn covers((kind, major, minor): Devices, (other_kind, other_major, other_minor): Devices) -> bool {
@@ -189,6 +221,21 @@ fn perform(folder: &Folder, operations: &[Operation]) -> Result<()> {
         open = Some((file, descriptor));
     }
     Ok(())
+}
+
+/// What the kernel answers after the operations: an exception decides on everything that is wanted
+/// at once. `None` when the list has no form on v1.
+#[cfg(any(test, fuzzing))]
+pub(in super::super) fn would_allow(rules: &[DeviceRule], question: Question) -> Option<bool> {
+    let Question { kind, major, minor, access } = question;
+    let state = State::of(rules).ok()?;
+    let one = (kind, Some(major), Some(minor));
+    let mut about = state.exceptions.iter().filter(|(devices, _)| covers(**devices, one));
+    Some(if state.allow {
+        about.all(|(_, denied)| DeviceAccess::difference(access, *denied) == access)
+    } else {
+        about.any(|(_, allowed)| DeviceAccess::difference(access, *allowed) == DeviceAccess::NONE)
+    })
 }
 
 #[cfg(test)]

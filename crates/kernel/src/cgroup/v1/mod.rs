@@ -13,7 +13,7 @@ use super::entry::Entry;
 use super::error::{Error, Result};
 use super::events::Events;
 use super::files::Files;
-use super::folder::Folder;
+use super::folder::{Folder, is_gone};
 use super::group::{Description, Group, SubGroup};
 use super::processes::{self, Deadline};
 use super::resources::Resources;
@@ -136,6 +136,14 @@ impl V1 {
         let (_, any) = self.folders.first().ok_or(Error::NoGroup("looking for its processes"))?;
         Ok(self.folder("freezer").unwrap_or(any))
     }
+
+    /// Thaws what may be frozen; fine when there is nothing.
+    pub(super) fn thaw_if_possible(&self) -> Result<()> {
+        match self.folder("freezer").map(|freezer| freezer.write("freezer.state", "THAWED")) {
+            Some(Err(error)) if !is_gone(error.errno) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Files for V1 {
@@ -175,6 +183,10 @@ impl Files for V1 {
 impl Group for V1 {
     fn entry(&self) -> Result<Entry> {
         self.entry_below(&[])
+    }
+
+    fn first_process_entered(&self) -> Result<()> {
+        Ok(())
     }
 
     fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry> {

@@ -27,11 +27,20 @@ pub(super) fn hand_down<'name>(
     };
     let is_missing = |name: &&str| !text.split_whitespace().any(|had| had == *name);
     let missing: Vec<_> = names.iter().copied().filter(is_missing).collect();
-    if missing.is_empty() || add(folder, &missing).is_ok() {
+    if missing.is_empty() {
         return Vec::new();
     }
-    // Perhaps `folder` itself has not got them; then one by one, for some may not exist.
-    let mut failed = hand_down(&folder.parent(), &missing);
+    let mut failed = match add(folder, &missing) {
+        Ok(()) => return Vec::new(),
+        // Some of them `folder` itself has not got.
+        Err(error) if error.errno == Errno::NOENT => hand_down(&folder.parent(), &missing),
+        // No right to any, or no way while processes are in `folder` itself.
+        Err(error) if matches!(error.errno, Errno::ACCESS | Errno::BUSY) => {
+            return missing.into_iter().map(|name| (name, error.clone())).collect();
+        }
+        Err(_) => Vec::new(),
+    };
+    // One by one, for the kernel takes all or none.
     for name in missing {
         match add(folder, &[name]) {
             Ok(()) => failed.retain(|(above, _)| *above != name),

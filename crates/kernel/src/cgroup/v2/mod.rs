@@ -1,7 +1,7 @@
 //! cgroup v2: one folder, and events to wait for.
 
 mod controllers;
-mod devices;
+pub(super) mod devices;
 pub(super) mod limits;
 mod statistics;
 
@@ -141,8 +141,10 @@ impl V2 {
 
     /// The kernel would make room for a lower limit by killing; the user may want it to refuse.
     fn check_memory(&self, memory: &Memory) -> Result<()> {
-        let limit = memory.limit.filter(|limit| *limit > 0);
-        let Some(limit) = limit.filter(|_| memory.check_before_update == Some(true)) else {
+        // With swap or without, what is in memory must fit.
+        let limits = [memory.limit, memory.swap].into_iter().flatten();
+        let lowest = limits.filter(|limit| *limit > 0).min();
+        let Some(limit) = lowest.filter(|_| memory.check_before_update == Some(true)) else {
             return Ok(());
         };
         match self.size("memory.current")? {
@@ -168,8 +170,13 @@ impl V2 {
         killed.map(drop)
     }
 
+    /// Waits until no process is left.
+    pub(super) fn wait_until_empty(&self) -> Result<()> {
+        self.wait_for("populated 0", &Deadline::new("killing all processes of the cgroup"))
+    }
+
     /// Waits until `cgroup.events` has this line. The kernel announces every change of the file.
-    pub(super) fn wait_for(&self, line: &str, deadline: &Deadline) -> Result<()> {
+    fn wait_for(&self, line: &str, deadline: &Deadline) -> Result<()> {
         let file = match self.folder.open("cgroup.events", OFlags::RDONLY) {
             Err(error) if is_gone(error.errno) => return Ok(()),
             other => other?,
@@ -217,6 +224,10 @@ impl Group for V2 {
         self.entry_below(&[])
     }
 
+    fn first_process_entered(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry> {
         Ok(Entry { folder: Some(self.open(groups)?), tasks: Vec::new() })
     }
@@ -256,8 +267,8 @@ impl Group for V2 {
     }
 
     fn thaw(&self) -> Result<()> {
-        self.folder.write("cgroup.freeze", "0")?;
-        self.wait_for("frozen 0", &Deadline::new("thawing"))
+        // Not waited for: below a group that is frozen they stay so.
+        Ok(self.folder.write("cgroup.freeze", "0")?)
     }
 
     fn is_frozen(&self) -> Result<bool> {
@@ -267,7 +278,7 @@ impl Group for V2 {
 
     fn kill(&self) -> Result<()> {
         self.send_kill()?;
-        self.wait_for("populated 0", &Deadline::new("killing all processes of the cgroup"))
+        self.wait_until_empty()
     }
 
     fn pids(&self) -> Result<Vec<i32>> {
@@ -289,9 +300,9 @@ impl Group for V2 {
         if self.try_remove()? {
             return Ok(());
         }
+        self.kill()?;
+        // Nothing but a process that has just entered is in the way now.
         let mut deadline = Deadline::new("removing the cgroup");
-        self.send_kill()?;
-        self.wait_for("populated 0", &deadline)?;
         while !self.try_remove()? {
             deadline.pause()?;
         }

@@ -1,6 +1,7 @@
 use super::super::super::devices::complete;
+use super::super::super::devices::model::{Numbers, allowed, numbers, questions};
 use super::super::super::resources::{DeviceAccess, DeviceKind, DeviceRule};
-use super::{Operation, State, check, operations};
+use super::{Operation, State, check, operations, would_allow};
 
 const READ: DeviceAccess = DeviceAccess { read: true, write: false, mknod: false };
 
@@ -54,6 +55,36 @@ fn a_device_cannot_be_taken_out_of_many() {
     // But all of them can, and so can one that is not among them.
     assert!(check(&[many, DeviceRule { minor: None, ..one }]).is_ok());
     assert!(check(&[many, DeviceRule { major: Some(2), ..one }]).is_ok());
+}
+
+#[test]
+fn what_has_a_form_means_what_the_list_says() {
+    let mut numbers = Numbers(numbers(2));
+    let mut expressible = 0;
+    for length in 0..2000 {
+        let rules: Vec<_> = (0..length % 6).filter_map(|_| numbers.rule()).collect();
+        expressible += usize::from(check(&rules).is_ok());
+        for question in questions() {
+            if let Some(found) = would_allow(&rules, question) {
+                assert_eq!(found, allowed(&rules, question), "{question:?}: {rules:#?}");
+            }
+        }
+    }
+    assert!(expressible > 500, "{expressible}");
+}
+
+#[test]
+fn reading_and_writing_may_come_from_two_rules() {
+    let write = DeviceAccess { read: false, write: true, mknod: false };
+    let reads = rule(true, Some(1), None, READ);
+    let writes = rule(true, None, Some(3), write);
+    let expected = [deny("a"), allow("c *:3 w"), allow("c 1:* r"), allow("c 1:3 rw")];
+    assert_eq!(new(&[reads, writes]), expected);
+}
+
+#[test]
+fn a_rule_about_nothing_is_none() {
+    assert_eq!(new(&[rule(true, Some(1), Some(3), DeviceAccess::NONE)]), [deny("a")]);
 }
 
 #[test]

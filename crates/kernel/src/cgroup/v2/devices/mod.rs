@@ -1,7 +1,9 @@
 //! Which devices a group of v2 may use: a small program that the kernel asks at each `open` and
 //! `mknod`.
 
-mod program;
+#[cfg(any(test, fuzzing))]
+pub(in super::super) mod interpreter;
+pub(in super::super) mod program;
 
 use std::ffi::CStr;
 

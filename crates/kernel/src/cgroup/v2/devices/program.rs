@@ -11,9 +11,9 @@ use sys::bpf::Instruction;
 use super::super::super::resources::{DeviceAccess, DeviceKind, DeviceRule};
 
 /// The answer.
-const R0: u8 = 0;
+pub(super) const R0: u8 = 0;
 /// The question: `struct bpf_cgroup_dev_ctx`, three 32-bit numbers.
-const R1: u8 = 1;
+pub(super) const R1: u8 = 1;
 /// The kind.
 const R2: u8 = 2;
 /// What is still wanted.
@@ -22,27 +22,27 @@ const MAJOR: u8 = 4;
 const MINOR: u8 = 5;
 
 /// `linux/bpf.h`: kinds and access, which share the first number.
-const KIND_BLOCK: i32 = 1;
-const KIND_CHARACTER: i32 = 2;
+pub(super) const KIND_BLOCK: i32 = 1;
+pub(super) const KIND_CHARACTER: i32 = 2;
 const KIND_MASK: i32 = 0xffff;
-const ACCESS_SHIFT: i32 = 16;
+pub(super) const ACCESS_SHIFT: i32 = 16;
 const ACCESS_MKNOD: i32 = 1;
 const ACCESS_READ: i32 = 2;
 const ACCESS_WRITE: i32 = 4;
 
 /// `linux/bpf.h` and `linux/bpf_common.h`: load 32 bits; operations with a constant; jumps.
-const LOAD: u8 = 0x61;
-const MOVE_REGISTER: u8 = 0xbf;
-const MOVE: u8 = 0xb7;
-const AND: u8 = 0x57;
-const SHIFT_RIGHT: u8 = 0x77;
-const JUMP_IF_DIFFERENT: u8 = 0x55;
-const JUMP_IF_ANY_BIT: u8 = 0x45;
-const JUMP: u8 = 0x05;
-const EXIT: u8 = 0x95;
+pub(super) const LOAD: u8 = 0x61;
+pub(super) const MOVE_REGISTER: u8 = 0xbf;
+pub(super) const MOVE: u8 = 0xb7;
+pub(super) const AND: u8 = 0x57;
+pub(super) const SHIFT_RIGHT: u8 = 0x77;
+pub(super) const JUMP_IF_DIFFERENT: u8 = 0x55;
+pub(super) const JUMP_IF_ANY_BIT: u8 = 0x45;
+pub(super) const JUMP: u8 = 0x05;
+pub(super) const EXIT: u8 = 0x95;
 
 /// Makes the program. The list must be complete, and begins with nothing allowed.
-pub(super) fn compile(rules: &[DeviceRule]) -> Vec<Instruction> {
+pub(in super::super::super) fn compile(rules: &[DeviceRule]) -> Vec<Instruction> {
     let mut program = vec![
         load(R2, 0),
         operation(MOVE_REGISTER, R3 | R2 << 4, 0),
@@ -98,7 +98,7 @@ fn append(program: &mut Vec<Instruction>, rule: &DeviceRule) {
     answer(program, rule.allow);
 }
 
-fn access_bits(access: DeviceAccess) -> i32 {
+pub(super) fn access_bits(access: DeviceAccess) -> i32 {
     let bit = |on: bool, bit: i32| if on { bit } else { 0 };
     bit(access.mknod, ACCESS_MKNOD)
         | bit(access.read, ACCESS_READ)

@@ -1,5 +1,8 @@
 //! Which devices a container may use.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod model;
+
 use super::resources::{DeviceAccess, DeviceKind, DeviceRule};
 
 const fn allow(major: u32, minor: Option<u32>, access: DeviceAccess) -> DeviceRule {
