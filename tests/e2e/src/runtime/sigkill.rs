@@ -150,8 +150,13 @@ fn spread(total: u64) -> impl Iterator<Item = u64> {
 
 /// The command, or what is left of it, must come to an end by itself.
 fn wait_for_end(pid: i32) -> Result<()> {
+    let own = std::process::id().cast_signed();
     until("the command ends", || {
         reap();
+        // A process that was new when the tracer went stands where ptrace has stopped it.
+        for left in crate::support::processes::descendants(own) {
+            let _ = sys::send(left, libc::SIGCONT);
+        }
         !crate::support::processes::alive(pid)
     })
 }
