@@ -55,7 +55,8 @@ fn linux() -> LinuxFeatures<'static> {
             flags: names(MemoryPolicyFlag::NAMES),
         }),
         mount_extensions: Some(MountExtensions { idmap: enabled }),
-        net_devices: enabled,
+        // In kernel::netdev, but the runtime does not use it yet, and refuses them.
+        net_devices: Some(Enabled { enabled: Some(false) }),
     }
 }
 

@@ -199,6 +199,12 @@ impl Flags {
         self.last(flag).map(Path::new).filter(|path| !path.as_os_str().is_empty())
     }
 
+    /// The value of a flag, also if it is empty.
+    #[must_use]
+    pub fn last_text(&self, flag: &Flag) -> Option<&str> {
+        self.last(flag).and_then(OsStr::to_str)
+    }
+
     /// The value of any other flag; an empty one is none.
     #[must_use]
     pub fn text(&self, flag: &Flag) -> Option<&str> {

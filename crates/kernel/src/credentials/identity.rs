@@ -1,6 +1,7 @@
 //! User and group ids, credentials(7).
 
 use sys::OrError;
+use sys::rustix::io::Errno;
 use sys::rustix::process::{Gid, Uid};
 use sys::rustix::thread::{
     set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
@@ -15,9 +16,6 @@ pub struct Identity {
     pub group: u32,
     /// More groups.
     pub groups: Vec<u32>,
-    /// Whether the more groups cannot be set, since setgroups(2) is denied in the user namespace
-    /// (its maker had no rights): then there must be none.
-    pub groups_denied: bool,
 }
 
 impl Identity {
@@ -30,9 +28,12 @@ impl Identity {
         if self.user != 0 {
             set_keep_capabilities(true).or_error("prctl", || "PR_SET_KEEPCAPS, 1")?;
         }
-        if !self.groups_denied {
-            let groups: Vec<Gid> = self.groups.iter().copied().map(Gid::from_raw).collect();
-            set_thread_groups(&groups).or_error("setgroups", || format!("{:?}", self.groups))?;
+        let groups: Vec<Gid> = self.groups.iter().copied().map(Gid::from_raw).collect();
+        match set_thread_groups(&groups) {
+            // In a user namespace whose maker had no rights nobody may call it, and its groups
+            // stay as they are; whoever asks for more groups there asks for too much.
+            Err(Errno::PERM) if groups.is_empty() => {}
+            result => result.or_error("setgroups", || format!("{:?}", self.groups))?,
         }
         set_group(self.group)?;
         set_user(self.user)

@@ -69,6 +69,10 @@ impl Plan {
         cgroups: &Cgroups,
         groups: &Description,
     ) -> Result<Plan, Invalid> {
+        if let Some((name, _)) = spec.linux.net_devices.iter().next() {
+            let what = "moving network devices is not supported yet";
+            return Err(Invalid::new(format!("linux.netDevices.{name}"), what));
+        }
         let namespaces = Namespaces::new(&spec.linux)?;
         let rootfs = bundle.join(&*spec.root.path);
         let view = View { cgroups, groups, namespace: namespaces.has(Kind::Cgroup) };

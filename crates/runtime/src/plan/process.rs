@@ -81,7 +81,7 @@ impl ProcessPlan {
         Ok(ProcessPlan {
             program: process.args.first().map(ToString::to_string).unwrap_or_default(),
             arguments: Words::new(c_strings(&at("args"), &process.args)?),
-            environment: c_strings(&at("env"), &process.env)?,
+            environment: variables(&at("env"), &process.env)?,
             path: variable("PATH"),
             needs_home: variable("HOME").is_none(),
             working_folder: c_string(&at("cwd"), &process.cwd)?,
@@ -91,7 +91,6 @@ impl ProcessPlan {
                 user: process.user.uid,
                 group: process.user.gid,
                 groups: process.user.additional_gids.clone(),
-                groups_denied: false,
             },
             umask: process.user.umask,
             capabilities: capabilities(process.capabilities.as_ref().or(own.capabilities.as_ref())),
@@ -184,6 +183,14 @@ fn text(text: &Text<'_>) -> Option<String> {
 fn c_strings(field: &str, texts: &[Text<'_>]) -> Result<Vec<CString>, Invalid> {
     let convert = |(index, text): (usize, &Text<'_>)| c_string(&format!("{field}[{index}]"), text);
     texts.iter().enumerate().map(convert).collect()
+}
+
+fn variables(field: &str, texts: &[Text<'_>]) -> Result<Vec<CString>, Invalid> {
+    if let Some(index) = texts.iter().position(|text| !text.contains('=')) {
+        let what = format!("{:?} is not NAME=VALUE", texts[index]);
+        return Err(Invalid::new(format!("{field}[{index}]"), what));
+    }
+    c_strings(field, texts)
 }
 
 /// Without this section, none. A name that no capability has is passed over: it is one of a newer

@@ -86,7 +86,8 @@ fn changed<'a>(own: &Process<'a>, context: &'a Context<'_>) -> Result<Process<'a
     if flags.has(&flags::NO_NEW_PRIVS) {
         process.no_new_privileges = flags.is_on(&flags::NO_NEW_PRIVS);
     }
-    if let Some(user) = flags.text(&flags::USER) {
+    // One that is empty is no user either: it must not mean root.
+    if let Some(user) = flags.last_text(&flags::USER) {
         set_user(&mut process, user)?;
     }
     for group in flags.texts(&flags::ADDITIONAL_GIDS) {

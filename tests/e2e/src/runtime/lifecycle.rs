@@ -117,8 +117,6 @@ pub(crate) fn an_unknown_container_is_named_in_the_error() -> Result<()> {
         ("resume", &[]),
         ("ps", &[]),
         ("exec", &["/bin/true"]),
-        ("update", &["--pids-limit", "7"]),
-        ("events", &["--stats"]),
     ] {
         let finished = container.tell(verb, words)?;
         anyhow::ensure!(finished.code()? != 0, "{verb} succeeded");

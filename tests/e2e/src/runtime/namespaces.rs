@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
-use super::support::{Bundle, Container};
+use super::support::{self, Bundle, Container};
 use crate::expect_eq;
 
 /// The kinds that a program finds in `/proc/self/ns`, and their OCI names.
@@ -229,6 +229,9 @@ pub(crate) fn kernel_parameters_of_the_machine_are_refused() -> Result<()> {
 
 /// Given to the container under another name, and back again when it has ended.
 pub(crate) fn network_devices_are_moved_in_and_given_back() -> Result<()> {
+    if !support::feature("/linux/netDevices/enabled")? {
+        return harness::skip("tinyort does not move network devices yet");
+    }
     sys::process::unshare_namespaces((libc::CLONE_NEWNET | libc::CLONE_NEWNS) as u64)?;
     let ip = |words: &str| -> Result<()> {
         let status = std::process::Command::new("ip").args(words.split(' ')).status();

@@ -13,13 +13,10 @@ pub(in crate::runtime) enum Kernel {
     Whole,
     /// No openat2(2), as before Linux 5.6.
     WithoutOpenat2,
-    /// Neither that nor the mount calls that work on descriptors, as before Linux 5.2.
-    WithoutMountCalls,
 }
 
 /// All of them, for tests that hold on each.
-pub(in crate::runtime) const KERNELS: [Kernel; 3] =
-    [Kernel::Whole, Kernel::WithoutOpenat2, Kernel::WithoutMountCalls];
+pub(in crate::runtime) const KERNELS: [Kernel; 2] = [Kernel::Whole, Kernel::WithoutOpenat2];
 
 impl Kernel {
     /// Starts the program, and with it the container, on such a kernel.
@@ -27,11 +24,6 @@ impl Kernel {
         match self {
             Self::Whole => launch,
             Self::WithoutOpenat2 => launch.before_exec(|| hide(&[OPENAT2])),
-            Self::WithoutMountCalls => launch.before_exec(|| {
-                let mut calls: Vec<i64> = (libc::SYS_open_tree..=libc::SYS_fspick).collect();
-                calls.extend([OPENAT2, libc::SYS_mount_setattr]);
-                hide(&calls)
-            }),
         }
     }
 }
