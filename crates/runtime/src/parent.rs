@@ -155,13 +155,14 @@ struct Making {
 impl Making {
     /// Everything up to the cgroup, which is written down before it exists.
     fn begin(&mut self, plan: &mut Plan, text: &[u8], cgroup: Prepared) -> Result<()> {
-        plan.init.open_trees(&plan.namespaces)?;
         self.directory.write_configuration(text)?;
         self.record.cgroup = Some(cgroup.description());
         self.directory.write_record(&self.record)?;
         let group = cgroup.create()?;
         self.record.cgroup = Some(group.description());
         self.group = Some(group);
+        // Only now: the group's own folder may be among what is bound.
+        plan.init.open_trees(&plan.namespaces)?;
         if plan.has_hooks_in_container() {
             let pid = Some(Process { pid: 1, start: 0 });
             let record = Record { process: pid, ..self.record.clone() };

@@ -107,3 +107,8 @@ pub(crate) fn runtime() -> Result<PathBuf> {
     }
     Ok(path)
 }
+
+/// Whether another runtime than ours is tried in its place.
+pub(crate) fn is_stand_in() -> bool {
+    harness::tinyort().file_name().is_some_and(|name| name != "tinyort")
+}
