@@ -135,7 +135,7 @@ fn errors_name_the_field() {
     for size in ["", "MB", "2", "2TB", "2MBMB", "../2MB", "2 MB"] {
         let huge_pages = vec![HugePages { page_size: size.into(), limit: 1 }];
         let found = error(&Resources { huge_pages, ..Resources::default() });
-        assert!(found.starts_with("hugepageLimits.pageSize: "), "{size:?}: {found}");
+        assert!(found.starts_with("hugepageLimits[0].pageSize: "), "{size:?}: {found}");
     }
     let network = Network { class_id: None, priorities: vec![("a b".into(), 1)] };
     let found = error(&Resources { network, ..Resources::default() });
