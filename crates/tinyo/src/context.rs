@@ -5,7 +5,7 @@ use image::auth::CredentialFiles;
 use image::hosts::{Hosts, RegistriesConf, SYSTEM_FILES, user_files};
 use image::reference::{Reference, SearchList, Source};
 use image::registry::{Registries, Retry};
-use image::store::Store;
+use image::store::{self, Image, Store};
 use image::transport::dns::Resolver;
 use image::transport::http::Timeouts;
 use image::transport::{Client, Proxies, SYSTEM_ROOTS, Settings};
@@ -110,6 +110,44 @@ impl Context {
         };
         let list: SearchList = self.registries_conf()?.short_names().list()?;
         Ok(list.candidates(&name)?)
+    }
+
+    /// The image that a name, an id or the beginning of an id means.
+    pub(crate) fn find_image(&self, store: &Store, text: &str) -> Result<Image> {
+        if let Some(image) = self.find_by_name(store, text)? {
+            return Ok(image);
+        }
+        Ok(store.find_by_digest(text)?.ok_or_else(|| store::Error::NoSuchImage(text.to_owned()))?)
+    }
+
+    /// The image that has a name.
+    pub(crate) fn find_by_name(&self, store: &Store, text: &str) -> Result<Option<Image>> {
+        Ok(store.find_by_name(&self.local_names(text))?)
+    }
+
+    /// What a name may mean of what is here; nothing if it is no name.
+    pub(crate) fn local_names(&self, text: &str) -> Vec<Reference> {
+        if text == "hello" {
+            return image::hello::NAME.parse().into_iter().collect();
+        }
+        let mut names = self.candidates(text).unwrap_or_default();
+        // What was made here and named shortly.
+        names.extend(format!("localhost/{text}").parse::<Reference>());
+        names
+    }
+
+    /// A name that an image is to have from now on.
+    pub(crate) fn new_name(&self, text: &str) -> Result<Reference> {
+        let name: Reference = text.parse()?;
+        if name.digest().is_some() {
+            anyhow::bail!("{text}: a digest cannot be given to an image, only a name and a tag");
+        }
+        Ok(name)
+    }
+
+    /// The folder of the store, for a process that goes on with it.
+    pub(crate) fn root_argument(&self) -> Result<PathBuf> {
+        self.store_folder()
     }
 
     fn registries_conf(&self) -> Result<RegistriesConf> {

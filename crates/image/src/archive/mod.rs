@@ -17,7 +17,7 @@ mod tests;
 
 pub use error::Error;
 pub use files::{Files, Folder};
-pub use save::{Format, Saved, save};
+pub use save::{Format, Saved, save, save_folder};
 pub use tarball::Tarball;
 
 use crate::pull::Machine;

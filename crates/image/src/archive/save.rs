@@ -8,10 +8,16 @@ use crate::input::FileReader;
 use crate::reference::Reference;
 use crate::store::{Image, Store};
 use crate::tar::{Entry, Kind, Name, Time, Writer};
+use kernel::path::read_at;
 use serde::Serialize;
 use spec::image::{Algorithm, Descriptor, Digest, Index, Manifest, MediaType};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use sys::OrError;
+use sys::rustix::fs::{CWD, Mode, OFlags, mkdirat, openat, renameat};
+use sys::rustix::io::{Errno, retry_on_intr, write};
 
 /// What an archive is to be read by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +66,86 @@ pub fn save<Sink: Write>(
         blob.expect(digest)?;
     }
     writer.finish().map_err(Error::Write)
+}
+
+/// Writes an OCI layout into a folder, which is made if it is missing. Images that are there
+/// already stay, but for those of the same names.
+///
+/// # Errors
+/// The folder cannot be written, or a blob cannot be read.
+pub fn save_folder(store: &Store, images: &[Saved], folder: &Path) -> Result<(), Error> {
+    let contents = Contents::of(store, images, Format::Oci)?;
+    make_folder(CWD, folder)?;
+    let top = open_folder(CWD, folder)?;
+    for (digest, _) in &contents.blobs {
+        make_folder(top.as_fd(), Path::new("blobs"))?;
+        let blobs = open_folder(top.as_fd(), Path::new("blobs"))?;
+        make_folder(blobs.as_fd(), Path::new(digest.algorithm().name()))?;
+        let blobs = open_folder(blobs.as_fd(), Path::new(digest.algorithm().name()))?;
+        let mut blob = Hashing::new(FileReader::new(store.open_blob(digest)?), digest.algorithm());
+        write_file(blobs.as_fd(), digest.hex(), &mut blob)?;
+        blob.expect(digest)?;
+    }
+    for (name, bytes) in contents.documents {
+        let bytes = if name == "index.json" { merged(&top, &bytes)? } else { bytes };
+        write_file(top.as_fd(), name, &mut bytes.as_slice())?;
+    }
+    Ok(())
+}
+
+/// The new index, with what the old one has under other names.
+fn merged(folder: &OwnedFd, new: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut index: Index = layout::read("index.json", new)?;
+    match read_at(folder.as_fd(), "index.json", 4 << 20) {
+        Err(error) if error.errno == Errno::NOENT => {}
+        old => {
+            let old: Index = layout::read("index.json", &old?)?;
+            let name = |descriptor: &Descriptor| descriptor.annotations.get(IMAGE_NAME).cloned();
+            let is_new = |it: &Descriptor| {
+                index.manifests.iter().all(|new| {
+                    new.digest != it.digest && (name(it).is_none() || name(new) != name(it))
+                })
+            };
+            let kept: Vec<_> = old.manifests.into_iter().filter(is_new).collect();
+            index.manifests.splice(0..0, kept);
+        }
+    }
+    json("index.json", &index)
+}
+
+fn make_folder(above: BorrowedFd<'_>, path: &Path) -> Result<(), Error> {
+    match mkdirat(above, path, Mode::from_raw_mode(0o777)) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        result => Ok(result.or_error("mkdirat", || format!("{path:?}"))?),
+    }
+}
+
+fn open_folder(above: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Error> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(openat(above, path, flags, Mode::empty()).or_error("openat", || format!("{path:?}"))?)
+}
+
+/// Writes a file beside the old one, and then puts it in its place.
+fn write_file(folder: BorrowedFd<'_>, name: &str, content: &mut dyn Read) -> Result<(), Error> {
+    let partial = format!(".{name}.partial");
+    let failed = |source: io::Error| Error::File { path: name.to_owned(), source };
+    let flags =
+        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = openat(folder, partial.as_str(), flags, Mode::from_raw_mode(0o666))
+        .or_error("openat", || partial.clone())?;
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        let count = content.read(&mut buffer).map_err(failed)?;
+        if count == 0 {
+            break;
+        }
+        let mut rest = &buffer[..count];
+        while !rest.is_empty() {
+            let written = retry_on_intr(|| write(&file, rest)).or_error("write", || name)?;
+            rest = &rest[written..];
+        }
+    }
+    Ok(renameat(folder, partial.as_str(), folder, name).or_error("renameat", || name)?)
 }
 
 /// Hashes what is read.

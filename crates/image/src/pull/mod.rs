@@ -4,9 +4,11 @@
 //! is checked by [`crate::registry`] (manifests) and [`crate::store`] (everything else), before
 //! anything of it counts.
 
+mod again;
 mod fetch;
 mod platform;
 
+pub use again::{Again, origin};
 pub use platform::{BadMachine, Machine};
 
 use crate::Digest;

@@ -14,6 +14,9 @@ pub enum Error {
     /// A blob cannot be read or written.
     #[error("blob {0}: {1}")]
     Blob(Digest, #[source] io::Error),
+    /// An image's files cannot be written into an archive.
+    #[error("cannot export: {0}")]
+    Export(#[source] io::Error),
     /// The database refused something.
     #[error("the store's database: {0}")]
     Database(#[from] rusqlite::Error),

@@ -4,10 +4,13 @@ use super::document::LONGEST;
 use super::{Error, Kind, Store};
 use crate::input::FileReader;
 use crate::reference::Reference;
+use crate::tar::Writer;
+use crate::tree::{Content, pack};
+use kernel::path::Root;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use spec::image::{Digest, MediaType};
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 
 /// An image that is in the store.
@@ -158,6 +161,22 @@ impl Store {
     /// There is no such layer.
     pub fn open_layer(&self, diff_id: &Digest) -> Result<OwnedFd, Error> {
         self.layout.open_layer(diff_id)
+    }
+
+    /// Writes an image's files, as a container sees them, into a tar archive.
+    ///
+    /// # Errors
+    /// A layer is gone or cannot be read, or the archive cannot be written.
+    pub fn export(&self, image: &Image, sink: &mut dyn Write) -> Result<(), Error> {
+        let layers = image.visible_layers().iter().rev();
+        let layers = layers.map(|layer| {
+            Ok(Root::from_descriptor(self.open_layer(&layer.diff_id)?, self.resolver))
+        });
+        let layers = layers.collect::<Result<Vec<_>, Error>>()?;
+        let mut writer = Writer::new(sink);
+        pack(&layers, Content::Files, &mut writer).map_err(Error::Export)?;
+        let sink = writer.finish().map_err(Error::Export)?;
+        sink.flush().map_err(Error::Export)
     }
 
     /// Whether there is a blob or layer.

@@ -1,11 +1,21 @@
 //! The commands, a file each.
 
+mod filter;
+mod history;
+mod images;
+mod import;
+mod inspect;
+mod load;
 mod login;
 mod logout;
 mod manifest;
 mod pull;
 mod push;
+mod rmi;
+mod save;
 mod search;
+mod system;
+mod tag;
 
 use crate::context::Context;
 use anyhow::Result;
@@ -18,6 +28,31 @@ pub(crate) enum Command {
     Pull(pull::Arguments),
     /// Send images to registries
     Push(push::Arguments),
+    /// List images
+    Images(images::Arguments),
+    /// Remove images
+    Rmi(rmi::Arguments),
+    /// Give an image another name
+    Tag(tag::TagArguments),
+    /// Take names from an image, which stays
+    Untag(tag::UntagArguments),
+    /// Show all that is known of images, in JSON
+    Inspect(inspect::Arguments),
+    /// Show how an image came to be
+    History(history::Arguments),
+    /// Write images into an archive
+    Save(save::Arguments),
+    /// Take images from an archive
+    Load(load::Arguments),
+    /// Make an image of a root file system in a tar file
+    Import(import::ImportArguments),
+    /// Write the files of an image into a tar file
+    Export(import::ExportArguments),
+    /// Remove what is not needed
+    Prune(system::PruneArguments),
+    /// Look after the store
+    #[command(subcommand)]
+    System(system::Command),
     /// Say to a registry who you are, and remember it
     Login(login::Arguments),
     /// Forget who you are to a registry
@@ -43,6 +78,18 @@ impl Command {
         match self {
             Command::Pull(arguments) => pull::run(context, &arguments),
             Command::Push(arguments) => push::run(context, &arguments),
+            Command::Images(arguments) => images::run(context, &arguments),
+            Command::Rmi(arguments) => rmi::run(context, &arguments),
+            Command::Tag(arguments) => tag::tag(context, &arguments),
+            Command::Untag(arguments) => tag::untag(context, &arguments),
+            Command::Inspect(arguments) => inspect::run(context, &arguments),
+            Command::History(arguments) => history::run(context, &arguments),
+            Command::Save(arguments) => save::run(context, &arguments),
+            Command::Load(arguments) => load::run(context, &arguments),
+            Command::Import(arguments) => import::import(context, &arguments),
+            Command::Export(arguments) => import::export(context, &arguments),
+            Command::Prune(arguments) => system::prune(context, &arguments),
+            Command::System(command) => system::run(context, &command),
             Command::Login(arguments) => login::run(context, &arguments),
             Command::Logout(arguments) => logout::run(context, &arguments),
             Command::Search(arguments) => search::run(context, &arguments),

@@ -3,10 +3,13 @@
 mod bars;
 mod layers;
 mod sending;
+mod table;
 mod units;
 
 pub(crate) use layers::Layers;
 pub(crate) use sending::Sending;
+pub(crate) use table::print_table;
+pub(crate) use units::{ago, bytes};
 
 use anyhow::Result;
 use image::registry::RegistryError;

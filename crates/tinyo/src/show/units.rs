@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `512 B`, `1.5 kB`, `23 MB`: three digits at most, powers of 1000 as Docker has them.
-pub(super) fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if count < 1000 {
         return format!("{count} B");
@@ -29,9 +29,27 @@ pub(super) fn time(time: Duration) -> String {
     }
 }
 
+/// `3 days ago`, of the largest unit that fits twice.
+pub(crate) fn ago(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 6] = [
+        (365 * 86_400, "years"),
+        (30 * 86_400, "months"),
+        (7 * 86_400, "weeks"),
+        (86_400, "days"),
+        (3600, "hours"),
+        (60, "minutes"),
+    ];
+    let fits = UNITS.iter().find(|(length, _)| seconds >= 2 * length);
+    match fits {
+        Some((length, name)) => format!("{} {name} ago", seconds / length),
+        None if seconds < 2 => "just now".to_owned(),
+        None => format!("{seconds} seconds ago"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{bytes, time};
+    use super::{ago, bytes, time};
     use std::time::Duration;
 
     #[test]
@@ -49,6 +67,22 @@ mod tests {
         ];
         for (count, text) in cases {
             assert_eq!(bytes(count), text);
+        }
+    }
+
+    #[test]
+    fn ages() {
+        let cases = [
+            (0, "just now"),
+            (90, "90 seconds ago"),
+            (150, "2 minutes ago"),
+            (2 * 86_400, "2 days ago"),
+            (13 * 86_400, "13 days ago"),
+            (15 * 86_400, "2 weeks ago"),
+            (800 * 86_400, "2 years ago"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(ago(seconds), text);
         }
     }
 

@@ -1,0 +1,153 @@
+//! `tinyo images`.
+
+use super::Format;
+use super::filter::{Filter, Filters};
+use crate::context::Context;
+use crate::show::{ago, bytes, print_line, print_table};
+use anyhow::Result;
+use clap::Args;
+use image::store::{Image, Named};
+use image::{Digest, time};
+use std::time::SystemTime;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Only images of this name, with or without a tag
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// The digests that registries know
+    #[arg(long)]
+    digests: bool,
+    /// Only some: dangling=true, before=IMAGE, since=IMAGE, until=24h, label=NAME[=VALUE],
+    /// reference=PATTERN
+    #[arg(short, long, value_name = "FILTER")]
+    filter: Vec<Filter>,
+    /// Show whole digests
+    #[arg(long)]
+    no_trunc: bool,
+    /// Print nothing but ids
+    #[arg(short, long)]
+    quiet: bool,
+    /// All images, which is the default, as there are none in between
+    #[arg(short, long)]
+    all: bool,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
+    let store = context.store()?;
+    let filters = Filters::new(context, &store, &arguments.filter)?;
+    let mut images = Vec::new();
+    for image in store.images()? {
+        if filters.fit(&store, &image)? {
+            images.push(image);
+        }
+    }
+    let lines: Vec<_> = images
+        .iter()
+        .flat_map(|image| lines_of(image))
+        .filter(|line| arguments.name.as_ref().is_none_or(|name| line.is_called(context, name)))
+        .filter(|line| filters.fit_name(line.name))
+        .collect();
+    if arguments.quiet {
+        return print_ids(&lines, arguments.no_trunc);
+    }
+    match arguments.format {
+        Format::Json => {
+            let values: Vec<_> = lines.iter().map(|line| json(line)).collect();
+            print_line(&serde_json::Value::from(values).to_string())
+        }
+        Format::Text => print_text(&lines, arguments),
+    }
+}
+
+/// An image under one of its names, or without one.
+struct Line<'a> {
+    image: &'a Image,
+    name: Option<&'a Named>,
+}
+
+fn lines_of(image: &Image) -> Vec<Line<'_>> {
+    if image.names.is_empty() {
+        return vec![Line { image, name: None }];
+    }
+    image.names.iter().map(|name| Line { image, name: Some(name) }).collect()
+}
+
+impl Line<'_> {
+    /// Whether the name on the command line means it: without a tag, every tag.
+    fn is_called(&self, context: &Context, text: &str) -> bool {
+        let Some(named) = self.name else { return false };
+        let has_tag = text.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
+        context.local_names(text).iter().any(|name| {
+            let same_repository = name.repository() == named.name.repository();
+            if has_tag { *name == named.name } else { same_repository }
+        })
+    }
+
+    fn repository(&self) -> String {
+        self.name.map_or("<none>".to_owned(), |named| named.name.repository().familiar())
+    }
+
+    fn tag(&self) -> &str {
+        self.name.and_then(|named| named.name.tag()).unwrap_or("<none>")
+    }
+
+    fn digest(&self) -> &Digest {
+        self.name.map_or(&self.image.manifest, |named| &named.digest)
+    }
+}
+
+fn print_ids(lines: &[Line<'_>], in_full: bool) -> Result<()> {
+    let mut ids: Vec<_> = lines.iter().map(|line| id(&line.image.id, in_full)).collect();
+    ids.dedup();
+    ids.iter().try_for_each(|id| print_line(id))
+}
+
+fn print_text(lines: &[Line<'_>], arguments: &Arguments) -> Result<()> {
+    let mut heading = vec!["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];
+    if arguments.digests {
+        heading.insert(2, "DIGEST");
+    }
+    let row = |line: &Line<'_>| {
+        let mut row = vec![
+            line.repository(),
+            line.tag().to_owned(),
+            id(&line.image.id, arguments.no_trunc),
+            age(line.image),
+            bytes(line.image.bytes()),
+        ];
+        if arguments.digests {
+            row.insert(2, line.digest().to_string());
+        }
+        row
+    };
+    print_table(&heading, &lines.iter().map(row).collect::<Vec<_>>())
+}
+
+/// A digest, short or in full.
+pub(super) fn id(digest: &Digest, in_full: bool) -> String {
+    if in_full { digest.to_string() } else { digest.short().to_owned() }
+}
+
+/// How long ago an image was made, if that is known.
+fn age(image: &Image) -> String {
+    let created = image.created.as_deref().and_then(time::parse).filter(|created| *created > 0);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |it| it.as_secs());
+    created.map_or("N/A".to_owned(), |created| ago(now.saturating_sub(created)))
+}
+
+fn json(line: &Line<'_>) -> serde_json::Value {
+    serde_json::json!({
+        "Id": line.image.id.as_str(),
+        "Repository": line.name.map(|named| named.name.repository().to_string()),
+        "Tag": line.name.and_then(|named| named.name.tag()),
+        "Digest": line.digest().as_str(),
+        "Created": line.image.created,
+        "Size": line.image.bytes(),
+        "Platform": line.image.platform,
+        "Containers": line.image.users.len(),
+    })
+}

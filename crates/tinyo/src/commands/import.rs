@@ -1,0 +1,81 @@
+//! `tinyo import` and `tinyo export`: root file systems as plain archives.
+
+use super::save::to_file;
+use crate::context::Context;
+use crate::show::print_line;
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use image::assemble::{Draft, assemble, blank_config};
+use image::change::change;
+use spec::image::History;
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub(crate) struct ImportArguments {
+    /// A tar file, compressed by gzip or zstd or not; - is standard input
+    file: PathBuf,
+    /// What the image is to be called
+    name: Option<String>,
+    /// Change the configuration, as in a Dockerfile: CMD ["sh"], ENV A=b
+    #[arg(short, long, value_name = "INSTRUCTION")]
+    change: Vec<String>,
+    /// What the image is for
+    #[arg(short, long, value_name = "TEXT")]
+    message: Option<String>,
+    /// Print nothing but the image's id, which is the default
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+pub(crate) fn import(context: &Context, arguments: &ImportArguments) -> Result<()> {
+    let mut config = blank_config();
+    for line in &arguments.change {
+        change(&mut config.config, line)?;
+    }
+    let name = arguments.name.as_deref().map(|name| context.new_name(name)).transpose()?;
+    let from = arguments.file.display();
+    let layer: OwnedFd = if arguments.file == Path::new("-") {
+        if io::stdin().is_terminal() {
+            bail!("an archive from a terminal? Name a file, or use a pipe");
+        }
+        io::stdin().as_fd().try_clone_to_owned()?
+    } else {
+        File::open(&arguments.file).with_context(|| from.to_string())?.into()
+    };
+    let history = History {
+        created: config.created.clone(),
+        created_by: Some(format!("tinyo import {from}")),
+        comment: arguments.message.clone(),
+        ..History::default()
+    };
+    let draft = Draft { config, base: None, history };
+    let image = assemble(&context.store()?, draft, layer, name.as_slice())
+        .with_context(|| from.to_string())?;
+    print_line(image.id.as_str())
+}
+
+#[derive(Args)]
+pub(crate) struct ExportArguments {
+    /// Name or id of an image
+    image: String,
+    /// Where to write it [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn export(context: &Context, arguments: &ExportArguments) -> Result<()> {
+    let store = context.store()?;
+    let image = context.find_image(&store, &arguments.image)?;
+    match &arguments.output {
+        Some(path) if path != Path::new("-") => {
+            to_file(path, |file| store.export(&image, file).context("cannot export"))
+        }
+        None if io::stdout().is_terminal() => {
+            bail!("an archive is nothing for a terminal: use --output FILE, or a pipe")
+        }
+        _ => store.export(&image, &mut io::stdout().lock()).context("cannot export"),
+    }
+}

@@ -1,0 +1,101 @@
+//! `tinyo load`, and `tinyo pull` from archives.
+
+use super::Format;
+use crate::context::Context;
+use crate::show::{Layers, Screen, print_line};
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use image::archive::{Archive, Files, Folder, Packed, Tarball};
+use image::pull::Machine;
+use image::store::{AddOptions, Image, Store};
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// An archive, or a folder with an OCI layout [default: standard input]
+    #[arg(short, long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// For which machine, if an image is for several: OS/ARCHITECTURE[/VARIANT] [default: this one]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Machine>,
+    /// Print nothing but names and ids
+    #[arg(short, long)]
+    quiet: bool,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
+    let store = context.store()?;
+    let machine = arguments.platform.clone().unwrap_or_else(Machine::own);
+    let archive = match &arguments.input {
+        Some(path) if path != Path::new("-") => open(&store, path, &machine)?,
+        None if io::stdin().is_terminal() => {
+            bail!("an archive from a terminal? Use --input FILE, or a pipe")
+        }
+        _ => {
+            let input = io::stdin().as_fd().try_clone_to_owned()?;
+            tarball(&store, input, &machine).context("standard input")?
+        }
+    };
+    let screen = Screen::new(arguments.quiet);
+    let mut loaded = Vec::new();
+    for packed in archive.images() {
+        loaded.push((packed, load(&store, &archive, packed, &screen)?));
+    }
+    if arguments.format == Format::Json {
+        let values = loaded.iter().map(|(packed, image)| json(packed, image));
+        return print_line(&values.collect::<serde_json::Value>().to_string());
+    }
+    loaded
+        .iter()
+        .flat_map(|(packed, image)| lines(packed, image))
+        .try_for_each(|it| print_line(&it))
+}
+
+/// Opens an archive: a folder, or a file.
+pub(super) fn open(store: &Store, path: &Path, machine: &Machine) -> Result<Archive> {
+    let named = || path.display().to_string();
+    let file = File::open(path).with_context(named)?;
+    if file.metadata().with_context(named)?.is_dir() {
+        let files: Box<dyn Files> = Box::new(Folder::open(path)?);
+        return Archive::open(files, machine).with_context(named);
+    }
+    tarball(store, file.into(), machine).with_context(named)
+}
+
+fn tarball(store: &Store, input: OwnedFd, machine: &Machine) -> Result<Archive> {
+    let files: Box<dyn Files> = Box::new(Tarball::open(input, || store.spool())?);
+    Ok(Archive::open(files, machine)?)
+}
+
+/// Takes an image of an archive in, under the names that it has there.
+pub(super) fn load(
+    store: &Store,
+    archive: &Archive,
+    packed: &Packed,
+    screen: &Screen,
+) -> Result<Image> {
+    let layers = Layers::new(screen);
+    let options = AddOptions::default();
+    Ok(layers.during(|| archive.load(packed, &packed.names, store, &options, &layers))?)
+}
+
+fn lines(packed: &Packed, image: &Image) -> Vec<String> {
+    if packed.names.is_empty() {
+        return vec![format!("Loaded image ID: {}", image.id)];
+    }
+    packed.names.iter().map(|name| format!("Loaded image: {}", name.familiar())).collect()
+}
+
+fn json(packed: &Packed, image: &Image) -> serde_json::Value {
+    serde_json::json!({
+        "Id": image.id.as_str(),
+        "Digest": image.manifest.as_str(),
+        "Names": packed.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,98 @@
+//! `tinyo rmi`.
+
+use super::Format;
+use crate::background;
+use crate::context::Context;
+use crate::show::print_line;
+use anyhow::{Result, bail};
+use clap::Args;
+use image::store::{self, Removed, Store};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Names or ids of images
+    #[arg(value_name = "IMAGE", required_unless_present = "all", conflicts_with = "all")]
+    images: Vec<String>,
+    /// All images that no container uses
+    #[arg(short, long)]
+    all: bool,
+    /// Images with several names, too; and it is no mistake if there is no such image
+    #[arg(short, long)]
+    force: bool,
+    /// It is no mistake if there is no such image
+    #[arg(short, long)]
+    ignore: bool,
+    /// Print nothing
+    #[arg(short, long)]
+    quiet: bool,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
+    let store = context.store()?;
+    let mut removed = Removed::default();
+    let mut failures = Vec::new();
+    if arguments.all {
+        for image in store.images()?.iter().filter(|image| image.users.is_empty()) {
+            collect(
+                &mut removed,
+                &mut failures,
+                store.remove_image(image, true).map_err(Into::into),
+            );
+        }
+    }
+    for text in &arguments.images {
+        collect(&mut removed, &mut failures, remove(context, &store, text, arguments));
+    }
+    background::empty_trash(context, &store)?;
+    print(&removed, arguments)?;
+    match &failures[..] {
+        [] => Ok(()),
+        failures => bail!("{}", failures.join("\ntinyo: ")),
+    }
+}
+
+fn collect(removed: &mut Removed, failures: &mut Vec<String>, result: Result<Removed>) {
+    match result {
+        Ok(more) => removed.and(more),
+        Err(error) => failures.push(format!("{error:#}")),
+    }
+}
+
+/// A name takes the image along if it is its last one; an id takes all of it.
+fn remove(context: &Context, store: &Store, text: &str, arguments: &Arguments) -> Result<Removed> {
+    if let Some(image) = context.find_by_name(store, text)? {
+        let meant = context.local_names(text);
+        let name = image.names.iter().find(|named| meant.contains(&named.name));
+        if let Some(named) = name {
+            return Ok(store.remove_name(&named.name)?);
+        }
+    }
+    match store.find_by_digest(text)? {
+        Some(image) => Ok(store.remove_image(&image, arguments.force)?),
+        None if arguments.force || arguments.ignore => Ok(Removed::default()),
+        None => Err(store::Error::NoSuchImage(text.to_owned()).into()),
+    }
+}
+
+fn print(removed: &Removed, arguments: &Arguments) -> Result<()> {
+    if arguments.quiet {
+        return Ok(());
+    }
+    if arguments.format == Format::Json {
+        let texts =
+            |digests: &[image::Digest]| digests.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let value = serde_json::json!({
+            "Untagged": removed.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "Deleted": texts(&removed.images),
+            "Layers": texts(&removed.layers),
+            "SpaceReclaimed": removed.bytes,
+        });
+        return print_line(&value.to_string());
+    }
+    let names = removed.names.iter().map(|name| format!("Untagged: {}", name.familiar()));
+    let images = removed.images.iter().map(|id| format!("Deleted: {id}"));
+    names.chain(images).try_for_each(|line| print_line(&line))
+}

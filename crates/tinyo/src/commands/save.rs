@@ -1,0 +1,109 @@
+//! `tinyo save`.
+
+use crate::context::Context;
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+use image::archive::{Format, Saved, save, save_folder};
+use image::reference::Reference;
+use image::store::Store;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Names or ids of images
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<String>,
+    /// Where to write it [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// For whom
+    #[arg(long, value_enum, default_value_t)]
+    format: Form,
+    /// Print no progress, as there is none anyway
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// What is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// A tar file for Docker and Podman, and all that read OCI layouts
+    #[default]
+    DockerArchive,
+    /// A tar file with an OCI layout
+    OciArchive,
+    /// A folder with an OCI layout
+    OciDir,
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
+    let store = context.store()?;
+    let images = images(context, &store, &arguments.images)?;
+    let format = match arguments.format {
+        Form::DockerArchive => Format::Docker,
+        Form::OciArchive => Format::Oci,
+        Form::OciDir => {
+            let folder =
+                arguments.output.as_ref().context("--format oci-dir needs --output FOLDER")?;
+            return Ok(save_folder(&store, &images, folder)?);
+        }
+    };
+    match &arguments.output {
+        Some(path) if path != Path::new("-") => to_file(path, |file| {
+            save(&store, &images, format, file)?;
+            Ok(())
+        }),
+        None if io::stdout().is_terminal() => {
+            bail!("an archive is nothing for a terminal: use --output FILE, or a pipe")
+        }
+        _ => {
+            save(&store, &images, format, io::stdout().lock())?.flush()?;
+            Ok(())
+        }
+    }
+}
+
+/// The images that are meant, each once, with the names that were asked for.
+fn images(context: &Context, store: &Store, texts: &[String]) -> Result<Vec<Saved>> {
+    let mut images: Vec<Saved> = Vec::new();
+    for text in texts {
+        let image = context.find_image(store, text)?;
+        let meant = context.local_names(text);
+        let is_meant = |name: &&Reference| meant.contains(name);
+        let name = image.names.iter().map(|named| &named.name).find(is_meant).cloned();
+        match images.iter_mut().find(|saved| saved.image.manifest == image.manifest) {
+            Some(saved) => saved.names.extend(name.filter(|name| !saved.names.contains(name))),
+            None => images.push(Saved { image, names: name.into_iter().collect() }),
+        }
+    }
+    Ok(images)
+}
+
+/// Writes a file that is there whole or not at all.
+pub(super) fn to_file(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<()>,
+) -> Result<()> {
+    let partial = partial_name(path)?;
+    let shown = partial.display().to_string();
+    let file = File::create_new(&partial).with_context(|| shown.clone())?;
+    let mut writer = BufWriter::with_capacity(1 << 20, file);
+    let written = write(&mut writer).and_then(|()| Ok(writer.flush()?));
+    let moved = written
+        .and_then(|()| std::fs::rename(&partial, path).with_context(|| path.display().to_string()));
+    if moved.is_err() {
+        // The first error is the one to be told.
+        let _ = std::fs::remove_file(&partial);
+    }
+    moved
+}
+
+/// Beside the file, so that a rename suffices.
+fn partial_name(path: &Path) -> Result<PathBuf> {
+    let name = path.file_name().with_context(|| format!("{} is no file", path.display()))?;
+    let mut partial = name.to_owned();
+    partial.push(format!(".partial-{}", std::process::id()));
+    Ok(path.with_file_name(partial))
+}

@@ -1,0 +1,53 @@
+//! `tinyo tag` and `tinyo untag`.
+
+use crate::context::Context;
+use anyhow::{Result, bail};
+use clap::Args;
+use image::store;
+
+#[derive(Args)]
+pub(crate) struct TagArguments {
+    /// Name or id of an image
+    image: String,
+    /// What it is to be called, too
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+}
+
+pub(crate) fn tag(context: &Context, arguments: &TagArguments) -> Result<()> {
+    let store = context.store()?;
+    let image = context.find_image(&store, &arguments.image)?;
+    let names = arguments.names.iter().map(|name| context.new_name(name));
+    let names = names.collect::<Result<Vec<_>>>()?;
+    Ok(names.iter().try_for_each(|name| store.tag(&image, name))?)
+}
+
+#[derive(Args)]
+pub(crate) struct UntagArguments {
+    /// Name or id of an image
+    image: String,
+    /// The names that it loses; all of them without any
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+pub(crate) fn untag(context: &Context, arguments: &UntagArguments) -> Result<()> {
+    let store = context.store()?;
+    let image = context.find_image(&store, &arguments.image)?;
+    if arguments.names.is_empty() {
+        return Ok(image.names.iter().try_for_each(|named| store.untag(&named.name))?);
+    }
+    for text in &arguments.names {
+        let meant = context.local_names(text);
+        let name = image.names.iter().find(|named| meant.contains(&named.name));
+        let Some(named) = name else {
+            bail!("{text}: {} has no such name", image.id.short());
+        };
+        match store.untag(&named.name) {
+            // Somebody else was faster.
+            Err(store::Error::NoSuchImage(_)) => {}
+            result => result?,
+        }
+    }
+    Ok(())
+}
