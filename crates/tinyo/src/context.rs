@@ -136,15 +136,6 @@ impl Context {
         names
     }
 
-    /// A name that an image is to have from now on.
-    pub(crate) fn new_name(&self, text: &str) -> Result<Reference> {
-        let name: Reference = text.parse()?;
-        if name.digest().is_some() {
-            anyhow::bail!("{text}: a digest cannot be given to an image, only a name and a tag");
-        }
-        Ok(name)
-    }
-
     /// The folder of the store, for a process that goes on with it.
     pub(crate) fn root_argument(&self) -> Result<PathBuf> {
         self.store_folder()

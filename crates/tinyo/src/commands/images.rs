@@ -47,7 +47,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     }
     let lines: Vec<_> = images
         .iter()
-        .flat_map(|image| lines_of(image))
+        .flat_map(lines_of)
         .filter(|line| arguments.name.as_ref().is_none_or(|name| line.is_called(context, name)))
         .filter(|line| filters.fit_name(line.name))
         .collect();

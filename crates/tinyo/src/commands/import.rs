@@ -1,6 +1,7 @@
 //! `tinyo import` and `tinyo export`: root file systems as plain archives.
 
 use super::save::to_file;
+use super::tag::new_name;
 use crate::context::Context;
 use crate::show::print_line;
 use anyhow::{Context as _, Result, bail};
@@ -35,7 +36,7 @@ pub(crate) fn import(context: &Context, arguments: &ImportArguments) -> Result<(
     for line in &arguments.change {
         change(&mut config.config, line)?;
     }
-    let name = arguments.name.as_deref().map(|name| context.new_name(name)).transpose()?;
+    let name = arguments.name.as_deref().map(new_name).transpose()?;
     let from = arguments.file.display();
     let layer: OwnedFd = if arguments.file == Path::new("-") {
         if io::stdin().is_terminal() {

@@ -51,7 +51,7 @@ fn df(context: &Context, arguments: &DfArguments) -> Result<()> {
         return print_line(&df_json(&usage).to_string());
     }
     let size = usage.layer_bytes + usage.blob_bytes;
-    let share = if size == 0 { 0 } else { usage.reclaimable * 100 / size };
+    let share = (usage.reclaimable * 100).checked_div(size).unwrap_or(0);
     let rows = [
         vec![
             "Images".to_owned(),
@@ -154,7 +154,7 @@ fn finding_lines(finding: &Finding) -> Vec<String> {
         Outcome::InUse(users) => format!("; it is used by {}, remove these first", users.join(" ")),
         Outcome::Failed(why) => format!("; not repaired: {why}"),
     };
-    let images: Vec<_> = finding.images.iter().map(|id| id.short()).collect();
+    let images: Vec<_> = finding.images.iter().map(image::Digest::short).collect();
     let images =
         if images.is_empty() { String::new() } else { format!(" (image {})", images.join(" ")) };
     let mut lines =

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use anyhow::{Result, bail};
 use clap::Args;
+use image::reference::Reference;
 use image::store;
 
 #[derive(Args)]
@@ -17,9 +18,18 @@ pub(crate) struct TagArguments {
 pub(crate) fn tag(context: &Context, arguments: &TagArguments) -> Result<()> {
     let store = context.store()?;
     let image = context.find_image(&store, &arguments.image)?;
-    let names = arguments.names.iter().map(|name| context.new_name(name));
+    let names = arguments.names.iter().map(|name| new_name(name));
     let names = names.collect::<Result<Vec<_>>>()?;
     Ok(names.iter().try_for_each(|name| store.tag(&image, name))?)
+}
+
+/// A name that an image is to have from now on.
+pub(super) fn new_name(text: &str) -> Result<Reference> {
+    let name: Reference = text.parse()?;
+    if name.digest().is_some() {
+        bail!("{text}: a digest cannot be given to an image, only a name and a tag");
+    }
+    Ok(name)
 }
 
 #[derive(Args)]
