@@ -7,7 +7,9 @@ use crate::plan::{Link, Plan};
 use crate::process;
 use kernel::device::{self, Console, Folder};
 use kernel::mount::{self, Assembly};
+use kernel::namespace::{Kind, Namespace};
 use kernel::path::{Links, Procfs, Resolver, Root, RootedPath};
+use std::os::fd::{AsFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::fs::{Mode, symlinkat};
 use sys::rustix::io::Errno;
@@ -29,8 +31,15 @@ pub(crate) fn assemble(
     let root = mount::attach_root(&init.rootfs, init.isolation, resolver)
         .map_err(failed(Step::RootFilesystem))?;
     let mut assembly = Assembly::new(&root, init.isolation.kind == mount::PropagationKind::Shared);
-    for mount in &init.mounts {
-        assembly.mount(mount).map_err(failed(Step::Mount))?;
+    let mut asked = false;
+    for (mount, tree) in init.mounts.iter().zip(&init.trees) {
+        if tree.is_some() {
+            let tree = ask_for_tree(&mut asked, channel)?;
+            assembly.mount_handed(mount, tree.as_fd())
+        } else {
+            assembly.mount(mount)
+        }
+        .map_err(failed(Step::Mount))?;
     }
     if let Some(nodes) = &init.devices {
         let own = |path: &RootedPath| assembly.kept(path);
@@ -72,6 +81,15 @@ pub(crate) fn assemble(
     }
     .map_err(failed(Step::PivotRoot))?;
     Ok(console)
+}
+
+/// Has the parent open what comes next. It gets the namespace with the first wish.
+fn ask_for_tree(asked: &mut bool, channel: &Channel) -> Result<OwnedFd, Failure> {
+    let namespace = if *asked { None } else { Some(Namespace::own(Kind::Mount)) };
+    *asked = true;
+    let namespace = namespace.transpose().map_err(failed(Step::Mount))?;
+    channel.report(&Report::Tree, namespace.as_ref().map(AsFd::as_fd)).during(Step::Internal)?;
+    channel.next_tree().during(Step::Internal)?.ok_or(()).or_else(|()| sys::process::exit_now(1))
 }
 
 fn dev_folder<'a>(root: &Root, assembly: &'a Assembly<'_>) -> Result<Folder<'a>, Failure> {

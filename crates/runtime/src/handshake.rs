@@ -9,6 +9,8 @@
 //!          <----------------------- TimeNamespace  (only if a time namespace is new)
 //!   offsets
 //!          Proceed ---------------------------->
+//!          <-------------------- Tree (+ fd)       (for each bind mount that the child cannot open:
+//!          Tree + fd -------------------------->    the first comes with the mount namespace)
 //!          <-------------------------------- Hooks (only if there are such hooks, or devices)
 //!   prestart, createRuntime, network devices
 //!          Proceed ---------------------------->
@@ -44,6 +46,9 @@ pub(crate) enum Report {
     Cloned(i32),
     /// There is a new time namespace, whose offsets are to be written.
     TimeNamespace,
+    /// The next source of a bind mount is to be opened, the first time with the mount namespace in
+    /// which all are.
+    Tree,
     /// The mounts are there, and the old root as well: the moment for hooks of the runtime.
     Hooks,
     /// With the master of the terminal.
@@ -61,6 +66,8 @@ pub(crate) enum Report {
 pub(crate) enum Order {
     /// What was asked for is done.
     Proceed,
+    /// With the source of a bind mount.
+    Tree,
     /// Execute the program.
     Start,
 }
@@ -70,6 +77,7 @@ impl Report {
         match self {
             Report::Cloned(pid) => [&[b'c'][..], &pid.to_le_bytes()].concat(),
             Report::TimeNamespace => vec![b't'],
+            Report::Tree => vec![b'b'],
             Report::Hooks => vec![b'h'],
             Report::Console => vec![b'o'],
             Report::Ready => vec![b'r'],
@@ -82,6 +90,7 @@ impl Report {
         match bytes {
             [b'c', pid @ ..] => Some(Report::Cloned(i32::from_le_bytes(pid.try_into().ok()?))),
             [b't'] => Some(Report::TimeNamespace),
+            [b'b'] => Some(Report::Tree),
             [b'h'] => Some(Report::Hooks),
             [b'o'] => Some(Report::Console),
             [b'r'] => Some(Report::Ready),
@@ -96,6 +105,7 @@ impl Order {
     fn encode(self) -> &'static [u8] {
         match self {
             Order::Proceed => b"p",
+            Order::Tree => b"b",
             Order::Start => b"s",
         }
     }
@@ -103,6 +113,7 @@ impl Order {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Order> {
         match bytes {
             b"p" => Some(Order::Proceed),
+            b"b" => Some(Order::Tree),
             b"s" => Some(Order::Start),
             _ => None,
         }
@@ -148,6 +159,11 @@ impl Channel {
         self.send(order.encode(), None)
     }
 
+    /// Hands over the source of a bind mount.
+    pub(crate) fn hand(&self, tree: BorrowedFd<'_>) -> Result<(), sys::Error> {
+        self.send(Order::Tree.encode(), Some(tree))
+    }
+
     /// What the child says next, and what came with it; `None` when it has ended or executed its
     /// program.
     pub(crate) fn next_report(&self) -> Result<Option<(Report, Option<OwnedFd>)>, sys::Error> {
@@ -168,6 +184,12 @@ impl Channel {
     pub(crate) fn next_order(&self) -> Result<Option<Order>, sys::Error> {
         let (bytes, _) = self.receive()?;
         Ok(Order::decode(&bytes))
+    }
+
+    /// What the parent was asked to open; `None` when it is gone.
+    pub(crate) fn next_tree(&self) -> Result<Option<OwnedFd>, sys::Error> {
+        let (bytes, fd) = self.receive()?;
+        Ok(fd.filter(|_| Order::decode(&bytes) == Some(Order::Tree)))
     }
 
     fn send(&self, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<(), sys::Error> {
@@ -238,6 +260,7 @@ mod tests {
         for report in [
             Report::Cloned(-7),
             Report::TimeNamespace,
+            Report::Tree,
             Report::Hooks,
             Report::Ready,
             Report::Notify,
@@ -252,10 +275,14 @@ mod tests {
         let (got, fd) = parent.next_report().unwrap().unwrap();
         assert_eq!(got, Report::Console);
         assert!(fd.is_some());
-        for order in [Order::Proceed, Order::Start] {
+        for order in [Order::Proceed, Order::Tree, Order::Start] {
             parent.order(order).unwrap();
             assert_eq!(child.next_order().unwrap(), Some(order));
         }
+        parent.hand(std::io::stdin().as_fd()).unwrap();
+        assert!(child.next_tree().unwrap().is_some());
+        parent.order(Order::Tree).unwrap();
+        assert!(child.next_tree().unwrap().is_none());
     }
 
     #[test]

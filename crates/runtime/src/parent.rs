@@ -25,7 +25,7 @@ use kernel::path::Root;
 use kernel::resctrl::{Made, Resctrl};
 use spec::runtime::{Spec, Status};
 use std::fmt;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::SystemTime;
 use sys::OrError;
 use sys::rustix::fs::{CWD, OFlags};
@@ -161,8 +161,6 @@ impl Making {
         let group = cgroup.create()?;
         self.record.cgroup = Some(group.description());
         self.group = Some(group);
-        // Only now: the group's own folder may be among what is bound.
-        plan.init.open_trees(&plan.namespaces)?;
         if plan.has_hooks_in_container() {
             let pid = Some(Process { pid: 1, start: 0 });
             let record = Record { process: pid, ..self.record.clone() };
@@ -236,6 +234,9 @@ impl Making {
                         namespace::write_time_offsets(launched.pid, &plan.namespaces.clocks)?;
                     }
                     launched.channel.order(Order::Proceed)?;
+                }
+                (Report::Tree, Some(namespace)) => {
+                    plan.init.hand_trees(namespace.as_fd(), &launched.channel)?;
                 }
                 (Report::Hooks, _) => {
                     self.runtime_hooks(plan)?;

@@ -4,8 +4,8 @@ use super::PropagationKind::Unbindable;
 use super::attributes::{change, remount};
 use super::target::{Shape, Target, find_or_make, is_proc, ordinary};
 use super::{
-    AttributeCall, Attributes, Bind, Error, FileSystem, From, Mount, Propagation, Remount, Source,
-    Step, copy_up, filesystem, tree,
+    AttributeCall, Attributes, Bind, Error, FileSystem, Mount, Propagation, Remount, Source, Step,
+    copy_up, filesystem, tree,
 };
 use crate::path::{Root, RootedPath};
 use std::ffi::CString;
@@ -72,9 +72,24 @@ impl<'a> Assembly<'a> {
         self.shared |= mount.propagation.iter().any(|it| !it.is_closed());
         match &mount.source {
             Source::New(file_system) => self.mount_new(mount, file_system),
-            Source::Bind(bind) => self.mount_bind(mount, bind),
+            Source::Bind(Bind { idmap: Some(_), .. }) => {
+                Err(Error::NotMapped { path: mount.target.to_string() })
+            }
+            Source::Bind(bind) => {
+                let tree = tree::of_path(&bind.from, bind.recursive, &mount.target)?;
+                self.mount_tree(mount, tree.as_fd())
+            }
             Source::Remount(remount) => self.remount(mount, remount),
         }
+    }
+
+    /// Does a bind mount whose source the parent has opened, see [`Bind::open_in`].
+    ///
+    /// # Errors
+    /// As [`Assembly::mount`].
+    pub fn mount_handed(&mut self, mount: &Mount, tree: BorrowedFd<'_>) -> Result<(), Error> {
+        self.shared |= mount.propagation.iter().any(|it| !it.is_closed());
+        self.mount_tree(mount, tree)
     }
 
     /// The folder of a file system that [`Mount::keep`] kept, if it is mounted at this path.
@@ -134,19 +149,8 @@ impl<'a> Assembly<'a> {
         Ok(())
     }
 
-    fn mount_bind(&mut self, mount: &Mount, bind: &Bind) -> Result<(), Error> {
+    fn mount_tree(&mut self, mount: &Mount, tree: BorrowedFd<'_>) -> Result<(), Error> {
         let path = &mount.target;
-        let opened;
-        let tree = match &bind.from {
-            From::Tree(tree) => tree.as_fd(),
-            From::Path(_) if bind.idmap.is_some() => {
-                return Err(Error::NotMapped { path: path.to_string() });
-            }
-            From::Path(source) => {
-                opened = tree::of_path(source, bind.recursive, path)?;
-                opened.as_fd()
-            }
-        };
         if path.as_c_str() == c"proc" && !is_proc(tree).map_err(Error::at(Step::Source, path))? {
             return Err(Error::NotProc { path: path.to_string() });
         }

@@ -132,6 +132,18 @@ pub enum Error {
         /// The path in the container.
         path: String,
     },
+    /// A mount that may not be copied, or below which something is mounted that must not be left
+    /// out: in a user namespace, what it covers would be shown.
+    #[error(
+        "cannot open the source for {path}: {error}; it is unbindable, or has mounts below it \
+         that only rbind takes along"
+    )]
+    NotAlone {
+        /// The path in the container.
+        path: String,
+        /// The call.
+        error: sys::Error,
+    },
     /// `/dev/null` is something else, so it hides nothing.
     #[error("/dev/null is not the character device 1:3, so that nothing can be masked by it")]
     NotNull,

@@ -38,5 +38,5 @@ pub use attributes::{AttributeCall, Attributes};
 pub use error::{Error, ParseError, Step};
 pub use options::{FileSystemFlags, Options, option_names};
 pub use propagation::{Propagation, PropagationKind};
-pub use request::{Bind, FileSystem, From, Mount, Remount, Source};
+pub use request::{Bind, FileSystem, Mount, Remount, Source};
 pub use root::{attach_root, enter_root, isolate, move_root};

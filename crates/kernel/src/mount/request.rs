@@ -4,7 +4,6 @@ use super::target::{self, Relation};
 use super::{Attributes, FileSystemFlags, Options, ParseError, Propagation};
 use crate::path::RootedPath;
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
 
 /// A mount, plain data for the child.
 #[derive(Debug)]
@@ -64,22 +63,13 @@ pub struct FileSystem {
 /// A bind mount.
 #[derive(Debug)]
 pub struct Bind {
-    /// Of what.
-    pub from: From,
+    /// Of what is at this path of the machine.
+    pub from: CString,
     /// With all that is mounted below.
     pub recursive: bool,
     /// Whether the ids of files are mapped (`idmap`: false, `ridmap`: true, for all below too).
-    /// The child cannot do that: see [`Bind::open`].
+    /// The child cannot do that: see [`Bind::open_in`].
     pub idmap: Option<bool>,
-}
-
-/// What a bind mount shows.
-#[derive(Debug)]
-pub enum From {
-    /// What is at this path of the machine, opened by the child.
-    Path(CString),
-    /// A detached mount that the parent has made, for what the child may not open or map.
-    Tree(OwnedFd),
 }
 
 impl Mount {
@@ -137,7 +127,7 @@ fn parse_source(
     }
     if binds {
         let path = source.filter(|it| !it.is_empty()).ok_or(ParseError::NoSource)?;
-        let from = From::Path(c_string("source", path)?);
+        let from = c_string("source", path)?;
         return Ok(Source::Bind(Bind { from, recursive: bind.unwrap_or(false), idmap }));
     }
     let kind = kind.filter(|it| !it.is_empty()).ok_or(ParseError::NoType)?;
@@ -157,7 +147,7 @@ fn c_string(field: &'static str, text: &str) -> Result<CString, ParseError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{From, Mount, Source};
+    use super::{Mount, Source};
     use crate::mount::{Attributes, ParseError};
 
     fn parse(destination: &str, kind: &str, source: &str, options: &str) -> Result<Mount, String> {
@@ -184,7 +174,7 @@ mod tests {
         {
             let mount = parse("/data", kind, "/srv", options).unwrap();
             let Source::Bind(bind) = mount.source else { panic!("{mount:?}") };
-            assert!(matches!(bind.from, From::Path(path) if path.as_c_str() == c"/srv"));
+            assert_eq!(bind.from.as_c_str(), c"/srv");
             assert_eq!(bind.recursive, recursive);
         }
         let mount = parse("/data", "bind", "/srv", "rro").unwrap();

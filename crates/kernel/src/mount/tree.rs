@@ -6,6 +6,7 @@ use std::fmt::Display;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::fs::CWD;
+use sys::rustix::io::Errno;
 use sys::rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 /// A copy of the mount that shows a path of the machine; with `recursive`, of all below it too.
@@ -14,7 +15,10 @@ pub(super) fn of_path(
     recursive: bool,
     path: &impl Display,
 ) -> Result<OwnedFd, Error> {
-    clone(CWD, source, recursive).map_err(Error::at(Step::Source, path))
+    clone(CWD, source, recursive).map_err(|error| match error.errno {
+        Errno::INVAL if !recursive => Error::NotAlone { path: path.to_string(), error },
+        _ => Error::at(Step::Source, path)(error),
+    })
 }
 
 /// A copy of the mount that shows what a descriptor names.

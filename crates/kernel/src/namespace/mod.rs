@@ -213,6 +213,12 @@ impl Namespace {
     }
 }
 
+impl AsFd for Namespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
 /// Moves the calling process into these namespaces of another process, all at once, so that the
 /// kernel sorts out the order. setns(2) with a pidfd, Linux 5.8.
 ///

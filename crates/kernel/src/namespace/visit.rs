@@ -6,22 +6,22 @@ use sys::OrError;
 use sys::rustix::fs::{CWD, Mode, OFlags, openat};
 use sys::rustix::process::{chroot, fchdir};
 
-/// Does some work in the network or mount namespace of a process, given by its pidfd, and returns.
-/// Paths in the work are resolved from the root of that mount namespace.
+/// Does some work in the network or mount namespace of a process, given by its pidfd, or in the
+/// namespace of a descriptor, and returns. Paths in the work are resolved from the root of that mount namespace.
 ///
 /// The calling process must have one thread.
 ///
 /// # Errors
 /// EPERM without CAP_SYS_ADMIN over both namespaces (for mounts CAP_SYS_CHROOT too), ESRCH when
 /// the process has ended. Where the way back fails, the caller must not go on.
-pub fn visit<T>(process: BorrowedFd<'_>, kind: Kind, work: impl FnOnce() -> T) -> Result<T, Error> {
+pub fn visit<T>(place: BorrowedFd<'_>, kind: Kind, work: impl FnOnce() -> T) -> Result<T, Error> {
     let own = Namespace::own(kind)?;
-    let place = if kind == Kind::Mount { Some((open("/")?, open(".")?)) } else { None };
-    enter_process(process, Set::EMPTY.with(kind))?;
+    let way_back = if kind == Kind::Mount { Some((open("/")?, open(".")?)) } else { None };
+    enter_process(place, Set::EMPTY.with(kind))?;
     let result = work();
     own.enter()?;
     // Entering a mount namespace moves to its root.
-    if let Some((root, folder)) = place {
+    if let Some((root, folder)) = way_back {
         fchdir(&root).or_error("fchdir", || "the own root")?;
         chroot(c".").or_error("chroot", || "the own root")?;
         fchdir(&folder).or_error("fchdir", || "the own folder")?;

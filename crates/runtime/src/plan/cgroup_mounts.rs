@@ -2,7 +2,7 @@
 
 use super::Invalid;
 use kernel::cgroup::{Cgroups, Description};
-use kernel::mount::{Attributes, Bind, FileSystem, FileSystemFlags, From, Mount, Source};
+use kernel::mount::{Attributes, Bind, FileSystem, FileSystemFlags, Mount, Source};
 use kernel::path::RootedPath;
 use std::ffi::{CString, OsStr};
 use std::path::Path;
@@ -90,7 +90,7 @@ impl View<'_> {
             "" => groups.v2.as_deref(),
             _ => groups.v1.iter().find(|(it, _)| it == controllers).map(|(_, folder)| &**folder),
         };
-        let from = From::Path(c_string(own.unwrap_or(place))?);
+        let from = c_string(own.unwrap_or(place))?;
         Ok(Source::Bind(Bind { from, recursive: own.is_none(), idmap: None }))
     }
 }

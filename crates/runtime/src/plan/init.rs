@@ -1,6 +1,6 @@
 //! What the child of a new container does before it is the process that was asked for.
 
-use super::trees::MountMap;
+use super::trees::{MountMap, Tree};
 use super::{Invalid, Link, Namespaces, ProcessPlan, View};
 use crate::request::Create;
 use kernel::device::{Kind as NodeKind, Node, default_nodes};
@@ -23,8 +23,8 @@ pub(crate) struct Init {
     /// What the root has in the end, if anything was said about it.
     pub(crate) propagation: Option<Propagation>,
     pub(crate) mounts: Vec<Mount>,
-    /// For each mount, how its ids are mapped.
-    pub(crate) mount_maps: Vec<Option<MountMap>>,
+    /// For each mount, how the parent opens its source, if the child cannot.
+    pub(crate) trees: Vec<Option<Tree>>,
     /// Made when all is mounted.
     pub(crate) links: Vec<Link>,
     pub(crate) masked_paths: Vec<RootedPath>,
@@ -70,7 +70,7 @@ impl Init {
             let what = "there is no uts namespace in linux.namespaces: it would be the host's name";
             Err(Invalid::new(field, what))
         };
-        let Mounts { mut mounts, mount_maps, links } = mounts(spec, bundle, view, namespaces)?;
+        let Mounts { mut mounts, trees, links } = mounts(spec, bundle, view, namespaces)?;
         keep_folders(&mut mounts);
         Ok(Init {
             rootfs: c_string("root.path", &rootfs.to_string_lossy())?,
@@ -81,7 +81,7 @@ impl Init {
             bind_devices: namespaces.has(Kind::User),
             sysctls: sysctls(spec, namespaces)?,
             mounts,
-            mount_maps,
+            trees,
             links,
             masked_paths: paths("linux.maskedPaths", &spec.linux.masked_paths)?,
             readonly_paths: paths("linux.readonlyPaths", &spec.linux.readonly_paths)?,
@@ -112,7 +112,7 @@ impl Init {
 #[derive(Default)]
 struct Mounts {
     mounts: Vec<Mount>,
-    mount_maps: Vec<Option<MountMap>>,
+    trees: Vec<Option<Tree>>,
     links: Vec<Link>,
 }
 
@@ -137,10 +137,10 @@ fn mounts(
         let parsed = parsed.map_err(|error| Invalid(format!("mounts[{index}].{error}")))?;
         if !is_bind && matches!(&*mount.kind, "cgroup" | "cgroup2") {
             all.mounts.extend(view.expand(parsed, &mut all.links)?);
-            all.mount_maps.resize(all.mounts.len(), None);
+            all.trees.resize(all.mounts.len(), None);
         } else {
             let map = MountMap::new(&format!("mounts[{index}]"), mount, &parsed, namespaces)?;
-            all.mount_maps.push(map);
+            all.trees.push(Tree::new(map, &parsed, namespaces));
             all.mounts.push(parsed);
         }
     }

@@ -3,10 +3,11 @@
 use super::Invalid;
 use super::init::Init;
 use super::namespaces::{Namespaces, maps};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::handshake::{Channel, Report};
 use kernel::mount::{Mount, Source};
-use kernel::namespace::{IdMap, Kind, Mapping};
-use std::os::fd::AsFd;
+use kernel::namespace::{self, IdMap, Kind, Mapping};
+use std::os::fd::{AsFd, BorrowedFd};
 use sys::rustix::process::geteuid;
 
 /// The maps for a mount.
@@ -53,27 +54,66 @@ impl MountMap {
     }
 }
 
+/// A bind mount whose source the parent opens.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    map: Option<MountMap>,
+}
+
+impl Tree {
+    /// `None` where the child opens it itself, or there is nothing to open.
+    pub(super) fn new(
+        map: Option<MountMap>,
+        mount: &Mount,
+        namespaces: &Namespaces,
+    ) -> Option<Tree> {
+        // Ids are mapped by who has rights over the file system. In a user namespace its root may
+        // not get to the source, while ours does; a parent without rights gets no further either.
+        let is_out_of_reach = namespaces.has(Kind::User) && geteuid().is_root();
+        let is_bind = matches!(mount.source, Source::Bind(_));
+        (is_bind && (map.is_some() || is_out_of_reach)).then_some(Tree { map })
+    }
+}
+
 impl Init {
-    /// Opens, in the parent, what the child could not.
-    pub(crate) fn open_trees(&mut self, namespaces: &Namespaces) -> Result<()> {
-        // A parent without rights cannot copy a mount, and its child, in its own user namespace, can.
-        let early = namespaces.has(Kind::User) && geteuid().is_root();
-        let mut last: Option<(MountMap, Mapping)> = None;
-        for (mount, map) in self.mounts.iter_mut().zip(&self.mount_maps) {
-            let Source::Bind(bind) = &mut mount.source else { continue };
-            let Some(map) = map else {
-                if early {
-                    bind.open(None, false, self.isolation, &mount.target)?;
-                }
-                continue;
-            };
-            let mapping = match last.take() {
-                Some((known, mapping)) if known == *map => mapping,
-                _ => Mapping::new(&map.users, &map.groups)?,
-            };
-            bind.open(Some(mapping.as_fd()), map.all, self.isolation, &mount.target)?;
-            last = Some((map.clone(), mapping));
+    /// Opens, in the parent, what the child could not, one after the other as it asks for them.
+    ///
+    /// It is done in the child's mount namespace, where what the machine's mounts forbid is locked
+    /// if the namespace has less rights, and when the mounts before this one are there.
+    pub(crate) fn hand_trees(&self, namespace: BorrowedFd<'_>, channel: &Channel) -> Result<()> {
+        let trees = self.mounts.iter().zip(&self.trees);
+        let trees = trees.filter_map(|(mount, tree)| Some((mount, tree.as_ref()?)));
+        let mut mappings: Vec<(&MountMap, Mapping)> = Vec::new();
+        for (_, Tree { map }) in trees.clone() {
+            if let Some(map) = map
+                && !mappings.iter().any(|(known, _)| *known == map)
+            {
+                mappings.push((map, Mapping::new(&map.users, &map.groups)?));
+            }
         }
-        Ok(())
+        let hand_all = || {
+            for (index, (mount, Tree { map })) in trees.enumerate() {
+                if index > 0 {
+                    next_wish(channel)?;
+                }
+                let Source::Bind(bind) = &mount.source else { continue };
+                let map = map.as_ref().and_then(|it| mappings.iter().find(|(map, _)| *map == it));
+                let all = map.is_some_and(|(map, _)| map.all);
+                let map = map.map(|(_, mapping)| mapping.as_fd());
+                channel.hand(bind.open_in(map, all, &mount.target)?.as_fd())?;
+            }
+            Ok(())
+        };
+        namespace::visit(namespace, Kind::Mount, hand_all)?
+    }
+}
+
+/// The child has mounted what it got, and wants more.
+fn next_wish(channel: &Channel) -> Result<()> {
+    match channel.next_report()? {
+        Some((Report::Tree, _)) => Ok(()),
+        Some((Report::Failed(failure), _)) => Err(Error::Child(failure)),
+        Some(_) => Err(Error::Internal("the child spoke out of turn")),
+        None => Err(Error::ChildDied),
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use ::kernel::mount::{Assembly, Bind, Error, From, Mount, Propagation, Source};
+use ::kernel::mount::{Assembly, Bind, Error, Mount, Propagation, Source};
 use ::kernel::namespace::{IdMap, Kind, Mapping, visit};
 use anyhow::{Context as _, Result, bail, ensure};
 use sys::rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
@@ -28,8 +28,8 @@ fn source() -> Result<std::path::PathBuf> {
     Ok(source)
 }
 
-fn bind(mount: &mut Mount) -> Result<&mut Bind> {
-    match &mut mount.source {
+fn bind(mount: &Mount) -> Result<&Bind> {
+    match &mount.source {
         Source::Bind(bind) => Ok(bind),
         other => bail!("{other:?}"),
     }
@@ -48,16 +48,18 @@ pub(crate) fn ids_are_mapped_for_a_mount_or_for_all_below() -> Result<()> {
     for (name, options, below) in
         [("plain", "rbind", 0), ("mapped", "rbind,idmap", 0), ("all", "rbind,ridmap,ro", 100_000)]
     {
-        let mut mount = parse(&format!("{} /{name} - {options}", source.display()))?;
-        let target = mount.target.clone();
-        if name != "plain" {
+        let mount = parse(&format!("{} /{name} - {options}", source.display()))?;
+        if name == "plain" {
+            assembly.mount(&mount)?;
+        } else {
             // Forgotten, it must not be mounted with other owners than asked for.
             let error = assembly.mount(&mount).unwrap_err();
             ensure!(matches!(error, Error::NotMapped { .. }), "{error}");
-            let all = bind(&mut mount)?.idmap == Some(true);
-            bind(&mut mount)?.open(Some(map.as_fd()), all, Propagation::DEFAULT, &target)?;
+            let bind = bind(&mount)?;
+            let all = bind.idmap == Some(true);
+            let tree = bind.open_in(Some(map.as_fd()), all, &mount.target)?;
+            assembly.mount_handed(&mount, tree.as_fd())?;
         }
-        assembly.mount(&mount)?;
         let own = if name == "plain" { 0 } else { 100_000 };
         expect_eq!(owner(&folder, &format!("{name}/file"))?, own, "{name}");
         expect_eq!(owner(&folder, &format!("{name}/below"))?, below, "{name}");
@@ -89,18 +91,14 @@ pub(crate) fn a_child_in_a_user_namespace_gets_what_only_its_parent_reaches() ->
     let process = Pid::from_raw(child).context("a pid")?;
     ::kernel::namespace::write_id_maps(process, &MAP, &MAP)?;
     let pidfd = pidfd_open(process, PidfdFlags::empty())?;
-    let mut request = parse(&format!("{} /data - bind,ro", source.join("below").display()))?;
-    let target = request.target.clone();
-    let request = bind(&mut request)?;
+    let request = parse(&format!("{} /data - bind,ro", source.join("below").display()))?;
     let before = fs::read_link("/proc/self/ns/mnt")?;
     let here = std::env::current_dir()?;
-    visit(pidfd.as_fd(), Kind::Mount, || {
-        request.open(None, false, Propagation::DEFAULT, &target)
-    })??;
+    let open = || anyhow::Ok(bind(&request)?.open_in(None, false, &request.target)?);
+    let tree = visit(pidfd.as_fd(), Kind::Mount, open)??;
     expect_eq!(fs::read_link("/proc/self/ns/mnt")?, before);
     expect_eq!(std::env::current_dir()?, here);
-    let From::Tree(tree) = &request.from else { bail!("it was not opened") };
-    send(&ours, tree)?;
+    send(&ours, &tree)?;
     let (_, change) = wait(child, 0)?.context("it ends")?;
     expect_eq!(change, Change::Exited(0));
     Ok(())
@@ -117,12 +115,11 @@ pub(crate) fn nothing_mounted_in_a_handed_tree_leaks() -> Result<()> {
     for (isolation, leaks) in [(Propagation::DEFAULT, 0), (shared, 1)] {
         let child = fork(0, || {
             let contain = || -> Result<()> {
-                let mut mount = parse(&format!("{} /data - bind", source.display()))?;
-                let target = mount.target.clone();
-                bind(&mut mount)?.open(None, false, isolation, &target)?;
-                let root = jail::enter(&folder)?;
+                let root = jail::enter_with(&folder, isolation)?;
                 let mut assembly = Assembly::new(&root, false);
-                assembly.mount(&mount)?;
+                let mount = parse(&format!("{} /data - bind", source.display()))?;
+                let tree = bind(&mount)?.open_in(None, false, &mount.target)?;
+                assembly.mount_handed(&mount, tree.as_fd())?;
                 assembly.mount(&parse("tmpfs /data/below tmpfs -")?)?;
                 Ok(())
             };
@@ -149,9 +146,8 @@ fn contained(folder: &Path, source: &Path, parent: &std::os::unix::net::UnixStre
     let path = jail::c_string(folder)?;
     let resolver = ::kernel::path::Root::open(&path)?.resolver();
     let root = ::kernel::mount::attach_root(&path, Propagation::DEFAULT, resolver)?;
-    let mut mount = parse(&format!("{} /data - bind,ro", source.display()))?;
-    bind(&mut mount)?.from = From::Tree(tree);
-    Assembly::new(&root, false).mount(&mount)?;
+    let mount = parse(&format!("{} /data - bind,ro", source.display()))?;
+    Assembly::new(&root, false).mount_handed(&mount, tree.as_fd())?;
     let place = folder.join("data").display().to_string();
     expect_eq!(mounted(&place)?.options, "ro,nodev,relatime");
     // Its own may go, the machine's stays.

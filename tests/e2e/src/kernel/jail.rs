@@ -34,11 +34,16 @@ pub(super) fn rooted(path: &str) -> RootedPath {
 
 /// Unshares the mount namespace and makes the folder its root-to-be.
 pub(super) fn enter(folder: &Path) -> Result<Root> {
+    enter_with(folder, Propagation::DEFAULT)
+}
+
+/// The same, going on with the machine's mounts in this way.
+pub(super) fn enter_with(folder: &Path, isolation: Propagation) -> Result<Root> {
     sys::process::unshare_namespaces(MOUNTS).context("unshare")?;
-    mount::isolate(Propagation::DEFAULT)?;
+    mount::isolate(isolation)?;
     let path = c_string(folder)?;
     let resolver = Root::open(&path)?.resolver();
-    Ok(mount::attach_root(&path, Propagation::DEFAULT, resolver)?)
+    Ok(mount::attach_root(&path, isolation, resolver)?)
 }
 
 /// The same in a user namespace in which this process is root.

@@ -4,6 +4,7 @@
 mod attack_descriptors;
 mod attack_executable;
 mod attack_fields;
+mod attack_mounts;
 mod attack_paths;
 mod attack_proc;
 mod attack_races;
@@ -51,6 +52,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::attack_fields::thousands_of_mounts_variables_and_limits_work,
         runtime::attack_fields::exec_as_a_user_is_never_root,
         runtime::attack_fields::exec_gives_no_inheritable_capabilities,
+        runtime::attack_mounts::what_the_machine_forbids_cannot_be_taken_off,
+        runtime::attack_mounts::nor_where_ids_are_mapped,
+        runtime::attack_mounts::what_covers_is_not_left_out,
         runtime::attack_paths::proc_and_sys_must_be_folders,
         runtime::attack_paths::mount_targets_are_resolved_in_the_root,
         runtime::attack_paths::dev_may_lead_nowhere,

@@ -1,0 +1,81 @@
+//! Mounts that a container with rights in a user namespace of its own takes apart: nothing that
+//! the machine's administrator has forbidden or covered may come back.
+
+use anyhow::{Result, ensure};
+use rustix::mount::{MountFlags, mount};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use super::support::{Bundle, Container, unshare_mounts};
+use crate::expect_eq;
+use crate::support::scratch;
+
+/// A file system that allows nothing, with another one that covers a file of it, behind a folder
+/// that only root may enter.
+fn restricted_source() -> Result<PathBuf> {
+    unshare_mounts()?;
+    let closed = scratch("closed");
+    let source = closed.join("source");
+    fs::create_dir_all(&source)?;
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700))?;
+    mount("source", &source, "tmpfs", MountFlags::empty(), None)?;
+    fs::create_dir(source.join("covered"))?;
+    fs::write(source.join("covered/secret"), "secret\n")?;
+    mount("cover", source.join("covered"), "tmpfs", MountFlags::empty(), None)?;
+    let all = MountFlags::RDONLY
+        | MountFlags::NOSUID
+        | MountFlags::NODEV
+        | MountFlags::NOEXEC
+        | MountFlags::NOATIME;
+    rustix::mount::mount_remount(&source, all | MountFlags::BIND, c"")?;
+    Ok(source)
+}
+
+/// Everything stays as it is, one thing is taken off; and what covers is taken away.
+const ATTACK: &str = "\
+    try() { mount -o remount,bind,$1 none /work 2>/dev/null && echo $2; }
+    try ro,nosuid,nodev,noexec,noatime same
+    try nosuid,nodev,noexec,noatime rw
+    try ro,nodev,noexec,noatime suid
+    try ro,nosuid,noexec,noatime dev
+    try ro,nosuid,nodev,noatime exec
+    try ro,nosuid,nodev,noexec,relatime atime
+    echo x 2>/dev/null > /work/new && echo written
+    umount /work/covered 2>/dev/null; cat /work/covered/secret 2>/dev/null
+    umount -l /work/covered 2>/dev/null; cat /work/covered/secret 2>/dev/null
+    mkdir /tmp/again && mount -o bind /work /tmp/again 2>/dev/null && \\
+        cat /tmp/again/covered/secret 2>/dev/null
+    true";
+
+fn attack(bundle: Bundle) -> Result<()> {
+    let rights = bundle
+        .capabilities(&["CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE"])
+        .mount("/tmp", "tmpfs", "tmpfs", "");
+    let container = Container::new(rights)?;
+    // Were that not possible, it would not be known that the rest was refused for its own sake.
+    expect_eq!(container.output()?, "same\n");
+    container.expect_gone()
+}
+
+pub(crate) fn what_the_machine_forbids_cannot_be_taken_off() -> Result<()> {
+    let source = restricted_source()?;
+    attack(Bundle::script(ATTACK)?.user_namespace(250_000)?.mount("/work", "bind", source, "rbind"))
+}
+
+pub(crate) fn nor_where_ids_are_mapped() -> Result<()> {
+    let source = restricted_source()?;
+    let bundle = Bundle::script(ATTACK)?.user_namespace(250_000)?;
+    attack(bundle.mount("/work", "bind", source, "rbind,ridmap"))
+}
+
+/// Without the mount below, what it covers would be open.
+pub(crate) fn what_covers_is_not_left_out() -> Result<()> {
+    let source = restricted_source()?;
+    let bundle = Bundle::script("cat /work/covered/secret")?.user_namespace(250_000)?;
+    let container = Container::new(bundle.mount("/work", "bind", source, "bind"))?;
+    let finished = container.run()?;
+    ensure!(finished.code()? != 0, "it ran: {}", finished.stdout);
+    finished.expect_stderr("rbind")?;
+    container.expect_gone()
+}
