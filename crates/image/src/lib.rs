@@ -1,12 +1,14 @@
 //! Images: where they come from, where they are kept, and the root file systems that they become.
 //!
-//! It never mounts anything, starts no container, and prints nothing.
+//! It never mounts anything, starts no container, and prints nothing. Whoever runs containers of
+//! images begins at [`base`].
 
 #![forbid(unsafe_code)]
 
 pub mod archive;
 pub mod assemble;
 pub mod auth;
+pub mod base;
 pub mod change;
 mod file;
 pub mod flow;

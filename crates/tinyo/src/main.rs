@@ -8,7 +8,9 @@
 mod background;
 mod commands;
 mod context;
+mod obtain;
 mod show;
+mod template;
 mod terminal;
 
 use clap::Parser;

@@ -97,6 +97,14 @@ impl Archive {
 }
 
 impl Packed {
+    /// All that it is called, for people.
+    pub fn called(&self) -> Vec<String> {
+        if self.names.is_empty() {
+            return self.label.iter().cloned().collect();
+        }
+        self.names.iter().map(Reference::familiar).collect()
+    }
+
     /// Whether this is what it is called.
     pub fn is_called(&self, name: &str) -> bool {
         let is_reference =

@@ -41,12 +41,13 @@ use kernel::path::{Resolver, Root};
 use layout::Layout;
 use rusqlite::Connection;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 /// A store, which any number of processes may use at the same time.
 pub struct Store {
+    path: PathBuf,
     layout: Layout,
     database: Mutex<Connection>,
     resolver: Resolver,
@@ -62,7 +63,8 @@ impl Store {
         let layout = Layout::open(path)?;
         let database = Mutex::new(database::open(path, layout.is_read_only())?);
         let resolver = Root::open(c"/")?.resolver();
-        Ok(Store { layout, database, resolver, marks })
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Ok(Store { path, layout, database, resolver, marks })
     }
 
     /// An empty file on the store's disk, which is gone when it is closed.

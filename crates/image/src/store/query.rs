@@ -5,13 +5,15 @@ use super::{Error, Kind, Store};
 use crate::input::FileReader;
 use crate::reference::Reference;
 use crate::tar::Writer;
-use crate::tree::{Content, pack};
+use crate::tree::{Content, Mends, Paths, pack};
+use crate::unpack::Marks;
 use kernel::path::Root;
 use rusqlite::{Connection, OptionalExtension as _, Row};
-use spec::image::{Digest, MediaType};
+use spec::image::{Digest, ImageConfig, MediaType};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 /// An image that is in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +157,25 @@ impl Store {
         Ok(bytes)
     }
 
+    /// An image's configuration.
+    ///
+    /// # Errors
+    /// It is gone, or damaged.
+    pub fn config(&self, image: &Image) -> Result<ImageConfig, Error> {
+        serde_json::from_slice(&self.read_blob(&image.id)?)
+            .map_err(|_| Error::Damaged(image.id.clone()))
+    }
+
+    /// Where an unpacked layer is.
+    pub(crate) fn layer_path(&self, diff_id: &Digest) -> PathBuf {
+        self.path.join("layers").join(diff_id.algorithm().name()).join(diff_id.hex())
+    }
+
+    /// Which attributes are overlayfs' marks in layers.
+    pub fn marks(&self) -> Marks {
+        self.marks
+    }
+
     /// The root of an unpacked layer, to be mounted. It is never written to.
     ///
     /// # Errors
@@ -163,18 +184,36 @@ impl Store {
         self.layout.open_layer(diff_id)
     }
 
+    /// What folders are like that a layer of the image puts files into without saying it.
+    pub(crate) fn mends(&self, image: &Image) -> Result<Mends, Error> {
+        let layers = image.visible_layers().iter().rev();
+        let implied: Vec<Paths> = {
+            let database = self.database();
+            layers.map(|layer| implied(&database, &layer.diff_id)).collect::<Result<_, _>>()?
+        };
+        if implied.iter().all(Paths::is_empty) {
+            return Ok(Mends::default());
+        }
+        Ok(Mends::find(&self.roots(image)?, &implied)?)
+    }
+
+    /// The roots of the layers that can be seen, uppermost first.
+    fn roots(&self, image: &Image) -> Result<Vec<Root>, Error> {
+        let layers = image.visible_layers().iter().rev();
+        let root = |layer: &Layer| {
+            Ok(Root::from_descriptor(self.open_layer(&layer.diff_id)?, self.resolver))
+        };
+        layers.map(root).collect()
+    }
+
     /// Writes an image's files, as a container sees them, into a tar archive.
     ///
     /// # Errors
     /// A layer is gone or cannot be read, or the archive cannot be written.
     pub fn export(&self, image: &Image, sink: &mut dyn Write) -> Result<(), Error> {
-        let layers = image.visible_layers().iter().rev();
-        let layers = layers.map(|layer| {
-            Ok(Root::from_descriptor(self.open_layer(&layer.diff_id)?, self.resolver))
-        });
-        let layers = layers.collect::<Result<Vec<_>, Error>>()?;
+        let (layers, mends) = (self.roots(image)?, self.mends(image)?);
         let mut writer = Writer::new(sink);
-        pack(&layers, Content::Files, &mut writer).map_err(Error::Export)?;
+        pack(&layers, &mends, Content::Files, &mut writer).map_err(Error::Export)?;
         let sink = writer.finish().map_err(Error::Export)?;
         sink.flush().map_err(Error::Export)
     }
@@ -195,6 +234,14 @@ pub(super) fn manifest_of(
 ) -> Result<Option<Digest>, Error> {
     let query = "SELECT manifest FROM names WHERE name = ?1";
     Ok(database.query_row(query, [name.to_string()], |row| digest(row, 0)).optional()?)
+}
+
+/// The folders that a layer says nothing of.
+fn implied(database: &Connection, diff_id: &Digest) -> Result<Paths, Error> {
+    let query = "SELECT implied FROM layers WHERE diff_id = ?1";
+    let text: Option<String> =
+        database.query_row(query, [diff_id.as_str()], |row| row.get(0)).optional()?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
 /// All images, or one.

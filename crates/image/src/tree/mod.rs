@@ -5,6 +5,7 @@
 //! meanwhile.
 
 mod compare;
+mod mend;
 mod node;
 mod pack;
 mod walk;
@@ -13,4 +14,6 @@ mod walk;
 mod tests;
 
 pub use compare::{Difference, compare};
+pub use mend::Mends;
+pub(crate) use mend::{Paths, make_alike};
 pub use pack::{Content, pack};

@@ -1,5 +1,6 @@
 //! From a tree to an archive.
 
+use super::Mends;
 use super::node::{Node, NodeKind, open};
 use super::walk::{Child, Folder, Place};
 use crate::input::FileReader;
@@ -26,10 +27,11 @@ pub enum Content {
 /// The tree cannot be read, or the archive not written; a name means something else in layers.
 pub fn pack<Sink: Write>(
     layers: &[Root],
+    mends: &Mends,
     content: Content,
     writer: &mut Writer<Sink>,
 ) -> io::Result<()> {
-    let mut packing = Packing { content, writer, first_names: BTreeMap::new() };
+    let mut packing = Packing { mends, content, writer, first_names: BTreeMap::new() };
     let Some(top) = layers.first() else { return Ok(()) };
     packing.write(&Node::read(top.as_fd(), b".").map_err(io::Error::other)?, Name::default())?;
     let mut places = vec![Place::root(layers.len())];
@@ -49,6 +51,7 @@ pub fn pack<Sink: Write>(
 }
 
 struct Packing<'a, Sink> {
+    mends: &'a Mends,
     content: Content,
     writer: &'a mut Writer<Sink>,
     /// What files with several names were called first.
@@ -76,7 +79,8 @@ impl<Sink: Write> Packing<'_, Sink> {
             }
             self.first_names.insert(file, name.clone());
         }
-        self.write(&child.node, name)?;
+        let node = self.mends.of(name.as_bytes()).unwrap_or(&child.node);
+        self.write(node, name)?;
         if let NodeKind::Regular { .. } = child.node.kind
             && let Some(place) = folder.in_layer(child.layer)
         {
@@ -135,7 +139,7 @@ fn name(path: &[u8]) -> io::Result<Name> {
     Name::new(path).map_err(io::Error::other)
 }
 
-fn entry(node: &Node, name: Name, kind: Kind) -> Entry {
+pub(super) fn entry(node: &Node, name: Name, kind: Kind) -> Entry {
     let size = match (&kind, &node.kind) {
         (Kind::Regular, NodeKind::Regular { size }) => *size,
         _ => 0,

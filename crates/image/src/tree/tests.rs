@@ -1,6 +1,6 @@
 //! Trees that were unpacked, packed again, and compared.
 
-use super::{Content, compare, pack};
+use super::{Content, Mends, Paths, compare, pack};
 use crate::Hasher;
 use crate::tar::{Entry, Kind, Name, Reader, Time, Writer};
 use crate::unpack::{Expected, Options, remove, unpack};
@@ -10,7 +10,7 @@ use std::ffi::CString;
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use sys::rustix::fs::{FileType, Mode, XattrFlags, lsetxattr, mknodat};
@@ -76,7 +76,7 @@ fn archive(entries: &[Entry]) -> Vec<u8> {
 
 fn packed(layers: &[Root], content: Content) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new());
-    pack(layers, content, &mut writer).unwrap();
+    pack(layers, &Mends::default(), content, &mut writer).unwrap();
     writer.finish().unwrap()
 }
 
@@ -167,7 +167,7 @@ fn changes_say_what_is_gone() {
     assert_eq!(compare(&root, &again, 10).unwrap(), []);
     fs::write(scratch.0.join("a/.wh.what"), "").unwrap();
     let mut writer = Writer::new(Vec::new());
-    assert!(pack(&[root], Content::Changes, &mut writer).is_err());
+    assert!(pack(&[root], &Mends::default(), Content::Changes, &mut writer).is_err());
 }
 
 #[test]
@@ -225,5 +225,40 @@ fn every_difference_is_found() {
         assert_eq!(compare(&expected, &found, 1).unwrap().len(), 1);
         let folder = fs::File::open(&scratch.0).unwrap();
         remove(folder.as_fd(), b"found").unwrap();
+    }
+}
+
+#[test]
+fn folders_that_a_layer_says_nothing_of_are_those_of_the_layer_below() {
+    let scratch = Scratch::new();
+    let folder = |name: &str, mode| Entry { mode, ..entry(name, Kind::Folder) };
+    let file = |name: &str| entry(name, Kind::Regular);
+    let lowest = [folder("tmp", 0o1777), folder("a", 0o700), folder("a/b", 0o711), file("gone/x")];
+    let lowest = scratch.unpack("1", &archive(&lowest));
+    let middle = scratch.unpack("2", &archive(&[file("a/b/c"), file(".wh.gone")]));
+    let top = scratch.unpack("3", &archive(&[file("tmp/x"), file("a/b/d"), file("gone/x")]));
+    let paths = |paths: &[&str]| paths.iter().map(|it| it.as_bytes().to_vec()).collect::<Paths>();
+    let implied = [paths(&["tmp", "a", "a/b", "gone"]), paths(&["a", "a/b"]), paths(&["gone"])];
+    let layers = [top, middle, lowest];
+    let mends = Mends::find(&layers, &implied).unwrap();
+    let upper = scratch.root("upper");
+    mends.make(std::fs::File::open(scratch.0.join("upper")).unwrap().as_fd()).unwrap();
+    drop(upper);
+    let mode =
+        |path: &str| fs::metadata(scratch.0.join("upper").join(path)).unwrap().mode() & 0o7777;
+    assert_eq!([mode("tmp"), mode("a"), mode("a/b")], [0o1777, 0o700, 0o711]);
+    let owner = fs::metadata(scratch.0.join("upper/a/b")).unwrap();
+    assert_eq!((owner.uid(), owner.gid(), owner.mtime()), (3, 4, 1000));
+    assert!(!scratch.0.join("upper/gone").exists(), "what is below was removed in between");
+    let mut writer = Writer::new(Vec::new());
+    pack(&layers, &mends, Content::Files, &mut writer).unwrap();
+    let packed = writer.finish().unwrap();
+    let mut reader = Reader::new(&packed[..]);
+    let mut modes = Vec::new();
+    while let Some(entry) = reader.next_entry().unwrap() {
+        modes.push((String::from_utf8(entry.name.as_bytes().to_vec()).unwrap(), entry.mode));
+    }
+    for expected in [("tmp", 0o1777), ("a", 0o700), ("a/b", 0o711), ("gone", 0o755)] {
+        assert!(modes.contains(&(expected.0.to_owned(), expected.1)), "{expected:?} {modes:?}");
     }
 }

@@ -90,14 +90,19 @@ impl Folder {
 }
 
 fn open(root: &Root, path: &[u8]) -> Result<OwnedFd, Error> {
+    let place = resolve(root, path)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(&place, c".", flags, Mode::empty()).or_error("openat", || display(path))
+}
+
+/// The folder at a path, without following a link.
+pub(super) fn resolve(root: &Root, path: &[u8]) -> Result<OwnedFd, Error> {
     let rooted = match path {
         b"" => RootedPath::root(),
         path => RootedPath::parse(path)
             .map_err(|_| Error::new("openat2", display(path), Errno::INVAL))?,
     };
-    let place = root.resolve_directory(&rooted, Links::Refuse)?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    openat(&place, c".", flags, Mode::empty()).or_error("openat", || display(path))
+    root.resolve_directory(&rooted, Links::Refuse)
 }
 
 /// The names in a folder.

@@ -57,8 +57,15 @@ pub(super) fn set_times(
         .or_error("utimensat", || display(name))
 }
 
+/// Makes an open file or folder what an entry says, but for its times.
+pub(crate) fn make_like(file: BorrowedFd<'_>, entry: &Entry) -> Result<(), Error> {
+    set_file_owner(file, (entry.user, entry.group))?;
+    set_file_mode(file, Mode::from_raw_mode(entry.mode))?;
+    set_attributes(Target::Open(file), entry, |_| ())
+}
+
 /// Sets the times of an open file or folder.
-pub(super) fn set_file_times(
+pub(crate) fn set_file_times(
     file: BorrowedFd<'_>,
     modified: Time,
     accessed: Option<Time>,

@@ -23,7 +23,7 @@ mod whiteout;
 mod tests;
 
 pub use error::{Error, Part};
-pub(crate) use metadata::is_ignored as is_ignored_attribute;
+pub(crate) use metadata::{is_ignored as is_ignored_attribute, make_like, set_file_times};
 pub use owners::{IdRange, Owners, Unmapped};
 pub use remove::remove;
 

@@ -1,9 +1,8 @@
 //! `tinyo history`: how an image came to be.
 
-use super::Format;
 use super::images::id;
 use crate::context::Context;
-use crate::show::{ago, bytes, print_line, print_table};
+use crate::show::{ListFormat, ago, bytes, print_columns, print_line, print_lines, print_table};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use image::store::Layer;
@@ -21,9 +20,10 @@ pub(crate) struct Arguments {
     /// Print nothing but the digests of the layers
     #[arg(short, long)]
     quiet: bool,
-    /// How to print the result
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    /// How to print the result: table, json, 'table TEMPLATE' or TEMPLATE, such as
+    /// '{{.CreatedBy}}'
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<ListFormat>,
 }
 
 /// A step, and the layer that it made.
@@ -44,11 +44,39 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
             .map(|it| id(&it.diff_id, arguments.no_trunc))
             .try_for_each(|it| print_line(&it));
     }
-    if arguments.format == Format::Json {
-        return print_line(&json(&steps).to_string());
-    }
     let rows: Vec<_> = steps.iter().map(|step| row(step, arguments.no_trunc)).collect();
-    print_table(&["LAYER", "CREATED", "CREATED BY", "SIZE", "COMMENT"], &rows)
+    let records =
+        || rows.iter().zip(&steps).map(|(row, step)| record(row, step)).collect::<Vec<_>>();
+    match &arguments.format {
+        None | Some(ListFormat::Table) => {
+            print_table(&["LAYER", "CREATED", "CREATED BY", "SIZE", "COMMENT"], &rows)
+        }
+        Some(ListFormat::Json) => print_line(&json(&steps).to_string()),
+        Some(ListFormat::Lines(template)) => print_lines(template, &records()),
+        Some(ListFormat::Columns(template)) => print_columns(template, HEADINGS, &records()),
+    }
+}
+
+/// What templates can show, and what is above it.
+const HEADINGS: &[(&str, &str)] = &[
+    ("ID", "LAYER"),
+    ("CreatedSince", "CREATED"),
+    ("CreatedAt", "CREATED AT"),
+    ("CreatedBy", "CREATED BY"),
+    ("Size", "SIZE"),
+    ("Comment", "COMMENT"),
+];
+
+/// The fields of Docker, as texts for people.
+fn record(row: &[String], step: &Step<'_>) -> serde_json::Value {
+    serde_json::json!({
+        "ID": row[0],
+        "CreatedSince": row[1],
+        "CreatedAt": step.history.created,
+        "CreatedBy": row[2],
+        "Size": row[3],
+        "Comment": row[4],
+    })
 }
 
 /// The last step first. Layers that no step tells of come from who keeps no history.

@@ -1,13 +1,15 @@
 //! `tinyo images`.
 
-use super::Format;
 use super::filter::{Filter, Filters};
 use crate::context::Context;
-use crate::show::{ago, bytes, print_line, print_table};
+use crate::show::{
+    ListFormat, ago, bytes, print_columns, print_line, print_lines, print_rows, print_table,
+};
 use anyhow::Result;
 use clap::Args;
 use image::store::{Image, Named};
 use image::{Digest, time};
+use serde_json::{Value, json};
 use std::time::SystemTime;
 
 #[derive(Args)]
@@ -31,9 +33,13 @@ pub(crate) struct Arguments {
     /// All images, which is the default, as there are none in between
     #[arg(short, long)]
     all: bool,
-    /// How to print the result
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    /// How to print the result: table, json, 'table TEMPLATE' or TEMPLATE, such as
+    /// '{{.Repository}}:{{.Tag}}'
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<ListFormat>,
+    /// No heading
+    #[arg(short = 'n', long)]
+    noheading: bool,
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
@@ -54,12 +60,14 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     if arguments.quiet {
         return print_ids(&lines, arguments.no_trunc);
     }
-    match arguments.format {
-        Format::Json => {
-            let values: Vec<_> = lines.iter().map(|line| json(line)).collect();
-            print_line(&serde_json::Value::from(values).to_string())
+    let records = || lines.iter().map(|line| record(line, arguments.no_trunc)).collect::<Vec<_>>();
+    match &arguments.format {
+        None | Some(ListFormat::Table) => print_text(&lines, arguments),
+        Some(ListFormat::Json) => {
+            print_line(&lines.iter().map(json).collect::<Value>().to_string())
         }
-        Format::Text => print_text(&lines, arguments),
+        Some(ListFormat::Lines(template)) => print_lines(template, &records()),
+        Some(ListFormat::Columns(template)) => print_columns(template, HEADINGS, &records()),
     }
 }
 
@@ -124,7 +132,8 @@ fn print_text(lines: &[Line<'_>], arguments: &Arguments) -> Result<()> {
         }
         row
     };
-    print_table(&heading, &lines.iter().map(row).collect::<Vec<_>>())
+    let rows: Vec<_> = lines.iter().map(row).collect();
+    if arguments.noheading { print_rows(&rows) } else { print_table(&heading, &rows) }
 }
 
 /// A digest, short or in full.
@@ -139,8 +148,44 @@ fn age(image: &Image) -> String {
     created.map_or("N/A".to_owned(), |created| ago(now.saturating_sub(created)))
 }
 
-fn json(line: &Line<'_>) -> serde_json::Value {
-    serde_json::json!({
+/// What templates can show, and what is above it.
+const HEADINGS: &[(&str, &str)] = &[
+    ("Repository", "REPOSITORY"),
+    ("Tag", "TAG"),
+    ("Digest", "DIGEST"),
+    ("ID", "IMAGE ID"),
+    ("Id", "IMAGE ID"),
+    ("CreatedSince", "CREATED"),
+    ("CreatedAt", "CREATED AT"),
+    ("Created", "CREATED AT"),
+    ("Size", "SIZE"),
+    ("Platform", "PLATFORM"),
+    ("Containers", "CONTAINERS"),
+    ("Names", "NAMES"),
+];
+
+/// The fields of Docker, as texts for people.
+fn record(line: &Line<'_>, in_full: bool) -> Value {
+    let created = line.image.created.as_deref().unwrap_or("N/A");
+    let names = line.image.names.iter().map(|named| named.name.familiar());
+    json!({
+        "Repository": line.repository(),
+        "Tag": line.tag(),
+        "Digest": line.digest().as_str(),
+        "ID": id(&line.image.id, in_full),
+        "Id": id(&line.image.id, in_full),
+        "CreatedSince": age(line.image),
+        "CreatedAt": created,
+        "Created": created,
+        "Size": bytes(line.image.bytes()),
+        "Platform": line.image.platform,
+        "Containers": line.image.users.len(),
+        "Names": names.collect::<Vec<_>>(),
+    })
+}
+
+fn json(line: &Line<'_>) -> Value {
+    json!({
         "Id": line.image.id.as_str(),
         "Repository": line.name.map(|named| named.name.repository().to_string()),
         "Tag": line.name.and_then(|named| named.name.tag()),

@@ -1,8 +1,9 @@
 //! `tinyo inspect`: all that is known of an image, as Docker shows it.
 
+use super::fail;
 use crate::context::Context;
-use crate::show::print_line;
-use anyhow::{Context as _, Result};
+use crate::show::{ListFormat, print_line, print_lines};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use image::store::{Image, Store};
 use serde_json::{Value, json};
@@ -12,22 +13,33 @@ pub(crate) struct Arguments {
     /// Names or ids of images
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<String>,
+    /// How to print each: json, or a template such as '{{.Id}}' or '{{json .Config}}'
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<ListFormat>,
 }
 
+/// What can be shown is shown; the rest is an error at the end.
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let store = context.store()?;
-    let images = arguments.images.iter().map(|text| {
-        let image = context.find_image(&store, text)?;
-        describe(&store, &image)
-    });
-    let images = images.collect::<Result<Vec<_>>>()?;
-    print_line(&serde_json::to_string_pretty(&images)?)
+    let (mut images, mut failures) = (Vec::new(), Vec::new());
+    for text in &arguments.images {
+        match context.find_image(&store, text).and_then(|image| describe(&store, &image)) {
+            Ok(image) => images.push(image),
+            Err(error) => failures.push(error),
+        }
+    }
+    match &arguments.format {
+        Some(ListFormat::Lines(template)) => print_lines(template, &images)?,
+        Some(ListFormat::Columns(_)) => bail!("--format: there are no columns here"),
+        _ => print_line(&serde_json::to_string_pretty(&images)?)?,
+    }
+    fail(&failures)
 }
 
 fn describe(store: &Store, image: &Image) -> Result<Value> {
     let config: Value = serde_json::from_slice(&store.read_blob(&image.id)?)
         .with_context(|| format!("configuration {}", image.id))?;
-    let of_config = |name: &str| config.get(name).cloned().unwrap_or(Value::Null);
+    let of_config = |name: &str| config.get(name).cloned().unwrap_or_else(|| "".into());
     let names = image.names.iter().filter(|named| named.name.tag().is_some());
     let digests = image
         .names
@@ -41,22 +53,47 @@ fn describe(store: &Store, image: &Image) -> Result<Value> {
             "Size": layer.bytes,
         })
     });
+    let diff_ids = image.layers.iter().map(|it| it.diff_id.as_str());
     Ok(json!({
         "Id": image.id.as_str(),
         "Digest": image.manifest.as_str(),
         "MediaType": image.media_type.as_str(),
         "RepoTags": names.map(|named| named.name.familiar()).collect::<Vec<_>>(),
         "RepoDigests": digests.collect::<Vec<_>>(),
-        "Created": image.created,
+        "Created": image.created.as_deref().unwrap_or_default(),
         "Author": of_config("author"),
         "Architecture": of_config("architecture"),
         "Variant": of_config("variant"),
         "Os": of_config("os"),
         "Size": image.bytes(),
-        "Config": of_config("config"),
-        "RootFS": { "Type": "layers", "Layers": image.layers.iter().map(|it| it.diff_id.as_str()).collect::<Vec<_>>() },
+        "Config": with_all_fields(&config["config"]),
+        "RootFS": { "Type": "layers", "Layers": diff_ids.collect::<Vec<_>>() },
         "Layers": layers.collect::<Vec<_>>(),
-        "History": of_config("history"),
+        "History": config.get("history").cloned().unwrap_or_else(|| json!([])),
         "Users": image.users,
     }))
+}
+
+/// The fields that Docker always shows, empty where the image says nothing, and all that it says.
+fn with_all_fields(config: &Value) -> Value {
+    let mut all = json!({
+        "User": "",
+        "ExposedPorts": {},
+        "Env": [],
+        "Entrypoint": [],
+        "Cmd": [],
+        "Volumes": {},
+        "WorkingDir": "",
+        "Labels": {},
+        "StopSignal": "",
+        "Healthcheck": null,
+        "Shell": [],
+        "OnBuild": [],
+    });
+    for (name, value) in config.as_object().into_iter().flatten() {
+        if !value.is_null() {
+            all[name] = value.clone();
+        }
+    }
+    all
 }

@@ -1,16 +1,16 @@
-//! `tinyo load`, and `tinyo pull` from archives.
+//! `tinyo load`.
 
 use super::Format;
 use crate::context::Context;
-use crate::show::{Layers, Screen, print_line};
+use crate::obtain::{load, open_archive, open_tarball};
+use crate::show::{Screen, print_line};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use image::archive::{Archive, Files, Folder, Packed, Tarball};
+use image::archive::Packed;
 use image::pull::Machine;
-use image::store::{AddOptions, Image, Store};
-use std::fs::File;
+use image::store::Image;
 use std::io::{self, IsTerminal};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -33,19 +33,19 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let store = context.store()?;
     let machine = arguments.platform.clone().unwrap_or_else(Machine::own);
     let archive = match &arguments.input {
-        Some(path) if path != Path::new("-") => open(&store, path, &machine)?,
+        Some(path) if path != Path::new("-") => open_archive(&store, path, &machine)?,
         None if io::stdin().is_terminal() => {
             bail!("an archive from a terminal? Use --input FILE, or a pipe")
         }
         _ => {
             let input = io::stdin().as_fd().try_clone_to_owned()?;
-            tarball(&store, input, &machine).context("standard input")?
+            open_tarball(&store, input, &machine).context("standard input")?
         }
     };
     let screen = Screen::new(arguments.quiet);
     let mut loaded = Vec::new();
     for packed in archive.images() {
-        loaded.push((packed, load(&store, &archive, packed, &screen)?));
+        loaded.push((packed, load(&store, &archive, packed, &packed.names, &screen)?));
     }
     if arguments.format == Format::Json {
         let values = loaded.iter().map(|(packed, image)| json(packed, image));
@@ -55,34 +55,6 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
         .iter()
         .flat_map(|(packed, image)| lines(packed, image))
         .try_for_each(|it| print_line(&it))
-}
-
-/// Opens an archive: a folder, or a file.
-pub(super) fn open(store: &Store, path: &Path, machine: &Machine) -> Result<Archive> {
-    let named = || path.display().to_string();
-    let file = File::open(path).with_context(named)?;
-    if file.metadata().with_context(named)?.is_dir() {
-        let files: Box<dyn Files> = Box::new(Folder::open(path)?);
-        return Archive::open(files, machine).with_context(named);
-    }
-    tarball(store, file.into(), machine).with_context(named)
-}
-
-fn tarball(store: &Store, input: OwnedFd, machine: &Machine) -> Result<Archive> {
-    let files: Box<dyn Files> = Box::new(Tarball::open(input, || store.spool())?);
-    Ok(Archive::open(files, machine)?)
-}
-
-/// Takes an image of an archive in, under the names that it has there.
-pub(super) fn load(
-    store: &Store,
-    archive: &Archive,
-    packed: &Packed,
-    screen: &Screen,
-) -> Result<Image> {
-    let layers = Layers::new(screen);
-    let options = AddOptions::default();
-    Ok(layers.during(|| archive.load(packed, &packed.names, store, &options, &layers))?)
 }
 
 fn lines(packed: &Packed, image: &Image) -> Vec<String> {

@@ -63,6 +63,12 @@ pub(crate) enum Command {
     Manifest(manifest::Arguments),
 }
 
+/// One error of all that went wrong, a line each.
+fn fail(failures: &[anyhow::Error]) -> Result<()> {
+    let lines: Vec<_> = failures.iter().map(crate::one_line).collect();
+    if lines.is_empty() { Ok(()) } else { Err(anyhow::anyhow!(lines.join("\ntinyo: "))) }
+}
+
 /// How the result is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {

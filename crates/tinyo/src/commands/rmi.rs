@@ -1,10 +1,10 @@
 //! `tinyo rmi`.
 
-use super::Format;
+use super::{Format, fail};
 use crate::background;
 use crate::context::Context;
 use crate::show::print_line;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use image::store::{self, Removed, Store};
 
@@ -48,16 +48,13 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     }
     background::empty_trash(context, &store)?;
     print(&removed, arguments)?;
-    match &failures[..] {
-        [] => Ok(()),
-        failures => bail!("{}", failures.join("\ntinyo: ")),
-    }
+    fail(&failures)
 }
 
-fn collect(removed: &mut Removed, failures: &mut Vec<String>, result: Result<Removed>) {
+fn collect(removed: &mut Removed, failures: &mut Vec<anyhow::Error>, result: Result<Removed>) {
     match result {
         Ok(more) => removed.and(more),
-        Err(error) => failures.push(format!("{error:#}")),
+        Err(error) => failures.push(error),
     }
 }
 

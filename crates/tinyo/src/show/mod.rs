@@ -2,13 +2,15 @@
 
 mod bars;
 mod layers;
+mod list;
 mod sending;
 mod table;
 mod units;
 
 pub(crate) use layers::Layers;
+pub(crate) use list::{ListFormat, print_columns, print_lines};
 pub(crate) use sending::Sending;
-pub(crate) use table::print_table;
+pub(crate) use table::{print_rows, print_table};
 pub(crate) use units::{ago, bytes};
 
 use anyhow::Result;

@@ -1,0 +1,58 @@
+//! `--format` of lists: a table, JSON, or a template for each line.
+
+use super::{print_line, print_table};
+use crate::template::{Template, TemplateError};
+use anyhow::Result;
+use serde_json::{Map, Value};
+use std::str::FromStr;
+
+/// How a list is printed.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(crate) enum ListFormat {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+    /// A line for each thing.
+    Lines(Template),
+    /// The same in columns, which tabs are between, and a heading.
+    Columns(Template),
+}
+
+impl FromStr for ListFormat {
+    type Err = TemplateError;
+
+    fn from_str(text: &str) -> Result<ListFormat, TemplateError> {
+        match text.strip_prefix("table ") {
+            Some(template) => Ok(ListFormat::Columns(template.parse()?)),
+            None if matches!(text, "table" | "text") => Ok(ListFormat::Table),
+            None if text == "json" => Ok(ListFormat::Json),
+            None => Ok(ListFormat::Lines(text.parse()?)),
+        }
+    }
+}
+
+/// Prints records by a template. `headings` says of each field what stands above its column.
+pub(crate) fn print_lines(template: &Template, records: &[Value]) -> Result<()> {
+    for record in records {
+        print_line(&template.render(record)?)?;
+    }
+    Ok(())
+}
+
+/// The same in columns, with what stands above each field.
+pub(crate) fn print_columns(
+    template: &Template,
+    headings: &[(&str, &str)],
+    records: &[Value],
+) -> Result<()> {
+    let headings: Map<_, _> =
+        headings.iter().map(|(field, text)| ((*field).to_owned(), Value::from(*text))).collect();
+    let cells = |record: &Value| -> Result<Vec<String>> {
+        Ok(template.render(record)?.split('\t').map(str::to_owned).collect())
+    };
+    let heading = cells(&Value::Object(headings))?;
+    let rows = records.iter().map(cells).collect::<Result<Vec<_>>>()?;
+    print_table(&heading.iter().map(String::as_str).collect::<Vec<_>>(), &rows)
+}
