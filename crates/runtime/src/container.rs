@@ -78,6 +78,17 @@ impl Container {
         self.record.as_ref().ok_or_else(|| Error::NotFound(self.id().clone()))
     }
 
+    /// Writes down something more of it, also if the change of it failed half-way.
+    pub(crate) fn change_record<T>(&mut self, change: impl FnOnce(&mut Record) -> T) -> Result<T> {
+        // Nobody may remove it meanwhile, or change it from what it was before.
+        self.directory.lock()?;
+        self.record = self.directory.record()?;
+        let record = self.record.as_mut();
+        let result = change(record.ok_or_else(|| Error::NotFound(self.directory.id().clone()))?);
+        self.directory.write_record(self.record()?)?;
+        Ok(result)
+    }
+
     /// Its first process, as it was when it was made.
     pub(crate) fn process(&self) -> Option<Process> {
         self.record.as_ref().and_then(|record| record.process)

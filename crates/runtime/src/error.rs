@@ -98,6 +98,9 @@ pub enum Error {
     /// The share of caches and memory bandwidth cannot be had.
     #[error("linux.intelRdt: {0}")]
     Resctrl(#[from] kernel::resctrl::Error),
+    /// A network device could not be moved.
+    #[error("linux.netDevices: {0}")]
+    NetDevice(#[from] kernel::netdev::Error),
     /// What is to be mounted cannot be opened, or its ids not mapped.
     #[error("{0}")]
     Mount(#[from] kernel::mount::Error),

@@ -55,8 +55,7 @@ fn linux() -> LinuxFeatures<'static> {
             flags: names(MemoryPolicyFlag::NAMES),
         }),
         mount_extensions: Some(MountExtensions { idmap: enabled }),
-        // In kernel::netdev, but the runtime does not use it yet, and refuses them.
-        net_devices: Some(Enabled { enabled: Some(false) }),
+        net_devices: enabled,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::console::Terminal;
 use crate::container::state_text;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
+use crate::guests::Guests;
 use crate::handshake::{Order, Report};
 use crate::hooks::Hooks;
 use crate::launch::{Launched, Placement, launch};
@@ -59,6 +60,7 @@ impl Running {
 pub(crate) struct Remains {
     directory: Directory,
     group: Option<Box<dyn Group>>,
+    guests: Option<Guests>,
     resctrl: Made,
     poststop: Hooks,
     state: String,
@@ -70,6 +72,7 @@ impl Remains {
         if let Some(group) = &self.group {
             group.remove()?;
         }
+        self.guests.map_or(Ok(()), Guests::give_back)?;
         self.resctrl.remove()?;
         self.directory.remove()?;
         let failed = self.poststop.run_all(&self.state);
@@ -120,7 +123,8 @@ fn make(request: &Create<'_>, start_it: bool) -> Result<Running> {
     let stays = start_it && !request.detach;
     let terminal = Terminal::new(plan.process().terminal, request.console_socket, stays)?;
     let directory = Directory::claim(request.root, request.id)?;
-    let mut made = Making { directory, group: None, child: None, record: first_record(&plan) };
+    let record = first_record(&plan);
+    let mut made = Making { directory, group: None, child: None, guests: None, record };
     let result = made.begin(&mut plan, &text, cgroup);
     let result = result.and_then(|()| made.build(&plan, request, terminal, start_it));
     match result {
@@ -141,6 +145,7 @@ fn first_record(plan: &Plan) -> Record {
         cgroup: None,
         annotations: plan.annotations.clone(),
         resctrl: Made::default(),
+        net_devices: Vec::new(),
     }
 }
 
@@ -149,6 +154,7 @@ struct Making {
     directory: Directory,
     group: Option<Box<dyn Group>>,
     child: Option<Pid>,
+    guests: Option<Guests>,
     record: Record,
 }
 
@@ -239,6 +245,7 @@ impl Making {
                     plan.init.hand_trees(namespace.as_fd(), &launched.channel)?;
                 }
                 (Report::Hooks, _) => {
+                    self.bring_devices(plan, launched)?;
                     self.runtime_hooks(plan)?;
                     launched.channel.order(Order::Proceed)?;
                 }
@@ -248,6 +255,17 @@ impl Making {
                 _ => return Err(Error::Internal("the child spoke out of turn")),
             }
         }
+    }
+
+    /// Before the hooks, which may set them up.
+    fn bring_devices(&mut self, plan: &Plan, launched: &Launched) -> Result<()> {
+        if plan.net_devices.is_empty() {
+            return Ok(());
+        }
+        let guests = Guests::bring(&plan.net_devices, launched.pidfd.as_fd())?;
+        self.record.net_devices = guests.moved().to_vec();
+        self.guests = Some(guests);
+        Ok(())
     }
 
     fn runtime_hooks(&self, plan: &Plan) -> Result<()> {
@@ -267,8 +285,8 @@ impl Making {
     fn into_remains(self, poststop: Hooks) -> Result<Remains> {
         let record = Record { process: None, ..self.record };
         let state = state_text(self.directory.id(), &record, Status::Stopped)?;
-        let Making { directory, group, .. } = self;
-        Ok(Remains { directory, group, resctrl: record.resctrl, poststop, state })
+        let Making { directory, group, guests, .. } = self;
+        Ok(Remains { directory, group, guests, resctrl: record.resctrl, poststop, state })
     }
 
     /// Takes back all there is, and returns the error that led here, with what could not be taken
@@ -281,6 +299,8 @@ impl Making {
         if let Some(group) = &self.group {
             failed.extend(group.remove().err().map(|error| error.to_string()));
         }
+        let given_back = self.guests.take().map_or(Ok(()), Guests::give_back);
+        failed.extend(given_back.err().map(|error| error.to_string()));
         failed.extend(self.record.resctrl.remove().err().map(|error| error.to_string()));
         if !failed.is_empty() {
             failed.insert(0, error.to_string());

@@ -28,6 +28,9 @@ pub(crate) struct Record {
     /// The folders in resctrl that were made for it.
     #[serde(default)]
     pub(crate) resctrl: kernel::resctrl::Made,
+    /// The machine's network devices that it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) net_devices: Vec<kernel::netdev::Moved>,
 }
 
 /// A process that cannot be mistaken for a later one of the same id.

@@ -9,6 +9,7 @@ use crate::flags::*;
 pub enum Id {
     Create,
     Delete,
+    Events,
     Exec,
     Features,
     Help,
@@ -21,6 +22,7 @@ pub enum Id {
     Spec,
     Start,
     State,
+    Update,
 }
 
 /// A command.
@@ -88,6 +90,14 @@ pub const COMMANDS: &[Command] = &[
         name: "delete",
         about: "remove a container that is not running",
         flags: &[FORCE],
+        ..OF_CONTAINER
+    },
+    Command {
+        id: Id::Events,
+        name: "events",
+        about: "print what a container uses, and when memory runs out",
+        text: "A line of JSON each time, until the container ends.",
+        flags: &[STATS, INTERVAL],
         ..OF_CONTAINER
     },
     Command {
@@ -217,6 +227,36 @@ code is that of the container's program, or 128 + N after signal N.",
         id: Id::State,
         name: "state",
         about: "print what a container is doing, in JSON",
+        ..OF_CONTAINER
+    },
+    Command {
+        id: Id::Update,
+        name: "update",
+        about: "change a container's limits",
+        text: "\
+What is not named stays as it is. A flag counts before the same limit of --resources; rules for
+devices in there replace all those that the container has.",
+        flags: &[
+            RESOURCES,
+            BLKIO_WEIGHT,
+            CPU_PERIOD,
+            CPU_QUOTA,
+            CPU_BURST,
+            CPU_SHARE,
+            CPU_RT_PERIOD,
+            CPU_RT_RUNTIME,
+            CPUSET_CPUS,
+            CPUSET_MEMS,
+            CPU_IDLE,
+            MEMORY,
+            MEMORY_RESERVATION,
+            MEMORY_SWAP,
+            KERNEL_MEMORY,
+            KERNEL_MEMORY_TCP,
+            PIDS_LIMIT,
+            L3_CACHE_SCHEMA,
+            MEM_BW_SCHEMA,
+        ],
         ..OF_CONTAINER
     },
 ];

@@ -120,12 +120,9 @@ pub const STATS: Flag = Flag::switch("stats", "print statistics once and return"
 // Of `update`.
 
 /// All limits.
-pub const RESOURCES: Flag = Flag::path(
-    "resources",
-    "FILE",
-    "limits as linux.resources of config.json has them; - reads them from stdin",
-)
-.short('r');
+pub const RESOURCES: Flag =
+    Flag::path("resources", "FILE", "limits in JSON, as linux.resources has them; - for stdin")
+        .short('r');
 /// `blockIO.weight`.
 pub const BLKIO_WEIGHT: Flag = Flag::text("blkio-weight", "N", "weight for disks, 10 to 1000");
 /// `cpu.period`.
@@ -156,6 +153,12 @@ pub const MEMORY_RESERVATION: Flag =
 /// `memory.swap`.
 pub const MEMORY_SWAP: Flag =
     Flag::text("memory-swap", "BYTES", "limit of memory and swap together; -1 none");
+/// What kernels before 5.16 had.
+pub const KERNEL_MEMORY: Flag =
+    Flag::text("kernel-memory", "BYTES", "has no effect: no kernel since 5.16 has this limit");
+/// `memory.kernelTCP`.
+pub const KERNEL_MEMORY_TCP: Flag =
+    Flag::text("kernel-memory-tcp", "BYTES", "limit of buffers for TCP (cgroup v1); -1 none");
 /// `pids.limit`.
 pub const PIDS_LIMIT: Flag = Flag::text("pids-limit", "N", "limit of tasks; -1 none");
 /// `intelRdt.l3CacheSchema`.

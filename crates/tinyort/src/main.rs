@@ -50,11 +50,12 @@ fn fail(log: &Log, error: &Failure, code: u8) -> ExitCode {
 }
 
 fn run(command: &Command, line: &Line, log: &Log) -> Result<ExitCode> {
-    use commands::{about, change, create, exec, list, ps, spec, state};
+    use commands::{about, change, create, events, exec, list, ps, spec, state, update};
     let context = &Context::new(line, log)?;
     match command.id {
         Id::Create => create::create(context),
         Id::Delete => change::delete(context),
+        Id::Events => events::events(context),
         Id::Exec => exec::exec(context),
         Id::Features => about::features(),
         Id::Help => about::help(&line.words),
@@ -67,5 +68,6 @@ fn run(command: &Command, line: &Line, log: &Log) -> Result<ExitCode> {
         Id::Spec => spec::spec(context),
         Id::Start => change::start(context),
         Id::State => state::state(context),
+        Id::Update => update::update(context),
     }
 }

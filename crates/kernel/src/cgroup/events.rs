@@ -53,7 +53,8 @@ impl Events {
         Ok(Events { epoll, sources: Vec::new() })
     }
 
-    /// Everything that has happened since the last call; does not wait.
+    /// Everything that has happened since the last call; does not wait. The kernel may tell of
+    /// killed processes some milliseconds late: this looks whether there are any.
     ///
     /// # Errors
     /// The kernel's.
@@ -65,9 +66,10 @@ impl Events {
             Err(errno) => return Err(sys::Error::new("epoll_wait", "", errno).into()),
         }
         let mut happened = Vec::new();
-        for event in ready {
-            let index = usize::try_from(event.data.u64()).unwrap_or(usize::MAX);
-            if let Some(source) = self.sources.get_mut(index) {
+        let ready: Vec<u64> = ready.iter().map(|event| event.data.u64()).collect();
+        for (index, source) in (0..).zip(&mut self.sources) {
+            // A group that is still empty has not ended: only a change counts there.
+            if ready.contains(&index) || !matches!(source, Source::CgroupEvents { .. }) {
                 happened.extend(source.take()?);
             }
         }

@@ -2,6 +2,7 @@
 
 use super::message::{Message, Received, attributes, number};
 use super::socket::{ACKNOWLEDGE, DUMP, Socket};
+use serde::{Deserialize, Serialize};
 
 const RTM_NEWADDR: u16 = 20;
 const RTM_GETADDR: u16 = 22;
@@ -29,7 +30,7 @@ const RT_SCOPE_UNIVERSE: u8 = 0;
 const STRUCTURE: usize = 8;
 
 /// An address, and how it is set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Address {
     family: u8,
     prefix: u8,

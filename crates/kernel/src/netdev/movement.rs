@@ -4,9 +4,11 @@ use super::address::{self, Address};
 use super::link::{self, Link};
 use super::socket::Socket;
 use super::{Device, Error};
+use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::fs::{CWD, Mode, OFlags, openat};
+use sys::rustix::io::Errno;
 
 /// A network namespace: its own descriptor, and a socket that works in it.
 pub struct Side {
@@ -28,7 +30,7 @@ impl Side {
 }
 
 /// A device that was moved, and what it takes to give it back.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Moved {
     /// Its name before.
     name: String,
@@ -116,8 +118,11 @@ pub fn give_back(here: &mut Side, there: &mut Side, moved: Vec<Moved>) -> Result
 fn give_one_back(here: &mut Side, there: &mut Side, device: &Moved) -> Result<(), Error> {
     let Moved { name, index, was_up, addresses } = device;
     let failed = Error::doing("give back", name);
-    link::set_namespace(&mut there.socket, *index, here.namespace.as_fd(), name)
-        .map_err(&failed)?;
+    match link::set_namespace(&mut there.socket, *index, here.namespace.as_fd(), name) {
+        // Whoever had it has removed it.
+        Err(error) if error.errno == Errno::NODEV => return Ok(()),
+        result => result.map_err(&failed)?,
+    }
     let found = link::by_name(&mut here.socket, name).map_err(&failed)?;
     let index = found.ok_or_else(|| Error::Missing(name.clone()))?.index;
     for address in addresses {

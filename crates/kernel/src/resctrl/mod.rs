@@ -4,6 +4,10 @@
 //! it are in `tasks`. A class that is made for a container goes with it; one that was there, which
 //! several containers may share, stays.
 
+mod shares;
+
+pub use shares::{DomainUse, Schemata, Shares};
+
 use crate::path::{read_at, write_at};
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, OwnedFd};

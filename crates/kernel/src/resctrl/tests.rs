@@ -1,4 +1,4 @@
-use super::{Class, Error, Made, Resctrl, check, mount_point};
+use super::{Class, DomainUse, Error, Made, Resctrl, Schemata, check, mount_point};
 
 #[test]
 fn is_found_among_other_mounts() {
@@ -38,5 +38,32 @@ fn a_class_is_made_once_and_removed() {
     made.remove().unwrap();
     made.remove().unwrap();
     assert!(!root.join("new").exists());
+    std::fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
+fn shares_are_told_with_what_is_used_of_them() {
+    let root = std::env::temp_dir().join(format!("resctrl-shares-{}", std::process::id()));
+    let file = |path: &str, text: &str| {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    file("schemata", "    MB:0=100\n    L3:0=fff\n");
+    file("info/L3/cbm_mask", "fff\n");
+    file("info/L3/min_cbm_bits", "1\n");
+    file("info/L3/num_closids", "16\n");
+    file("web/schemata", "    MB:0=20\n    L3:0=f\n");
+    file("web/mon_data/mon_L3_00/llc_occupancy", "4096\n");
+    file("web/mon_data/mon_L3_00/mbm_total_bytes", "Unavailable\n");
+    file("web/mon_data/mon_L3_00/mbm_local_bytes", "7\n");
+    let shares = Resctrl::at(root.clone()).unwrap().shares("web", None).unwrap();
+    assert_eq!(shares.cache, Some(("fff".to_owned(), 1, 16)));
+    assert_eq!(shares.bandwidth, None);
+    let schemata =
+        |l3: &str, bandwidth: &str| Schemata { l3: l3.into(), bandwidth: bandwidth.into() };
+    assert_eq!(shares.root, schemata("L3:0=fff", "MB:0=100"));
+    assert_eq!(shares.class, schemata("L3:0=f", "MB:0=20"));
+    assert_eq!(shares.domains, [DomainUse { occupancy: 4096, total: 0, local: 7 }]);
     std::fs::remove_dir_all(root).unwrap();
 }

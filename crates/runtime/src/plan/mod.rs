@@ -18,13 +18,16 @@ pub(crate) use hooks::AllHooks;
 pub(crate) use init::Init;
 pub(crate) use namespaces::Namespaces;
 pub(crate) use process::ProcessPlan;
+pub(crate) use resctrl::{class as resctrl_class, schemata_class};
 pub(crate) use resources::updates;
 
 use crate::notify::Listener;
 use crate::request::Create;
 use kernel::cgroup::{Cgroups, Description, Prepared};
 use kernel::namespace::{Kind, Set};
+use kernel::netdev::Device;
 use kernel::resctrl::Class;
+use spec::json::Text;
 use spec::runtime::Spec;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -54,6 +57,8 @@ pub(crate) struct Plan {
     pub(crate) namespaces: Namespaces,
     pub(crate) hooks: AllHooks,
     pub(crate) listener: Option<Listener>,
+    /// The machine's network devices that it gets.
+    pub(crate) net_devices: Vec<Device>,
     pub(crate) resctrl: Option<Class>,
     /// What the child does.
     pub(crate) init: Init,
@@ -69,10 +74,6 @@ impl Plan {
         cgroups: &Cgroups,
         groups: &Description,
     ) -> Result<Plan, Invalid> {
-        if let Some((name, _)) = spec.linux.net_devices.iter().next() {
-            let what = "moving network devices is not supported yet";
-            return Err(Invalid::new(format!("linux.netDevices.{name}"), what));
-        }
         let namespaces = Namespaces::new(&spec.linux)?;
         let rootfs = bundle.join(&*spec.root.path);
         let view = View { cgroups, groups, namespace: namespaces.has(Kind::Cgroup) };
@@ -84,11 +85,12 @@ impl Plan {
             annotations: annotations
                 .map(|(name, value)| (name.to_string(), value.to_string()))
                 .collect(),
-            namespaces,
             hooks: AllHooks::new(&spec.hooks),
             listener: Listener::new(spec),
+            net_devices: net_devices(spec, &namespaces)?,
             resctrl: resctrl::class(spec.linux.intel_rdt.as_ref(), request.id.as_str())?,
             init,
+            namespaces,
             state_in_container: String::new(),
         })
     }
@@ -104,8 +106,23 @@ impl Plan {
 
     /// Whether the child must wait for the parent when the mounts are there.
     pub(crate) fn wants_parent(&self) -> bool {
-        !self.hooks.prestart.is_empty() || !self.hooks.create_runtime.is_empty()
+        !self.net_devices.is_empty()
+            || !self.hooks.prestart.is_empty()
+            || !self.hooks.create_runtime.is_empty()
     }
+}
+
+fn net_devices(spec: &Spec<'_>, namespaces: &Namespaces) -> Result<Vec<Device>, Invalid> {
+    let device = |(name, device): (&Text<'_>, &spec::runtime::NetDevice<'_>)| {
+        let at = format!("linux.netDevices.{name}");
+        if !namespaces.has(Kind::Network) {
+            let what = "there is no network namespace in linux.namespaces to move it to";
+            return Err(Invalid::new(at, what));
+        }
+        let new_name = (!device.name.is_empty()).then_some(&*device.name);
+        Device::parse(name, new_name).map_err(|error| Invalid::new(at, error))
+    };
+    spec.linux.net_devices.iter().map(device).collect()
 }
 
 /// The container's cgroup, checked but not made. It is kept apart from the plan because making it

@@ -1,6 +1,7 @@
 //! `linux.intelRdt`.
 
 use super::Invalid;
+use crate::id::ContainerId;
 use kernel::resctrl::Class;
 use spec::runtime::IntelRdt;
 
@@ -19,4 +20,16 @@ pub(crate) fn class(section: Option<&IntelRdt<'_>>, id: &str) -> Result<Option<C
     let schemata = lines.filter(|line| !line.is_empty()).map(ToString::to_string).collect();
     let monitor = section.enable_monitoring.then(|| id.to_owned());
     Ok(Some(Class { name, schemata, monitor }))
+}
+
+/// The class of a container that exists, for an update: only these lines are written.
+pub(crate) fn schemata_class(
+    section: Option<&IntelRdt<'_>>,
+    schemata: &[&str],
+    id: &ContainerId,
+) -> Result<Class, Invalid> {
+    let none = IntelRdt::default();
+    let class = class(Some(section.unwrap_or(&none)), id.as_str())?.unwrap_or_default();
+    let schemata = schemata.iter().map(ToString::to_string).collect();
+    Ok(Class { schemata, monitor: None, ..class })
 }

@@ -3,11 +3,14 @@
 pub(crate) mod about;
 pub(crate) mod change;
 pub(crate) mod create;
+pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod list;
 pub(crate) mod ps;
 pub(crate) mod spec;
 pub(crate) mod state;
+mod statistics;
+pub(crate) mod update;
 
 use crate::failure::{OrFail, Result};
 use std::io::Write;

@@ -18,6 +18,7 @@ mod landlock;
 mod lifecycle;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod pause;
 mod process;
 mod resources;
@@ -179,7 +180,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::namespaces::clocks_are_shifted_as_configured,
         runtime::namespaces::kernel_parameters_are_set_in_the_namespaces,
         runtime::namespaces::kernel_parameters_of_the_machine_are_refused,
-        runtime::namespaces::network_devices_are_moved_in_and_given_back,
+        runtime::net_devices::they_are_moved_in_and_given_back_at_the_end,
+        runtime::net_devices::they_are_given_back_when_a_container_is_deleted,
+        runtime::net_devices::they_are_given_back_when_create_fails,
+        runtime::net_devices::hooks_find_them_in_the_container,
+        runtime::net_devices::what_cannot_be_moved_is_named,
         runtime::pause::a_paused_container_does_not_run_until_it_is_resumed,
         runtime::pause::exec_in_a_paused_container_is_refused,
         runtime::pause::exec_that_ignores_the_pause_runs_once_resumed,
@@ -216,6 +221,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::resources::a_group_with_other_processes_is_refused_or_spared,
         runtime::resources::update_changes_limits_of_a_running_container,
         runtime::resources::update_takes_a_file_or_standard_input,
+        runtime::resources::update_changes_the_rules_for_devices,
+        runtime::resources::updates_add_up,
         runtime::resources::an_update_that_cannot_be_is_an_error,
         runtime::resources::events_tell_statistics,
         runtime::resources::events_go_on_until_the_end,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
-use super::support::{self, Bundle, Container};
+use super::support::{Bundle, Container};
 use crate::expect_eq;
 
 /// The kinds that a program finds in `/proc/self/ns`, and their OCI names.
@@ -225,30 +225,4 @@ pub(crate) fn kernel_parameters_of_the_machine_are_refused() -> Result<()> {
         container.expect_gone()?;
     }
     Ok(())
-}
-
-/// Given to the container under another name, and back again when it has ended.
-pub(crate) fn network_devices_are_moved_in_and_given_back() -> Result<()> {
-    if !support::feature("/linux/netDevices/enabled")? {
-        return harness::skip("tinyort does not move network devices yet");
-    }
-    sys::process::unshare_namespaces((libc::CLONE_NEWNET | libc::CLONE_NEWNS) as u64)?;
-    let ip = |words: &str| -> Result<()> {
-        let status = std::process::Command::new("ip").args(words.split(' ')).status();
-        match status {
-            Ok(status) => ensure!(status.success(), "ip {words}: {status}"),
-            Err(_) => harness::skip("there is no `ip`")?,
-        }
-        Ok(())
-    };
-    ip("link add given77 type veth peer name kept77")?;
-    ip("addr add 192.0.2.7/24 dev given77")?;
-    let script =
-        "ip -o addr show dev inside | awk '{ print $2, $4 }' | head -n 1; ls /sys/class/net";
-    let bundle =
-        Bundle::script(script)?.set("/linux/netDevices/given77", json!({ "name": "inside" }));
-    let container = Container::new(bundle)?;
-    let said = container.output()?;
-    expect_eq!(said, "inside 192.0.2.7/24\ninside\nlo\n");
-    ip("link show dev given77").context("after the end of the container")
 }

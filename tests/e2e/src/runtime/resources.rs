@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use super::support::{self, Bundle, Container, groups};
+use super::support::{Bundle, Container, groups};
 use crate::expect_eq;
 
 /// The value in the container's group while it waits to be started.
@@ -169,9 +169,6 @@ pub(crate) fn a_group_with_other_processes_is_refused_or_spared() -> Result<()> 
 }
 
 pub(crate) fn update_changes_limits_of_a_running_container() -> Result<()> {
-    if support::lacks("update")? {
-        return harness::skip("tinyort has no command `update` yet");
-    }
     groups::folder("x", "pids")?;
     let container = Container::new(Bundle::service()?)?;
     container.start_service()?;
@@ -205,9 +202,6 @@ pub(crate) fn update_changes_limits_of_a_running_container() -> Result<()> {
 }
 
 pub(crate) fn update_takes_a_file_or_standard_input() -> Result<()> {
-    if support::lacks("update")? {
-        return harness::skip("tinyort has no command `update` yet");
-    }
     groups::folder("x", "pids")?;
     let container = Container::new(Bundle::service()?)?;
     container.start_service()?;
@@ -226,10 +220,72 @@ pub(crate) fn update_takes_a_file_or_standard_input() -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn an_update_that_cannot_be_is_an_error() -> Result<()> {
-    if support::lacks("update")? {
-        return harness::skip("tinyort has no command `update` yet");
+/// On v1 and on v2, where it is a new program for the group.
+pub(crate) fn update_changes_the_rules_for_devices() -> Result<()> {
+    let script = "echo ready; while :; do sleep 0.05; done";
+    let bundle = Bundle::script(script)?.capabilities(&["CAP_MKNOD", "CAP_KILL"]);
+    let container = Container::new(bundle.mount("/nodes", "tmpfs", "tmpfs", "dev"))?;
+    container.start_service()?;
+    // /dev/net/tun, which may be missing in the kernel: that is another error.
+    container.exec("mknod /nodes/it c 10 200")?.expect_code(0)?;
+    let opens = || -> Result<bool> {
+        let finished = container.exec("exec 3<> /nodes/it")?;
+        Ok(!finished.stderr.contains("Operation not permitted"))
+    };
+    ensure!(!opens()?, "a device that no rule allows was opened");
+    let file = crate::support::scratch("rules.json");
+    let update = |rules: Value| -> Result<()> {
+        std::fs::write(&file, json!({ "devices": rules }).to_string())?;
+        let flags = ["--resources", &file.to_string_lossy()];
+        container.tell_with("update", &flags, &[])?.expect_code(0)?;
+        Ok(())
+    };
+    let deny = json!({ "allow": false, "access": "rwm" });
+    let allow = json!({ "allow": true, "type": "c", "major": 10, "minor": 200, "access": "rwm" });
+    update(json!([deny, allow]))?;
+    ensure!(opens()?, "a device that was allowed is refused");
+    container.tell_with("update", &["--pids-limit", "50"], &[])?.expect_code(0)?;
+    ensure!(opens()?, "an update of something else took the rules back");
+    update(json!([deny]))?;
+    ensure!(!opens()?, "a device that was taken away was opened");
+    container.exec("exec 3<> /dev/null")?.expect_code(0)?;
+    Ok(())
+}
+
+/// A flag counts before the file; what one update has set the next one keeps.
+pub(crate) fn updates_add_up() -> Result<()> {
+    groups::folder("x", "pids")?;
+    groups::folder("x", "memory")?;
+    let container = Container::new(Bundle::service()?)?;
+    container.start_service()?;
+    let file = crate::support::scratch("resources.json");
+    let limits = json!({ "pids": { "limit": 91 }, "memory": { "limit": 64 << 20 } });
+    std::fs::write(&file, limits.to_string())?;
+    let flags = ["-r", &file.to_string_lossy(), "--pids-limit", "17"];
+    container.tell_with("update", &flags, &[])?.expect_code(0)?;
+    let value = |at: [&str; 3]| groups::value(&container.id, at[0], at[1], at[2]);
+    expect_eq!(value(["pids", "pids.max", "pids.max"])?, "17");
+    expect_eq!(value(MEMORY)?, (64 << 20).to_string());
+    // Both ways, whatever of memory and swap must be written first.
+    let mb = 1 << 20;
+    for (memory, swap) in [(200, 300), (20, 30), (400, 400), (-1, -1)] {
+        let size = |number: i64| if number < 0 { "-1".to_owned() } else { format!("{number}m") };
+        let mut flags = vec!["--memory".to_owned(), size(memory)];
+        if groups::only_v2()
+            || groups::value(&container.id, "memory", "memory.memsw.limit_in_bytes", "x").is_ok()
+        {
+            flags.extend(["--memory-swap".to_owned(), size(swap)]);
+        }
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        container.tell_with("update", &flags, &[])?.expect_code(0)?;
+        let found = value(MEMORY)?;
+        ensure!(memory < 0 && found.len() != 8 || found == (memory * mb).to_string(), "{found}");
     }
+    expect_eq!(value(["pids", "pids.max", "pids.max"])?, "17");
+    Ok(())
+}
+
+pub(crate) fn an_update_that_cannot_be_is_an_error() -> Result<()> {
     groups::folder("x", "cpuset")?;
     let container = Container::new(Bundle::service()?)?;
     container.start_service()?;
@@ -238,13 +294,26 @@ pub(crate) fn an_update_that_cannot_be_is_an_error() -> Result<()> {
     expect_eq!(container.status()?, "running");
     let finished = container.tell_with("update", &["--memory", "lots"], &[])?;
     ensure!(finished.code()? != 0, "`lots` of memory was found");
+    for (flags, text) in [
+        (["--memory", "-2"], "--memory: \"-2\" is no size"),
+        (["--cpu-idle", "2"], "cpu.idle"),
+        (["--blkio-weight", "5"], "10 to 1000"),
+        (["--pids-limit", "few"], "--pids-limit: \"few\" is not a number"),
+        (["--cpuset-cpus", "0-"], "is not a list of numbers"),
+        (["--l3-cache-schema", "L3:0=f"], "resctrl is not mounted"),
+        (["--resources", "/no/such/file"], "/no/such/file: No such file"),
+    ] {
+        let finished = container.tell_with("update", &flags, &[])?;
+        ensure!(finished.code()? != 0, "{flags:?} was taken");
+        finished.expect_stderr(text)?;
+    }
+    container.kill()?;
+    let finished = container.tell_with("update", &["--pids-limit", "5"], &[])?;
+    ensure!(finished.code()? != 0, "a container that has ended was updated");
     Ok(())
 }
 
 pub(crate) fn events_tell_statistics() -> Result<()> {
-    if support::lacks("events")? {
-        return harness::skip("tinyort has no command `events` yet");
-    }
     groups::folder("x", "pids")?;
     let container = Container::new(Bundle::service()?)?;
     container.start_service()?;
@@ -258,14 +327,32 @@ pub(crate) fn events_tell_statistics() -> Result<()> {
         ensure!(data["memory"]["usage"]["usage"].as_u64().is_some_and(|used| used > 0), "{data}");
     }
     ensure!(data["cpu"]["usage"]["total"].as_u64().is_some_and(|used| used > 0), "{data}");
+    for place in [
+        "/cpu/throttling",
+        "/cpuset/cpu_exclusive",
+        "/memory/kernelTCP/limit",
+        "/memory/swap/failcnt",
+        "/blkio",
+        "/hugetlb",
+        "/intel_rdt",
+        "/network_interfaces",
+    ] {
+        ensure!(data.pointer(place).is_some(), "{place} is missing: {data}");
+    }
+    if groups::only_v2() {
+        ensure!(data.pointer("/memory/psi/some/avg10").is_some(), "{data}");
+    }
+    let finished = container.tell_with("events", &["--interval", "0s"], &[])?;
+    ensure!(finished.code()? != 0, "an interval of nothing was taken");
+    container.kill()?;
+    let finished = container.tell_with("events", &["--stats"], &[])?;
+    ensure!(finished.code()? != 0, "a container that has ended uses something");
+    finished.expect_stderr("not running")?;
     Ok(())
 }
 
 /// A line each interval until the container is gone; then it ends too.
 pub(crate) fn events_go_on_until_the_end() -> Result<()> {
-    if support::lacks("events")? {
-        return harness::skip("tinyort has no command `events` yet");
-    }
     let container = Container::new(Bundle::service()?)?;
     container.start_service()?;
     let running = container.launch(&["events", "--interval", "100ms", &container.id]).start()?;
@@ -282,9 +369,6 @@ pub(crate) fn events_go_on_until_the_end() -> Result<()> {
 }
 
 pub(crate) fn events_tell_when_memory_ran_out() -> Result<()> {
-    if support::lacks("events")? {
-        return harness::skip("tinyort has no command `events` yet");
-    }
     groups::folder("x", "memory")?;
     // A child is killed; the first process goes on.
     let script = "echo ready; read line < /work/go; \

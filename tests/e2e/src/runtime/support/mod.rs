@@ -33,20 +33,6 @@ pub(super) fn runtime() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Whether the runtime has no such command.
-pub(super) fn lacks(command: &str) -> Result<bool> {
-    let help = std::process::Command::new(runtime()?).arg("--help").output()?;
-    let help = String::from_utf8_lossy(&help.stdout).into_owned();
-    Ok(!help.lines().any(|line| line.split_whitespace().next() == Some(command)))
-}
-
-/// Whether `features` says that this is on; the place is a JSON pointer.
-pub(super) fn feature(place: &str) -> Result<bool> {
-    let features = std::process::Command::new(runtime()?).arg("features").output()?;
-    let features: serde_json::Value = serde_json::from_slice(&features.stdout)?;
-    Ok(features.pointer(place) == Some(&serde_json::Value::Bool(true)))
-}
-
 /// Has what this trial mounts concern nobody else; the runtimes that it starts see it.
 pub(super) fn unshare_mounts() -> Result<()> {
     sys::process::unshare_namespaces(libc::CLONE_NEWNS as u64).context("unshare")?;
