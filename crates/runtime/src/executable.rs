@@ -39,11 +39,7 @@ pub fn protect_executable(
     if is_out_of_reach(&own)? {
         return Ok(());
     }
-    let program = match read_only_mount() {
-        Ok(program) => program,
-        Err(_) if !can_be_written() => return Ok(()),
-        Err(_) => sealed_copy()?,
-    };
+    let Some(program) = out_of_reach()? else { return Ok(()) };
     let variables = environment.into_iter().map(|(mut name, value)| {
         name.push("=");
         name.push(value);
@@ -58,6 +54,31 @@ pub fn protect_executable(
     let environment = words(&mut variables.into_iter())?;
     let Err(errno) = execve_descriptor(program.as_fd(), &arguments, &environment);
     Err(sys::Error::new("execveat", "our own program", errno).into())
+}
+
+/// The running program as a file that no container can ever write, to be executed by whoever
+/// starts one: `/proc/self/fd/N` is its path.
+///
+/// # Errors
+/// As [`protect_executable`].
+pub fn protected_executable() -> Result<OwnedFd> {
+    let own = || {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        openat(CWD, OWN_FILE, flags, Mode::empty()).or_error("openat", || OWN_FILE)
+    };
+    Ok(match out_of_reach()? {
+        Some(program) => program,
+        None => own()?,
+    })
+}
+
+/// The program in a place where it cannot be written; none if it cannot be where it is.
+fn out_of_reach() -> Result<Option<OwnedFd>> {
+    match read_only_mount() {
+        Ok(program) => Ok(Some(program)),
+        Err(_) if !can_be_written() => Ok(None),
+        Err(_) => sealed_copy().map(Some),
+    }
 }
 
 fn is_out_of_reach(own: &OwnedFd) -> Result<bool> {

@@ -28,8 +28,11 @@ pub(crate) fn assemble(
     // process gets its own in the end.
     umask(Mode::empty());
     mount::isolate(init.isolation).map_err(failed(Step::Propagation))?;
-    let root = mount::attach_root(&init.rootfs, init.isolation, resolver)
-        .map_err(failed(Step::RootFilesystem))?;
+    let root = match &init.overlay {
+        Some(overlay) => mount::attach_overlay(overlay, &init.rootfs, init.isolation, resolver),
+        None => mount::attach_root(&init.rootfs, init.isolation, resolver),
+    };
+    let root = root.map_err(failed(Step::RootFilesystem))?;
     let mut assembly = Assembly::new(&root, init.isolation.kind == mount::PropagationKind::Shared);
     let mut asked = false;
     for (mount, tree) in init.mounts.iter().zip(&init.trees) {

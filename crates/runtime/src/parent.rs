@@ -54,6 +54,15 @@ impl Running {
     pub fn remove(self) -> Result<()> {
         self.remains.map_or(Ok(()), Remains::remove)
     }
+
+    /// How often the kernel has killed one of the container's processes because memory was short.
+    ///
+    /// # Errors
+    /// The cgroup cannot be read.
+    pub fn memory_kills(&self) -> Result<u64> {
+        let group = self.remains.as_ref().and_then(|remains| remains.group.as_ref());
+        Ok(group.map_or(Ok(0), |group| group.statistics().map(|all| all.memory.killed))?)
+    }
 }
 
 /// What is left of a container once its first process has ended.

@@ -4,8 +4,10 @@ use crate::error::{Error, Result};
 use crate::file;
 use crate::id::ContainerId;
 use crate::notify::connect_to;
+use kernel::mount::Overlay;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use sys::OrError;
 use sys::rustix::fs::{CWD, Mode, OFlags, openat};
 use sys::rustix::process::{Pid, getcwd};
@@ -39,6 +41,9 @@ pub struct Create<'a> {
     pub rootless: Option<bool>,
     /// The variables `LISTEN_FDS` and `LISTEN_FDNAMES` of the caller, which are passed on.
     pub listen_fds: Option<ListenFds<'a>>,
+    /// What is mounted on the root folder of the configuration, in the container's mount namespace
+    /// alone; without it, the folder itself is the root.
+    pub overlay: Option<Rc<Overlay>>,
 }
 
 /// Sockets that the caller was started with, see sd_listen_fds(3).

@@ -8,6 +8,7 @@
 //! ```text
 //! isolate          the namespace hears of the machine's mounts, but not the other way round
 //! attach_root      the container's folder becomes a mount, and a path::Root
+//! attach_overlay   or an overlay of layers does
 //! Assembly::new
 //!   mount          one after the other, in the order of the configuration
 //!   (devices, see crate::device)
@@ -27,6 +28,7 @@ mod filesystem;
 mod handed;
 mod mask;
 mod options;
+mod overlay;
 mod propagation;
 mod request;
 mod root;
@@ -37,6 +39,7 @@ pub use assembly::Assembly;
 pub use attributes::{AttributeCall, Attributes};
 pub use error::{Error, ParseError, Step};
 pub use options::{FileSystemFlags, Options, option_names};
+pub use overlay::{Overlay, attach_overlay};
 pub use propagation::{Propagation, PropagationKind};
 pub use request::{Bind, FileSystem, Mount, Remount, Source};
 pub use root::{attach_root, enter_root, isolate, move_root};

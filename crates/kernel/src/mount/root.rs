@@ -45,7 +45,7 @@ pub fn attach_root(path: &CStr, isolation: Propagation, resolver: Resolver) -> R
 }
 
 /// Makes the mount private that a path of the machine is on.
-fn close_parent(path: &CStr) -> Result<(), sys::Error> {
+pub(super) fn close_parent(path: &CStr) -> Result<(), sys::Error> {
     let private = Propagation { kind: PropagationKind::Private, recursive: false };
     let mut path = path.to_bytes();
     loop {

@@ -4,7 +4,7 @@ use super::trees::{MountMap, Tree};
 use super::{Invalid, Link, Namespaces, ProcessPlan, View};
 use crate::request::Create;
 use kernel::device::{Kind as NodeKind, Node, default_nodes};
-use kernel::mount::{FileSystem, Mount, Propagation, Source};
+use kernel::mount::{FileSystem, Mount, Overlay, Propagation, Source};
 use kernel::namespace::Kind;
 use kernel::path::RootedPath;
 use kernel::sysctl::{Owned, Sysctl};
@@ -12,10 +12,13 @@ use spec::json::Text;
 use spec::runtime::{DeviceKind, Spec};
 use std::ffi::CString;
 use std::path::Path;
+use std::rc::Rc;
 
 /// The container around its first process.
 pub(crate) struct Init {
     pub(crate) rootfs: CString,
+    /// What is mounted there.
+    pub(crate) overlay: Option<Rc<Overlay>>,
     /// Whether the root becomes read-only in the end.
     pub(crate) readonly: bool,
     /// How the new mount namespace goes on with the machine's.
@@ -74,6 +77,7 @@ impl Init {
         keep_folders(&mut mounts);
         Ok(Init {
             rootfs: c_string("root.path", &rootfs.to_string_lossy())?,
+            overlay: request.overlay.clone(),
             readonly: spec.root.readonly,
             isolation: isolation(spec.linux.rootfs_propagation.map(propagation)),
             propagation: spec.linux.rootfs_propagation.map(propagation),

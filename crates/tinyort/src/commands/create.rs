@@ -67,5 +67,6 @@ fn request<'a>(
         cgroup_driver: context.cgroup_driver()?,
         rootless: context.rootless(),
         listen_fds: context.listen_fds(),
+        overlay: None,
     })
 }

@@ -1,0 +1,124 @@
+//! Layers seen as one file system: overlayfs, mounted nowhere until it is the container's root.
+
+use super::root::close_parent;
+use super::{Error, Propagation, Step};
+use crate::path::{Resolver, Root};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use sys::OrError;
+use sys::rustix::fs::{CWD, Mode, OFlags, openat};
+use sys::rustix::io::Errno;
+use sys::rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag,
+    fsconfig_set_string, fsmount, fsopen, move_mount,
+};
+use sys::rustix::process::{chdir, fchdir};
+
+/// An overlay that can be mounted. The folders are open, so that whoever mounts it need not be
+/// able to find them, and nobody learns from the mount where they are.
+#[derive(Debug)]
+pub struct Overlay {
+    /// Folders that are only read, the uppermost first; at least one.
+    pub layers: Vec<OwnedFd>,
+    /// Where changes go, and an empty folder on the same disk; without them it is read-only, and
+    /// two layers are the least.
+    pub changes: Option<(OwnedFd, OwnedFd)>,
+    /// Nothing is written to the disk when it is unmounted: for changes that are thrown away.
+    pub volatile: bool,
+    /// The marks of the layers are in `user.overlay.*`, as an unprivileged user has unpacked them.
+    pub user_marks: bool,
+}
+
+impl Overlay {
+    /// Mounts it where nobody sees it; the descriptor is of its root.
+    ///
+    /// # Errors
+    /// EINVAL if a folder is on a file system that cannot be a layer, EPERM, E2BIG for more layers
+    /// than this kernel takes.
+    pub fn detached(&self) -> Result<OwnedFd, sys::Error> {
+        let context = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)
+            .or_error("fsopen", || "\"overlay\"")?;
+        let context = context.as_fd();
+        set(context, c"source", "overlay")?;
+        if let Some((upper, work)) = &self.changes {
+            set(context, c"upperdir", &path(upper))?;
+            set(context, c"workdir", &path(work))?;
+            if self.volatile {
+                set_flag(context, c"volatile")?;
+            }
+        }
+        if self.user_marks {
+            set_flag(context, c"userxattr")?;
+        }
+        if self.set_each_layer(context)? {
+            create(context)?;
+        } else {
+            self.create_with_one_list(context)?;
+        }
+        fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+            .or_error("fsmount", || "\"overlay\"")
+    }
+
+    /// One option a layer, Linux 6.8. False if the kernel does not know it.
+    fn set_each_layer(&self, context: BorrowedFd<'_>) -> Result<bool, sys::Error> {
+        for (index, layer) in self.layers.iter().enumerate() {
+            match set(context, c"lowerdir+", &path(layer)) {
+                Err(error) if error.errno == Errno::INVAL && index == 0 => return Ok(false),
+                result => result?,
+            }
+        }
+        Ok(true)
+    }
+
+    /// All layers in one option, which has 255 bytes: their numbers, in the folder that has a link
+    /// of this name for each descriptor.
+    fn create_with_one_list(&self, context: BorrowedFd<'_>) -> Result<(), sys::Error> {
+        let numbers: Vec<String> =
+            self.layers.iter().map(|layer| layer.as_raw_fd().to_string()).collect();
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let here = openat(CWD, c".", flags, Mode::empty()).or_error("openat", || "\".\"")?;
+        chdir(c"/proc/self/fd").or_error("chdir", || "\"/proc/self/fd\"")?;
+        let result = set(context, c"lowerdir", &numbers.join(":")).and_then(|()| create(context));
+        fchdir(&here).or_error("fchdir", || "the folder from before")?;
+        result
+    }
+}
+
+/// Mounts an overlay on a folder of the machine, in the caller's mount namespace alone; see
+/// [`super::attach_root`].
+///
+/// # Errors
+/// As [`Overlay::detached`]; ENOENT for the path.
+pub fn attach_overlay(
+    overlay: &Overlay,
+    target: &CStr,
+    isolation: Propagation,
+    resolver: Resolver,
+) -> Result<Root, Error> {
+    let shown = target.to_string_lossy();
+    let failed = Error::at(Step::AttachRoot, &shown);
+    if !(isolation.is_closed() && isolation.recursive) {
+        close_parent(target).map_err(&failed)?;
+    }
+    let tree = overlay.detached().map_err(&failed)?;
+    move_mount(&tree, c"", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+        .or_error("move_mount", || format!("{target:?}"))
+        .map_err(&failed)?;
+    Ok(Root::from_descriptor(tree, resolver))
+}
+
+fn path(folder: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", folder.as_raw_fd())
+}
+
+fn create(context: BorrowedFd<'_>) -> Result<(), sys::Error> {
+    fsconfig_create(context).or_error("fsconfig", || "\"overlay\", FSCONFIG_CMD_CREATE")
+}
+
+fn set(context: BorrowedFd<'_>, key: &CStr, value: &str) -> Result<(), sys::Error> {
+    fsconfig_set_string(context, key, value).or_error("fsconfig", || format!("{key:?}, {value:?}"))
+}
+
+fn set_flag(context: BorrowedFd<'_>, key: &CStr) -> Result<(), sys::Error> {
+    fsconfig_set_flag(context, key).or_error("fsconfig", || format!("{key:?}"))
+}
