@@ -14,6 +14,7 @@ pub mod process;
 pub mod schedule;
 pub mod seccomp;
 pub mod signal;
+pub mod signal_name;
 pub mod socket;
 
 pub use error::{Error, OrError};

@@ -9,4 +9,3 @@ pub mod flags;
 pub mod help;
 pub mod parse;
 pub mod quantity;
-pub mod signal;

@@ -135,14 +135,7 @@ impl Store {
     /// # Errors
     /// The image is gone by now.
     pub fn begin_use(&self, manifest: &Digest, user: &str) -> Result<(), Error> {
-        self.change(|transaction| {
-            if !exists(transaction, manifest)? {
-                return Err(Error::NoSuchImage(manifest.to_string()));
-            }
-            let insert = "INSERT INTO uses VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-            transaction.execute(insert, params![user, manifest.as_str()])?;
-            Ok(())
-        })
+        self.change(|transaction| begin_use(transaction, manifest, user))
     }
 
     /// Says that `user` uses no image any more.
@@ -150,10 +143,7 @@ impl Store {
     /// # Errors
     /// The disk or the database fails.
     pub fn end_use(&self, user: &str) -> Result<(), Error> {
-        self.change(|transaction| {
-            transaction.execute("DELETE FROM uses WHERE user = ?1", [user])?;
-            Ok(())
-        })
+        self.change(|transaction| end_use(transaction, user))
     }
 
     /// Changes the rows. On a full disk there is a reserve for that.
@@ -204,6 +194,24 @@ impl Store {
         }
         Ok(removed)
     }
+}
+
+pub(super) fn begin_use(
+    transaction: &Transaction<'_>,
+    manifest: &Digest,
+    user: &str,
+) -> Result<(), Error> {
+    if !exists(transaction, manifest)? {
+        return Err(Error::NoSuchImage(manifest.to_string()));
+    }
+    let insert = "INSERT INTO uses VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    transaction.execute(insert, params![user, manifest.as_str()])?;
+    Ok(())
+}
+
+pub(super) fn end_use(transaction: &Transaction<'_>, user: &str) -> Result<(), Error> {
+    transaction.execute("DELETE FROM uses WHERE user = ?1", [user])?;
+    Ok(())
 }
 
 /// Deletes the rows of what is not used. Says which those were, and how many bytes they have.

@@ -36,8 +36,8 @@ impl Overlay {
     /// EINVAL if a folder is on a file system that cannot be a layer, EPERM, E2BIG for more layers
     /// than this kernel takes.
     pub fn detached(&self) -> Result<OwnedFd, sys::Error> {
-        let context = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)
-            .or_error("fsopen", || "\"overlay\"")?;
+        let context =
+            fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).or_error("fsopen", || "\"overlay\"")?;
         let context = context.as_fd();
         set(context, c"source", "overlay")?;
         if let Some((upper, work)) = &self.changes {

@@ -1,9 +1,10 @@
 //! Commands that change a container and print nothing.
 
 use crate::context::Context;
-use crate::failure::Result;
+use crate::failure::{OrFail, Result};
 use std::process::ExitCode;
-use tinyort::{flags, signal};
+use sys::signal_name;
+use tinyort::flags;
 
 pub(crate) fn start(context: &Context<'_>) -> Result<ExitCode> {
     runtime::start(&context.root, &context.id()?)?;
@@ -12,7 +13,8 @@ pub(crate) fn start(context: &Context<'_>) -> Result<ExitCode> {
 
 pub(crate) fn kill(context: &Context<'_>) -> Result<ExitCode> {
     let signal = context.rest().first().map_or(Ok("TERM"), Context::text)?;
-    let signal = signal::parse(signal)?;
+    let wrong = || format!("{signal:?} is no signal: give a name such as TERM, or 1 to 64");
+    let signal = signal_name::parse(signal).or_fail(wrong())?;
     let all = context.flags.is_on(&flags::ALL);
     match runtime::kill(&context.root, &context.id()?, signal, all) {
         // As runc: with --all it is enough that none is left.

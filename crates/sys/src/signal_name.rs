@@ -1,7 +1,5 @@
 //! Names of signals.
 
-use crate::parse::Wrong;
-
 /// Signals of signal(7) on x86-64, in the order of their numbers, from 1.
 const NAMES: [&str; 31] = [
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
@@ -16,17 +14,19 @@ const ALIASES: [(&str, i32); 4] = [("IOT", 6), ("CLD", 17), ("POLL", 29), ("UNUS
 const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
 
 /// A signal by its name, with or without `SIG` and in any case, or by its number.
-///
-/// # Errors
-/// What would be right.
-pub fn parse(text: &str) -> Result<i32, Wrong> {
-    let number = match text.parse() {
-        Ok(number) if (0..=64).contains(&number) => Some(number),
-        Ok(_) => None,
+#[must_use]
+pub fn parse(text: &str) -> Option<i32> {
+    match text.parse() {
+        Ok(number) => Some(number).filter(|number| (0..=64).contains(number)),
         Err(_) => by_name(text),
-    };
-    let wrong = || format!("{text:?} is no signal: give a name such as TERM, or 1 to 64");
-    number.ok_or_else(|| Wrong(wrong()))
+    }
+}
+
+/// What a signal is called, as `SIGTERM`; a number for those without a name.
+#[must_use]
+pub fn name(signal: i32) -> String {
+    let index = usize::try_from(signal - 1).unwrap_or(usize::MAX);
+    NAMES.get(index).map_or_else(|| signal.to_string(), |name| format!("SIG{name}"))
 }
 
 fn by_name(text: &str) -> Option<i32> {
@@ -75,10 +75,10 @@ mod tests {
             ("SIGRTMIN+3", 37),
             ("rtmax-1", 63),
         ] {
-            assert_eq!(parse(text), Ok(number), "{text}");
+            assert_eq!(parse(text), Some(number), "{text}");
         }
         for text in ["", "SIG", "TERMINATE", "-9", "65", "RTMIN+31", "RTMAX-31", "RTMIN-1", "9 "] {
-            assert!(parse(text).is_err(), "{text}");
+            assert!(parse(text).is_none(), "{text}");
         }
     }
 }
