@@ -102,20 +102,23 @@ fn add(request: &Exec<'_>, container: &Container, spec: &Spec<'_>) -> Result<Run
     let launched = launch(&placement, entry.clone_into(), |channel| {
         become_process(&plan, &placement, &entry, first, channel)
     })?;
-    let result = follow(request, container, spec, &plan, &launched, &mut terminal);
-    if let Err(error) = result {
-        reap(&launched)?;
-        return Err(error);
-    }
+    let warnings = match follow(request, container, spec, &plan, &launched, &mut terminal) {
+        Ok(warnings) => warnings,
+        Err(error) => {
+            reap(&launched)?;
+            return Err(error);
+        }
+    };
     Ok(Running {
         pid: launched.pid,
         pidfd: launched.pidfd,
         console: terminal.into_master(),
+        warnings,
         remains: None,
     })
 }
 
-/// Does what the process asks for, up to its execve.
+/// Does what the process asks for, up to its execve. Returns warnings.
 fn follow(
     request: &Exec<'_>,
     container: &Container,
@@ -123,14 +126,16 @@ fn follow(
     plan: &ProcessPlan,
     launched: &Launched,
     terminal: &mut Terminal,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     if let Some(score) = plan.oom_score {
         crate::parent::set_oom_score(launched.pid, score)?;
     }
     launched.channel.order(Order::Proceed)?;
+    let mut warnings = Vec::new();
     loop {
         match launched.channel.next_report()?.ok_or(Error::ChildDied)? {
             (Report::Console, Some(master)) => terminal.arrived(master)?,
+            (Report::Warning(what), _) => warnings.push(what.to_string()),
             (Report::Ready, _) => break,
             (Report::Failed(failure), _) => return Err(Error::Child(failure)),
             _ => return Err(Error::Internal("the child spoke out of turn")),
@@ -141,7 +146,8 @@ fn follow(
     let listener = Listener::new(spec);
     let pid = launched.pid.as_raw_nonzero().get();
     let state = || container.state_text(Status::Running);
-    start::until_executed(&launched.channel, listener.as_ref(), pid, state).map(drop)
+    start::until_executed(&launched.channel, listener.as_ref(), pid, state)?;
+    Ok(warnings)
 }
 
 /// It is our child until we wait for it, so its id is its own.

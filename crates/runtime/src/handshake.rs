@@ -15,6 +15,7 @@
 //!   prestart, createRuntime, network devices
 //!          Proceed ---------------------------->
 //!          <----------------------- Console + fd   (only if there is a terminal)
+//!          <------------------------------ Warning (for each thing that is not as asked for)
 //!          <-------------------------------- Ready
 //!   record is on disk
 //!          Proceed ---------------------------->   create: now waits on the start socket
@@ -53,6 +54,8 @@ pub(crate) enum Report {
     Hooks,
     /// With the master of the terminal.
     Console,
+    /// Something is not as it was asked for, and that is no error.
+    Warning(Failure),
     /// Everything but the last steps is done.
     Ready,
     /// With the descriptor on which the filter's notifications arrive.
@@ -80,6 +83,7 @@ impl Report {
             Report::Tree => vec![b'b'],
             Report::Hooks => vec![b'h'],
             Report::Console => vec![b'o'],
+            Report::Warning(what) => [&[b'w'][..], &what.encode()].concat(),
             Report::Ready => vec![b'r'],
             Report::Notify => vec![b'n'],
             Report::Failed(failure) => [&[b'f'][..], &failure.encode()].concat(),
@@ -93,6 +97,7 @@ impl Report {
             [b'b'] => Some(Report::Tree),
             [b'h'] => Some(Report::Hooks),
             [b'o'] => Some(Report::Console),
+            [b'w', what @ ..] => Failure::decode(what).map(Report::Warning),
             [b'r'] => Some(Report::Ready),
             [b'n'] => Some(Report::Notify),
             [b'f', failure @ ..] => Failure::decode(failure).map(Report::Failed),
@@ -257,11 +262,13 @@ mod tests {
     fn messages_cross_with_their_descriptors() {
         let (parent, child) = Channel::pair().unwrap();
         let failed = Report::Failed(Failure::new(Step::Mount, "/x"));
+        let warning = Report::Warning(Failure::new(Step::Capabilities, "CAP_KILL"));
         for report in [
             Report::Cloned(-7),
             Report::TimeNamespace,
             Report::Tree,
             Report::Hooks,
+            warning,
             Report::Ready,
             Report::Notify,
             failed,

@@ -41,6 +41,8 @@ pub struct Running {
     pub pidfd: OwnedFd,
     /// The master of its terminal, if it has one and no console socket was given.
     pub console: Option<OwnedFd>,
+    /// What is not as it was asked for.
+    pub warnings: Vec<String>,
     /// What is to be removed in the end; none for a process that was added to a container.
     pub(crate) remains: Option<Remains>,
 }
@@ -95,12 +97,13 @@ impl fmt::Debug for Remains {
     }
 }
 
-/// Makes a container; its program waits for [`crate::start`].
+/// Makes a container; its program waits for [`crate::start`]. Returns warnings: what is not as it
+/// was asked for.
 ///
 /// # Errors
 /// Whatever is wrong, and then nothing of the container is left.
-pub fn create(request: &Create<'_>) -> Result<()> {
-    make(request, false).map(drop)
+pub fn create(request: &Create<'_>) -> Result<Vec<String>> {
+    make(request, false).map(|made| made.warnings)
 }
 
 /// Makes a container and executes its program.
@@ -133,7 +136,8 @@ fn make(request: &Create<'_>, start_it: bool) -> Result<Running> {
     let terminal = Terminal::new(plan.process().terminal, request.console_socket, stays)?;
     let directory = Directory::claim(request.root, request.id)?;
     let record = first_record(&plan);
-    let mut made = Making { directory, group: None, child: None, guests: None, record };
+    let mut made =
+        Making { directory, group: None, child: None, guests: None, record, warnings: Vec::new() };
     let result = made.begin(&mut plan, &text, cgroup);
     let result = result.and_then(|()| made.build(&plan, request, terminal, start_it));
     match result {
@@ -165,6 +169,7 @@ struct Making {
     child: Option<Pid>,
     guests: Option<Guests>,
     record: Record,
+    warnings: Vec<String>,
 }
 
 impl Making {
@@ -229,7 +234,8 @@ impl Making {
             launched.channel.order(Order::Proceed)?;
         }
         let Launched { pid, pidfd, .. } = launched;
-        Ok(Running { pid, pidfd, console: master, remains: None })
+        let warnings = std::mem::take(&mut self.warnings);
+        Ok(Running { pid, pidfd, console: master, warnings, remains: None })
     }
 
     /// Does what the child asks for, until it is ready.
@@ -259,6 +265,7 @@ impl Making {
                     launched.channel.order(Order::Proceed)?;
                 }
                 (Report::Console, Some(master)) => terminal.arrived(master)?,
+                (Report::Warning(what), _) => self.warnings.push(what.to_string()),
                 (Report::Ready, _) => return Ok(terminal.into_master()),
                 (Report::Failed(failure), _) => return Err(Error::Child(failure)),
                 _ => return Err(Error::Internal("the child spoke out of turn")),

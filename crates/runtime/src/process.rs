@@ -73,9 +73,13 @@ pub(crate) fn prepare(
         .or_error("chdir", folder)
         .during(Step::WorkingDirectory)?;
     refuse_outside()?;
-    plan.capabilities
-        .apply(plan.restricts_without_no_new_privileges())
-        .during(Step::Capabilities)?;
+    let lacking = plan.capabilities.apply(plan.restricts_without_no_new_privileges());
+    let lacking = lacking.during(Step::Capabilities)?;
+    if !lacking.is_empty() {
+        let what = format!("{lacking}: the caller has no such rights, so the program has not");
+        let warning = Report::Warning(Failure::new(Step::Capabilities, what));
+        channel.report(&warning, None).during(Step::Internal)?;
+    }
     umask(Mode::from_raw_mode(plan.umask.unwrap_or(USUAL_UMASK)));
     let mut environment = plan.environment.clone();
     if plan.needs_home {

@@ -38,6 +38,11 @@ impl<'a> Context<'a> {
         Ok(Context { root, flags: &line.flags, words: &line.words, log, listen_fd_names })
     }
 
+    /// Records what is not as it was asked for.
+    pub(crate) fn warn(&self, warnings: &[String]) {
+        warnings.iter().for_each(|warning| self.log.warn(warning));
+    }
+
     /// The container that the first word names.
     pub(crate) fn id(&self) -> Result<ContainerId> {
         let word = self.words.first().or_fail("the container's id is missing")?;

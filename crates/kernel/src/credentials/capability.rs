@@ -1,5 +1,6 @@
 //! Capabilities, capabilities(7).
 
+use std::fmt;
 use sys::OrError;
 use sys::rustix::io::Errno;
 use sys::rustix::thread::{
@@ -94,6 +95,18 @@ impl CapabilitySet {
         CapabilitySet(self.0 & other.0)
     }
 
+    /// Those of this set that are not in the other one.
+    #[must_use]
+    pub fn without(self, other: CapabilitySet) -> CapabilitySet {
+        CapabilitySet(self.0 & !other.0)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     fn bits(self) -> Bits {
         Bits::from_bits_retain(self.0)
     }
@@ -112,6 +125,18 @@ pub struct Capabilities {
     pub permitted: CapabilitySet,
     /// What any program keeps. Only what is both permitted and inheritable can be.
     pub ambient: CapabilitySet,
+}
+
+impl fmt::Display for CapabilitySet {
+    /// Their names, with blanks between.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for (_, name) in NAMES.iter().enumerate().filter(|(number, _)| self.0 >> number & 1 == 1) {
+            write!(formatter, "{separator}{name}")?;
+            separator = " ";
+        }
+        Ok(())
+    }
 }
 
 impl Capabilities {
@@ -138,9 +163,32 @@ impl Capabilities {
     /// CAP_SYS_ADMIN permitted and effective until the next execve(2), which takes it away: a
     /// seccomp filter without no_new_privs needs it.
     ///
+    /// What the thread itself lacks it cannot give: that is left out, and returned.
+    ///
     /// # Errors
-    /// EPERM for more than the thread has.
-    pub fn apply(&self, keep_administration: bool) -> Result<(), sys::Error> {
+    /// EPERM if CAP_SYS_ADMIN is to be kept and the thread does not have it.
+    pub fn apply(&self, keep_administration: bool) -> Result<CapabilitySet, sys::Error> {
+        let error = match self.set(keep_administration) {
+            Ok(()) => return Ok(CapabilitySet::default()),
+            Err(error) => error,
+        };
+        let own = Self::own_permitted()?;
+        let all = self.permitted.with(self.effective).with(self.inheritable);
+        let lacking = all.without(own);
+        if error.errno != Errno::PERM || lacking.is_empty() {
+            return Err(error);
+        }
+        let possible = Capabilities {
+            effective: self.effective.within(own),
+            permitted: self.permitted.within(own),
+            inheritable: self.inheritable.within(own),
+            ..*self
+        };
+        possible.set(keep_administration)?;
+        Ok(lacking)
+    }
+
+    fn set(&self, keep_administration: bool) -> Result<(), sys::Error> {
         let kept = if keep_administration { SYS_ADMIN } else { 0 };
         let sets = CapabilitySets {
             effective: Bits::from_bits_retain(self.effective.0 | kept),
@@ -185,6 +233,14 @@ impl Capabilities {
 #[cfg(test)]
 mod tests {
     use super::{CapabilitySet, NAMES};
+
+    #[test]
+    fn names_are_shown() {
+        let both = ["CAP_KILL", "CAP_CHOWN"].map(|name| CapabilitySet::named(name).unwrap());
+        let both = both[0].with(both[1]);
+        assert_eq!(both.to_string(), "CAP_CHOWN CAP_KILL");
+        assert_eq!(both.without(both).to_string(), "");
+    }
 
     #[test]
     fn names_stand_at_their_numbers() {

@@ -10,7 +10,8 @@ use tinyort::flags;
 pub(crate) fn create(context: &Context<'_>) -> Result<ExitCode> {
     protect_executable()?;
     let (id, bundle) = (context.id()?, bundle(context)?);
-    runtime::create(&request(context, &id, &bundle)?)?;
+    let warnings = runtime::create(&request(context, &id, &bundle)?)?;
+    context.warn(&warnings);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -19,7 +20,7 @@ pub(crate) fn run(context: &Context<'_>) -> Result<ExitCode> {
     let (id, bundle) = (context.id()?, bundle(context)?);
     let request = request(context, &id, &bundle)?;
     if context.flags.is_on(&flags::DETACH) {
-        runtime::run(&request)?;
+        context.warn(&runtime::run(&request)?.warnings);
         return Ok(ExitCode::SUCCESS);
     }
     if request.console_socket.is_some() {
@@ -27,6 +28,7 @@ pub(crate) fn run(context: &Context<'_>) -> Result<ExitCode> {
     }
     let foreground = Foreground::begin(!context.flags.is_on(&flags::NO_SUBREAPER))?;
     let mut running = runtime::run(&Create { detach: false, ..request })?;
+    context.warn(&running.warnings);
     context.log.debug(|| format!("container {id} runs as process {}", running.pid));
     let code = foreground.attend(&mut running);
     context.log.debug(|| format!("container {id} ended: {code:?}"));

@@ -46,7 +46,7 @@ fn start(context: &Context<'_>, process: &Process<'_>) -> Result<ExitCode> {
         ignore_paused: flags.is_on(&flags::IGNORE_PAUSED),
     };
     if request.detach {
-        runtime::exec(&request)?;
+        context.warn(&runtime::exec(&request)?.warnings);
         return Ok(ExitCode::SUCCESS);
     }
     if request.console_socket.is_some() {
@@ -54,6 +54,7 @@ fn start(context: &Context<'_>, process: &Process<'_>) -> Result<ExitCode> {
     }
     let foreground = Foreground::begin(false)?;
     let mut running = runtime::exec(&request)?;
+    context.warn(&running.warnings);
     context.log.debug(|| format!("process {} runs in container {id}", running.pid));
     Ok(ExitCode::from(foreground.attend(&mut running)?))
 }

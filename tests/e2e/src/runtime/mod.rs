@@ -197,6 +197,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::process::what_cannot_run_is_explained,
         runtime::process::user_groups_and_umask_are_as_configured,
         runtime::process::each_set_of_capabilities_is_as_configured,
+        runtime::process::capabilities_that_the_caller_lacks_are_left_out,
         runtime::process::unknown_capabilities_are_not_fatal,
         runtime::process::new_privileges_are_forbidden_on_demand,
         runtime::process::limits_are_as_configured,

@@ -129,6 +129,38 @@ pub(crate) fn each_set_of_capabilities_is_as_configured() -> Result<()> {
     Ok(())
 }
 
+/// `--privileged` asks for all there are, also on a machine that is a container itself.
+pub(crate) fn capabilities_that_the_caller_lacks_are_left_out() -> Result<()> {
+    let script = "grep -E 'Cap(Inh|Prm|Bnd)' /proc/self/status | cut -f 2 | tr '\\n' ' '";
+    let expected = format!("{:016x} {:016x} {:016x} ", 0, 1 << 5, 1 << 5);
+    let bundle = |bundle: Bundle| {
+        let bundle = bundle.capabilities(&["CAP_KILL", "CAP_SYS_TIME"]);
+        bundle.set("/process/noNewPrivileges", false)
+    };
+    let poor = |container: &Container, words: &[&str]| {
+        let log = container.root.with_extension("log");
+        let launch = container.launch(&["--log", &log.to_string_lossy()]).words(words);
+        let finished = launch.before_exec(without_time).finish()?;
+        finished.expect_code(0)?;
+        expect_eq!(finished.stdout, expected, "{words:?}");
+        let logged = std::fs::read_to_string(&log)?;
+        ensure!(logged.contains("level=warning") && logged.contains("CAP_SYS_TIME"), "{logged}");
+        ensure!(!logged.contains("CAP_KILL"), "{logged}");
+        Ok(())
+    };
+    let container = Container::new(bundle(Bundle::script(script)?))?;
+    let folder = container.bundle.folder.to_string_lossy();
+    poor(&container, &["run", "--bundle", &folder, &container.id])?;
+    let container = Container::new(bundle(Bundle::command(&["/bin/sleep", "100000"])?))?;
+    container.start()?;
+    poor(&container, &["exec", &container.id, "/bin/sh", "-c", script])
+}
+
+fn without_time() -> std::io::Result<()> {
+    use ::sys::rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
+    Ok(remove_capability_from_bounding_set(CapabilitySet::SYS_TIME)?)
+}
+
 pub(crate) fn unknown_capabilities_are_not_fatal() -> Result<()> {
     // runc and crun warn: a caller may be newer than the kernel.
     let said = said("grep CapEff /proc/self/status", |bundle| {
