@@ -1,5 +1,6 @@
 //! What the environment says: the only place that reads it.
 
+use crate::rootless::is_machines_own;
 use anyhow::{Context as _, Result};
 use image::auth::CredentialFiles;
 use image::hosts::{Hosts, RegistriesConf, SYSTEM_FILES, user_files};
@@ -9,7 +10,7 @@ use image::store::{self, Image, Store};
 use image::transport::dns::Resolver;
 use image::transport::http::Timeouts;
 use image::transport::{Client, Proxies, SYSTEM_ROOTS, Settings};
-use image::unpack::Marks;
+use image::unpack::{Marks, Owners};
 use std::env;
 use std::fs;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub(crate) struct Context {
     root: Option<PathBuf>,
     is_root: bool,
     home: Option<PathBuf>,
+    owners: Owners,
 }
 
 /// What the flags of a command say about the network.
@@ -47,15 +49,14 @@ pub(crate) struct NetworkOptions {
 }
 
 impl Context {
-    pub(crate) fn new(root: Option<PathBuf>) -> Context {
-        let is_root = sys::rustix::process::geteuid().is_root();
-        Context { root, is_root, home: folder("HOME") }
+    pub(crate) fn new(root: Option<PathBuf>, is_root: bool, owners: Owners) -> Context {
+        Context { root, is_root, home: folder("HOME"), owners }
     }
 
     /// The store, made if there is none.
     pub(crate) fn store(&self) -> Result<Store> {
-        let marks = if self.is_root { Marks::Trusted } else { Marks::User };
-        Ok(Store::open(&self.store_folder()?, marks)?)
+        let marks = if is_machines_own() { Marks::Trusted } else { Marks::User };
+        Ok(Store::open(&self.store_folder()?, marks)?.with_owners(self.owners.clone()))
     }
 
     fn store_folder(&self) -> Result<PathBuf> {

@@ -9,12 +9,15 @@ mod background;
 mod commands;
 mod context;
 mod obtain;
+mod rootless;
 mod show;
 mod template;
 mod terminal;
 
 use clap::Parser;
 use commands::Command;
+use context::Context;
+use image::unpack::Owners;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,8 +36,7 @@ struct Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let context = context::Context::new(cli.root);
-    match cli.command.run(&context) {
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to be told if this fails.
@@ -42,6 +44,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let is_root = !rootless::is_needed();
+    let owners =
+        if !is_root && cli.command.needs_store() { rootless::enter()? } else { Owners::Keep };
+    cli.command.run(&Context::new(cli.root, is_root, owners))
 }
 
 /// The error and its causes. An error of ours says what its cause was itself; those that do not

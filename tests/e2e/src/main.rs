@@ -5,6 +5,7 @@
 //! It does not test what a function can be asked directly; that is in the crates.
 
 mod helper;
+mod image;
 mod kernel;
 mod runtime;
 mod support;
@@ -14,5 +15,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     helper::keep();
-    harness::main([tino::trials(), kernel::trials(), runtime::trials()].concat())
+    harness::main([tino::trials(), kernel::trials(), runtime::trials(), image::trials()].concat())
 }

@@ -16,7 +16,8 @@
 //!
 //! `$TMPDIR` (`std::env::temp_dir()`) is an empty folder that the guard removes with all it holds.
 //!
-//! This crate knows nothing about the programs under test but where they lie ([`tino`], [`tinyort`]).
+//! This crate knows nothing about the programs under test but where they lie ([`tino`],
+//! [`tinyort`], [`tinyo`]).
 
 #![forbid(unsafe_code)]
 
@@ -75,6 +76,11 @@ pub fn tino() -> PathBuf {
 /// The runtime under test: `$TINYORT_BIN`, or `tinyort` beside the running test executable.
 pub fn tinyort() -> PathBuf {
     program("TINYORT_BIN", "tinyort")
+}
+
+/// The engine under test: `$TINYO_BIN`, or `tinyo` beside the running test executable.
+pub fn tinyo() -> PathBuf {
+    program("TINYO_BIN", "tinyo")
 }
 
 fn program(variable: &str, name: &str) -> PathBuf {

@@ -86,7 +86,7 @@ fn noise(length: usize) -> Vec<u8> {
 
 impl Place {
     fn tinyo(&self) -> Command {
-        let mut command = Command::new(harness::tino().with_file_name("tinyo"));
+        let mut command = Command::new(harness::tinyo());
         command.arg("--root").arg(self.folder.join("store"));
         command.env("HOME", &self.folder).env_remove("XDG_RUNTIME_DIR").stdin(Stdio::null());
         command

@@ -74,6 +74,10 @@ impl Store {
     /// # Errors
     /// The check itself cannot go on: the disk or the database fails.
     pub fn check(&self, options: &CheckOptions<'_>) -> Result<Vec<Finding>, Error> {
+        // A layer is unpacked once more, beside.
+        if self.layout.is_read_only() && (options.read_all || options.repair) {
+            return Err(Error::ReadOnly);
+        }
         self.check_database()?;
         let contents = self.contents()?;
         let mut findings = Vec::new();

@@ -230,7 +230,7 @@ impl Store {
     ) -> Result<Unpacked, Error> {
         let expected = Expected { digest: &part.blob.digest, diff_id: &part.diff_id };
         let root = self.unpacking(&part.diff_id)?;
-        let options = Options { marks: self.marks, limits, ..Options::default() };
+        let options = Options { marks: self.marks, owners: self.owners.clone(), limits };
         let passed = unpack::unpack(reader, expected, &root, &options);
         let failed = |source| Error::Unpack { digest: part.blob.digest.clone(), source };
         passed.map(|passed| passed.result).map_err(failed)

@@ -37,7 +37,7 @@ pub use query::{Image, Layer, Named};
 pub use remove::Removed;
 pub use usage::Usage;
 
-use crate::unpack::Marks;
+use crate::unpack::{Marks, Owners};
 use kernel::path::{Resolver, Root};
 use layout::Layout;
 use rusqlite::Connection;
@@ -53,6 +53,7 @@ pub struct Store {
     database: Mutex<Connection>,
     resolver: Resolver,
     marks: Marks,
+    owners: Owners,
 }
 
 impl Store {
@@ -62,10 +63,22 @@ impl Store {
     /// The folder cannot be used, or a newer program has made it.
     pub fn open(path: &Path, marks: Marks) -> Result<Store, Error> {
         let layout = Layout::open(path)?;
-        let database = Mutex::new(database::open(path, layout.is_read_only())?);
+        let open = || database::open(path, layout.is_read_only());
+        let database = match open() {
+            // Its index is made anew by the first process that comes, and needs room.
+            Err(error) if error.is_full_disk() && layout.spend_reserve()? => open()?,
+            opened => opened?,
+        };
+        let database = Mutex::new(database);
         let resolver = Root::open(c"/")?.resolver();
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Ok(Store { path, layout, database, resolver, marks })
+        Ok(Store { path, layout, database, resolver, marks, owners: Owners::default() })
+    }
+
+    /// The same, where files of layers become someone's else than the layers say.
+    #[must_use]
+    pub fn with_owners(self, owners: Owners) -> Store {
+        Store { owners, ..self }
     }
 
     /// An empty file on the store's disk, which is gone when it is closed.
@@ -73,6 +86,9 @@ impl Store {
     /// # Errors
     /// The disk is full or read-only.
     pub fn spool(&self) -> Result<OwnedFd, Error> {
+        if self.layout.is_read_only() {
+            return Err(Error::ReadOnly);
+        }
         self.layout.make_spool()
     }
 

@@ -1,11 +1,15 @@
 //! Whose the files become.
 
+use sys::rustix::process::{getegid, geteuid};
+
 /// Whose the files become.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Owners {
     /// Whom the layer says, as numbers of the namespace that this process is in.
     #[default]
     Keep,
+    /// Whoever unpacks them: for who has only one number.
+    Own,
     /// Whom the layer says, moved by these ranges: for a container in a user namespace where
     /// mounts cannot be mapped.
     Map {
@@ -40,6 +44,7 @@ impl Owners {
     pub(super) fn outside(&self, user: u32, group: u32) -> Result<(u32, u32), Unmapped> {
         match self {
             Owners::Keep => Ok((user, group)),
+            Owners::Own => Ok((geteuid().as_raw(), getegid().as_raw())),
             Owners::Map { users, groups } => {
                 Ok((shift(users, user, "user")?, shift(groups, group, "group")?))
             }

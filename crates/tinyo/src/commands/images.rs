@@ -142,7 +142,7 @@ pub(super) fn id(digest: &Digest, in_full: bool) -> String {
 }
 
 /// How long ago an image was made, if that is known.
-fn age(image: &Image) -> String {
+pub(super) fn age(image: &Image) -> String {
     let created = image.created.as_deref().and_then(time::parse).filter(|created| *created > 0);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |it| it.as_secs());
     created.map_or("N/A".to_owned(), |created| ago(now.saturating_sub(created)))

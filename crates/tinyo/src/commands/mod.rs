@@ -1,5 +1,7 @@
 //! The commands, a file each.
 
+mod check;
+mod df;
 mod filter;
 mod history;
 mod images;
@@ -80,6 +82,17 @@ pub(crate) enum Format {
 }
 
 impl Command {
+    /// Whether it does anything with images that are kept here.
+    pub(crate) fn needs_store(&self) -> bool {
+        match self {
+            Command::Login(_) | Command::Logout(_) | Command::Search(_) | Command::Manifest(_) => {
+                false
+            }
+            Command::System(command) => command.needs_store(),
+            _ => true,
+        }
+    }
+
     pub(crate) fn run(self, context: &Context) -> Result<()> {
         match self {
             Command::Pull(arguments) => pull::run(context, &arguments),

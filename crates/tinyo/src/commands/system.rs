@@ -1,24 +1,21 @@
 //! `tinyo system`: the store as a whole.
 
-use super::Format;
 use super::filter::{Filter, Filters};
-use crate::background;
-use crate::context::{Context, NetworkOptions};
-use crate::show::{Screen, bytes, print_line, print_table};
+use super::{Format, check, df};
+use crate::context::Context;
+use crate::show::{bytes, print_line};
 use crate::terminal::ask;
+use crate::{background, rootless};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use image::pull::origin;
-use image::store::{
-    CheckOptions, Fault, Finding, Image, Kind, Origin, Outcome, Removed, Store, Usage,
-};
+use image::store::{Image, Removed, Store};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// How much room things take
-    Df(DfArguments),
+    Df(df::Arguments),
     /// Whether all is what it should be, and making it so
-    Check(CheckArguments),
+    Check(check::Arguments),
     /// Remove what is not needed
     Prune(PruneArguments),
     /// Remove everything
@@ -26,168 +23,29 @@ pub(crate) enum Command {
     /// Free what was removed
     #[command(hide = true)]
     EmptyTrash,
+    /// Map the ids of a process's user namespace
+    #[command(hide = true)]
+    MapIds {
+        /// The process
+        process: i32,
+    },
+}
+
+impl Command {
+    pub(super) fn needs_store(&self) -> bool {
+        !matches!(self, Command::MapIds { .. })
+    }
 }
 
 pub(crate) fn run(context: &Context, command: &Command) -> Result<()> {
     match command {
-        Command::Df(arguments) => df(context, arguments),
-        Command::Check(arguments) => check(context, arguments),
+        Command::Df(arguments) => df::run(context, arguments),
+        Command::Check(arguments) => check::run(context, arguments),
         Command::Prune(arguments) => prune(context, arguments),
         Command::Reset(arguments) => reset(context, arguments),
         Command::EmptyTrash => Ok(context.store()?.empty_trash()?),
+        Command::MapIds { process } => rootless::map_ids(*process),
     }
-}
-
-#[derive(Args)]
-pub(crate) struct DfArguments {
-    /// How to print the result
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-}
-
-fn df(context: &Context, arguments: &DfArguments) -> Result<()> {
-    let usage = context.store()?.usage()?;
-    if arguments.format == Format::Json {
-        return print_line(&df_json(&usage).to_string());
-    }
-    let size = usage.layer_bytes + usage.blob_bytes;
-    let share = (usage.reclaimable * 100).checked_div(size).unwrap_or(0);
-    let rows = [
-        vec![
-            "Images".to_owned(),
-            usage.images.to_string(),
-            usage.images_in_use.to_string(),
-            bytes(size),
-            format!("{} ({share}%)", bytes(usage.reclaimable)),
-        ],
-        vec![
-            "Downloads".to_owned(),
-            String::new(),
-            String::new(),
-            bytes(usage.incoming_bytes),
-            bytes(usage.incoming_bytes),
-        ],
-    ];
-    print_table(&["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"], &rows)
-}
-
-fn df_json(usage: &Usage) -> serde_json::Value {
-    serde_json::json!({
-        "Images": usage.images,
-        "ImagesInUse": usage.images_in_use,
-        "Layers": usage.layers,
-        "LayerBytes": usage.layer_bytes,
-        "BlobBytes": usage.blob_bytes,
-        "Reclaimable": usage.reclaimable,
-        "IncomingBytes": usage.incoming_bytes,
-    })
-}
-
-#[derive(Args)]
-pub(crate) struct CheckArguments {
-    /// Make anew what is damaged, from blobs or from the registry
-    #[arg(long)]
-    repair: bool,
-    /// Only look whether everything is there
-    #[arg(long)]
-    quick: bool,
-    /// How to print the result
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-    /// Print nothing but what is wrong
-    #[arg(short, long)]
-    quiet: bool,
-    #[command(flatten)]
-    network: NetworkOptions,
-}
-
-fn check(context: &Context, arguments: &CheckArguments) -> Result<()> {
-    let store = context.store()?;
-    let registries = context.registries(&arguments.network)?;
-    let screen = Screen::new(arguments.quiet);
-    let on_wait = |error: &_, time| screen.wait(error, time);
-    let from_registry = |image: &Image| -> Option<Box<dyn Origin + '_>> {
-        image.names.iter().find_map(|named| {
-            let origin = origin(&registries, named.name.repository(), &on_wait).ok()?;
-            Some(Box::new(origin) as Box<dyn Origin>)
-        })
-    };
-    let options = CheckOptions {
-        read_all: !arguments.quick,
-        repair: arguments.repair,
-        origin: &from_registry,
-        progress: &|kind, digest| {
-            screen.say(&format!("checking {} {}", kind_name(kind), digest.short()));
-        },
-    };
-    let findings = store.check(&options)?;
-    background::empty_trash(context, &store)?;
-    if arguments.format == Format::Json {
-        print_line(&findings.iter().map(finding_json).collect::<serde_json::Value>().to_string())?;
-    } else {
-        findings.iter().flat_map(finding_lines).try_for_each(|line| print_line(&line))?;
-    }
-    let left = findings.iter().filter(|it| !matches!(it.outcome, Outcome::Repaired)).count();
-    match left {
-        0 => Ok(()),
-        1 => bail!("one thing is wrong in the store"),
-        left => bail!("{left} things are wrong in the store"),
-    }
-}
-
-fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Blob => "blob",
-        Kind::Layer => "layer",
-    }
-}
-
-fn finding_lines(finding: &Finding) -> Vec<String> {
-    let what = match &finding.fault {
-        Fault::Missing => "is missing",
-        Fault::Damaged(_) => "is damaged",
-        Fault::Unknown => "cannot be checked, because its blob is missing or damaged",
-    };
-    let then = match &finding.outcome {
-        Outcome::Reported => String::new(),
-        Outcome::Repaired => "; repaired".to_owned(),
-        Outcome::InUse(users) => format!("; it is used by {}, remove these first", users.join(" ")),
-        Outcome::Failed(why) => format!("; not repaired: {why}"),
-    };
-    let images: Vec<_> = finding.images.iter().map(image::Digest::short).collect();
-    let images =
-        if images.is_empty() { String::new() } else { format!(" (image {})", images.join(" ")) };
-    let mut lines =
-        vec![format!("{} {}{images} {what}{then}", kind_name(finding.kind), finding.digest)];
-    if let Fault::Damaged(differences) = &finding.fault {
-        lines.extend(differences.iter().map(|difference| format!("  {difference}")));
-    }
-    lines
-}
-
-fn finding_json(finding: &Finding) -> serde_json::Value {
-    let (fault, differences) = match &finding.fault {
-        Fault::Missing => ("missing", Vec::new()),
-        Fault::Damaged(differences) => {
-            ("damaged", differences.iter().map(ToString::to_string).collect())
-        }
-        Fault::Unknown => ("unknown", Vec::new()),
-    };
-    let (outcome, reason) = match &finding.outcome {
-        Outcome::Reported => ("reported", None),
-        Outcome::Repaired => ("repaired", None),
-        Outcome::InUse(users) => ("in use", Some(users.join(" "))),
-        Outcome::Failed(why) => ("failed", Some(why.to_string())),
-    };
-    serde_json::json!({
-        "Kind": kind_name(finding.kind),
-        "Digest": finding.digest.as_str(),
-        "Images": finding.images.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "Fault": fault,
-        "Differences": differences,
-        "Outcome": outcome,
-        "Reason": reason,
-    })
 }
 
 #[derive(Args)]

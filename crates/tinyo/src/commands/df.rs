@@ -1,0 +1,127 @@
+//! `tinyo system df`: how much room things take.
+
+use super::Format;
+use super::images::{age, id};
+use crate::context::Context;
+use crate::show::{bytes, print_line, print_table};
+use anyhow::Result;
+use clap::Args;
+use image::Digest;
+use image::store::{Image, Usage};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Each image by itself, too
+    #[arg(short, long)]
+    verbose: bool,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
+    let store = context.store()?;
+    let usage = store.usage()?;
+    let images = if arguments.verbose { store.images()? } else { Vec::new() };
+    let shares = shares(&images);
+    if arguments.format == Format::Json {
+        let mut value = usage_json(&usage);
+        if arguments.verbose {
+            value["Details"] = shares.iter().map(share_json).collect();
+        }
+        return print_line(&value.to_string());
+    }
+    print_usage(&usage)?;
+    if arguments.verbose {
+        print_line("")?;
+        print_shares(&shares)?;
+    }
+    Ok(())
+}
+
+fn print_usage(usage: &Usage) -> Result<()> {
+    let size = usage.layer_bytes + usage.blob_bytes;
+    let share = (usage.reclaimable * 100).checked_div(size).unwrap_or(0);
+    let rows = [
+        vec![
+            "Images".to_owned(),
+            usage.images.to_string(),
+            usage.images_in_use.to_string(),
+            bytes(size),
+            format!("{} ({share}%)", bytes(usage.reclaimable)),
+        ],
+        vec![
+            "Downloads".to_owned(),
+            String::new(),
+            String::new(),
+            bytes(usage.incoming_bytes),
+            bytes(usage.incoming_bytes),
+        ],
+    ];
+    print_table(&["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"], &rows)
+}
+
+fn usage_json(usage: &Usage) -> Value {
+    json!({
+        "Images": usage.images,
+        "ImagesInUse": usage.images_in_use,
+        "Layers": usage.layers,
+        "LayerBytes": usage.layer_bytes,
+        "BlobBytes": usage.blob_bytes,
+        "Reclaimable": usage.reclaimable,
+        "IncomingBytes": usage.incoming_bytes,
+    })
+}
+
+/// An image, and how many bytes of its layers other images have as well.
+struct Share<'a> {
+    image: &'a Image,
+    shared: u64,
+    unique: u64,
+}
+
+fn shares(images: &[Image]) -> Vec<Share<'_>> {
+    let mut owners: BTreeMap<&Digest, u64> = BTreeMap::new();
+    for image in images {
+        image.layers.iter().for_each(|layer| *owners.entry(&layer.diff_id).or_default() += 1);
+    }
+    let share = |image| {
+        let mut share = Share { image, shared: 0, unique: 0 };
+        for layer in &image.layers {
+            let is_shared = owners.get(&layer.diff_id).is_some_and(|count| *count > 1);
+            *(if is_shared { &mut share.shared } else { &mut share.unique }) += layer.bytes;
+        }
+        share
+    };
+    images.iter().map(share).collect()
+}
+
+fn print_shares(shares: &[Share<'_>]) -> Result<()> {
+    let row = |share: &Share<'_>| {
+        let name = share.image.names.first().map_or("<none>".to_owned(), |it| it.name.familiar());
+        vec![
+            name,
+            id(&share.image.id, false),
+            age(share.image),
+            bytes(share.shared + share.unique),
+            bytes(share.shared),
+            bytes(share.unique),
+            share.image.users.len().to_string(),
+        ]
+    };
+    let heading =
+        ["IMAGE", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"];
+    print_table(&heading, &shares.iter().map(row).collect::<Vec<_>>())
+}
+
+fn share_json(share: &Share<'_>) -> Value {
+    json!({
+        "Id": share.image.id.as_str(),
+        "Names": share.image.names.iter().map(|it| it.name.to_string()).collect::<Vec<_>>(),
+        "SharedBytes": share.shared,
+        "UniqueBytes": share.unique,
+        "Containers": share.image.users.len(),
+    })
+}

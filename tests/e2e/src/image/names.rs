@@ -1,0 +1,78 @@
+//! `tinyo tag`, `tinyo untag` and `tinyo rmi`.
+
+use anyhow::{Result, ensure};
+
+use super::support::Engine;
+use crate::expect_eq;
+
+pub(crate) fn tag_and_untag() -> Result<()> {
+    let engine = Engine::new();
+    let id = engine.import("one", &["a"], &[])?;
+    let other = engine.import("other", &["b"], &[])?;
+    engine.ok(&["tag", "one", "registry.local:5000/team/app:1", "two"])?;
+    engine.ok(&["tag", &id[7..19], "three"])?;
+    let id_of = |name: &str| engine.ok(&["inspect", "-f", "{{.Id}}", name]);
+    for name in ["registry.local:5000/team/app:1", "two:latest", "docker.io/library/three"] {
+        expect_eq!(id_of(name)?, id, "{name}");
+    }
+    // A name moves.
+    engine.ok(&["tag", "other", "two"])?;
+    expect_eq!(id_of("two")?, other);
+    engine.ok(&["untag", "other", "two"])?;
+    engine.fails(&["inspect", "two"], "no image \"two\" is here")?;
+    engine.fails(&["untag", "other", "one"], "has no such name")?;
+    // All names; the image stays.
+    engine.ok(&["untag", "one"])?;
+    expect_eq!(id_of(&id)?, id);
+    expect_eq!(engine.names()?.iter().filter(|name| *name == "<none>:<none>").count(), 1);
+    engine.fails(&["tag", "other", "Upper"], "must be in lower case: upper")?;
+    let digest = format!("x@{id}");
+    engine.fails(&["tag", "other", &digest], "a digest cannot be given to an image")?;
+    engine.fails(&["tag", "none", "x"], "no image \"none\" is here")?;
+    Ok(())
+}
+
+pub(crate) fn rmi() -> Result<()> {
+    let engine = Engine::new();
+    let one = engine.import("one", &["a"], &[])?;
+    engine.ok(&["tag", "one", "one:2"])?;
+    // One name of two: the image stays.
+    expect_eq!(engine.ok(&["rmi", "one:2"])?, "Untagged: one:2");
+    engine.ok(&["tag", "one", "one:2"])?;
+    // By its id it goes with all names, but only by force.
+    let refused = engine.fails(&["rmi", &one], "has the names")?;
+    ensure!(refused.stderr.contains("or use --force"), "{refused:?}");
+    let removed = engine.ok(&["rmi", "-f", &one[7..19]])?;
+    expect_eq!(removed, format!("Untagged: one:2\nUntagged: one:latest\nDeleted: {one}"));
+    expect_eq!(engine.names()?, Vec::<String>::new());
+    // Several at once, and what is shared stays.
+    let (two, three) = (engine.import("two", &["b"], &[])?, engine.import("three", &["c"], &[])?);
+    engine.import("four", &["b"], &["CMD x"])?;
+    let json = engine.json(&["rmi", "--format=json", "two", "three"])?;
+    expect_eq!(json["Deleted"], serde_json::json!([two, three]));
+    expect_eq!(json["Layers"].as_array().map(Vec::len), Some(1));
+    engine.is_clean()?;
+    expect_eq!(engine.ok(&["rmi", "-q", "--all"])?, "");
+    expect_eq!(engine.names()?, Vec::<String>::new());
+    for folder in ["blobs/sha256", "layers/sha256", "incoming", "unpacking", "locks"] {
+        expect_eq!(engine.files(folder)?, Vec::<String>::new(), "{folder}");
+    }
+    // What was removed is freed by a process that nobody waits for.
+    crate::support::until("the trash is empty", || {
+        engine.files("trash").is_ok_and(|files| files.is_empty())
+    })
+}
+
+pub(crate) fn rmi_of_what_is_not_there() -> Result<()> {
+    let engine = Engine::new();
+    engine.import("one", &["a"], &[])?;
+    // Everything that can be removed is.
+    let done =
+        engine.fails(&["rmi", "none", "one", "0123456789ab"], "no image \"none\" is here")?;
+    ensure!(done.stdout.starts_with("Untagged: one:latest\nDeleted: "), "{done:?}");
+    ensure!(done.stderr.contains("no image \"0123456789ab\" is here"), "{done:?}");
+    engine.ok(&["rmi", "--ignore", "none"])?;
+    engine.ok(&["rmi", "--force", "none"])?;
+    expect_eq!(engine.run(&["rmi"])?.code, Some(2));
+    Ok(())
+}
