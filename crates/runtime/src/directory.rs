@@ -4,6 +4,7 @@
 //! state.json    the record, replaced as a whole
 //! config.json   the configuration as it was when the container was made
 //! start.sock    where `start` meets the child; gone once it has executed its program
+//! notify        a folder in which the program finds the service manager, if there is one
 //! ```
 //!
 //! Whoever makes or removes a container holds a lock on the folder, which the kernel gives back
@@ -12,12 +13,13 @@
 use crate::error::{Error, Result};
 use crate::file;
 use crate::id::ContainerId;
+use crate::readiness;
 use crate::record::Record;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use sys::OrError;
 use sys::rustix::fs::{
-    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, flock, mkdirat, openat, unlinkat,
+    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, chmodat, flock, mkdirat, openat, unlinkat,
 };
 use sys::rustix::io::Errno;
 use sys::rustix::net::{
@@ -26,6 +28,8 @@ use sys::rustix::net::{
 
 /// The name of the socket on which the child of a `create` waits.
 const START_SOCKET: &str = "start.sock";
+/// The folder for [`crate::readiness`].
+const NOTIFY: &str = "notify";
 const RECORD: &str = "state.json";
 const CONFIGURATION: &str = "config.json";
 
@@ -162,6 +166,30 @@ impl Directory {
         Ok(SocketAddrUnix::new(&path).or_error("bind", || path)?)
     }
 
+    /// Makes the folder that is mounted into the container for what it tells the service manager.
+    pub(crate) fn make_notify_folder(&self) -> Result<()> {
+        Ok(mkdirat(&self.folder, NOTIFY, Mode::from_raw_mode(0o755))
+            .or_error("mkdirat", || NOTIFY)?)
+    }
+
+    /// A socket in that folder, which anybody in the container may write to; `None` if the
+    /// container was made without it.
+    pub(crate) fn bind_notify_socket(&self) -> Result<Option<OwnedFd>> {
+        use std::os::fd::AsRawFd;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        let folder = match file::open(&self.folder, NOTIFY, flags) {
+            Err(error) if error.errno == Errno::NOENT => return Ok(None),
+            result => result?,
+        };
+        let path = format!("/proc/self/fd/{}/{}", folder.as_raw_fd(), readiness::SOCKET);
+        let socket = readiness::datagram_socket()?;
+        let address = SocketAddrUnix::new(&path).or_error("bind", || path)?;
+        bind(&socket, &address).or_error("bind", || readiness::SOCKET)?;
+        chmodat(&folder, readiness::SOCKET, Mode::from_raw_mode(0o777), AtFlags::empty())
+            .or_error("fchmodat", || readiness::SOCKET)?;
+        Ok(Some(socket))
+    }
+
     /// Removes the folder with all it holds. The id is free then.
     pub(crate) fn remove(&self) -> Result<()> {
         let absent_is_fine = |result| if result == Err(Errno::NOENT) { Ok(()) } else { result };
@@ -185,10 +213,20 @@ impl Directory {
         for entry in entries {
             let entry = entry.or_error("getdents64", || self.id.to_string())?;
             let name = entry.file_name();
-            if name != c"." && name != c".." {
-                unlinkat(&self.folder, name, AtFlags::empty())
-                    .or_error("unlinkat", || format!("{name:?}"))?;
+            if name == c"." || name == c".." {
+                continue;
             }
+            let flags = if name.to_bytes() == NOTIFY.as_bytes() {
+                let socket = Path::new(NOTIFY).join(readiness::SOCKET);
+                match unlinkat(&self.folder, &socket, AtFlags::empty()) {
+                    Err(Errno::NOENT) => {}
+                    result => result.or_error("unlinkat", || format!("{socket:?}"))?,
+                }
+                AtFlags::REMOVEDIR
+            } else {
+                AtFlags::empty()
+            };
+            unlinkat(&self.folder, name, flags).or_error("unlinkat", || format!("{name:?}"))?;
         }
         Ok(())
     }
@@ -198,6 +236,11 @@ impl AsFd for Directory {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.folder.as_fd()
     }
+}
+
+/// The path of the folder that [`Directory::make_notify_folder`] makes.
+pub(crate) fn notify_folder(root: &Path, id: &ContainerId) -> PathBuf {
+    root.join(id.as_str()).join(NOTIFY)
 }
 
 /// The ids of all containers under this root, sorted.

@@ -13,7 +13,7 @@ use crate::parent::Running;
 use crate::plan::{ProcessPlan, joined_kinds};
 use crate::request::{ListenFds, announce};
 use crate::{process, start};
-use kernel::cgroup::{Entry, SubGroup};
+use kernel::cgroup::{Entry, Group, SubGroup};
 use kernel::credentials::{join_core_group, set_affinity, take_root_ids};
 use kernel::namespace::Kind;
 use kernel::path::{Procfs, Root};
@@ -21,6 +21,7 @@ use spec::runtime::{Process, Spec, Status};
 use std::convert::Infallible;
 use std::path::Path;
 use sys::OrError;
+use sys::rustix::io::Errno;
 use sys::rustix::process::{Pid, WaitOptions, waitpid};
 
 /// A process to be added.
@@ -89,20 +90,30 @@ fn add(request: &Exec<'_>, container: &Container, spec: &Spec<'_>) -> Result<Run
     let plan = ProcessPlan { ignored_signals: crate::record::ignored_signals()?, ..plan };
     let group = container.group()?;
     let entry = match &group {
-        // Where the first process is: a service manager may have moved it below.
-        Some(group) if request.cgroups.is_empty() => {
-            group.entry_beside(container.process().map_or(0, |it| it.pid))?
-        }
+        Some(group) if request.cgroups.is_empty() => beside(&**group, container)?,
         Some(group) => group.entry_below(request.cgroups)?,
         None => Entry::default(),
     };
     let mut terminal = Terminal::new(plan.terminal, request.console_socket, !request.detach)?;
     let placement = placement(container, spec)?;
     let first = first_process(container, spec);
-    let launched = launch(&placement, entry.clone_into(), |channel| {
-        become_process(&plan, &placement, &entry, first, channel)
-    })?;
-    let warnings = match follow(request, container, spec, &plan, &launched, &mut terminal) {
+    let start = |entry: &Entry| {
+        launch(&placement, entry.clone_into(), |channel| {
+            become_process(&plan, &placement, entry, first, channel)
+        })
+    };
+    let (launched, outside) = match (start(&entry), &group) {
+        // Other groups were told, and there is nothing to fall back to.
+        (launched, Some(group)) if request.cgroups.is_empty() => {
+            otherwise(launched, &**group, container, start)?
+        }
+        (launched, _) => (launched?, None),
+    };
+    let moved = outside.map_or(Ok(()), |group| group.add(launched.pid.as_raw_nonzero().get()));
+    let followed = moved
+        .map_err(Error::from)
+        .and_then(|()| follow(request, container, spec, &plan, &launched, &mut terminal));
+    let warnings = match followed {
         Ok(warnings) => warnings,
         Err(error) => {
             reap(&launched)?;
@@ -114,8 +125,35 @@ fn add(request: &Exec<'_>, container: &Container, spec: &Spec<'_>) -> Result<Run
         pidfd: launched.pidfd,
         console: terminal.into_master(),
         warnings,
+        readiness: None,
         remains: None,
     })
+}
+
+/// Where the first process is: a service manager may have moved it below.
+fn beside(group: &dyn Group, container: &Container) -> Result<Entry> {
+    Ok(group.entry_beside(container.process().map_or(0, |it| it.pid))?)
+}
+
+/// Starts the process once more if the kernel has refused to have it born in the group, and returns
+/// it, with the group that it is not in yet.
+fn otherwise<'a>(
+    launched: Result<Launched>,
+    group: &'a dyn Group,
+    container: &Container,
+    start: impl Fn(&Entry) -> Result<Launched>,
+) -> Result<(Launched, Option<&'a dyn Group>)> {
+    match launched {
+        // The first process has moved on meanwhile, and its group has become one for groups alone.
+        Err(Error::Clone { error }) if error.errno == Errno::BUSY => {
+            Ok((start(&beside(group, container)?)?, None))
+        }
+        // A user may not cross from a group of others; who manages the group may.
+        Err(Error::Clone { error }) if error.errno == Errno::ACCESS => {
+            Ok((start(&Entry::default())?, Some(group)))
+        }
+        other => Ok((other?, None)),
+    }
 }
 
 /// Does what the process asks for, up to its execve. Returns warnings.

@@ -1,7 +1,8 @@
 //! Staying with a process until it ends: signals and the terminal are passed on.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::parent::Running;
+use crate::readiness::Readiness;
 use crate::terminal::{self, End, RawMode, Relay};
 use std::os::fd::{AsFd, OwnedFd};
 use sys::OrError;
@@ -37,7 +38,8 @@ impl Foreground {
     /// A system call that does not fail on a sound machine; the process is killed then.
     pub fn attend(self, running: &mut Running) -> Result<u8> {
         let console = running.console.take();
-        let result = self.stay(running.pid, &running.pidfd, console);
+        let readiness = running.readiness.take();
+        let result = self.stay(running.pid, &running.pidfd, console, readiness.as_ref());
         if result.is_err() {
             pass_on(&running.pidfd, SIGKILL)?;
             wait(WaitOptions::empty()).or_error("wait4", || "-1")?;
@@ -45,7 +47,13 @@ impl Foreground {
         result
     }
 
-    fn stay(&self, pid: Pid, pidfd: &OwnedFd, console: Option<OwnedFd>) -> Result<u8> {
+    fn stay(
+        &self,
+        pid: Pid,
+        pidfd: &OwnedFd,
+        console: Option<OwnedFd>,
+        readiness: Option<&Readiness>,
+    ) -> Result<u8> {
         let (host, keys) = match console {
             Some(_) => (terminal::of_host(), terminal::of_input()),
             None => (None, None),
@@ -61,7 +69,8 @@ impl Foreground {
         // It may have ended already.
         let mut ended = reap(pid)?;
         while ended.is_none() {
-            self.wait(relay.as_mut())?;
+            self.wait(relay.as_mut(), readiness)?;
+            pass_on_readiness(readiness, pid)?;
             while let Some(signal) = self.signals.next().or_error("read", || "signalfd")? {
                 match signal {
                     SIGCHLD => ended = ended.or(reap(pid)?),
@@ -76,10 +85,13 @@ impl Foreground {
         Ok(ended.unwrap_or_default())
     }
 
-    /// Waits for a signal, and copies what the terminal has meanwhile.
-    fn wait(&self, relay: Option<&mut Relay>) -> Result<()> {
+    /// Waits for a signal, or for what is to be told the service manager, and copies what the
+    /// terminal has meanwhile.
+    fn wait(&self, relay: Option<&mut Relay>, readiness: Option<&Readiness>) -> Result<()> {
         let mut ends = Vec::new();
         let mut polled = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        polled.extend(readiness.map(|it| PollFd::new(it, PollFlags::IN)));
+        let others = polled.len();
         for (end, wanted) in relay.as_ref().map(|relay| relay.wanted()).unwrap_or_default() {
             ends.push(end);
             polled.push(wanted);
@@ -88,13 +100,21 @@ impl Foreground {
             Err(Errno::INTR) => return Ok(()),
             result => result.or_error("poll", || "")?,
         };
-        let ready = polled[1..].iter().map(|polled| !polled.revents().is_empty());
+        let ready = polled[others..].iter().map(|polled| !polled.revents().is_empty());
         let ready: Vec<End> =
             ends.into_iter().zip(ready).filter_map(|(end, is)| is.then_some(end)).collect();
         if let Some(relay) = relay {
             ready.into_iter().for_each(|end| relay.copy(end));
         }
         Ok(())
+    }
+}
+
+/// A service manager that is gone hears nothing, and the program goes on.
+fn pass_on_readiness(readiness: Option<&Readiness>, pid: Pid) -> Result<()> {
+    match readiness.map(|it| it.pass_on(pid)) {
+        Some(Err(Error::Call(error))) if error.call != "sendto" => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

@@ -39,6 +39,7 @@ mod parent;
 mod plan;
 mod process;
 mod program;
+mod readiness;
 mod record;
 mod request;
 mod start;

@@ -17,6 +17,7 @@ use crate::handshake::{Order, Report};
 use crate::hooks::Hooks;
 use crate::launch::{Launched, Placement, launch};
 use crate::plan::{self, Invalid, Plan};
+use crate::readiness::Readiness;
 use crate::record::{Process, Record};
 use crate::request::Create;
 use crate::{child, file, record, start, time};
@@ -27,6 +28,7 @@ use kernel::resctrl::{Made, Resctrl};
 use spec::runtime::{Spec, Status};
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::time::SystemTime;
 use sys::OrError;
 use sys::rustix::fs::{CWD, OFlags};
@@ -43,6 +45,8 @@ pub struct Running {
     pub console: Option<OwnedFd>,
     /// What is not as it was asked for.
     pub warnings: Vec<String>,
+    /// What its program tells the service manager.
+    pub(crate) readiness: Option<Readiness>,
     /// What is to be removed in the end; none for a process that was added to a container.
     pub(crate) remains: Option<Remains>,
 }
@@ -176,6 +180,9 @@ impl Making {
     /// Everything up to the cgroup, which is written down before it exists.
     fn begin(&mut self, plan: &mut Plan, text: &[u8], cgroup: Prepared) -> Result<()> {
         self.directory.write_configuration(text)?;
+        if plan.notifies {
+            self.directory.make_notify_folder()?;
+        }
         self.record.cgroup = Some(cgroup.description());
         self.directory.write_record(&self.record)?;
         let group = cgroup.create()?;
@@ -224,18 +231,23 @@ impl Making {
         }
         self.directory.write_record(&self.record)?;
         request.announce(launched.pid, &launched.pidfd)?;
+        let mut readiness = None;
         if start_it {
+            readiness = readiness_of(&self.directory, request.notify_socket)?;
             launched.channel.order(Order::Start)?;
             let listener = plan.listener.as_ref();
             let state = || state_text(self.directory.id(), &self.record, Status::Created);
             start::until_executed(&launched.channel, listener, process.pid, state)?;
             self.poststart(plan)?;
+            if let Some(readiness) = readiness.take_if(|_| request.detach) {
+                readiness.wait(launched.pid, launched.pidfd.as_fd())?;
+            }
         } else {
             launched.channel.order(Order::Proceed)?;
         }
         let Launched { pid, pidfd, .. } = launched;
         let warnings = std::mem::take(&mut self.warnings);
-        Ok(Running { pid, pidfd, console: master, warnings, remains: None })
+        Ok(Running { pid, pidfd, console: master, warnings, readiness, remains: None })
     }
 
     /// Does what the child asks for, until it is ready.
@@ -338,6 +350,16 @@ impl Making {
         failed.insert(0, error.to_string());
         Error::Teardown(failed)
     }
+}
+
+/// What a container tells the service manager, if it was made so that it can.
+pub(crate) fn readiness_of(
+    directory: &Directory,
+    manager: Option<&Path>,
+) -> Result<Option<Readiness>> {
+    let Some(manager) = manager else { return Ok(None) };
+    let socket = directory.bind_notify_socket()?;
+    socket.map(|socket| Readiness::new(socket, manager)).transpose()
 }
 
 /// What only the parent may do for the child, before that does anything.

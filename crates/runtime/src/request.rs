@@ -44,6 +44,8 @@ pub struct Create<'a> {
     /// What is mounted on the root folder of the configuration, in the container's mount namespace
     /// alone; without it, the folder itself is the root.
     pub overlay: Option<Rc<Overlay>>,
+    /// `NOTIFY_SOCKET` of the caller, sd_notify(3): the service manager hears from the program.
+    pub notify_socket: Option<&'a Path>,
 }
 
 /// Sockets that the caller was started with, see sd_listen_fds(3).
@@ -56,6 +58,15 @@ pub struct ListenFds<'a> {
 }
 
 impl Create<'_> {
+    /// Where the folder is whose socket leads to the service manager, if there is to be one: not
+    /// where the configuration has a socket of its own.
+    pub(crate) fn notify_folder(&self, process: &spec::runtime::Process<'_>) -> Option<PathBuf> {
+        let is_it = |word: &str| word.split('=').next() == Some(crate::readiness::VARIABLE);
+        let own = process.env.iter().any(|word| is_it(word));
+        self.notify_socket.filter(|_| !own)?;
+        Some(crate::directory::notify_folder(self.root, self.id))
+    }
+
     /// The bundle's path, absolute.
     pub(crate) fn bundle(&self) -> Result<PathBuf> {
         absolute(self.bundle)

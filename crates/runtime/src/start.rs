@@ -5,17 +5,20 @@ use crate::error::{Error, Result};
 use crate::handshake::{Channel, Order, Report};
 use crate::id::ContainerId;
 use crate::notify::Listener;
+use crate::parent::readiness_of;
 use crate::plan::AllHooks;
+use crate::record::Process;
 use spec::runtime::Status;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-/// Has a created container execute its program.
+/// Has a created container execute its program. With the address of a service manager
+/// (`$NOTIFY_SOCKET`), which it was created with as well, this returns when the program is ready.
 ///
 /// # Errors
 /// It is not in status `created`; its program cannot be executed; a hook failed, and then the
 /// container was killed.
-pub fn start(root: &Path, id: &ContainerId) -> Result<()> {
+pub fn start(root: &Path, id: &ContainerId, notify_socket: Option<&Path>) -> Result<()> {
     let container = Container::open(root, id)?;
     let (hooks, listener) = container
         .with_configuration(|spec| Ok((AllHooks::new(&spec.hooks), Listener::new(spec))))?;
@@ -28,6 +31,8 @@ pub fn start(root: &Path, id: &ContainerId) -> Result<()> {
     };
     let channel = Channel::new(socket);
     let process = container.record()?.process;
+    let readiness = readiness_of(container.directory(), notify_socket)?;
+    let pidfd = if readiness.is_some() { container.pidfd()? } else { None };
     channel.order(Order::Start)?;
     let state = || container.state_text(Status::Created);
     if !until_executed(&channel, listener.as_ref(), process.map_or(0, |it| it.pid), state)? {
@@ -40,7 +45,10 @@ pub fn start(root: &Path, id: &ContainerId) -> Result<()> {
         crate::kill::kill(&container, sys::process::SIGKILL, true)?;
         return Err(error);
     }
-    Ok(())
+    match (readiness, process.and_then(Process::id), pidfd) {
+        (Some(readiness), Some(pid), Some(pidfd)) => readiness.wait(pid, pidfd.as_fd()),
+        _ => Ok(()),
+    }
 }
 
 /// Follows the child from `Start` to its execve. False if it never answered, and so somebody else

@@ -19,6 +19,8 @@ pub(crate) struct Context<'a> {
     pub(crate) words: &'a [OsString],
     /// Where records go.
     pub(crate) log: &'a Log,
+    /// Where the service manager wants to hear of readiness, sd_notify(3).
+    pub(crate) notify_socket: Option<PathBuf>,
     listen_fd_names: Option<String>,
 }
 
@@ -35,7 +37,15 @@ impl<'a> Context<'a> {
             ));
         }
         let listen_fd_names = std::env::var("LISTEN_FDNAMES").ok();
-        Ok(Context { root, flags: &line.flags, words: &line.words, log, listen_fd_names })
+        let notify_socket = std::env::var_os("NOTIFY_SOCKET").filter(|it| !it.is_empty());
+        Ok(Context {
+            root,
+            flags: &line.flags,
+            words: &line.words,
+            log,
+            notify_socket: notify_socket.map(PathBuf::from),
+            listen_fd_names,
+        })
     }
 
     /// Records what is not as it was asked for.

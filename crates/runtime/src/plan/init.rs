@@ -2,6 +2,7 @@
 
 use super::trees::{MountMap, Tree};
 use super::{Invalid, Link, Namespaces, ProcessPlan, View};
+use crate::readiness;
 use crate::request::Create;
 use kernel::device::{Kind as NodeKind, Node, default_nodes};
 use kernel::mount::{FileSystem, Mount, Overlay, Propagation, Source};
@@ -73,7 +74,12 @@ impl Init {
             let what = "there is no uts namespace in linux.namespaces: it would be the host's name";
             Err(Invalid::new(field, what))
         };
-        let Mounts { mut mounts, trees, links } = mounts(spec, bundle, view, namespaces)?;
+        let mut mounts = mounts(spec, bundle, view, namespaces)?;
+        let notify_folder = request.notify_folder(process);
+        if let Some(folder) = &notify_folder {
+            mounts.add_notify_folder(folder, namespaces)?;
+        }
+        let Mounts { mut mounts, trees, links } = mounts;
         keep_folders(&mut mounts);
         Ok(Init {
             rootfs: c_string("root.path", &rootfs.to_string_lossy())?,
@@ -101,7 +107,8 @@ impl Init {
             mount_label: mount_label(&spec.linux.mount_label)?,
             process: ProcessPlan::new("process", process, spec)?
                 .with_start_hooks(&spec.hooks)
-                .with_descriptors(request.preserve_fds, request.listen_fds.as_ref())?,
+                .with_descriptors(request.preserve_fds, request.listen_fds.as_ref())?
+                .with_notify_socket(notify_folder.is_some()),
         })
     }
 }
@@ -118,6 +125,19 @@ struct Mounts {
     mounts: Vec<Mount>,
     trees: Vec<Option<Tree>>,
     links: Vec<Link>,
+}
+
+impl Mounts {
+    /// The folder with the socket that leads to the service manager.
+    fn add_notify_folder(&mut self, folder: &Path, namespaces: &Namespaces) -> Result<(), Invalid> {
+        let (inside, folder) = (readiness::FOLDER_INSIDE, folder.to_string_lossy());
+        let options = ["bind", "private", "nosuid", "nodev", "noexec"];
+        let mount = Mount::parse(inside, Some("bind"), Some(&folder), options)
+            .map_err(|error| Invalid::new("mounts", error))?;
+        self.trees.push(Tree::new(None, &mount, namespaces));
+        self.mounts.push(mount);
+        Ok(())
+    }
 }
 
 fn mounts(

@@ -57,6 +57,8 @@ pub(crate) struct Plan {
     pub(crate) namespaces: Namespaces,
     pub(crate) hooks: AllHooks,
     pub(crate) listener: Option<Listener>,
+    /// Whether its program is to reach the service manager.
+    pub(crate) notifies: bool,
     /// The machine's network devices that it gets.
     pub(crate) net_devices: Vec<Device>,
     pub(crate) resctrl: Option<Class>,
@@ -87,6 +89,10 @@ impl Plan {
                 .collect(),
             hooks: AllHooks::new(&spec.hooks),
             listener: Listener::new(spec),
+            notifies: spec
+                .process
+                .as_ref()
+                .is_some_and(|process| request.notify_folder(process).is_some()),
             net_devices: net_devices(spec, &namespaces)?,
             resctrl: resctrl::class(spec.linux.intel_rdt.as_ref(), request.id.as_str())?,
             init,

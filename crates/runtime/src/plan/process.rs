@@ -4,6 +4,7 @@ use super::init::c_string;
 use super::{Invalid, seccomp};
 use crate::hooks::Hooks;
 use crate::plan::AllHooks;
+use crate::readiness;
 use crate::request::ListenFds;
 use kernel::credentials::{
     Capabilities, CapabilitySet, Identity, Limit, MemoryPolicy, Scheduling, parse_list,
@@ -134,6 +135,14 @@ impl ProcessPlan {
     /// For a container's first process: it runs the hooks before its program.
     pub(crate) fn with_start_hooks(self, hooks: &oci::Hooks<'_>) -> ProcessPlan {
         ProcessPlan { start_hooks: AllHooks::new(hooks).start_container, ..self }
+    }
+
+    /// With the variable for sd_notify(3), if there is a service manager to hear it.
+    pub(crate) fn with_notify_socket(mut self, there_is: bool) -> ProcessPlan {
+        let (folder, socket) = (readiness::FOLDER_INSIDE, readiness::SOCKET);
+        let text = format!("{}={folder}/{socket}", readiness::VARIABLE);
+        self.environment.extend(CString::new(text).ok().filter(|_| there_is));
+        self
     }
 
     /// With descriptors that are passed on: `count`, and those of socket activation.

@@ -7,7 +7,7 @@ use sys::signal_name;
 use tinyort::flags;
 
 pub(crate) fn start(context: &Context<'_>) -> Result<ExitCode> {
-    runtime::start(&context.root, &context.id()?)?;
+    runtime::start(&context.root, &context.id()?, context.notify_socket.as_deref())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -69,6 +69,7 @@ fn request<'a>(
         cgroup_driver: context.cgroup_driver()?,
         rootless: context.rootless(),
         listen_fds: context.listen_fds(),
+        notify_socket: context.notify_socket.as_deref(),
         overlay: None,
     })
 }

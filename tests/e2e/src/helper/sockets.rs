@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
 
 use super::say_result;
 
@@ -16,6 +16,12 @@ pub(super) fn step(verb: &str, value: &str) -> bool {
         "connect-abstract" => {
             let address = SocketAddr::from_abstract_name(value);
             say_result(&what, address.and_then(|address| UnixStream::connect_addr(&address)));
+        }
+        // Tells the service manager, sd_notify(3).
+        "notify" => {
+            let manager = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
+            let sent = UnixDatagram::unbound().and_then(|it| it.send_to(value.as_bytes(), manager));
+            say_result(&what, sent);
         }
         _ => return false,
     }

@@ -1,5 +1,7 @@
 //! `exec`: another process in a running container.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
@@ -197,5 +199,52 @@ pub(crate) fn a_sub_group_can_be_given() -> Result<()> {
         std::fs::remove_dir(folder)?;
     }
     finished.expect_code(0)?.expect_stdout("/sub\n")?;
+    Ok(())
+}
+
+/// A service manager moves itself to a group below, and hands controllers to others beside that.
+pub(crate) fn it_is_where_the_first_process_went() -> Result<()> {
+    let container = service()?;
+    let groups = groups::existing(&container.id);
+    let v2 = groups.iter().find(|it| it.join("cgroup.subtree_control").exists());
+    let Some(v2) = v2 else { return harness::skip("there is no cgroup v2") };
+    let sub = v2.join("sub");
+    std::fs::create_dir(&sub)?;
+    for pid in std::fs::read_to_string(v2.join("cgroup.procs"))?.lines() {
+        std::fs::write(sub.join("cgroup.procs"), pid)?;
+    }
+    let controllers = std::fs::read_to_string(v2.join("cgroup.controllers"))?;
+    // Now nobody can be in the group itself any more.
+    for name in controllers.split_whitespace() {
+        std::fs::write(v2.join("cgroup.subtree_control"), format!("+{name}"))?;
+    }
+    let finished = container.tell("exec", &["/bin/cat", "/proc/self/cgroup"])?;
+    finished.expect_code(0)?.expect_stdout("0::/sub\n")?;
+    container.tell_with("delete", &["--force"], &[])?.expect_code(0)?;
+    container.expect_gone()
+}
+
+pub(crate) fn its_processors_can_be_given() -> Result<()> {
+    let container = service()?;
+    let process = |affinity: serde_json::Value| -> Result<PathBuf> {
+        let file = scratch("process.json");
+        let document = json!({
+            "user": { "uid": 0, "gid": 0 }, "cwd": "/", "env": ["PATH=/bin"],
+            "args": ["/bin/grep", "Cpus_allowed_list", "/proc/self/status"],
+            "execCPUAffinity": affinity,
+        });
+        std::fs::write(&file, document.to_string())?;
+        Ok(file)
+    };
+    for affinity in [json!({ "final": "0" }), json!({ "initial": "0" })] {
+        let file = process(affinity)?;
+        let finished = container.tell_with("exec", &["--process", &file.to_string_lossy()], &[])?;
+        finished.expect_code(0)?;
+        expect_eq!(finished.stdout, "Cpus_allowed_list:\t0\n");
+    }
+    let file = process(json!({ "initial": "x" }))?;
+    let finished = container.tell_with("exec", &["--process", &file.to_string_lossy()], &[])?;
+    ensure!(finished.code()? != 0, "processor x was found");
+    finished.expect_stderr("execCPUAffinity.initial")?;
     Ok(())
 }

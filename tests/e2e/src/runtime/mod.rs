@@ -21,6 +21,7 @@ mod namespaces;
 mod net_devices;
 mod pause;
 mod process;
+mod readiness;
 mod resources;
 mod rootless;
 mod seccomp;
@@ -108,6 +109,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::exec::what_cannot_run_is_explained,
         runtime::exec::a_stopped_container_has_no_room,
         runtime::exec::a_sub_group_can_be_given,
+        runtime::exec::it_is_where_the_first_process_went,
+        runtime::exec::its_processors_can_be_given,
         runtime::hooks::they_run_in_their_order,
         runtime::hooks::each_is_told_the_state,
         runtime::hooks::each_runs_in_its_namespaces,
@@ -208,6 +211,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::process::nothing_is_inherited_from_the_caller,
         runtime::process::standard_input_is_passed_on,
         runtime::process::the_session_keyring_is_new_unless_forbidden,
+        runtime::readiness::run_passes_on_what_the_program_tells,
+        runtime::readiness::start_returns_when_the_program_is_ready,
+        runtime::readiness::run_detached_returns_when_the_program_is_ready,
+        runtime::readiness::a_program_that_ends_unready_is_not_waited_for,
+        runtime::readiness::a_socket_of_the_configuration_is_left_alone,
         runtime::resources::memory,
         runtime::resources::memory_with_swap,
         runtime::resources::processes,
