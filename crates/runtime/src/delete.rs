@@ -8,13 +8,16 @@ use crate::plan::AllHooks;
 use spec::runtime::Status;
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use sys::process::{SIGKILL, send_signal};
 use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sys::rustix::io::Errno;
 
 /// How long a killed process may take to end: one that waits for a disk cannot be hurried.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// After so long it is looked at what keeps a killed process from ending.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// Removes a container that has stopped or was never started; with `force` any, which is killed,
 /// and then it is no error if there is none. What a runtime that was killed has left is removed
@@ -87,13 +90,27 @@ fn kill_first(container: &Container) -> Result<()> {
     {
         group.thaw()?;
     }
-    let patience = Timespec::try_from(PATIENCE).unwrap_or_default();
-    match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&patience)) {
-        Ok(0) => Err(Error::Teardown(vec![format!(
-            "the container's first process did not end within {} seconds of SIGKILL",
-            PATIENCE.as_secs()
-        )])),
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(errno) => Err(sys::Error::new("poll", "the container's first process", errno).into()),
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        let glance = Timespec::try_from(GLANCE).unwrap_or_default();
+        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&glance)) {
+            Ok(0) if is_empty(container)? => return Ok(()),
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return Ok(()),
+            Err(errno) => {
+                let error = sys::Error::new("poll", "the container's first process", errno);
+                return Err(error.into());
+            }
+        }
     }
+    Err(Error::Teardown(vec![format!(
+        "the container's first process did not end within {} seconds of SIGKILL",
+        PATIENCE.as_secs()
+    )]))
+}
+
+/// Whether nothing runs in the container any more. The first process of a PID namespace does not
+/// end before all others there were waited for, and whoever started one by `exec` may never do so.
+fn is_empty(container: &Container) -> Result<bool> {
+    container.group()?.map_or(Ok(false), |group| Ok(group.pids()?.is_empty()))
 }

@@ -132,6 +132,17 @@ pub enum Error {
         /// The path in the container.
         path: String,
     },
+    /// Not every file system can have its ids mapped, and with newer kernels more can.
+    #[error(
+        "cannot map the ids of {path}: {error}; its file system cannot have them mapped, or not \
+         by this kernel"
+    )]
+    NeverMapped {
+        /// The path in the container.
+        path: String,
+        /// The call.
+        error: sys::Error,
+    },
     /// A mount that may not be copied, or below which something is mounted that must not be left
     /// out: in a user namespace, what it covers would be shown.
     #[error(

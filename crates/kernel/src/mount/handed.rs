@@ -15,6 +15,7 @@ use crate::path::RootedPath;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::OrError;
 use sys::mount::{Change, MOUNT_ATTR_IDMAP, mount_setattr};
+use sys::rustix::io::Errno;
 
 impl Bind {
     /// Opens what is bound, in the caller's mount namespace. With a user namespace, whose owner's rights the
@@ -32,9 +33,12 @@ impl Bind {
         let tree = tree::of_path(&self.from, self.recursive, target)?;
         if user_namespace.is_some() {
             let change = Change { set: MOUNT_ATTR_IDMAP, user_namespace, ..Change::default() };
-            mount_setattr(tree.as_fd(), c"", all, &change)
-                .or_error("mount_setattr", || format!("{}, MOUNT_ATTR_IDMAP", tree.as_raw_fd()))
-                .map_err(Error::at(Step::IdMap, target))?;
+            let arguments = || format!("{}, MOUNT_ATTR_IDMAP", tree.as_raw_fd());
+            let mapped = mount_setattr(tree.as_fd(), c"", all, &change);
+            mapped.or_error("mount_setattr", arguments).map_err(|error| match error.errno {
+                Errno::INVAL => Error::NeverMapped { path: target.to_string(), error },
+                _ => Error::at(Step::IdMap, target)(error),
+            })?;
         }
         Ok(tree)
     }

@@ -57,7 +57,12 @@ pub(crate) fn ids_are_mapped_for_a_mount_or_for_all_below() -> Result<()> {
             ensure!(matches!(error, Error::NotMapped { .. }), "{error}");
             let bind = bind(&mount)?;
             let all = bind.idmap == Some(true);
-            let tree = bind.open_in(Some(map.as_fd()), all, &mount.target)?;
+            let tree = match bind.open_in(Some(map.as_fd()), all, &mount.target) {
+                Err(Error::NeverMapped { .. }) => {
+                    return harness::skip("this kernel maps no ids of a tmpfs: Linux 6.3 does");
+                }
+                result => result?,
+            };
             assembly.mount_handed(&mount, tree.as_fd())?;
         }
         let own = if name == "plain" { 0 } else { 100_000 };

@@ -109,13 +109,14 @@ fn mount_all(assembly: &mut Assembly<'_>, lines: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// A folder of the machine with a mount in it.
+/// A mount of the machine, shared with nobody, with another one in it.
 fn source(name: &str) -> Result<PathBuf> {
     let source = jail::folder(name)?;
+    sys::process::unshare_namespaces(jail::MOUNTS)?;
+    ::kernel::mount::isolate(Propagation::parse("rprivate").context("a word")?)?;
+    mount("source", &source, "tmpfs", MountFlags::empty(), None)?;
     fs::create_dir(source.join("below"))?;
     fs::write(source.join("file"), "content")?;
-    sys::process::unshare_namespaces(jail::MOUNTS)?;
-    ::kernel::mount::isolate(Propagation::DEFAULT)?;
     let flags = MountFlags::NODEV;
     mount("below", source.join("below"), "tmpfs", flags, None)?;
     Ok(source)

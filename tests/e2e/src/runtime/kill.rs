@@ -97,6 +97,28 @@ pub(crate) fn delete_ends_what_the_first_process_left() -> Result<()> {
     container.expect_gone()
 }
 
+/// Whoever has started a process by `exec` may not care for it any more; the first process of the
+/// namespace cannot end until then.
+pub(crate) fn delete_does_not_wait_for_who_does_not_wait() -> Result<()> {
+    // The process of the exec becomes a child of this one, which does not wait for it.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let container = Container::new(Bundle::command(&["/bin/sleep", "100000"])?)?;
+    container.start()?;
+    container.tell_with("exec", &["--detach"], &["/bin/sleep", "100000"])?.expect_code(0)?;
+    let zombies = || {
+        let own = std::process::id().cast_signed();
+        let children = processes::children(own).into_iter().filter_map(processes::stat);
+        children.filter(|it| it.state == 'Z').count()
+    };
+    expect_eq!(zombies(), 0);
+    container.tell_with("delete", &["--force"], &[])?.expect_code(0)?;
+    expect_eq!(zombies(), 1, "the process of the exec, or both are waited for");
+    container.expect_gone()?;
+    container.create()?;
+    expect_eq!(container.status()?, "created");
+    Ok(())
+}
+
 pub(crate) fn ps_lists_the_processes() -> Result<()> {
     let container = Container::new(Bundle::script("sleep 1000 & echo ready; wait")?)?;
     container.start_service()?;

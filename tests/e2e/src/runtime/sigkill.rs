@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::json;
 
 use super::support::{Bundle, Container};
 use crate::expect_eq;
@@ -187,6 +188,31 @@ fn expect_reusable(container: &Container) -> Result<()> {
 
 pub(crate) fn create_can_be_killed_at_every_call() -> Result<()> {
     let container = Container::new(Bundle::command(&["/bin/true"])?)?;
+    walk(
+        &container,
+        || Ok(()),
+        || container.launch_new("create", &[]),
+        || expect_reusable(&container),
+    )
+}
+
+/// With all that makes parent and child talk to each other, or the parent change what there is.
+pub(crate) fn create_of_everything_can_be_killed_at_every_call() -> Result<()> {
+    let source = scratch("source");
+    std::fs::create_dir(&source)?;
+    let hook = json!([{ "path": "/bin/true" }]);
+    let bundle = Bundle::command(&["/bin/true"])?
+        .user_namespace(260_000)?
+        .namespace("time")
+        .set("/linux/timeOffsets", json!({ "monotonic": { "secs": 1000 } }))
+        .set("/linux/sysctl", json!({ "net.ipv4.ip_forward": "1" }))
+        .set("/linux/resources/pids", json!({ "limit": 100 }))
+        .set("/hooks/createRuntime", hook.clone())
+        .set("/hooks/createContainer", hook)
+        .set("/root/readonly", false)
+        .mount("/work", "bind", &source, "rbind")
+        .mount("/tmp", "bind", &source, "bind,ro");
+    let container = Container::new(bundle)?;
     walk(
         &container,
         || Ok(()),
