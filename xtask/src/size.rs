@@ -12,8 +12,11 @@ pub(crate) struct Budget {
     bytes: u64,
 }
 
-pub(crate) const BUDGETS: &[Budget] =
-    &[Budget { program: "tino", bytes: 16_384 }, Budget { program: "tinyort", bytes: 2_097_152 }];
+pub(crate) const BUDGETS: &[Budget] = &[
+    Budget { program: "tino", bytes: 16_384 },
+    Budget { program: "tinyort", bytes: 2_097_152 },
+    Budget { program: "tinyo", bytes: 15_728_640 },
+];
 
 pub(crate) fn run(_: Vec<OsString>) -> Result<ExitCode> {
     let programs: Vec<_> = BUDGETS.iter().map(|budget| budget.program).collect();

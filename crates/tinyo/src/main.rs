@@ -69,20 +69,4 @@ fn one_line(error: &anyhow::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Cli, one_line};
-    use clap::CommandFactory;
-
-    #[test]
-    fn flags_fit_together() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn an_error_is_said_once() {
-        let error = anyhow::anyhow!("cannot read: no such file").context("cannot pull");
-        assert_eq!(one_line(&error), "cannot pull: cannot read: no such file");
-        let error = anyhow::anyhow!("no such file").context("cannot read: no such file");
-        assert_eq!(one_line(&error), "cannot read: no such file");
-    }
-}
+mod tests;

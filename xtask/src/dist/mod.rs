@@ -30,7 +30,10 @@ pub(crate) fn run(_: Vec<OsString>) -> Result<ExitCode> {
     for (name, text) in &texts {
         fs::write(folder.join(name), text).with_context(|| (*name).to_owned())?;
     }
-    check_man_page(&folder.join("man/man1/tino.1"))?;
+    write_texts_of_tinyo(&folder)?;
+    for page in fs::read_dir(folder.join("man/man1"))? {
+        check_man_page(&page?.path())?;
+    }
     for name in ["LICENSE-APACHE", "LICENSE-MIT"] {
         fs::copy(build::root().join(name), folder.join(name)).with_context(|| name.to_owned())?;
     }
@@ -46,6 +49,24 @@ fn copy_programs(folder: &Path) -> Result<()> {
     for program in programs {
         fs::copy(built.join(program), folder.join("bin").join(program))
             .with_context(|| program.to_owned())?;
+    }
+    Ok(())
+}
+
+/// The engine has its definitions itself, and writes what follows from them.
+fn write_texts_of_tinyo(folder: &Path) -> Result<()> {
+    let tinyo = |words: &[&str]| -> Result<Vec<u8>> {
+        let output =
+            Command::new(folder.join("bin/tinyo")).args(words).output().context("tinyo")?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "tinyo {}: {stderr}", words.join(" "));
+        Ok(output.stdout)
+    };
+    tinyo(&["manual", folder.join("man/man1").to_str().context("a folder in UTF-8")?])?;
+    for (shell, name) in [("bash", "tinyo"), ("zsh", "_tinyo"), ("fish", "tinyo.fish")] {
+        let path = folder.join("completions").join(shell).join(name);
+        fs::write(&path, tinyo(&["completion", shell])?)
+            .with_context(|| path.display().to_string())?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 mod check;
+mod completion;
 mod df;
 mod filter;
 mod history;
@@ -63,6 +64,11 @@ pub(crate) enum Command {
     Search(search::Arguments),
     /// Look at manifests in registries
     Manifest(manifest::Arguments),
+    /// Print what a shell needs to complete commands
+    Completion(completion::Arguments),
+    /// Write the man pages
+    #[command(hide = true)]
+    Manual(completion::ManualArguments),
 }
 
 /// One error of all that went wrong, a line each.
@@ -88,6 +94,7 @@ impl Command {
             Command::Login(_) | Command::Logout(_) | Command::Search(_) | Command::Manifest(_) => {
                 false
             }
+            Command::Completion(_) | Command::Manual(_) => false,
             Command::System(command) => command.needs_store(),
             _ => true,
         }
@@ -113,6 +120,8 @@ impl Command {
             Command::Logout(arguments) => logout::run(context, &arguments),
             Command::Search(arguments) => search::run(context, &arguments),
             Command::Manifest(arguments) => manifest::run(context, &arguments),
+            Command::Completion(arguments) => completion::run(&arguments),
+            Command::Manual(arguments) => completion::manual(&arguments),
         }
     }
 }

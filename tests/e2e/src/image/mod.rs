@@ -9,6 +9,7 @@ mod names;
 mod sources;
 mod store;
 mod support;
+mod texts;
 
 use harness::{Trial, trials};
 
@@ -47,5 +48,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         image::store::check_finds_and_mends,
         image::store::leftovers_go,
         image::store::reset,
+        image::texts::man_pages_and_completions,
     ]
 }

@@ -1,0 +1,52 @@
+use super::{Cli, one_line};
+use clap::{Command, CommandFactory};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::{env, fs};
+
+#[test]
+fn flags_fit_together() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn an_error_is_said_once() {
+    let error = anyhow::anyhow!("cannot read: no such file").context("cannot pull");
+    assert_eq!(one_line(&error), "cannot pull: cannot read: no such file");
+    let error = anyhow::anyhow!("no such file").context("cannot read: no such file");
+    assert_eq!(one_line(&error), "cannot read: no such file");
+}
+
+/// What `--help` says is in `help/`, a file for each command, so that a change of it is seen.
+/// `BLESS=1 cargo test -p tinyo help` writes it anew.
+#[test]
+fn help_is_what_it_was() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("help");
+    let mut texts = BTreeMap::new();
+    collect(Cli::command().term_width(100), "tinyo", &mut texts);
+    if env::var_os("BLESS").is_some() {
+        fs::remove_dir_all(&folder).unwrap();
+        fs::create_dir(&folder).unwrap();
+        texts.iter().for_each(|(name, text)| fs::write(folder.join(name), text).unwrap());
+    }
+    let names = fs::read_dir(&folder).unwrap();
+    let mut names: Vec<_> =
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let advice = "if it is meant: BLESS=1 cargo test -p tinyo help";
+    assert!(names.iter().eq(texts.keys()), "{names:?}: {advice}");
+    for (name, text) in texts {
+        let known = fs::read_to_string(folder.join(&name)).unwrap();
+        assert_eq!(known, text, "{name}: {advice}");
+    }
+}
+
+fn collect(mut command: Command, name: &str, texts: &mut BTreeMap<String, String>) {
+    command = command.bin_name(name.replace('-', " "));
+    texts.insert(format!("{name}.txt"), command.render_help().to_string());
+    for below in command.get_subcommands().filter(|it| !it.is_hide_set()) {
+        let below = below.clone().term_width(100);
+        let name = format!("{name}-{}", below.get_name());
+        collect(below, &name, texts);
+    }
+}
