@@ -10,6 +10,7 @@ pub mod interface;
 pub mod keyring;
 pub mod landlock;
 pub mod mount;
+pub mod netlink;
 pub mod process;
 pub mod schedule;
 pub mod seccomp;

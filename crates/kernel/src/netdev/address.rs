@@ -1,8 +1,7 @@
 //! Addresses of devices, rtnetlink(7).
 
-use super::message::{Message, Received, attributes, number};
-use super::socket::{ACKNOWLEDGE, DUMP, Socket};
 use serde::{Deserialize, Serialize};
+use sys::netlink::{ACKNOWLEDGE, DUMP, Message, Received, Socket, attributes, number};
 
 const RTM_NEWADDR: u16 = 20;
 const RTM_GETADDR: u16 = 22;

@@ -1,8 +1,7 @@
 //! Requests about devices, rtnetlink(7).
 
-use super::message::{Message, Received, attributes, number};
-use super::socket::{ACKNOWLEDGE, DUMP, ONE, Socket};
 use std::os::fd::{AsRawFd, BorrowedFd};
+use sys::netlink::{ACKNOWLEDGE, DUMP, Message, ONE, Received, Socket, attributes, number};
 use sys::rustix::io::Errno;
 
 const RTM_NEWLINK: u16 = 16;

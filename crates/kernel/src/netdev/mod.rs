@@ -8,10 +8,8 @@
 mod address;
 mod error;
 mod link;
-mod message;
 mod movement;
 mod name;
-mod socket;
 
 pub use error::Error;
 pub use movement::{Moved, Side, give_back, move_devices};

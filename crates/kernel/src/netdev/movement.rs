@@ -2,11 +2,11 @@
 
 use super::address::{self, Address};
 use super::link::{self, Link};
-use super::socket::Socket;
 use super::{Device, Error};
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, OwnedFd};
 use sys::OrError;
+use sys::netlink::Socket;
 use sys::rustix::fs::{CWD, Mode, OFlags, openat};
 use sys::rustix::io::Errno;
 

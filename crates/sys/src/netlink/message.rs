@@ -1,18 +1,20 @@
-//! Netlink messages, netlink(7): a header, a structure that depends on the type, attributes.
+//! A message: a header, a structure that depends on the type, attributes.
 
 /// The kernel wants every part to begin at a multiple of this.
 const ALIGNMENT: usize = 4;
 const HEADER: usize = 16;
 
 /// A message that is being written.
-pub(super) struct Message {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
     bytes: Vec<u8>,
 }
 
 impl Message {
     /// A request of this type (`RTM_*`), with flags (`NLM_F_*`) and the structure that belongs to
     /// the type.
-    pub(super) fn new(kind: u16, flags: u16, structure: &[u8]) -> Message {
+    #[must_use]
+    pub fn new(kind: u16, flags: u16, structure: &[u8]) -> Message {
         let mut bytes = vec![0; HEADER];
         bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
         bytes[6..8].copy_from_slice(&flags.to_ne_bytes());
@@ -21,7 +23,8 @@ impl Message {
     }
 
     /// Adds an attribute.
-    pub(super) fn attribute(mut self, kind: u16, value: &[u8]) -> Message {
+    #[must_use]
+    pub fn attribute(mut self, kind: u16, value: &[u8]) -> Message {
         self.bytes.resize(self.bytes.len().next_multiple_of(ALIGNMENT), 0);
         let length = u16::try_from(HEADER_OF_ATTRIBUTE + value.len()).unwrap_or(u16::MAX);
         self.bytes.extend_from_slice(&length.to_ne_bytes());
@@ -30,9 +33,30 @@ impl Message {
         self
     }
 
+    /// Adds an attribute that has attributes in it, which `content` adds. All together may have
+    /// 64 kB: a longer one says so to the kernel, which refuses it.
+    #[must_use]
+    pub fn nested(mut self, kind: u16, content: impl FnOnce(Message) -> Message) -> Message {
+        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGNMENT), 0);
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; HEADER_OF_ATTRIBUTE]);
+        let mut message = content(self);
+        let length = u16::try_from(message.bytes.len() - start).unwrap_or(u16::MAX);
+        message.bytes[start..start + 2].copy_from_slice(&length.to_ne_bytes());
+        message.bytes[start + 2..start + 4].copy_from_slice(&(kind | NESTED).to_ne_bytes());
+        message
+    }
+
     /// Adds a text, ended by NUL.
-    pub(super) fn text(self, kind: u16, value: &str) -> Message {
+    #[must_use]
+    pub fn text(self, kind: u16, value: &str) -> Message {
         self.attribute(kind, &[value.as_bytes(), &[0]].concat())
+    }
+
+    /// Adds flags (`NLM_F_*`) to those of the beginning.
+    pub(super) fn add_flags(&mut self, flags: u16) {
+        let all = u16::from_ne_bytes([self.bytes[6], self.bytes[7]]) | flags;
+        self.bytes[6..8].copy_from_slice(&all.to_ne_bytes());
     }
 
     /// The bytes to send, numbered.
@@ -45,14 +69,18 @@ impl Message {
 }
 
 const HEADER_OF_ATTRIBUTE: usize = 4;
+/// `NLA_F_NESTED`.
+const NESTED: u16 = 0x8000;
 
 /// A message that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Received<'a> {
-    pub(super) kind: u16,
-    pub(super) sequence: u32,
+pub struct Received<'a> {
+    /// Its type.
+    pub kind: u16,
+    /// The number of the request that it answers.
+    pub sequence: u32,
     /// Structure and attributes.
-    pub(super) content: &'a [u8],
+    pub content: &'a [u8],
 }
 
 /// The messages in what was received at once; the rest is dropped where it makes no sense.
@@ -69,7 +97,7 @@ pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Received<'_>> {
 }
 
 /// The attributes after a structure of this size.
-pub(super) fn attributes(content: &[u8], structure: usize) -> impl Iterator<Item = (u16, &[u8])> {
+pub fn attributes(content: &[u8], structure: usize) -> impl Iterator<Item = (u16, &[u8])> {
     let mut bytes = content.get(structure.next_multiple_of(ALIGNMENT)..).unwrap_or_default();
     std::iter::from_fn(move || {
         let &[low, high, kind_low, kind_high, ..] = bytes else { return None };
@@ -82,7 +110,7 @@ pub(super) fn attributes(content: &[u8], structure: usize) -> impl Iterator<Item
 }
 
 /// A number of four bytes.
-pub(super) fn number(bytes: &[u8]) -> Option<u32> {
+pub fn number(bytes: &[u8]) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?))
 }
 
@@ -99,6 +127,18 @@ mod tests {
         assert_eq!((found[1].kind, found[1].sequence), (21, 2));
         let found: Vec<_> = attributes(found[1].content, 16).collect();
         assert_eq!(found, [(3, &b"eth0\0"[..]), (7, &[9, 9][..])]);
+    }
+
+    #[test]
+    fn attributes_within_attributes_are_read_one_by_one() {
+        let content = |it: Message| it.attribute(1, &[5]).nested(2, |it| it.text(3, "ab"));
+        let bytes = Message::new(1, 0, &[0; 4]).nested(9, content).attribute(4, &[6]).finish(1);
+        let message = messages(&bytes).next().unwrap();
+        let outer: Vec<_> = attributes(message.content, 4).collect();
+        assert_eq!((outer[0].0, outer[1]), (9, (4, &[6][..])));
+        let inner: Vec<_> = attributes(outer[0].1, 0).collect();
+        assert_eq!((inner[0], inner[1].0), ((1, &[5][..]), 2));
+        assert_eq!(attributes(inner[1].1, 0).next(), Some((3, &b"ab\0"[..])));
     }
 
     #[test]
