@@ -1,8 +1,9 @@
-//! Messages over unix sockets, where rustix has no way.
+//! What rustix has no way for: a descriptor sent in another way, and filters of what is received.
 
 #![allow(unsafe_code)]
 
 use crate::call::value;
+use crate::seccomp::Instruction;
 use rustix::io::Errno;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
@@ -53,6 +54,33 @@ pub fn sendmmsg_with_descriptor(
     // kernel reads them, and writes nothing but the length sent into `message`.
     let result = unsafe { libc::syscall(libc::SYS_sendmmsg, socket, &raw mut message, 1, flags) };
     value(result).map(drop)
+}
+
+/// `struct sock_fprog`.
+#[repr(C)]
+struct Program {
+    length: u16,
+    instructions: *const Instruction,
+}
+
+/// Lets a socket receive only the packets that a classic BPF program has a number other than 0 for.
+///
+/// `int setsockopt(int, SOL_SOCKET, SO_ATTACH_FILTER, const struct sock_fprog *, socklen_t)`,
+/// socket(7), Linux 2.2.
+///
+/// # Errors
+/// EINVAL for a program that could read out of bounds or does not end.
+pub fn attach_filter(socket: BorrowedFd<'_>, program: &[Instruction]) -> Result<(), Errno> {
+    let length = u16::try_from(program.len()).map_err(|_| Errno::INVAL)?;
+    let program = Program { length, instructions: program.as_ptr() };
+    let size = size_of::<Program>() as libc::socklen_t;
+    // SAFETY: `program` has the layout of `struct sock_fprog` and points to `length` instructions,
+    // borrowed by the caller for the duration of the call; the kernel copies them.
+    let result = unsafe {
+        let (level, option) = (libc::SOL_SOCKET, libc::SO_ATTACH_FILTER);
+        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const program).cast(), size)
+    };
+    value(result.into()).map(drop)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 mod helper;
 mod image;
 mod kernel;
+mod net;
 mod runtime;
 mod support;
 mod tino;
@@ -15,5 +16,6 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     helper::keep();
-    harness::main([tino::trials(), kernel::trials(), runtime::trials(), image::trials()].concat())
+    let of_engine = [image::trials(), net::trials()].concat();
+    harness::main([tino::trials(), kernel::trials(), runtime::trials(), of_engine].concat())
 }

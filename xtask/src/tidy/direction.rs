@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tinyo", &["engine", "cri", "image", "kernel", "spec", "sys"]),
     // Tests and tasks drive the programs from outside.
     ("harness", &[]),
-    ("e2e", &["harness", "kernel", "spec", "sys", "tino"]),
+    ("e2e", &["harness", "kernel", "net", "spec", "sys", "tino"]),
     ("peers", &["harness"]),
     ("vm", &["harness"]),
     ("benches", &["harness"]),

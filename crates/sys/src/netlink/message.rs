@@ -36,10 +36,22 @@ impl Message {
     /// Adds an attribute that has attributes in it, which `content` adds. All together may have
     /// 64 kB: a longer one says so to the kernel, which refuses it.
     #[must_use]
-    pub fn nested(mut self, kind: u16, content: impl FnOnce(Message) -> Message) -> Message {
+    pub fn nested(self, kind: u16, content: impl FnOnce(Message) -> Message) -> Message {
+        self.nested_with(kind, &[], content)
+    }
+
+    /// The same with a structure in front of the attributes.
+    #[must_use]
+    pub fn nested_with(
+        mut self,
+        kind: u16,
+        structure: &[u8],
+        content: impl FnOnce(Message) -> Message,
+    ) -> Message {
         self.bytes.resize(self.bytes.len().next_multiple_of(ALIGNMENT), 0);
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; HEADER_OF_ATTRIBUTE]);
+        self.bytes.extend_from_slice(structure);
         let mut message = content(self);
         let length = u16::try_from(message.bytes.len() - start).unwrap_or(u16::MAX);
         message.bytes[start..start + 2].copy_from_slice(&length.to_ne_bytes());

@@ -1,0 +1,33 @@
+//! What can go wrong with a network.
+
+/// Why something about a network was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A system call or a request over netlink failed.
+    #[error("cannot {doing}: {error}")]
+    Call {
+        /// What was being done, and with what.
+        doing: String,
+        /// The call.
+        error: sys::Error,
+    },
+    /// The kernel has no nf_tables.
+    #[error("this kernel has no nf_tables, which published ports and isolation need: {0}")]
+    NoFirewall(sys::Error),
+    /// There is a device of this name that is none of ours.
+    #[error("there is a network device {0} already, which is no bridge")]
+    NoBridge(String),
+    /// A device that was there a moment ago, or has to be.
+    #[error("there is no network device {0}")]
+    Missing(String),
+    /// The network namespace of the container cannot be used.
+    #[error("cannot enter the network of the container: {0}")]
+    Namespace(#[from] kernel::namespace::Error),
+}
+
+impl Error {
+    /// Adds what was being done.
+    pub(crate) fn doing(doing: impl Into<String>) -> impl FnOnce(sys::Error) -> Error {
+        move |error| Error::Call { doing: doing.into(), error }
+    }
+}

@@ -1,0 +1,82 @@
+//! Bridges: one for each network.
+
+use super::{Interface, Mac, address, device, sysctl};
+use crate::Error;
+use sys::netlink::Socket;
+use sys::rustix::io::Errno;
+
+/// The names of all our bridges begin with this, by which the firewall knows them.
+pub const PREFIX: &str = "tinyo";
+
+/// The bridge of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bridge {
+    /// Its name, which begins with [`PREFIX`] and has at most 15 letters.
+    pub name: String,
+    /// The addresses of the machine in this network, the gateways of the containers.
+    pub gateways: Vec<Interface>,
+    /// The longest packet, if not as the kernel has it.
+    pub mtu: Option<u32>,
+}
+
+/// Makes a bridge, or makes one that is there (from an attempt that was killed, maybe) what it
+/// should be, and lets the machine forward. Returns its number.
+///
+/// # Errors
+/// [`Error::NoBridge`], and what the kernel answers: EPERM without CAP_NET_ADMIN.
+pub fn ensure_bridge(socket: &mut Socket, bridge: &Bridge) -> Result<u32, Error> {
+    let Bridge { name, gateways, mtu } = bridge;
+    let failed = || Error::doing(format!("make the bridge {name}"));
+    let mut found = device::by_name(socket, name).map_err(failed())?;
+    // It is brought up last, so one that is up is complete.
+    let is_complete = found.as_ref().is_some_and(|it| it.is_up && it.is_bridge);
+    if found.is_none() {
+        // Else it would have the address of one of its ports, and change it as they come and go.
+        let mac = gateways.first().map(|it| Mac::of(it.address));
+        match device::add_bridge(socket, name, mac, *mtu) {
+            // Somebody else was faster.
+            Err(error) if error.errno == Errno::EXIST => {}
+            result => result.map_err(failed())?,
+        }
+        found = device::by_name(socket, name).map_err(failed())?;
+    }
+    let found = found.ok_or_else(|| Error::Missing(name.clone()))?;
+    if !found.is_bridge {
+        return Err(Error::NoBridge(name.clone()));
+    }
+    if let Some(mtu) = mtu.filter(|mtu| Some(*mtu) != found.mtu) {
+        device::set_mtu(socket, found.index, mtu).map_err(failed())?;
+    }
+    if !is_complete {
+        sysctl::prepare_bridge(name)?;
+        for gateway in gateways {
+            address::add(socket, found.index, gateway).map_err(failed())?;
+        }
+        sysctl::forward()?;
+        device::set_up(socket, found.index).map_err(failed())?;
+    }
+    Ok(found.index)
+}
+
+/// Removes a bridge, if it is there.
+///
+/// # Errors
+/// [`Error::NoBridge`], and what the kernel answers.
+pub fn remove_bridge(socket: &mut Socket, name: &str) -> Result<(), Error> {
+    let failed = || Error::doing(format!("remove the bridge {name}"));
+    match device::by_name(socket, name).map_err(failed())? {
+        None => Ok(()),
+        Some(found) if !found.is_bridge => Err(Error::NoBridge(name.to_owned())),
+        Some(_) => device::remove(socket, name).map_err(failed()),
+    }
+}
+
+/// The names of the bridges that are there and whose names are ours.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn bridge_names(socket: &mut Socket) -> Result<Vec<String>, Error> {
+    let all = device::all(socket).map_err(Error::doing("list the network devices"))?;
+    let ours = all.into_iter().filter(|it| it.is_bridge && it.name.starts_with(PREFIX));
+    Ok(ours.map(|it| it.name).collect())
+}

@@ -1,0 +1,178 @@
+//! Requests about devices, rtnetlink(7).
+
+use super::Mac;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use sys::netlink::{ACKNOWLEDGE, DUMP, Message, ONE, Received, Socket, attributes, number};
+use sys::rustix::io::Errno;
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+const RTM_GETLINK: u16 = 18;
+const RTM_SETLINK: u16 = 19;
+const NLM_F_EXCL: u16 = 0x200;
+const NLM_F_CREATE: u16 = 0x400;
+
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_INFO_SLAVE_KIND: u16 = 4;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
+const IFLA_BRPORT_MODE: u16 = 4;
+const VETH_INFO_PEER: u16 = 1;
+
+const IFF_UP: u32 = 1;
+
+/// `sizeof(struct ifinfomsg)`.
+const STRUCTURE: usize = 16;
+
+/// A device that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Device {
+    pub(super) index: u32,
+    pub(super) name: String,
+    pub(super) is_bridge: bool,
+    pub(super) mtu: Option<u32>,
+    pub(super) is_up: bool,
+}
+
+/// The device of this name, if there is one.
+pub(super) fn by_name(socket: &mut Socket, name: &str) -> Result<Option<Device>, sys::Error> {
+    let message = Message::new(RTM_GETLINK, ONE, &structure(0, 0)).text(IFLA_IFNAME, name);
+    let mut found = None;
+    let each = |answer: &Received<'_>| found = found.take().or(read(answer));
+    match socket.request("RTM_GETLINK", message, each) {
+        Err(error) if error.errno == Errno::NODEV => Ok(None),
+        result => result.map(|()| found),
+    }
+}
+
+/// All devices of the namespace.
+pub(super) fn all(socket: &mut Socket) -> Result<Vec<Device>, sys::Error> {
+    let message = Message::new(RTM_GETLINK, DUMP, &structure(0, 0));
+    let mut found = Vec::new();
+    socket.request("RTM_GETLINK", message, |answer| found.extend(read(answer)))?;
+    Ok(found)
+}
+
+/// Makes a bridge, still down. EEXIST if there is a device of this name.
+pub(super) fn add_bridge(
+    socket: &mut Socket,
+    name: &str,
+    mac: Option<Mac>,
+    mtu: Option<u32>,
+) -> Result<(), sys::Error> {
+    let flags = ACKNOWLEDGE | NLM_F_CREATE | NLM_F_EXCL;
+    let message = Message::new(RTM_NEWLINK, flags, &structure(0, 0)).text(IFLA_IFNAME, name);
+    let message =
+        settings(message, mac, mtu).nested(IFLA_LINKINFO, |it| it.text(IFLA_INFO_KIND, "bridge"));
+    socket.request("RTM_NEWLINK, bridge", message, |_| {})
+}
+
+/// The two ends of a pair.
+pub(super) struct Pair<'a> {
+    /// The name of the end on the machine.
+    pub(super) name: &'a str,
+    /// The number of the bridge it becomes a port of.
+    pub(super) bridge: u32,
+    pub(super) peer_name: &'a str,
+    pub(super) peer_mac: Option<Mac>,
+    pub(super) peer_namespace: BorrowedFd<'a>,
+    pub(super) mtu: Option<u32>,
+}
+
+/// Makes a pair of devices, one of them up at once and a port of a bridge, the other at once in
+/// the namespace of a container: nothing is left half done.
+pub(super) fn add_pair(socket: &mut Socket, pair: &Pair<'_>) -> Result<(), sys::Error> {
+    let flags = ACKNOWLEDGE | NLM_F_CREATE | NLM_F_EXCL;
+    let namespace = pair.peer_namespace.as_raw_fd().to_ne_bytes();
+    let peer = |message: Message| {
+        let message = message.text(IFLA_IFNAME, pair.peer_name);
+        settings(message, pair.peer_mac, pair.mtu).attribute(IFLA_NET_NS_FD, &namespace)
+    };
+    let data = |message: Message| message.nested_with(VETH_INFO_PEER, &structure(0, 0), peer);
+    let message = Message::new(RTM_NEWLINK, flags, &structure(0, IFF_UP))
+        .text(IFLA_IFNAME, pair.name)
+        .attribute(IFLA_MASTER, &pair.bridge.to_ne_bytes());
+    let message = settings(message, None, pair.mtu).nested(IFLA_LINKINFO, |message| {
+        message.text(IFLA_INFO_KIND, "veth").nested(IFLA_INFO_DATA, data)
+    });
+    socket.request("RTM_NEWLINK, veth", message, |_| {})
+}
+
+/// Lets a port of a bridge send back what came from it: a container that asks for its own
+/// published port.
+pub(super) fn reflect(socket: &mut Socket, name: &str) -> Result<(), sys::Error> {
+    let message = Message::new(RTM_NEWLINK, ACKNOWLEDGE, &structure(0, 0))
+        .text(IFLA_IFNAME, name)
+        .nested(IFLA_LINKINFO, |message| {
+            let data = |message: Message| message.attribute(IFLA_BRPORT_MODE, &[1]);
+            message.text(IFLA_INFO_SLAVE_KIND, "bridge").nested(IFLA_INFO_SLAVE_DATA, data)
+        });
+    socket.request("RTM_NEWLINK, IFLA_BRPORT_MODE", message, |_| {})
+}
+
+fn settings(message: Message, mac: Option<Mac>, mtu: Option<u32>) -> Message {
+    let message = match mac {
+        Some(mac) => message.attribute(IFLA_ADDRESS, &mac.0),
+        None => message,
+    };
+    match mtu {
+        Some(mtu) => message.attribute(IFLA_MTU, &mtu.to_ne_bytes()),
+        None => message,
+    }
+}
+
+/// Lets a device send and receive.
+pub(super) fn set_up(socket: &mut Socket, index: u32) -> Result<(), sys::Error> {
+    let message = Message::new(RTM_SETLINK, ACKNOWLEDGE, &structure(index, IFF_UP));
+    socket.request("RTM_SETLINK, IFF_UP", message, |_| {})
+}
+
+/// Changes the longest packet of a device.
+pub(super) fn set_mtu(socket: &mut Socket, index: u32, mtu: u32) -> Result<(), sys::Error> {
+    let message = Message::new(RTM_SETLINK, ACKNOWLEDGE, &structure(index, 0));
+    socket.request("RTM_SETLINK, IFLA_MTU", settings(message, None, Some(mtu)), |_| {})
+}
+
+/// Removes a device, of a pair both ends; it is no error if there is none of this name.
+pub(super) fn remove(socket: &mut Socket, name: &str) -> Result<(), sys::Error> {
+    let message = Message::new(RTM_DELLINK, ACKNOWLEDGE, &structure(0, 0)).text(IFLA_IFNAME, name);
+    match socket.request("RTM_DELLINK", message, |_| {}) {
+        Err(error) if error.errno == Errno::NODEV => Ok(()),
+        result => result,
+    }
+}
+
+/// `struct ifinfomsg`: family and type left open, the index, flags to set and none to clear.
+fn structure(index: u32, flags: u32) -> [u8; STRUCTURE] {
+    let mut bytes = [0; STRUCTURE];
+    bytes[4..8].copy_from_slice(&index.to_ne_bytes());
+    bytes[8..12].copy_from_slice(&flags.to_ne_bytes());
+    bytes[12..].copy_from_slice(&flags.to_ne_bytes());
+    bytes
+}
+
+fn read(answer: &Received<'_>) -> Option<Device> {
+    if answer.kind != RTM_NEWLINK {
+        return None;
+    }
+    let all = || attributes(answer.content, STRUCTURE);
+    let (_, name) = all().find(|(kind, _)| *kind == IFLA_IFNAME)?;
+    let name = name.strip_suffix(&[0]).unwrap_or(name);
+    let mtu = all().find(|(kind, _)| *kind == IFLA_MTU).and_then(|(_, value)| number(value));
+    let mut information = all().filter(|(kind, _)| *kind == IFLA_LINKINFO);
+    let is_bridge = information
+        .any(|(_, value)| attributes(value, 0).any(|it| it == (IFLA_INFO_KIND, &b"bridge\0"[..])));
+    Some(Device {
+        index: number(answer.content.get(4..)?)?,
+        name: String::from_utf8_lossy(name).into_owned(),
+        is_bridge,
+        mtu,
+        is_up: number(answer.content.get(8..)?)? & IFF_UP != 0,
+    })
+}

@@ -1,0 +1,130 @@
+//! Pairs of devices: one end is a port of a bridge, the other in a container.
+
+use super::{Interface, Mac, address, device, route, sysctl};
+use crate::Error;
+use kernel::namespace::{Kind, visit};
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::OrError;
+use sys::netlink::Socket;
+use sys::rustix::fs::{CWD, Mode, OFlags, openat};
+use sys::rustix::io::Errno;
+
+/// The network namespace of a container.
+#[derive(Debug)]
+pub struct Container<'a> {
+    process: BorrowedFd<'a>,
+    namespace: OwnedFd,
+    socket: Socket,
+}
+
+impl<'a> Container<'a> {
+    /// Opens the one of a process, given by its pidfd. The calling process must have one thread.
+    ///
+    /// # Errors
+    /// The process has ended, or is out of reach.
+    pub fn open(process: BorrowedFd<'a>) -> Result<Container<'a>, Error> {
+        let opened = visit(process, Kind::Network, || {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            let namespace = openat(CWD, c"/proc/self/ns/net", flags, Mode::empty())
+                .or_error("openat", || "\"/proc/self/ns/net\", O_RDONLY")?;
+            Ok((namespace, Socket::open()?))
+        })?;
+        let (namespace, socket) =
+            opened.map_err(Error::doing("open the network of the container"))?;
+        Ok(Container { process, namespace, socket })
+    }
+
+    /// Does some work in it.
+    ///
+    /// # Errors
+    /// As of [`visit`].
+    pub fn visit<T>(&self, work: impl FnOnce() -> T) -> Result<T, Error> {
+        Ok(visit(self.process, Kind::Network, work)?)
+    }
+}
+
+/// How a container is connected to a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// The name of the bridge.
+    pub bridge: String,
+    /// The name of the end on the machine, which nobody else uses.
+    pub host_device: String,
+    /// The name of the end in the container: `eth0`.
+    pub device: String,
+    /// The addresses of the container.
+    pub interfaces: Vec<Interface>,
+    /// Its gateways: none where this network does not lead to the rest of the world.
+    pub gateways: Vec<IpAddr>,
+    /// Its Ethernet address, if not made of the first address.
+    pub mac: Option<Mac>,
+    /// The longest packet, if not as the kernel has it.
+    pub mtu: Option<u32>,
+}
+
+/// Connects a container to the bridge of a network. What an attempt that was killed has left is
+/// replaced.
+///
+/// # Errors
+/// [`Error::Missing`] if there is no such bridge; what the kernel answers: EEXIST if the container
+/// has a device of this name, EPERM without CAP_NET_ADMIN over both sides.
+pub fn attach(
+    host: &mut Socket,
+    container: &mut Container<'_>,
+    attachment: &Attachment,
+) -> Result<(), Error> {
+    let Attachment { bridge, host_device, device, .. } = attachment;
+    let failed = || Error::doing(format!("connect {device} of the container to {bridge}"));
+    let found = device::by_name(host, bridge).map_err(failed())?;
+    let found = found.ok_or_else(|| Error::Missing(bridge.clone()))?;
+    let pair = device::Pair {
+        name: host_device,
+        bridge: found.index,
+        peer_name: device,
+        peer_mac: attachment.mac.or(attachment.interfaces.first().map(|it| Mac::of(it.address))),
+        peer_namespace: container.namespace.as_fd(),
+        mtu: attachment.mtu,
+    };
+    match device::add_pair(host, &pair) {
+        Err(error) if error.errno == Errno::EXIST => {
+            device::remove(host, host_device).map_err(failed())?;
+            device::add_pair(host, &pair).map_err(failed())?;
+        }
+        result => result.map_err(failed())?,
+    }
+    let reflected = device::reflect(host, host_device).map_err(failed());
+    match reflected.and_then(|()| configure(container, attachment)) {
+        // Half a connection helps nobody.
+        Err(error) => {
+            device::remove(host, host_device).map_err(failed())?;
+            Err(error)
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn configure(container: &mut Container<'_>, attachment: &Attachment) -> Result<(), Error> {
+    let name = &attachment.device;
+    let failed = || Error::doing(format!("set up {name} of the container"));
+    container.visit(|| sysctl::prepare_device(name))?.map_err(failed())?;
+    let socket = &mut container.socket;
+    let found = device::by_name(socket, name).map_err(failed())?;
+    let index = found.ok_or_else(|| Error::Missing(name.clone()))?.index;
+    for interface in &attachment.interfaces {
+        address::add(socket, index, interface).map_err(failed())?;
+    }
+    device::set_up(socket, index).map_err(failed())?;
+    for gateway in &attachment.gateways {
+        route::add_default(socket, index, *gateway).map_err(failed())?;
+    }
+    Ok(())
+}
+
+/// Disconnects a container: removes the pair by the name of the end on the machine, if it is there.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn detach(host: &mut Socket, host_device: &str) -> Result<(), Error> {
+    device::remove(host, host_device).map_err(Error::doing(format!("remove {host_device}")))
+}

@@ -1,0 +1,28 @@
+//! Networks of containers, in network namespaces of the trial's own: one plays the machine,
+//! others its containers, another machine, or a router.
+
+mod firewall;
+mod link;
+mod names;
+mod world;
+
+use harness::{Trial, trials};
+
+/// Every test of networks.
+pub(crate) fn trials() -> Vec<Trial> {
+    // tidy: table
+    trials![
+        link::a_container_reaches_its_gateway_and_its_neighbour,
+        link::what_is_there_already_is_made_what_it_should_be,
+        link::a_hundred_containers_at_once,
+        firewall::the_table_is_what_nft_reads,
+        firewall::a_published_port_is_reached_from_everywhere,
+        firewall::networks_are_apart,
+        firewall::what_was_flushed_is_restored,
+        firewall::elements_are_replaced_and_removed_twice,
+        firewall::a_strict_firewall_of_another_program_lets_networks_pass,
+        names::containers_know_each_other,
+        names::other_servers_are_asked_for_the_rest,
+        names::a_flood_of_questions_keeps_nobody_from_answers,
+    ]
+}
