@@ -15,14 +15,19 @@ use sys::OrError;
 use sys::mount::{Change, MOUNT_ATTR_RDONLY, mount_setattr};
 use sys::process::{Words, execve_descriptor};
 use sys::rustix::fs::{
-    Access, AtFlags, CWD, MemfdFlags, Mode, OFlags, SealFlags, StatVfsMountFlags, StatxAttributes,
-    StatxFlags, accessat, fcntl_add_seals, fcntl_get_seals, fstatvfs, memfd_create, openat,
-    sendfile, statx,
+    Access, AtFlags, CWD, FsWord, MemfdFlags, Mode, OFlags, SealFlags, StatxAttributes, StatxFlags,
+    accessat, fcntl_add_seals, fcntl_get_seals, memfd_create, openat, sendfile, statfs, statx,
 };
 use sys::rustix::io::Errno;
 use sys::rustix::mount::{OpenTreeFlags, open_tree};
 
 const OWN_FILE: &str = "/proc/self/exe";
+
+/// `ST_RDONLY`, statfs(2).
+const READ_ONLY: FsWord = 1;
+
+/// From `linux/magic.h`: memfd_create(2) makes its files there as well.
+const TMPFS_MAGIC: FsWord = 0x0102_1994;
 
 /// Makes sure that no container can ever write the file of the running program. It may execute the
 /// program again, with the same arguments and environment, which the caller gives since a library
@@ -34,9 +39,7 @@ pub fn protect_executable(
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
 ) -> Result<()> {
-    let own = openat(CWD, OWN_FILE, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .or_error("openat", || OWN_FILE)?;
-    if is_out_of_reach(&own)? {
+    if is_out_of_reach()? {
         return Ok(());
     }
     let Some(program) = out_of_reach()? else { return Ok(()) };
@@ -81,16 +84,19 @@ fn out_of_reach() -> Result<Option<OwnedFd>> {
     }
 }
 
-fn is_out_of_reach(own: &OwnedFd) -> Result<bool> {
-    // Read-only alone is not enough: an ordinary mount may be made writable some day. A file that
-    // is the root of its mount is our doing.
-    let mount = fstatvfs(own).or_error("fstatvfs", || OWN_FILE)?;
-    if mount.f_flag.contains(StatVfsMountFlags::RDONLY) {
-        let status = statx(own, c"", AtFlags::EMPTY_PATH, StatxFlags::empty())
+fn is_out_of_reach() -> Result<bool> {
+    let system = statfs(OWN_FILE).or_error("statfs", || OWN_FILE)?;
+    if system.f_flags & READ_ONLY != 0 {
+        // Read-only alone is not enough: an ordinary mount may be made writable some day. A file
+        // that is the root of its mount is our doing.
+        let status = statx(CWD, OWN_FILE, AtFlags::empty(), StatxFlags::empty())
             .or_error("statx", || OWN_FILE)?;
         return Ok(status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
     }
     // Only files in memory have seals.
+    if system.f_type != TMPFS_MAGIC {
+        return Ok(false);
+    }
     let Ok(readable) = openat(CWD, OWN_FILE, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
     else {
         return Ok(false);

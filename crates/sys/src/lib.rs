@@ -17,6 +17,7 @@ pub mod seccomp;
 pub mod signal;
 pub mod signal_name;
 pub mod socket;
+pub mod start;
 
 pub use error::{Error, OrError};
 /// The wrappers that exist already; a caller takes them from here, so that there is one version.

@@ -1,22 +1,31 @@
 //! `tinyort`: runc's command line over the runtime library. What it does is in `runtime`; here
 //! words become requests, and results become text and exit codes.
 
-#![forbid(unsafe_code)]
+// `sys::entry!` alone may have more.
+#![deny(unsafe_code)]
+#![no_main]
 
 mod commands;
 mod context;
+mod exit;
 mod failure;
 mod log;
 
 use context::Context;
+use exit::ExitCode;
 use failure::{Failure, Result};
 use log::Log;
-use std::process::ExitCode;
 use tinyort::command::{Command, Id};
 use tinyort::flags;
 use tinyort::parse::Line;
 
-fn main() -> ExitCode {
+sys::entry!(start);
+
+fn start() -> u8 {
+    command_line().0
+}
+
+fn command_line() -> ExitCode {
     let line = match Line::parse(std::env::args_os().skip(1)) {
         Ok(line) => line,
         Err(misuse) => {

@@ -1,10 +1,10 @@
 //! `help`, `features`, `--version`: what the program is.
 
 use super::print;
+use crate::exit::ExitCode;
 use crate::failure::{OrFail, Result};
 use spec::runtime::VERSION;
 use std::ffi::OsString;
-use std::process::ExitCode;
 use tinyort::command::{self, Command};
 use tinyort::flags;
 use tinyort::help;

@@ -1,8 +1,8 @@
 //! Commands that change a container and print nothing.
 
 use crate::context::Context;
+use crate::exit::ExitCode;
 use crate::failure::{OrFail, Result};
-use std::process::ExitCode;
 use sys::signal_name;
 use tinyort::flags;
 

@@ -1,10 +1,10 @@
 //! `create` and `run`.
 
 use crate::context::Context;
+use crate::exit::ExitCode;
 use crate::failure::{OrFail, Result, fail};
 use runtime::{ContainerId, Create, Foreground};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use tinyort::flags;
 
 pub(crate) fn create(context: &Context<'_>) -> Result<ExitCode> {

@@ -3,10 +3,10 @@
 use super::print;
 use super::statistics::Statistics;
 use crate::context::Context;
+use crate::exit::ExitCode;
 use crate::failure::{OrFail, Result, fail};
 use runtime::{ContainerId, Event, Watch};
 use serde::Serialize;
-use std::process::ExitCode;
 use std::time::Duration;
 use tinyort::{flags, quantity};
 

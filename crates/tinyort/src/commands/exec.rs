@@ -2,10 +2,10 @@
 
 use super::create::protect_executable;
 use crate::context::Context;
+use crate::exit::ExitCode;
 use crate::failure::{OrFail, Result, fail};
 use runtime::{Exec, Foreground, SubGroup};
 use spec::runtime::{Capabilities, Process, Spec};
-use std::process::ExitCode;
 use tinyort::flags;
 
 pub(crate) fn exec(context: &Context<'_>) -> Result<ExitCode> {

@@ -2,9 +2,9 @@
 
 use super::{print, state::details};
 use crate::context::Context;
+use crate::exit::ExitCode;
 use crate::failure::Result;
 use runtime::Summary;
-use std::process::ExitCode;
 use tinyort::flags;
 
 pub(crate) fn list(context: &Context<'_>) -> Result<ExitCode> {

@@ -2,9 +2,10 @@
 
 use super::print;
 use crate::context::Context;
+use crate::exit::ExitCode;
 use crate::failure::{OrFail, Result, fail};
 use std::ffi::OsString;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 use tinyort::flags;
 
 pub(crate) fn ps(context: &Context<'_>) -> Result<ExitCode> {

@@ -1,13 +1,13 @@
 //! `spec`: a configuration to begin with.
 
 use crate::context::Context;
+use crate::exit::ExitCode;
 use crate::failure::{OrFail, Result, fail};
 use spec::runtime::{TEMPLATE, rootless_template};
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
-use std::process::ExitCode;
 use sys::rustix::process::{getegid, geteuid};
 use tinyort::flags;
 

@@ -2,10 +2,10 @@
 
 use super::print;
 use crate::context::Context;
+use crate::exit::ExitCode;
 use crate::failure::Result;
 use runtime::{Container, Summary};
 use spec::runtime::{Details, VERSION};
-use std::process::ExitCode;
 
 pub(crate) fn state(context: &Context<'_>) -> Result<ExitCode> {
     let summary = Container::open(&context.root, &context.id()?)?.summary()?;

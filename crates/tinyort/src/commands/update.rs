@@ -1,11 +1,11 @@
 //! `update`: other limits, from a file and from flags; the flags count where both name one.
 
 use crate::context::Context;
+use crate::exit::ExitCode;
 use crate::failure::{OrFail, Result};
 use spec::runtime::{Cpu, Memory, Pids, Resources};
 use std::io::Read;
 use std::path::Path;
-use std::process::ExitCode;
 use tinyort::flag::Flag;
 use tinyort::flags::{self, *};
 use tinyort::parse::Flags;
