@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use sys::OrError;
-use sys::rustix::fs::{Mode, OFlags, openat, renameat};
+use sys::rustix::fs::{CWD, Mode, OFlags, SeekFrom, openat, renameat, seek};
 use sys::rustix::io::{Errno, read, write};
 
 /// Opens a file or folder.
@@ -42,6 +42,28 @@ pub(crate) fn read_all(
     }
     bytes.truncate(length);
     Ok(bytes)
+}
+
+/// A file that the kernel makes up when it is read, and hands over at once if there is room: one
+/// of procfs that is no list. Refused when it is larger than 64 kB.
+pub(crate) fn read_made_up(name: impl AsRef<Path> + Debug) -> Result<Vec<u8>, sys::Error> {
+    let file = open(CWD, &name, OFlags::RDONLY)?;
+    let mut bytes = vec![0; 4 * 1024];
+    loop {
+        match read(&file, &mut bytes) {
+            Ok(length) if length < bytes.len() => {
+                bytes.truncate(length);
+                return Ok(bytes);
+            }
+            Ok(_) if bytes.len() < 64 * 1024 => {
+                bytes.resize(bytes.len() * 4, 0);
+                seek(&file, SeekFrom::Start(0)).or_error("lseek", || format!("{name:?}"))?;
+            }
+            Ok(_) => return Err(sys::Error::new("read", format!("{name:?}"), Errno::FBIG)),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(sys::Error::new("read", format!("{name:?}"), errno)),
+        }
+    }
 }
 
 /// Writes all.

@@ -69,8 +69,10 @@ pub(crate) fn assemble(
         _ => None,
     };
     // Other runtimes make it, too, and images rely on that.
-    root.create_directory(&init.working_folder, Links::Follow, Mode::from_raw_mode(0o755))
-        .during(Step::WorkingDirectory)?;
+    if init.working_folder != RootedPath::root() {
+        root.create_directory(&init.working_folder, Links::Follow, Mode::from_raw_mode(0o755))
+            .during(Step::WorkingDirectory)?;
+    }
     assembly.mask(&init.masked_paths, &init.mount_label).map_err(failed(Step::MaskPath))?;
     assembly.protect(&init.readonly_paths).map_err(failed(Step::MaskPath))?;
     if init.readonly {

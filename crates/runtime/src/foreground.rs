@@ -9,7 +9,7 @@ use sys::OrError;
 use sys::process::{SIGKILL, send_signal};
 use sys::rustix::event::{PollFd, PollFlags, poll};
 use sys::rustix::io::Errno;
-use sys::rustix::process::{Pid, WaitOptions, WaitStatus, getpid, set_child_subreaper, wait};
+use sys::rustix::process::{Pid, WaitOptions, WaitStatus, set_child_subreaper, wait};
 use sys::signal::{SIGCHLD, SIGWINCH, Signals};
 
 /// A caller that stays. It takes over all signals and all children of the calling process.
@@ -27,7 +27,8 @@ impl Foreground {
     pub fn begin(subreaper: bool) -> Result<Foreground> {
         let signals = Signals::block_all().or_error("signalfd", || "")?;
         if subreaper {
-            set_child_subreaper(Some(getpid())).or_error("prctl", || "PR_SET_CHILD_SUBREAPER")?;
+            // Any number but 0 means yes.
+            set_child_subreaper(Some(Pid::INIT)).or_error("prctl", || "PR_SET_CHILD_SUBREAPER")?;
         }
         Ok(Foreground { signals })
     }
@@ -66,23 +67,25 @@ impl Foreground {
             }
         };
         resize(&relay);
-        // It may have ended already.
-        let mut ended = reap(pid)?;
-        while ended.is_none() {
+        // Should it have ended already, SIGCHLD waits: it was blocked before there was a process.
+        let ended = loop {
             self.wait(relay.as_mut(), readiness)?;
             pass_on_readiness(readiness, pid)?;
-            while let Some(signal) = self.signals.next().or_error("read", || "signalfd")? {
-                match signal {
-                    SIGCHLD => ended = ended.or(reap(pid)?),
-                    SIGWINCH => resize(&relay),
-                    _ => pass_on(pidfd, signal)?,
+            match self.signals.next().or_error("read", || "signalfd")? {
+                None => {}
+                Some(SIGCHLD) => {
+                    if let Some(code) = reap(pid)? {
+                        break code;
+                    }
                 }
+                Some(SIGWINCH) => resize(&relay),
+                Some(signal) => pass_on(pidfd, signal)?,
             }
-        }
+        };
         if let Some(relay) = relay {
             relay.finish();
         }
-        Ok(ended.unwrap_or_default())
+        Ok(ended)
     }
 
     /// Waits for a signal, or for what is to be told the service manager, and copies what the
@@ -118,16 +121,16 @@ fn pass_on_readiness(readiness: Option<&Readiness>, pid: Pid) -> Result<()> {
     }
 }
 
-/// Waits for all children that have ended: the exit code of `pid`, if it is among them.
+/// Waits for children that have ended, up to `pid`, whose exit code it returns: nobody is left
+/// then who would care for the others.
 fn reap(pid: Pid) -> Result<Option<u8>> {
-    let mut code = None;
     loop {
         match wait(WaitOptions::NOHANG) {
-            Ok(Some((ended, status))) if ended == pid => code = Some(exit_code(status)),
+            Ok(Some((ended, status))) if ended == pid => return Ok(Some(exit_code(status))),
             Ok(Some(_)) => {}
-            Ok(None) => return Ok(code),
+            Ok(None) => return Ok(None),
             // Somebody else has waited for it, and only they know how it ended.
-            Err(Errno::CHILD) => return Ok(code.or(Some(255))),
+            Err(Errno::CHILD) => return Ok(Some(255)),
             Err(errno) => return Err(sys::Error::new("wait4", "-1, WNOHANG", errno).into()),
         }
     }

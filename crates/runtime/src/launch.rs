@@ -85,7 +85,8 @@ pub(crate) fn launch(
 }
 
 /// Nobody in a PID namespace that the child enters may look into it, not even in its first moment,
-/// for it has the caller's memory (CVE-2016-9962): it is born not dumpable.
+/// for it has the caller's memory (CVE-2016-9962): it is born not dumpable. In a new namespace
+/// there is nobody.
 struct Hidden {
     was_dumpable: bool,
 }
@@ -93,9 +94,12 @@ struct Hidden {
 impl Hidden {
     fn begin(placement: &Placement) -> Result<Hidden> {
         // Without rights the caller could not write the maps of a process that is hidden.
-        let possible = geteuid().is_root() || !placement.new.contains(Kind::User);
+        let possible = !placement.new.contains(Kind::User) || geteuid().is_root();
+        if placement.new.contains(Kind::Pid) || !possible {
+            return Ok(Hidden { was_dumpable: false });
+        }
         let dumpable = dumpable_behavior().or_error("prctl", || "PR_GET_DUMPABLE")?;
-        let hidden = Hidden { was_dumpable: possible && dumpable == DumpableBehavior::Dumpable };
+        let hidden = Hidden { was_dumpable: dumpable == DumpableBehavior::Dumpable };
         if hidden.was_dumpable {
             hide()?;
         }

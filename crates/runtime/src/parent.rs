@@ -32,7 +32,7 @@ use std::path::Path;
 use std::time::SystemTime;
 use sys::OrError;
 use sys::rustix::fs::{CWD, OFlags};
-use sys::rustix::process::{Pid, WaitOptions, geteuid, waitpid};
+use sys::rustix::process::{Pid, Uid, WaitOptions, geteuid, waitpid};
 
 /// A container whose program runs, a child of this process.
 #[derive(Debug)]
@@ -130,7 +130,8 @@ fn make(request: &Create<'_>, start_it: bool) -> Result<Running> {
         |reason: String| Error::Configuration { file: "config.json".into(), reason };
     let spec: Spec<'_> = spec::json::parse(&text).map_err(|it| configuration(it.to_string()))?;
     let invalid = |it: Invalid| configuration(it.to_string());
-    let rootless = request.rootless.unwrap_or_else(|| !geteuid().is_root());
+    let user = geteuid();
+    let rootless = request.rootless.unwrap_or(!user.is_root());
     let cgroups = Cgroups::find(&request.cgroup_driver, rootless)?;
     let cgroup = plan::cgroup(&spec, request, &cgroups).map_err(invalid)?;
     let groups = cgroup.description();
@@ -139,7 +140,7 @@ fn make(request: &Create<'_>, start_it: bool) -> Result<Running> {
     let stays = start_it && !request.detach;
     let terminal = Terminal::new(plan.process().terminal, request.console_socket, stays)?;
     let directory = Directory::claim(request.root, request.id)?;
-    let record = first_record(&plan);
+    let record = first_record(&plan, user);
     let mut made =
         Making { directory, group: None, child: None, guests: None, record, warnings: Vec::new() };
     let result = made.begin(&mut plan, &text, cgroup);
@@ -152,12 +153,12 @@ fn make(request: &Create<'_>, start_it: bool) -> Result<Running> {
     }
 }
 
-fn first_record(plan: &Plan) -> Record {
+fn first_record(plan: &Plan, user: Uid) -> Record {
     Record {
         bundle: plan.bundle.clone(),
         rootfs: plan.rootfs.clone(),
         created: time::rfc3339(SystemTime::now()),
-        owner: geteuid().as_raw(),
+        owner: user.as_raw(),
         process: None,
         cgroup: None,
         annotations: plan.annotations.clone(),

@@ -72,7 +72,10 @@ pub(crate) fn prepare(
     if entered == Err(Errno::ACCESS) { chdir(&plan.working_folder) } else { entered }
         .or_error("chdir", folder)
         .during(Step::WorkingDirectory)?;
-    refuse_outside()?;
+    // What is the root now cannot be outside.
+    if plan.working_folder.as_c_str() != c"/" {
+        refuse_outside()?;
+    }
     let lacking = plan.capabilities.apply(plan.restricts_without_no_new_privileges());
     let lacking = lacking.during(Step::Capabilities)?;
     if !lacking.is_empty() {

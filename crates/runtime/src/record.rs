@@ -4,7 +4,6 @@ use crate::file;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use sys::rustix::fs::CWD;
 use sys::rustix::io::Errno;
 use sys::rustix::process::Pid;
 
@@ -87,7 +86,7 @@ impl Process {
 
 /// `/proc/PID/stat`, or `None` if there is no such process.
 fn stat(pid: i32) -> Result<Option<Vec<u8>>, sys::Error> {
-    match file::read_all(CWD, format!("/proc/{pid}/stat"), 1 << 16) {
+    match file::read_made_up(format!("/proc/{pid}/stat")) {
         Ok(text) => Ok(Some(text)),
         Err(error) if matches!(error.errno, Errno::NOENT | Errno::SRCH) => Ok(None),
         Err(error) => Err(error),
@@ -97,7 +96,7 @@ fn stat(pid: i32) -> Result<Option<Vec<u8>>, sys::Error> {
 /// The signals that this process was started with ignored: bit N - 1 for signal N, `SigIgn` of
 /// proc_pid_status(5).
 pub(crate) fn ignored_signals() -> Result<u64, sys::Error> {
-    let text = file::read_all(CWD, "/proc/self/status", 1 << 16)?;
+    let text = file::read_made_up("/proc/self/status")?;
     let text = String::from_utf8_lossy(&text);
     let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     Ok(mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(u64::MAX))

@@ -7,7 +7,6 @@ use std::ffi::CStr;
 
 const JOIN_SESSION_KEYRING: libc::c_int = 1;
 const SET_PERMISSIONS: libc::c_int = 5;
-const DESCRIBE: libc::c_int = 6;
 
 /// `keyctl(KEYCTL_JOIN_SESSION_KEYRING, name)`, keyctl(2): a new session keyring, or the one of
 /// this name if there is one that the caller may join. Returns its serial number.
@@ -19,25 +18,6 @@ pub fn join_session_keyring(name: &CStr) -> Result<i32, Errno> {
     // SAFETY: the name ends with NUL and outlives the call, which only reads it.
     let serial = unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, name.as_ptr()) };
     i32::try_from(serial).ok().filter(|serial| *serial >= 0).ok_or_else(last_error)
-}
-
-/// The permissions of a key, the last field but one of `keyctl(KEYCTL_DESCRIBE, key, buffer, size)`,
-/// keyctl_describe(3).
-///
-/// # Errors
-/// EACCES without the right to view it.
-pub fn key_permissions(key: i32) -> Result<u32, Errno> {
-    let mut text = [0_u8; 256];
-    // SAFETY: the kernel writes at most as many bytes as the array has.
-    let length =
-        unsafe { libc::syscall(libc::SYS_keyctl, DESCRIBE, key, text.as_mut_ptr(), text.len()) };
-    if length < 0 {
-        return Err(last_error());
-    }
-    // `type;uid;gid;permissions;description`, and the description may hold anything.
-    let text = String::from_utf8_lossy(&text);
-    let field = text.split(';').nth(3);
-    field.and_then(|text| u32::from_str_radix(text, 16).ok()).ok_or(Errno::INVAL)
 }
 
 /// `keyctl(KEYCTL_SETPERM, key, permissions)`, keyctl_setperm(3).

@@ -6,7 +6,7 @@ use crate::rustix::io::Errno;
 use crate::rustix::process::Pid;
 use std::convert::Infallible;
 use std::ffi::{CStr, CString, c_char};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::ptr;
 
 /// Make the new process a child of the caller's parent, a sibling of the caller.
@@ -206,6 +206,26 @@ pub fn close_all_but(kept: &[BorrowedFd<'_>], first: u32) -> Result<(), Errno> {
         first = number + 1;
     }
     close_range(first, u32::MAX, 0)
+}
+
+/// Closes all of these, neighbours among them by one close_range(2) together, and one by one where
+/// that is missing.
+pub fn close_all(descriptors: Vec<OwnedFd>) {
+    let mut numbers: Vec<u32> =
+        descriptors.iter().map(|it| it.as_raw_fd().cast_unsigned()).collect();
+    numbers.sort_unstable();
+    let whole = numbers.chunk_by(|one, next| one + 1 == *next).filter_map(|run| {
+        let (first, last) = (*run.first()?, *run.last()?);
+        close_range(first, last, 0).is_ok().then_some(first..=last)
+    });
+    let closed: Vec<_> = whole.collect();
+    for descriptor in descriptors {
+        let number = descriptor.as_raw_fd().cast_unsigned();
+        if closed.iter().any(|run| run.contains(&number)) {
+            // Its number is free, and dropping it would close whatever gets that next.
+            _ = descriptor.into_raw_fd();
+        }
+    }
 }
 
 fn close_range(first: u32, last: u32, flags: u32) -> Result<(), Errno> {

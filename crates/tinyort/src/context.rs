@@ -100,7 +100,7 @@ impl<'a> Context<'a> {
 
     /// The sockets that were passed to us, sd_listen_fds(3).
     pub(crate) fn listen_fds(&self) -> Option<ListenFds<'_>> {
-        let for_us = variable("LISTEN_PID") == Some(std::process::id());
+        let for_us = variable("LISTEN_PID").is_some_and(|pid| pid == std::process::id());
         let count = variable("LISTEN_FDS").filter(|count| for_us && *count > 0)?;
         Some(ListenFds { count, names: self.listen_fd_names.as_deref() })
     }

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use super::folder;
+use sys::process::close_all;
 
 /// What a process must do to be in a group from its first instruction on.
 ///
@@ -13,6 +14,12 @@ use super::folder;
 pub struct Entry {
     pub(super) folder: Option<OwnedFd>,
     pub(super) tasks: Vec<OwnedFd>,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        close_all(std::mem::take(&mut self.tasks));
+    }
 }
 
 impl Entry {

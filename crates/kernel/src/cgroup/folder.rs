@@ -67,6 +67,12 @@ impl Folder {
             .or_error("read", || format!("\"{}/{file}\"", self.path))
     }
 
+    /// One of its files that has a single line.
+    pub(super) fn read_line(&self, file: &str) -> Result<String, Error> {
+        read_line(&self.open(file, OFlags::RDONLY)?)
+            .or_error("read", || format!("\"{}/{file}\"", self.path))
+    }
+
     /// As [`Folder::read`], but `None` on a kernel without the file.
     pub(super) fn read_if_there(&self, file: &str) -> Result<Option<String>, Error> {
         match self.read(file) {
@@ -205,18 +211,28 @@ pub(super) fn write(file: &OwnedFd, value: &str) -> Result<(), Error> {
 
 /// Reads an open file to its end.
 pub(super) fn read(file: &OwnedFd) -> Result<String, Errno> {
+    read_until(file, |_| false)
+}
+
+/// Reads an open file of one line to the end of that.
+pub(super) fn read_line(file: &OwnedFd) -> Result<String, Errno> {
+    read_until(file, |text| text.ends_with(b"\n"))
+}
+
+fn read_until(file: &OwnedFd, is_all: impl Fn(&[u8]) -> bool) -> Result<String, Errno> {
     let mut bytes = Vec::with_capacity(4096);
-    loop {
+    while !is_all(&bytes) {
         if bytes.capacity() - bytes.len() < 1024 {
             bytes.reserve(bytes.capacity());
         }
         let spare = sys::rustix::buffer::spare_capacity(&mut bytes);
         match io::read(file, spare) {
-            Ok(0) => return Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Ok(0) => break,
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
     }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Reads an open file anew from its beginning; `None` when its group is gone.

@@ -97,13 +97,15 @@ impl Group for Hybrid {
     }
 
     fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry> {
-        let v2 = self.v2.entry_below(groups)?;
-        Ok(Entry { tasks: self.v1.tasks(groups)?, ..v2 })
+        let mut v2 = self.v2.entry_below(groups)?;
+        v2.tasks = self.v1.tasks(groups)?;
+        Ok(v2)
     }
 
     fn entry_beside(&self, pid: i32) -> Result<Entry> {
-        let v2 = self.v2.entry_beside(pid)?;
-        Ok(Entry { tasks: self.v1.tasks(&[])?, ..v2 })
+        let mut v2 = self.v2.entry_beside(pid)?;
+        v2.tasks = self.v1.tasks(&[])?;
+        Ok(v2)
     }
 
     fn delegate(&self, user: u32) -> Result<()> {

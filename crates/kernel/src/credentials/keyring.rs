@@ -5,9 +5,10 @@ use sys::OrError;
 use sys::keyring;
 use sys::rustix::io::Errno;
 
-/// What the user who owns a key may do with it, search and view aside: bits 16 to 21 are the
-/// user's, and search is the fourth of them.
-const USER_SEARCH: u32 = 0x0008_0000;
+/// What the kernel gives a new session keyring, which is everything to who possesses it, and to
+/// its user to view and read it and to link to it; and to its user to search it, too. keyctl_setperm(3)
+/// has the bits.
+const PERMISSIONS: u32 = 0x3f1b_0000;
 
 /// Gives the calling process a session keyring of its own, so that it cannot see the keys of
 /// whoever started it, and lets all processes of its user search it. A kernel that has no
@@ -20,6 +21,5 @@ pub fn join_session_keyring(name: &CStr) -> Result<(), sys::Error> {
         Err(Errno::NOSYS | Errno::PERM) => return Ok(()),
         result => result.or_error("keyctl", || format!("JOIN_SESSION_KEYRING, {name:?}"))?,
     };
-    let permissions = keyring::key_permissions(key).or_error("keyctl", || "DESCRIBE")?;
-    keyring::set_key_permissions(key, permissions | USER_SEARCH).or_error("keyctl", || "SETPERM")
+    keyring::set_key_permissions(key, PERMISSIONS).or_error("keyctl", || "SETPERM")
 }

@@ -2,6 +2,7 @@
 
 use super::PropagationKind::Unbindable;
 use super::attributes::{change, remount};
+use super::filesystem::Detached;
 use super::target::{Shape, Target, find_or_make, is_proc, ordinary};
 use super::{
     AttributeCall, Attributes, Bind, Error, FileSystem, Mount, Propagation, Remount, Source, Step,
@@ -135,8 +136,10 @@ impl<'a> Assembly<'a> {
             self.covered(path, place);
             return Ok(());
         }
-        let folder = filesystem::detached(file_system, attributes, &inherited)
-            .map_err(Error::at(Step::Attach, path))?;
+        let Detached { folder, context } =
+            filesystem::detached(file_system, attributes, &inherited)
+                .map_err(Error::at(Step::Attach, path))?;
+        self.leave_open(context);
         if let (true, Place::At(target)) = (file_system.copy_up, &place) {
             copy_up::copy(target.place.as_fd(), folder.as_fd())
                 .map_err(Error::at(Step::CopyUp, path))?;

@@ -51,12 +51,20 @@ fn join(first: &str, data: &CStr) -> std::ffi::CString {
     std::ffi::CString::new(joined).unwrap_or_else(|_| data.to_owned())
 }
 
-/// Makes a file system that is mounted nowhere yet; the descriptor is of its root.
+/// A file system that is mounted nowhere yet.
+pub(super) struct Detached {
+    /// Its root.
+    pub(super) folder: OwnedFd,
+    /// That of fsopen(2), which is of no use any more, and left open if that is cheaper.
+    pub(super) context: OwnedFd,
+}
+
+/// Makes a file system that is mounted nowhere yet.
 pub(super) fn detached(
     file_system: &FileSystem,
     attributes: Attributes,
     extra_data: &str,
-) -> Result<OwnedFd, sys::Error> {
+) -> Result<Detached, sys::Error> {
     let FileSystem { kind, device, flags, data, .. } = file_system;
     let context = fsopen(kind.as_c_str(), FsOpenFlags::FSOPEN_CLOEXEC)
         .or_error("fsopen", || format!("{kind:?}"))?;
@@ -76,8 +84,9 @@ pub(super) fn detached(
     fsconfig_create(&context).or_error("fsconfig", || format!("{kind:?}, FSCONFIG_CMD_CREATE"))?;
     let attributes = u32::try_from(attributes.set).unwrap_or_default();
     let attributes = MountAttrFlags::from_bits_retain(attributes);
-    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-        .or_error("fsmount", || format!("{kind:?}, {attributes:?}"))
+    let folder = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+        .or_error("fsmount", || format!("{kind:?}, {attributes:?}"))?;
+    Ok(Detached { folder, context })
 }
 
 /// The options of a file system, separated by commas that are not quoted: a SELinux label has

@@ -3,6 +3,7 @@
 //! Each is resolved once and then used by its descriptor. What does not exist needs nothing; any
 //! other failure is an error, for a container must not see what it was not to see.
 
+use super::filesystem::Detached;
 use super::target::Shape;
 use super::{Assembly, Attributes, Error, FileSystem, FileSystemFlags, Step, filesystem, tree};
 use crate::path::{Links, RootedPath};
@@ -24,6 +25,8 @@ struct Covers {
     null: Option<OwnedFd>,
     /// An empty read-only file system, once it is attached somewhere: only then can it be copied.
     empty: Option<OwnedFd>,
+    /// That with which it was made.
+    context: Option<OwnedFd>,
     label: String,
 }
 
@@ -36,7 +39,7 @@ impl Assembly<'_> {
     /// # Errors
     /// See [`Error`]; [`Error::NotNull`] if `/dev/null` is something else.
     pub fn mask(&mut self, paths: &[RootedPath], label: &str) -> Result<(), Error> {
-        let mut covers = Covers { null: None, empty: None, label: label.to_owned() };
+        let mut covers = Covers { null: None, empty: None, context: None, label: label.to_owned() };
         for path in paths {
             let failed = Error::at(Step::Mask, path);
             let Some((place, shape)) = self.find(path).map_err(&failed)? else { continue };
@@ -52,7 +55,10 @@ impl Assembly<'_> {
             }
             self.leave_open(place);
         }
-        covers.null.into_iter().chain(covers.empty).for_each(|it| self.leave_open(it));
+        [covers.null, covers.empty, covers.context]
+            .into_iter()
+            .flatten()
+            .for_each(|it| self.leave_open(it));
         Ok(())
     }
 
@@ -106,7 +112,11 @@ impl Assembly<'_> {
 }
 
 impl Covers {
-    fn for_folder(&self, path: &RootedPath) -> Result<OwnedFd, Error> {
+    fn for_folder(&mut self, path: &RootedPath) -> Result<OwnedFd, Error> {
+        let failed = Error::at(Step::Mask, path);
+        if let Some(empty) = &self.empty {
+            return tree::of_descriptor(empty.as_fd(), false).map_err(failed);
+        }
         let tmpfs = FileSystem {
             kind: c"tmpfs".to_owned(),
             device: c"tmpfs".to_owned(),
@@ -114,11 +124,10 @@ impl Covers {
             data: c"".to_owned(),
             copy_up: false,
         };
-        match &self.empty {
-            Some(empty) => tree::of_descriptor(empty.as_fd(), false),
-            None => filesystem::detached(&tmpfs, HIDING, &self.label),
-        }
-        .map_err(Error::at(Step::Mask, path))
+        let Detached { folder, context } =
+            filesystem::detached(&tmpfs, HIDING, &self.label).map_err(failed)?;
+        self.context = Some(context);
+        Ok(folder)
     }
 
     fn for_file(&mut self, path: &RootedPath) -> Result<OwnedFd, Error> {

@@ -316,7 +316,7 @@ fn inherit_cpu_set(folder: &Folder, is_new: bool) -> Result<()> {
 }
 
 fn inherit(folder: &Folder, file: &str) -> Result<String> {
-    let own = folder.read(file)?;
+    let own = folder.read_line(file)?;
     if own.trim_end().is_empty() { inherit_from_above(folder, file) } else { Ok(own) }
 }
 
