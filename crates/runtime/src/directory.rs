@@ -1,8 +1,8 @@
 //! The folder that holds what the runtime must remember of a container: `ROOT/ID`.
 //!
 //! ```text
-//! state.json    the record, replaced as a whole
-//! config.json   the configuration as it was when the container was made
+//! state.jsonl   the configuration as it was when the container was made, and records of the
+//!               container, a line each; the last whole line counts
 //! start.sock    where `start` meets the child; gone once it has executed its program
 //! notify        a folder in which the program finds the service manager, if there is one
 //! ```
@@ -30,11 +30,12 @@ use sys::rustix::net::{
 const START_SOCKET: &str = "start.sock";
 /// The folder for [`crate::readiness`].
 const NOTIFY: &str = "notify";
-const RECORD: &str = "state.json";
-const CONFIGURATION: &str = "config.json";
+const RECORDS: &str = "state.jsonl";
 
 /// The largest configuration that is read: far more than any caller writes.
 pub(crate) const MAX_CONFIGURATION: usize = 16 << 20;
+/// With its records.
+const MAX_RECORDS: usize = 2 * MAX_CONFIGURATION;
 
 /// A container's folder.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub(crate) struct Directory {
     root: OwnedFd,
     id: ContainerId,
     folder: OwnedFd,
+    /// The file of records, for who makes the container.
+    records: Option<OwnedFd>,
 }
 
 impl Directory {
@@ -57,7 +60,7 @@ impl Directory {
             }
         }
         let folder = file::open(&root, id, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
-        let directory = Directory { root, id: id.clone(), folder };
+        let directory = Directory { root, id: id.clone(), folder, records: None };
         directory.lock()?;
         Ok(directory)
     }
@@ -71,7 +74,7 @@ impl Directory {
         };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
         match file::open(&root, id, flags) {
-            Ok(folder) => Ok(Directory { root, id: id.clone(), folder }),
+            Ok(folder) => Ok(Directory { root, id: id.clone(), folder, records: None }),
             Err(error) if error.errno == Errno::NOENT => Err(absent()),
             Err(error) => Err(error.into()),
         }
@@ -102,30 +105,50 @@ impl Directory {
     /// What is known of the container; `None` while, or when, its creator was stopped before it
     /// had written anything.
     pub(crate) fn record(&self) -> Result<Option<Record>> {
-        match file::read_all(&self.folder, RECORD, MAX_CONFIGURATION) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|error| Error::Damaged { id: self.id.clone(), reason: error.to_string() }),
-            Err(error) if error.errno == Errno::NOENT => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let lines = match file::read_all(&self.folder, RECORDS, MAX_RECORDS) {
+            Ok(lines) => lines,
+            Err(error) if error.errno == Errno::NOENT => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(last) = last_record(&lines) else { return Ok(None) };
+        serde_json::from_slice(last)
+            .map(Some)
+            .map_err(|error| Error::Damaged { id: self.id.clone(), reason: error.to_string() })
     }
 
-    pub(crate) fn write_record(&self, record: &Record) -> Result<()> {
-        let bytes =
-            serde_json::to_vec(record).map_err(|_| Error::Internal("a record that is no JSON"))?;
-        Ok(file::replace(&self.folder, Path::new(RECORD), &bytes)?)
-    }
-
-    /// The configuration that the container was made from.
-    pub(crate) fn configuration(&self) -> Result<Vec<u8>> {
-        Ok(file::read_all(&self.folder, CONFIGURATION, MAX_CONFIGURATION)?)
-    }
-
-    pub(crate) fn write_configuration(&self, bytes: &[u8]) -> Result<()> {
+    /// Writes down what the container is made from, and the first record.
+    pub(crate) fn begin_records(&mut self, configuration: &[u8], record: &Record) -> Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let file = file::open(&self.folder, CONFIGURATION, flags)?;
-        Ok(file::write_all(file, bytes)?)
+        let records = file::open(&self.folder, RECORDS, flags)?;
+        let line = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
+        let mut lines: Vec<u8> = configuration.iter().map(line).collect();
+        lines.push(b'\n');
+        lines.extend(record_line(record)?);
+        file::write_all(&records, &lines)?;
+        self.records = Some(records);
+        Ok(())
+    }
+
+    /// Writes another record, which counts from now on.
+    pub(crate) fn write_record(&self, record: &Record) -> Result<()> {
+        let line = record_line(record)?;
+        if let Some(records) = &self.records {
+            return Ok(file::write_all(records, &line)?);
+        }
+        // Somebody else's file may end with half a line.
+        let mut lines = self.configuration()?;
+        lines.push(b'\n');
+        lines.extend(line);
+        Ok(file::replace(&self.folder, Path::new(RECORDS), &lines)?)
+    }
+
+    /// The configuration that the container was made from, on one line.
+    pub(crate) fn configuration(&self) -> Result<Vec<u8>> {
+        let mut lines = file::read_all(&self.folder, RECORDS, MAX_RECORDS)?;
+        let end = lines.iter().position(|byte| *byte == b'\n');
+        let damaged = || Error::Damaged { id: self.id.clone(), reason: "no configuration".into() };
+        lines.truncate(end.ok_or_else(damaged)?);
+        Ok(lines)
     }
 
     /// The socket on which the child is to wait for [`Directory::connect`].
@@ -193,10 +216,8 @@ impl Directory {
     /// Removes the folder with all it holds. The id is free then.
     pub(crate) fn remove(&self) -> Result<()> {
         let absent_is_fine = |result| if result == Err(Errno::NOENT) { Ok(()) } else { result };
-        for name in [RECORD, CONFIGURATION] {
-            absent_is_fine(unlinkat(&self.folder, name, AtFlags::empty()))
-                .or_error("unlinkat", || name)?;
-        }
+        absent_is_fine(unlinkat(&self.folder, RECORDS, AtFlags::empty()))
+            .or_error("unlinkat", || RECORDS)?;
         let remove = || unlinkat(&self.root, self.id.as_ref(), AtFlags::REMOVEDIR);
         match absent_is_fine(remove()) {
             Err(Errno::NOTEMPTY | Errno::EXIST) => self.remove_others()?,
@@ -258,6 +279,20 @@ pub(crate) fn ids(root_path: &Path) -> Result<Vec<ContainerId>> {
     Ok(ids)
 }
 
+fn record_line(record: &Record) -> Result<Vec<u8>> {
+    let mut line =
+        serde_json::to_vec(record).map_err(|_| Error::Internal("a record that is no JSON"))?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// The last line that has its end, but for the first one: a writer may be at work, or be dead.
+fn last_record(lines: &[u8]) -> Option<&[u8]> {
+    let end = lines.iter().rposition(|byte| *byte == b'\n')?;
+    let start = lines[..end].iter().rposition(|byte| *byte == b'\n')?;
+    Some(&lines[start + 1..end])
+}
+
 fn socket() -> Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC;
     Ok(socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
@@ -293,4 +328,20 @@ fn make_folders(path: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_record;
+
+    #[test]
+    fn half_a_line_does_not_count() {
+        assert_eq!(last_record(b""), None);
+        assert_eq!(last_record(b"{}"), None);
+        assert_eq!(last_record(b"{}\n"), None);
+        assert_eq!(last_record(b"{}\n{\"a\""), None);
+        assert_eq!(last_record(b"{}\n1\n"), Some(&b"1"[..]));
+        assert_eq!(last_record(b"{}\n1\n2"), Some(&b"1"[..]));
+        assert_eq!(last_record(b"{}\n1\n2\n"), Some(&b"2"[..]));
+    }
 }

@@ -180,12 +180,11 @@ struct Making {
 impl Making {
     /// Everything up to the cgroup, which is written down before it exists.
     fn begin(&mut self, plan: &mut Plan, text: &[u8], cgroup: Prepared) -> Result<()> {
-        self.directory.write_configuration(text)?;
         if plan.notifies {
             self.directory.make_notify_folder()?;
         }
         self.record.cgroup = Some(cgroup.description());
-        self.directory.write_record(&self.record)?;
+        self.directory.begin_records(text, &self.record)?;
         let group = cgroup.create()?;
         self.record.cgroup = Some(group.description());
         self.group = Some(group);

@@ -1,4 +1,4 @@
-//! What the runtime remembers of a container, in `state.json`, and what the kernel says of it.
+//! What the runtime remembers of a container, and what the kernel says of it.
 
 use crate::file;
 use serde::{Deserialize, Serialize};
