@@ -6,6 +6,7 @@ fn main() {
     println!("cargo:rerun-if-changed={script}");
     println!("cargo:rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
     println!("cargo:rustc-link-arg-bins=-Wl,-T,{script}");
+    println!("cargo:rustc-link-arg-bins=-Wl,--entry=begin_early");
     // Cargo forgets `strip` where a package has a profile of its own.
     if std::env::var("PROFILE").as_deref() == Ok("release") {
         println!("cargo:rustc-link-arg-bins=-Wl,--strip-all");

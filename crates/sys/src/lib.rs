@@ -5,6 +5,7 @@
 
 pub mod bpf;
 mod call;
+pub mod early;
 mod error;
 pub mod interface;
 pub mod keyring;

@@ -20,6 +20,8 @@ use tinyort::flags;
 use tinyort::parse::Line;
 
 sys::entry!(start);
+// The commands that make a process in a container.
+sys::early_entry!(&[b"run", b"create", b"exec", b"restore"]);
 
 fn start() -> u8 {
     command_line().0
