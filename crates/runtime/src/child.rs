@@ -13,7 +13,7 @@ use kernel::credentials::{make_core_group, take_root_ids};
 use kernel::namespace::{self, Kind, Set};
 use kernel::path::{Procfs, Resolver};
 use std::convert::Infallible;
-use std::os::fd::OwnedFd;
+use std::os::fd::{IntoRawFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::system::{setdomainname, sethostname};
 use sys::rustix::thread;
@@ -57,9 +57,10 @@ fn set_up(
     process::join_keyring(&init.process, init.keyring.as_ref(), procfs.as_ref())?;
     names(init)?;
     if init.loopback {
-        sys::interface::bring_up(c"lo")
+        let socket = sys::interface::bring_up(c"lo")
             .or_error("ioctl", || "SIOCSIFFLAGS, lo")
             .during(Step::Network)?;
+        _ = socket.into_raw_fd();
     }
     let console = filesystem::assemble(plan, resolver, procfs.as_ref(), channel)?;
     process::lead_session(console)?;

@@ -37,7 +37,7 @@ impl Foreground {
     ///
     /// # Errors
     /// A system call that does not fail on a sound machine; the process is killed then.
-    pub fn attend(self, running: &mut Running) -> Result<u8> {
+    pub fn attend(&self, running: &mut Running) -> Result<u8> {
         let console = running.console.take();
         let readiness = running.readiness.take();
         let result = self.stay(running.pid, &running.pidfd, console, readiness.as_ref());

@@ -23,7 +23,7 @@ use crate::request::Create;
 use crate::{child, file, record, start, time};
 use kernel::cgroup::{Cgroups, Entry, Group, Prepared};
 use kernel::namespace::{self, Kind, Namespace};
-use kernel::path::Root;
+use kernel::path::Resolver;
 use kernel::resctrl::{Made, Resctrl};
 use spec::runtime::{Spec, Status};
 use std::fmt;
@@ -57,8 +57,8 @@ impl Running {
     ///
     /// # Errors
     /// [`Error::Teardown`].
-    pub fn remove(self) -> Result<()> {
-        self.remains.map_or(Ok(()), Remains::remove)
+    pub fn remove(&mut self) -> Result<()> {
+        self.remains.as_mut().map_or(Ok(()), Remains::remove)
     }
 
     /// How often the kernel has killed one of the container's processes because memory was short.
@@ -82,12 +82,12 @@ pub(crate) struct Remains {
 }
 
 impl Remains {
-    fn remove(self) -> Result<()> {
+    fn remove(&mut self) -> Result<()> {
         // The folder is what everything else is found by: it is kept if something remains.
         if let Some(group) = &self.group {
             group.remove()?;
         }
-        self.guests.map_or(Ok(()), Guests::give_back)?;
+        self.guests.take().map_or(Ok(()), Guests::give_back)?;
         self.resctrl.remove()?;
         self.directory.remove()?;
         let failed = self.poststop.run_all(&self.state);
@@ -204,13 +204,7 @@ impl Making {
         start_it: bool,
     ) -> Result<Running> {
         let entry = self.group.as_ref().map_or(Ok(Entry::default()), |group| group.entry())?;
-        let resolver = Root::open(&plan.init.rootfs)
-            .map_err(|error| Error::File {
-                what: "root filesystem",
-                path: plan.rootfs.clone(),
-                error,
-            })?
-            .resolver();
+        let resolver = Resolver::find();
         let listening = if start_it { None } else { Some(self.directory.listen()?) };
         let placement = placement(plan)?;
         let launched = launch(&placement, entry.clone_into(), |channel| {

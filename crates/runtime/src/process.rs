@@ -15,7 +15,7 @@ use std::convert::Infallible;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::OrError;
-use sys::process::{Words, close_all_but, close_on_exec_from, execve};
+use sys::process::{Words, close_all_but, execve};
 use sys::rustix::fs::{FileType, Mode, fchown, fstat, major, minor};
 use sys::rustix::io::Errno;
 use sys::rustix::net::{SocketFlags, accept_with};
@@ -158,9 +158,7 @@ fn execute(
     state: &str,
 ) -> Result<Infallible, Failure> {
     plan.start_hooks.run(state).map_err(|error| Failure::new(Step::Hook, error))?;
-    close_on_exec_from(3 + plan.preserved_descriptors)
-        .or_error("close_range", || "CLOSE_RANGE_CLOEXEC")
-        .during(Step::Descriptors)?;
+    // What is open by now, besides what is passed on, was opened to be closed by execve.
     sys::process::reset_signals(plan.ignored_signals);
     if let Some(restrictions) = &program.restrictions {
         restrictions.restrict_self().during(Step::Landlock)?;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use sys::rustix::io::Errno;
 use sys::rustix::process::Pid;
+use sys::signal::SIGCHLD;
 
 /// What is written down. What the kernel can tell (does it run?) is asked of the kernel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -94,12 +95,16 @@ fn stat(pid: i32) -> Result<Option<Vec<u8>>, sys::Error> {
 }
 
 /// The signals that this process was started with ignored: bit N - 1 for signal N, `SigIgn` of
-/// proc_pid_status(5).
+/// proc_pid_status(5). SIGCHLD is not ignored any more then, or the end of a child would never be told.
 pub(crate) fn ignored_signals() -> Result<u64, sys::Error> {
     let text = file::read_made_up("/proc/self/status")?;
     let text = String::from_utf8_lossy(&text);
     let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    Ok(mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(u64::MAX))
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(u64::MAX);
+    if mask >> (SIGCHLD - 1) & 1 == 1 {
+        sys::signal::heed(SIGCHLD);
+    }
+    Ok(mask)
 }
 
 /// What we want of `/proc/PID/stat`, proc_pid_stat(5).

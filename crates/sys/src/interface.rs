@@ -5,15 +5,16 @@
 use crate::rustix::io::Errno;
 use crate::rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use std::ffi::CStr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// `ioctl(socket, SIOCSIFFLAGS, IFF_UP)`, netdevice(7): brings up an interface of the caller's
 /// network namespace that has no other flags which could be lost, such as a new loopback device.
+/// It returns the socket, which is of no use any more, as it is cheaper to leave it to execve(2).
 ///
 /// # Errors
 /// ENODEV if there is none of this name, EPERM without CAP_NET_ADMIN, EINVAL for a name that is too
 /// long.
-pub fn bring_up(name: &CStr) -> Result<(), Errno> {
+pub fn bring_up(name: &CStr) -> Result<OwnedFd, Errno> {
     let kind = (AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC);
     let socket = socket_with(kind.0, kind.1, kind.2, None)?;
     // SAFETY: all zero bytes are a valid `ifreq`.
@@ -29,7 +30,7 @@ pub fn bring_up(name: &CStr) -> Result<(), Errno> {
     // SAFETY: the request is of the type that this ioctl reads, and its name ends with NUL.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
     if result == 0 {
-        return Ok(());
+        return Ok(socket);
     }
     Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
 }

@@ -11,25 +11,29 @@ pub const SIGCHLD: i32 = libc::SIGCHLD;
 /// SIGWINCH, signal(7).
 pub const SIGWINCH: i32 = libc::SIGWINCH;
 
+/// `signal(number, SIG_DFL)`, signal(2): it is not ignored any more.
+pub fn heed(number: i32) {
+    // SAFETY: SIG_DFL is no handler.
+    unsafe { libc::signal(number, libc::SIG_DFL) };
+}
+
 /// A descriptor from which signals are read, `signalfd(2)`, Linux 2.6.27. It does not block.
 #[derive(Debug)]
 pub struct Signals(OwnedFd);
 
 impl Signals {
     /// `int sigprocmask(SIG_BLOCK, all, NULL)` and `int signalfd(-1, all, SFD_CLOEXEC |
-    /// SFD_NONBLOCK)`: from now on every signal that can be blocked waits to be read, SIGCHLD even if
-    /// it was ignored. The calling thread's children inherit that it is blocked, over execve(2) too.
+    /// SFD_NONBLOCK)`: from now on every signal that can be blocked waits to be read. The calling
+    /// thread's children inherit that it is blocked, over execve(2) too.
     ///
     /// # Errors
     /// EMFILE, ENFILE, ENODEV, ENOMEM.
     pub fn block_all() -> Result<Signals, Errno> {
-        // SAFETY: the set is initialised by sigfillset before its use, SIG_DFL is no handler, and
-        // signalfd gives a new descriptor, which is ours alone.
+        // SAFETY: the set is initialised by sigfillset before its use; signalfd gives a new
+        // descriptor, which is ours alone.
         let descriptor = unsafe {
             let mut set = std::mem::zeroed();
             libc::sigfillset(&raw mut set);
-            // If the program was started with SIGCHLD ignored, none would ever come.
-            libc::signal(libc::SIGCHLD, libc::SIG_DFL);
             libc::sigprocmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
             libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
         };

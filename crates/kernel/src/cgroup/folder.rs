@@ -221,7 +221,8 @@ pub(super) fn read_line(file: &OwnedFd) -> Result<String, Errno> {
 
 fn read_until(file: &OwnedFd, is_all: impl Fn(&[u8]) -> bool) -> Result<String, Errno> {
     let mut bytes = Vec::with_capacity(4096);
-    while !is_all(&bytes) {
+    // What fills the room may go on, whatever it looks like.
+    while !(is_all(&bytes) && bytes.len() < bytes.capacity()) {
         if bytes.capacity() - bytes.len() < 1024 {
             bytes.reserve(bytes.capacity());
         }

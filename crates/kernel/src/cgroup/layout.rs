@@ -1,5 +1,7 @@
 //! What is mounted: found once, with two reads at most.
 
+use std::os::fd::OwnedFd;
+
 use sys::OrError as _;
 use sys::rustix::fs::{self, CWD, FsWord, Mode, OFlags};
 
@@ -67,10 +69,13 @@ impl Layout {
 }
 
 /// Reads a file of procfs.
-pub(super) fn read_file(path: &str) -> Result<String> {
-    let file = fs::openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .or_error("open", || format!("{path:?}"))?;
-    Ok(folder::read(&file).or_error("read", || format!("{path:?}"))?)
+fn read_file(path: &str) -> Result<String> {
+    Ok(folder::read(&open(path)?).or_error("read", || format!("{path:?}"))?)
+}
+
+fn open(path: &str) -> Result<OwnedFd> {
+    Ok(fs::openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .or_error("open", || format!("{path:?}"))?)
 }
 
 /// Finds the hierarchies in a `mountinfo`, as proc_pid_mountinfo(5) describes it. Of several
@@ -150,12 +155,19 @@ pub(super) struct Membership {
 impl Membership {
     /// Of this process.
     pub(super) fn own() -> Result<Membership> {
-        Ok(Membership::parse(&read_file("/proc/self/cgroup")?))
+        Membership::read("/proc/self/cgroup")
     }
 
     /// Of another process.
     pub(super) fn of(pid: i32) -> Result<Membership> {
-        Ok(Membership::parse(&read_file(&format!("/proc/{pid}/cgroup"))?))
+        Membership::read(&format!("/proc/{pid}/cgroup"))
+    }
+
+    /// The kernel hands over the whole list at once if there is room, so it ends where a line does.
+    fn read(path: &str) -> Result<Membership> {
+        let file = open(path)?;
+        let text = folder::read_line(&file).or_error("read", || format!("{path:?}"))?;
+        Ok(Membership::parse(&text))
     }
 
     /// The group of v2, from the root of the hierarchy.

@@ -68,7 +68,9 @@ pub(super) fn detached(
     let FileSystem { kind, device, flags, data, .. } = file_system;
     let context = fsopen(kind.as_c_str(), FsOpenFlags::FSOPEN_CLOEXEC)
         .or_error("fsopen", || format!("{kind:?}"))?;
-    set(context.as_fd(), b"source", Some(device.to_bytes()))?;
+    if !device.is_empty() {
+        set(context.as_fd(), b"source", Some(device.to_bytes()))?;
+    }
     for (flag, name) in NAMED_FLAGS {
         if flags.mount_flags().contains(flag) {
             set(context.as_fd(), name.to_bytes(), None)?;

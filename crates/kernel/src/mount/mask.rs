@@ -119,7 +119,8 @@ impl Covers {
         }
         let tmpfs = FileSystem {
             kind: c"tmpfs".to_owned(),
-            device: c"tmpfs".to_owned(),
+            // Shown as "none".
+            device: c"".to_owned(),
             flags: FileSystemFlags::default(),
             data: c"".to_owned(),
             copy_up: false,

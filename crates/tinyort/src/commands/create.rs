@@ -35,6 +35,8 @@ pub(crate) fn run(context: &Context<'_>) -> Result<ExitCode> {
     if !context.flags.is_on(&flags::KEEP) {
         running.remove()?;
     }
+    // What they have open the end of this process closes, by one call.
+    std::mem::forget((foreground, running));
     Ok(ExitCode::from(code?))
 }
 

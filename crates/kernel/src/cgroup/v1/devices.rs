@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use sys::process::close_all;
 use sys::rustix::fs::OFlags;
 
 #[cfg(any(test, fuzzing))]
@@ -205,21 +206,21 @@ pub(super) fn apply(folder: Option<&Folder>, rules: &[DeviceRule], is_new: bool)
 }
 
 fn perform(folder: &Folder, operations: &[Operation]) -> Result<()> {
-    let mut open = None;
+    let mut files = [("devices.deny", None), ("devices.allow", None)];
     for (allow, value) in operations {
-        let file = if *allow { "devices.allow" } else { "devices.deny" };
-        let descriptor = match open.take() {
-            Some((name, descriptor)) if name == file => descriptor,
-            _ => folder.open(file, OFlags::WRONLY)?,
-        };
-        folder::write(&descriptor, value).map_err(|source| Error::Write {
+        let (file, open) = &mut files[usize::from(*allow)];
+        if open.is_none() {
+            *open = Some(folder.open(file, OFlags::WRONLY)?);
+        }
+        let Some(descriptor) = open else { continue };
+        folder::write(descriptor, value).map_err(|source| Error::Write {
             field: "devices".to_owned(),
-            file: file.to_owned(),
+            file: (*file).to_owned(),
             value: value.clone(),
             source,
         })?;
-        open = Some((file, descriptor));
     }
+    close_all(files.into_iter().filter_map(|(_, open)| open).collect());
     Ok(())
 }
 
