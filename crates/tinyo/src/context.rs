@@ -2,6 +2,7 @@
 
 use crate::rootless::is_machines_own;
 use anyhow::{Context as _, Result};
+use engine::{Engine, Folders};
 use image::auth::CredentialFiles;
 use image::hosts::{Hosts, RegistriesConf, SYSTEM_FILES, user_files};
 use image::reference::{Reference, SearchList, Source};
@@ -26,6 +27,7 @@ const HOST_FOLDERS: &[&str] = &[
 /// Who we are and where our files are.
 pub(crate) struct Context {
     root: Option<PathBuf>,
+    run_root: Option<PathBuf>,
     is_root: bool,
     home: Option<PathBuf>,
     owners: Owners,
@@ -49,8 +51,37 @@ pub(crate) struct NetworkOptions {
 }
 
 impl Context {
-    pub(crate) fn new(root: Option<PathBuf>, is_root: bool, owners: Owners) -> Context {
-        Context { root, is_root, home: folder("HOME"), owners }
+    pub(crate) fn new(
+        root: Option<PathBuf>,
+        run_root: Option<PathBuf>,
+        is_root: bool,
+        owners: Owners,
+    ) -> Context {
+        Context { root, run_root, is_root, home: folder("HOME"), owners }
+    }
+
+    /// The engine, on the store.
+    pub(crate) fn engine(&self) -> Result<Engine> {
+        let absolute = |path: PathBuf| std::path::absolute(&path).context("the current folder");
+        let root = absolute(self.store_folder()?)?;
+        let run = absolute(self.run_folder()?)?;
+        Ok(Engine::open(self.store()?, Folders::new(&root, &run), !is_machines_own())?)
+    }
+
+    /// For what does not outlive the machine. Another store has another one.
+    fn run_folder(&self) -> Result<PathBuf> {
+        if let Some(folder) = &self.run_root {
+            return Ok(folder.clone());
+        }
+        if let Some(root) = &self.root {
+            return Ok(root.join("run"));
+        }
+        if self.is_root {
+            return Ok(PathBuf::from("/run/tinyo"));
+        }
+        let folder =
+            folder("XDG_RUNTIME_DIR").context("XDG_RUNTIME_DIR is not set: say --runroot")?;
+        Ok(folder.join("tinyo"))
     }
 
     /// The store, made if there is none.
@@ -188,4 +219,9 @@ fn folder(name: &str) -> Option<PathBuf> {
 fn variable(name: &str) -> String {
     let value = env::var(name).ok().filter(|value| !value.is_empty());
     value.or_else(|| env::var(name.to_ascii_uppercase()).ok()).unwrap_or_default()
+}
+
+/// A variable of the caller's, for a container.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    env::var(name).ok()
 }

@@ -17,9 +17,11 @@ mod terminal;
 use clap::Parser;
 use commands::Command;
 use context::Context;
+use engine::monitor::Ending;
 use image::unpack::Owners;
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// A container engine without a daemon.
@@ -30,27 +32,57 @@ struct Cli {
     /// ~/.local/share/tinyo]
     #[arg(long, global = true, value_name = "FOLDER")]
     root: Option<PathBuf>,
+    /// Where sockets and other things of a moment are [default: /run/tinyo, with --root FOLDER/run]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    runroot: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == engine::monitor::WORD) {
+        return monitor(words.next());
+    }
     let cli = Cli::parse();
+    let failure = cli.command.failure();
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // Nobody is left to be told if this fails.
             let _ = writeln!(io::stderr(), "tinyo: {}", one_line(&error));
-            ExitCode::FAILURE
+            match error.downcast_ref() {
+                Some(engine::Error::NotStarted { code, .. }) => ExitCode::from(*code),
+                _ => ExitCode::from(failure),
+            }
         }
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let is_root = !rootless::is_needed();
     let owners =
         if !is_root && cli.command.needs_store() { rootless::enter()? } else { Owners::Keep };
-    cli.command.run(&Context::new(cli.root, is_root, owners))
+    cli.command.run(&Context::new(cli.root, cli.runroot, is_root, owners))
+}
+
+/// The process that looks after a container. Nobody sees what it prints: errors are in the
+/// container's state.
+fn monitor(folder: Option<OsString>) -> ExitCode {
+    let Some(folder) = folder else { return ExitCode::FAILURE };
+    let ending = engine::monitor::run(Path::new(&folder));
+    let result = match ending {
+        Ok(Ending::Nothing) => return ExitCode::SUCCESS,
+        Ok(Ending::Remove { root, run, id }) => {
+            let context = Context::new(Some(root), Some(run), !rootless::is_needed(), Owners::Keep);
+            context.engine().and_then(|engine| {
+                let container = engine.find(&id)?;
+                Ok(engine.remove(&container, false, true)?)
+            })
+        }
+        Err(error) => Err(error.into()),
+    };
+    if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The error and its causes. An error of ours says what its cause was itself; those that do not

@@ -52,3 +52,23 @@ impl Drop for Hidden {
         let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
     }
 }
+
+/// The terminal passes on every key as it is until this is dropped.
+pub(crate) struct Raw(Termios);
+
+impl Raw {
+    pub(crate) fn begin() -> Result<Raw> {
+        let before = tcgetattr(io::stdin()).context("tcgetattr(0)")?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(io::stdin(), OptionalActions::Drain, &raw).context("tcsetattr(0)")?;
+        Ok(Raw(before))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // A terminal that has gone needs nothing any more.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.0);
+    }
+}

@@ -4,7 +4,7 @@ use super::Error;
 use crate::unpack;
 use spec::image::{Algorithm, Digest};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use sys::OrError;
 use sys::rustix::fs::{
     Access, AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags, accessat, fallocate, fsync,
@@ -29,11 +29,6 @@ pub(super) struct Layout {
     /// `trash/...`: to be removed by whoever has the time.
     trash: OwnedFd,
     read_only: bool,
-}
-
-/// The folder of an unpacked layer in the store that is kept in `root`.
-pub fn layer_path(root: &Path, diff_id: &Digest) -> PathBuf {
-    root.join("layers").join(diff_id.algorithm().name()).join(diff_id.hex())
 }
 
 /// Nobody else may look into layers: they can hold set-id programs and devices.

@@ -31,7 +31,7 @@ pub use add::{AddOptions, Candidate};
 pub use check::{CheckOptions, Fault, Finding, Outcome};
 pub use error::Error;
 pub use incoming::Incoming;
-pub use layout::{Kind, layer_path};
+pub use layout::Kind;
 pub use origin::{Event, Origin, OriginError, Progress};
 pub use query::{Image, Layer, Named};
 pub use remove::Removed;

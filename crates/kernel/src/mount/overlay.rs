@@ -3,7 +3,7 @@
 use super::root::close_parent;
 use super::{Error, Propagation, Step};
 use crate::path::{Resolver, Root};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::fs::{CWD, Mode, OFlags, openat};
@@ -14,15 +14,14 @@ use sys::rustix::mount::{
 };
 use sys::rustix::process::{chdir, fchdir};
 
-/// An overlay that can be mounted. The folders are open, so that whoever mounts it need not be
-/// able to find them, and nobody learns from the mount where they are.
-#[derive(Debug)]
+/// An overlay that can be mounted.
+#[derive(Clone, Debug)]
 pub struct Overlay {
     /// Folders that are only read, the uppermost first; at least one.
-    pub layers: Vec<OwnedFd>,
+    pub layers: Vec<CString>,
     /// Where changes go, and an empty folder on the same disk; without them it is read-only, and
     /// two layers are the least.
-    pub changes: Option<(OwnedFd, OwnedFd)>,
+    pub changes: Option<(CString, CString)>,
     /// Nothing is written to the disk when it is unmounted: for changes that are thrown away.
     pub volatile: bool,
     /// The marks of the layers are in `user.overlay.*`, as an unprivileged user has unpacked them.
@@ -32,17 +31,22 @@ pub struct Overlay {
 impl Overlay {
     /// Mounts it where nobody sees it; the descriptor is of its root.
     ///
+    /// The folders are opened here, since they must be in the mount namespace of whoever mounts
+    /// it. They are named by their descriptors: paths may be too long for the kernel, and may have
+    /// commas and colons in them, and nobody learns from the mount where they are.
+    ///
     /// # Errors
     /// EINVAL if a folder is on a file system that cannot be a layer, EPERM, E2BIG for more layers
     /// than this kernel takes.
     pub fn detached(&self) -> Result<OwnedFd, sys::Error> {
+        let layers = self.layers.iter().map(|layer| open(layer)).collect::<Result<Vec<_>, _>>()?;
         let context =
             fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).or_error("fsopen", || "\"overlay\"")?;
         let context = context.as_fd();
         set(context, c"source", "overlay")?;
         if let Some((upper, work)) = &self.changes {
-            set(context, c"upperdir", &path(upper))?;
-            set(context, c"workdir", &path(work))?;
+            set(context, c"upperdir", &path(&open(upper)?))?;
+            set(context, c"workdir", &path(&open(work)?))?;
             if self.volatile {
                 set_flag(context, c"volatile")?;
             }
@@ -50,38 +54,36 @@ impl Overlay {
         if self.user_marks {
             set_flag(context, c"userxattr")?;
         }
-        if self.set_each_layer(context)? {
+        if set_each(context, &layers)? {
             create(context)?;
         } else {
-            self.create_with_one_list(context)?;
+            create_with_one_list(context, &layers)?;
         }
         fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
             .or_error("fsmount", || "\"overlay\"")
     }
+}
 
-    /// One option a layer, Linux 6.8. False if the kernel does not know it.
-    fn set_each_layer(&self, context: BorrowedFd<'_>) -> Result<bool, sys::Error> {
-        for (index, layer) in self.layers.iter().enumerate() {
-            match set(context, c"lowerdir+", &path(layer)) {
-                Err(error) if error.errno == Errno::INVAL && index == 0 => return Ok(false),
-                result => result?,
-            }
+/// One option a layer, Linux 6.8. False if the kernel does not know it.
+fn set_each(context: BorrowedFd<'_>, layers: &[OwnedFd]) -> Result<bool, sys::Error> {
+    for (index, layer) in layers.iter().enumerate() {
+        match set(context, c"lowerdir+", &path(layer)) {
+            Err(error) if error.errno == Errno::INVAL && index == 0 => return Ok(false),
+            result => result?,
         }
-        Ok(true)
     }
+    Ok(true)
+}
 
-    /// All layers in one option, which has 255 bytes: their numbers, in the folder that has a link
-    /// of this name for each descriptor.
-    fn create_with_one_list(&self, context: BorrowedFd<'_>) -> Result<(), sys::Error> {
-        let numbers: Vec<String> =
-            self.layers.iter().map(|layer| layer.as_raw_fd().to_string()).collect();
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let here = openat(CWD, c".", flags, Mode::empty()).or_error("openat", || "\".\"")?;
-        chdir(c"/proc/self/fd").or_error("chdir", || "\"/proc/self/fd\"")?;
-        let result = set(context, c"lowerdir", &numbers.join(":")).and_then(|()| create(context));
-        fchdir(&here).or_error("fchdir", || "the folder from before")?;
-        result
-    }
+/// All layers in one option, which has 255 bytes: their numbers, in the folder that has a link of
+/// this name for each descriptor.
+fn create_with_one_list(context: BorrowedFd<'_>, layers: &[OwnedFd]) -> Result<(), sys::Error> {
+    let numbers: Vec<String> = layers.iter().map(|layer| layer.as_raw_fd().to_string()).collect();
+    let here = open(c".")?;
+    chdir(c"/proc/self/fd").or_error("chdir", || "\"/proc/self/fd\"")?;
+    let result = set(context, c"lowerdir", &numbers.join(":")).and_then(|()| create(context));
+    fchdir(&here).or_error("fchdir", || "the folder from before")?;
+    result
 }
 
 /// Mounts an overlay on a folder of the machine, in the caller's mount namespace alone; see
@@ -105,6 +107,11 @@ pub fn attach_overlay(
         .or_error("move_mount", || format!("{target:?}"))
         .map_err(&failed)?;
     Ok(Root::from_descriptor(tree, resolver))
+}
+
+fn open(path: &CStr) -> Result<OwnedFd, sys::Error> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, path, flags, Mode::empty()).or_error("openat", || format!("{path:?}"))
 }
 
 fn path(folder: &OwnedFd) -> String {

@@ -2,6 +2,7 @@
 
 mod check;
 mod completion;
+mod container;
 mod df;
 mod filter;
 mod history;
@@ -23,10 +24,13 @@ mod tag;
 use crate::context::Context;
 use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
+use std::process::ExitCode;
 
 /// What to do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    #[command(flatten)]
+    Container(container::Command),
     /// Get images from registries
     Pull(pull::Arguments),
     /// Send images to registries
@@ -100,8 +104,10 @@ impl Command {
         }
     }
 
-    pub(crate) fn run(self, context: &Context) -> Result<()> {
-        match self {
+    /// Does it, and says with which exit code it ends.
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
+        let done = match self {
+            Command::Container(command) => return command.run(context),
             Command::Pull(arguments) => pull::run(context, &arguments),
             Command::Push(arguments) => push::run(context, &arguments),
             Command::Images(arguments) => images::run(context, &arguments),
@@ -122,6 +128,15 @@ impl Command {
             Command::Manifest(arguments) => manifest::run(context, &arguments),
             Command::Completion(arguments) => completion::run(&arguments),
             Command::Manual(arguments) => completion::manual(&arguments),
+        };
+        done.map(|()| ExitCode::SUCCESS)
+    }
+
+    /// The exit code where the command itself has failed.
+    pub(crate) fn failure(&self) -> u8 {
+        match self {
+            Command::Container(command) => command.failure(),
+            _ => 1,
         }
     }
 }

@@ -1,0 +1,87 @@
+//! Files of `/etc` that say who and where the container is.
+
+use super::Context;
+use crate::database::Container;
+use crate::error::{Error, Result};
+use crate::small_file;
+use std::fmt::Write as _;
+
+/// What it calls itself.
+pub(super) fn hostname(container: &Container) -> String {
+    let settings = &container.settings;
+    if settings.hostname.is_empty() {
+        container.id[..12].to_owned()
+    } else {
+        settings.hostname.clone()
+    }
+}
+
+/// Writes them to the container's folder, from which they are mounted.
+pub(super) fn write(context: &Context<'_>) -> Result<()> {
+    let put = |name: &str, text: &str| {
+        let path = context.folder.file(name);
+        // In place, since whoever has it mounted would go on seeing the old one.
+        std::fs::write(&path, text).map_err(Error::file(&path))
+    };
+    let host = hostname(context.container);
+    put("hostname", &format!("{host}\n"))?;
+    put("hosts", &hosts(context)?)?;
+    put("resolv.conf", &resolv(context)?)
+}
+
+fn hosts(context: &Context<'_>) -> Result<String> {
+    let mut text = String::from(
+        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
+         fe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\n\
+         ff02::2\tip6-allrouters\n",
+    );
+    for host in &context.container.settings.network.hosts {
+        let Some((name, address)) = host.split_once([':', '=']) else {
+            return super::wrong("--add-host", host, "is not NAME:ADDRESS");
+        };
+        let address = address.trim_start_matches('[').trim_end_matches(']');
+        if address.parse::<std::net::IpAddr>().is_err() {
+            return super::wrong("--add-host", host, "has no address after the name");
+        }
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{address}\t{name}");
+    }
+    text.push_str(&context.hosts);
+    Ok(text)
+}
+
+/// What the user says, or the network, or the machine.
+fn resolv(context: &Context<'_>) -> Result<String> {
+    let network = &context.container.settings.network;
+    let path = "/etc/resolv.conf";
+    let mut text = match &context.resolv {
+        Some(text) => text.clone(),
+        None => small_file::read(path.as_ref()).map_err(Error::file(path))?.unwrap_or_default(),
+    };
+    let mut replace = |keyword: &str, values: &[String], one_line: bool| {
+        if values.is_empty() {
+            return;
+        }
+        let is_other = |line: &&str| line.split_whitespace().next() != Some(keyword);
+        let kept: Vec<&str> = text.lines().filter(is_other).collect();
+        let mut new = kept.join("\n");
+        if !new.is_empty() {
+            new.push('\n');
+        }
+        if one_line {
+            let _ = writeln!(new, "{keyword} {}", values.join(" "));
+        } else {
+            for value in values {
+                let _ = writeln!(new, "{keyword} {value}");
+            }
+        }
+        text = new;
+    };
+    if let Some(wrong) = network.dns.iter().find(|it| it.parse::<std::net::IpAddr>().is_err()) {
+        return super::wrong("--dns", wrong, "is no address");
+    }
+    replace("nameserver", &network.dns, false);
+    replace("search", &network.dns_search, true);
+    replace("options", &network.dns_options, true);
+    Ok(text)
+}

@@ -1,0 +1,97 @@
+//! From what is decided about a container to the configuration that the runtime takes.
+
+mod devices;
+mod files;
+mod limits;
+mod mounts;
+mod namespaces;
+mod process;
+mod security;
+
+use crate::database::Container;
+use crate::error::{Error, Result};
+use crate::folders::{ContainerFolder, Folders};
+use crate::user::Names;
+use spec::json::Text;
+use spec::runtime::{Hooks, Linux, Root, Spec, User, VERSION};
+use std::path::Path;
+
+pub(crate) use mounts::volumes_of;
+pub(crate) use process::variables;
+
+/// What is known when a container is about to start.
+pub(crate) struct Context<'a> {
+    pub(crate) container: &'a Container,
+    pub(crate) folders: &'a Folders,
+    pub(crate) folder: ContainerFolder,
+    /// `tino` on the machine.
+    pub(crate) init: &'a Path,
+    /// Who there is in the container.
+    pub(crate) names: &'a Names,
+    /// The path of the network namespace, if there is one already.
+    pub(crate) network: Option<String>,
+    /// Lines of `/etc/hosts`, and the text of `/etc/resolv.conf`, that the network knows.
+    pub(crate) hosts: String,
+    pub(crate) resolv: Option<String>,
+    /// Finds the first process of a container whose namespace is to be shared.
+    pub(crate) process_of: &'a dyn Fn(&str) -> Result<i32>,
+}
+
+/// The configuration, and who its program is. Files that it speaks of are written to the
+/// container's folder.
+pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
+    let settings = &context.container.settings;
+    let user: User = context.names.find(&settings.user, &settings.group_add)?;
+    let namespaces = namespaces::namespaces(context)?;
+    files::write(context)?;
+    let mounts = mounts::mounts(context)?;
+    let own_uts = namespaces
+        .iter()
+        .any(|it| it.kind == spec::runtime::NamespaceKind::Uts && it.path.is_empty());
+    let hostname = if own_uts { files::hostname(context.container) } else { String::new() };
+    let process = process::process(context, user)?;
+    let (uid_mappings, gid_mappings) = namespaces::id_maps(settings)?;
+    let linux = Linux {
+        uid_mappings,
+        gid_mappings,
+        devices: devices::devices(settings)?,
+        cgroups_path: cgroup_path(context).into(),
+        resources: Some(limits::resources(settings)?),
+        seccomp: security::seccomp(settings)?,
+        sysctl: namespaces::sysctls(settings, &namespaces),
+        masked_paths: security::masked_paths(settings),
+        readonly_paths: security::readonly_paths(settings),
+        mount_label: Text::default(),
+        namespaces,
+        ..Linux::default()
+    };
+    Ok(Spec {
+        oci_version: VERSION.into(),
+        process: Some(process),
+        root: Root {
+            path: context.folder.file("rootfs").to_string_lossy().into_owned().into(),
+            readonly: settings.read_only,
+        },
+        hostname: hostname.into(),
+        domainname: if own_uts { settings.domainname.clone().into() } else { Text::default() },
+        mounts,
+        hooks: Hooks::default(),
+        annotations: settings
+            .annotations
+            .iter()
+            .map(|(name, value)| (name.clone(), Text::from(value.clone())))
+            .collect(),
+        linux,
+    })
+}
+
+fn cgroup_path(context: &Context<'_>) -> String {
+    let parent = &context.container.settings.namespaces.cgroup_parent;
+    let parent = if parent.is_empty() { "/tinyo" } else { parent };
+    format!("{}/{}", parent.trim_end_matches('/'), context.container.id)
+}
+
+/// A value that somebody has written, and what is wrong with it.
+fn wrong<T>(flag: &str, value: &str, what: &str) -> Result<T> {
+    Err(Error::invalid(format!("{flag}: {value:?} {what}")))
+}

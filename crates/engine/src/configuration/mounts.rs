@@ -1,0 +1,144 @@
+//! What is mounted in a container.
+
+use super::Context;
+use crate::error::{Error, Result};
+use crate::init;
+use crate::settings::{Mount as Wanted, MountKind, Settings};
+use spec::runtime::Mount;
+
+/// `/dev/shm` where nothing else is said: 64 MiB.
+const SHARED_MEMORY: u64 = 64 << 20;
+
+/// The usual ones, and then those of the user, so that one below another comes after it.
+pub(super) fn mounts(context: &Context<'_>) -> Result<Vec<Mount<'static>>> {
+    let settings = &context.container.settings;
+    let mut all = usual(settings);
+    all.extend(shared_memory(settings)?);
+    let mut wanted: Vec<&Wanted> = settings.mounts.iter().collect();
+    wanted.sort_by_key(|mount| mount.target.trim_end_matches('/').matches('/').count());
+    let is_covered = |target: &str| wanted.iter().any(|mount| mount.target == target);
+    all.retain(|mount| !is_covered(&mount.destination));
+    for name in ["resolv.conf", "hostname", "hosts"] {
+        let target = format!("/etc/{name}");
+        if !is_covered(&target) {
+            let source = context.folder.file(name).to_string_lossy().into_owned();
+            all.push(bind(source, target, &["rprivate"]));
+        }
+    }
+    for mount in wanted {
+        all.push(one(context, mount)?);
+    }
+    if settings.init {
+        let source = context.init.to_string_lossy().into_owned();
+        all.push(bind(source, init::PATH.to_owned(), &["ro", "nosuid", "nodev"]));
+    }
+    Ok(all)
+}
+
+fn usual(settings: &Settings) -> Vec<Mount<'static>> {
+    let privileged = settings.security.privileged;
+    let read_only = if privileged { "rw" } else { "ro" };
+    let mount = |target: &'static str, kind: &'static str, options: &[&'static str]| Mount {
+        destination: target.into(),
+        kind: kind.into(),
+        source: kind.into(),
+        options: options.iter().map(|option| (*option).into()).collect(),
+        ..Mount::default()
+    };
+    vec![
+        mount("/proc", "proc", &["nosuid", "noexec", "nodev"]),
+        mount("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        mount(
+            "/dev/pts",
+            "devpts",
+            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+        ),
+        mount("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+        mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", read_only]),
+        mount("/sys/fs/cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", read_only]),
+    ]
+}
+
+fn shared_memory(settings: &Settings) -> Result<Option<Mount<'static>>> {
+    let target = "/dev/shm".to_owned();
+    match settings.namespaces.ipc.as_str() {
+        "host" => return Ok(Some(bind("/dev/shm".to_owned(), target, &["rprivate"]))),
+        "none" => return Ok(None),
+        _ => {}
+    }
+    let size = settings.limits.shm_size.unwrap_or(SHARED_MEMORY);
+    if size == 0 {
+        return super::wrong("--shm-size", "0", "is no size");
+    }
+    let options = ["nosuid", "noexec", "nodev", "mode=1777"].map(Into::into);
+    Ok(Some(Mount {
+        destination: target.into(),
+        kind: "tmpfs".into(),
+        source: "shm".into(),
+        options: options.into_iter().chain([format!("size={size}").into()]).collect(),
+        ..Mount::default()
+    }))
+}
+
+fn bind(source: String, target: String, options: &[&'static str]) -> Mount<'static> {
+    let mut options: Vec<_> = options.iter().map(|option| (*option).into()).collect();
+    options.push("rbind".into());
+    Mount {
+        destination: target.into(),
+        kind: "bind".into(),
+        source: source.into(),
+        options,
+        ..Mount::default()
+    }
+}
+
+fn one(context: &Context<'_>, wanted: &Wanted) -> Result<Mount<'static>> {
+    if !wanted.target.starts_with('/') {
+        return super::wrong("a mount", &wanted.target, "is not absolute");
+    }
+    let mut options: Vec<spec::json::Text<'static>> =
+        wanted.options.iter().map(|option| option.clone().into()).collect();
+    if wanted.read_only {
+        options.push("ro".into());
+    }
+    let target = wanted.target.clone();
+    if wanted.kind == MountKind::Tmpfs {
+        options.extend(["nosuid", "nodev"].map(Into::into));
+        if !wanted.options.iter().any(|option| option == "exec") {
+            options.push("noexec".into());
+        }
+        return Ok(Mount {
+            destination: target.into(),
+            kind: "tmpfs".into(),
+            source: "tmpfs".into(),
+            options,
+            ..Mount::default()
+        });
+    }
+    let source = match wanted.kind {
+        MountKind::Volume => {
+            let folder = context.folders.volumes().join(&wanted.source).join("_data");
+            folder.to_string_lossy().into_owned()
+        }
+        _ => {
+            std::fs::symlink_metadata(&wanted.source).map_err(Error::file(&wanted.source))?;
+            wanted.source.clone()
+        }
+    };
+    if !wanted
+        .options
+        .iter()
+        .any(|it| it.contains("private") || it.contains("sha") || it.contains("slave"))
+    {
+        options.push("rprivate".into());
+    }
+    let mut mount = bind(source, target, &[]);
+    mount.options.extend(options);
+    Ok(mount)
+}
+
+/// The names of the volumes that are mounted.
+pub(crate) fn volumes_of(settings: &Settings) -> Vec<String> {
+    let volumes = settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume);
+    volumes.map(|mount| mount.source.clone()).collect()
+}

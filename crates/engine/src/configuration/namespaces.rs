@@ -1,0 +1,86 @@
+//! What a container has for itself and what it shares.
+
+use super::Context;
+use crate::error::Result;
+use crate::settings::Settings;
+use spec::json::{Map, Text};
+use spec::runtime::{IdMapping, Namespace, NamespaceKind as Kind};
+
+/// Its namespaces: new ones, or those of another container; none where it is in the machine's.
+pub(super) fn namespaces(context: &Context<'_>) -> Result<Vec<Namespace<'static>>> {
+    let settings = &context.container.settings;
+    let shared = &settings.namespaces;
+    let mut all = vec![Namespace { kind: Kind::Mount, path: Text::default() }];
+    let network = match settings.network.mode.as_str() {
+        mode if mode == "host" || mode.starts_with("container:") => mode,
+        _ => "",
+    };
+    for (flag, kind, name, mode) in [
+        ("--pid", Kind::Pid, "pid", shared.pid.as_str()),
+        ("--ipc", Kind::Ipc, "ipc", &shared.ipc),
+        ("--uts", Kind::Uts, "uts", &shared.uts),
+        ("--network", Kind::Network, "net", network),
+        ("--cgroupns", Kind::Cgroup, "cgroup", &shared.cgroup),
+    ] {
+        let path = match mode {
+            "host" => continue,
+            "" | "private" => String::new(),
+            "none" | "shareable" if kind == Kind::Ipc => String::new(),
+            _ => match mode.strip_prefix("container:") {
+                Some(other) => format!("/proc/{}/ns/{name}", (context.process_of)(other)?),
+                None => return super::wrong(flag, mode, "is not host, private or container:ID"),
+            },
+        };
+        let path = match &context.network {
+            Some(path) if kind == Kind::Network && path_is_free(network) => path.clone(),
+            _ => path,
+        };
+        all.push(Namespace { kind, path: path.into() });
+    }
+    if !matches!(shared.user.as_str(), "" | "host") {
+        all.push(Namespace { kind: Kind::User, path: Text::default() });
+    }
+    Ok(all)
+}
+
+fn path_is_free(network: &str) -> bool {
+    network.is_empty()
+}
+
+/// The maps of a user namespace: `auto`, or `FIRST:HOST:COUNT,...` for users and groups.
+pub(super) fn id_maps(settings: &Settings) -> Result<(Vec<IdMapping>, Vec<IdMapping>)> {
+    let mode = settings.namespaces.user.as_str();
+    if matches!(mode, "" | "host") {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let map = |text: &str| {
+        let numbers: Vec<u32> = text.split(':').map_while(|part| part.parse().ok()).collect();
+        match numbers[..] {
+            [container_id, host_id, size] if size > 0 => {
+                Ok(IdMapping { container_id, host_id, size })
+            }
+            _ => super::wrong("--userns", mode, "is not host, or FIRST:HOST:COUNT[,...]"),
+        }
+    };
+    let maps = mode.split(',').map(map).collect::<Result<Vec<_>>>()?;
+    Ok((maps.clone(), maps))
+}
+
+/// Kernel parameters: the user's, and with a network of its own that any user may ping and listen
+/// on any port, for which no capability is needed then.
+pub(super) fn sysctls(
+    settings: &Settings,
+    namespaces: &[Namespace<'_>],
+) -> Map<'static, Text<'static>> {
+    let mut all: Map<'static, Text<'static>> = Map::default();
+    let is_own = |it: &Namespace<'_>| it.kind == Kind::Network && it.path.is_empty();
+    let has_users = namespaces.iter().any(|it| it.kind == Kind::User);
+    if namespaces.iter().any(is_own) && !has_users {
+        all.insert("net.ipv4.ping_group_range", "0 2147483647".into());
+        all.insert("net.ipv4.ip_unprivileged_port_start", "0".into());
+    }
+    for (name, value) in &settings.limits.sysctls {
+        all.insert(name.clone(), value.clone().into());
+    }
+    all
+}

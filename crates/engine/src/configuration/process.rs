@@ -1,0 +1,126 @@
+//! The program: its words, variables, rights.
+
+use super::{Context, security};
+use crate::error::{Error, Result};
+use crate::init;
+use crate::settings::Settings;
+use spec::json::Text;
+use spec::runtime::{Process, Rlimit, User};
+
+/// What programs are looked for in where nothing else is said.
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Programs that are a first process themselves.
+const INITS: [&str; 10] = [
+    "init",
+    "systemd",
+    "tino",
+    "tini",
+    "docker-init",
+    "dumb-init",
+    "catatonit",
+    "s6-svscan",
+    "runit",
+    "openrc-init",
+];
+
+pub(super) fn process(context: &Context<'_>, user: User) -> Result<Process<'static>> {
+    let settings = &context.container.settings;
+    let host = super::files::hostname(context.container);
+    let folder = if settings.working_dir.is_empty() { "/" } else { &settings.working_dir };
+    if !folder.starts_with('/') {
+        return super::wrong("--workdir", folder, "is not absolute");
+    }
+    Ok(Process {
+        terminal: settings.tty,
+        console_size: None,
+        args: words(settings)?,
+        env: variables(settings, Some(&host)).into_iter().map(Text::from).collect(),
+        cwd: folder.to_owned().into(),
+        capabilities: Some(security::capabilities(settings, user.uid)?),
+        user,
+        rlimits: rlimits(settings),
+        no_new_privileges: security::no_new_privileges(settings),
+        apparmor_profile: settings.security.apparmor.clone().into(),
+        oom_score_adj: settings.limits.oom_score_adj,
+        scheduler: None,
+        selinux_label: settings.security.label.clone().into(),
+        io_priority: None,
+        exec_cpu_affinity: None,
+    })
+}
+
+/// `tino` first, which ends with its monitor, unless the program is an init itself.
+fn words(settings: &Settings) -> Result<Vec<Text<'static>>> {
+    let words: Vec<&String> = settings.words().collect();
+    let Some(program) = words.first() else {
+        return Err(Error::invalid(
+            "no command: the image has none, and none was given after the image's name",
+        ));
+    };
+    let name = program.rsplit('/').next().unwrap_or_default();
+    // With the machine's process ids it is not the first process, and kills nobody else's.
+    let own_pids = settings.namespaces.pid.is_empty() || settings.namespaces.pid == "private";
+    let mut all: Vec<Text<'static>> = Vec::with_capacity(words.len() + 4);
+    if settings.init && own_pids && !INITS.contains(&name) {
+        all.extend([init::PATH, "-p", "KILL", "--"].map(Text::from));
+    }
+    all.extend(words.into_iter().map(|word| Text::from(word.clone())));
+    Ok(all)
+}
+
+/// All variables; of those with one name the last counts.
+pub(crate) fn variables(settings: &Settings, host: Option<&str>) -> Vec<String> {
+    let mut all = vec![PATH.to_owned()];
+    all.extend(host.map(|host| format!("HOSTNAME={host}")));
+    if settings.tty {
+        all.push("TERM=xterm".to_owned());
+    }
+    for variable in &settings.env {
+        let name = |text: &str| text.split('=').next().map(str::to_owned);
+        match all.iter_mut().find(|known| name(known) == name(variable)) {
+            Some(known) => known.clone_from(variable),
+            None => all.push(variable.clone()),
+        }
+    }
+    // `-e NAME` takes a variable away that the image has.
+    all.retain(|variable| variable.contains('='));
+    all
+}
+
+fn rlimits(settings: &Settings) -> Vec<Rlimit<'static>> {
+    let limit = |(name, soft, hard): &(String, u64, u64)| Rlimit {
+        kind: format!("RLIMIT_{}", name.to_ascii_uppercase()).into(),
+        hard: *hard,
+        soft: *soft,
+    };
+    settings.limits.ulimits.iter().map(limit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{variables, words};
+    use crate::settings::Settings;
+
+    fn settings(words: &[&str]) -> Settings {
+        let command = words.iter().map(ToString::to_string).collect();
+        Settings { command, init: true, ..Settings::default() }
+    }
+
+    #[test]
+    fn the_first_process_is_an_init() {
+        assert_eq!(words(&settings(&["sh", "-c"])).unwrap()[4..], ["sh", "-c"]);
+        assert_eq!(words(&settings(&["/sbin/init"])).unwrap(), ["/sbin/init"]);
+        assert!(words(&settings(&[])).is_err());
+        let host = Settings { init: false, ..settings(&["sh"]) };
+        assert_eq!(words(&host).unwrap(), ["sh"]);
+    }
+
+    #[test]
+    fn the_last_variable_of_a_name_counts() {
+        let env = ["A=1", "PATH=/x", "A=2", "B", "C="].map(str::to_owned).to_vec();
+        let settings = Settings { env, tty: true, ..Settings::default() };
+        let expected = ["PATH=/x", "HOSTNAME=h", "TERM=xterm", "A=2", "C="];
+        assert_eq!(variables(&settings, Some("h")), expected);
+    }
+}

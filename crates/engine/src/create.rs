@@ -1,0 +1,87 @@
+//! Making a container: a row and a folder. Nothing of it runs.
+
+use crate::clock;
+use crate::database::{self, Container};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::folders;
+use crate::settings::Settings;
+use crate::{configuration, id, merge};
+use image::base::Base;
+use std::os::fd::AsFd as _;
+use sys::OrError;
+use sys::rustix::fs::{CWD, Mode, OFlags, openat};
+
+/// How often another name is tried where nobody has chosen one.
+const TRIES: u32 = 100;
+
+impl Engine {
+    /// Makes a container of an image or a folder.
+    ///
+    /// # Errors
+    /// A setting is wrong; the name is taken; the image is gone by now.
+    pub fn create(&self, base: &Base, settings: Settings, name: Option<&str>) -> Result<Container> {
+        if let Some(name) = name {
+            id::check_name(name)?;
+        }
+        let mut settings = merge::with_image(settings, &base.config.config);
+        self.provide_volumes(&mut settings)?;
+        if settings.words().next().is_none() {
+            return Err(Error::invalid(
+                "no command: the image has none, and none was given after its name",
+            ));
+        }
+        let id = id::random()?;
+        self.make_folder(&id, base)?;
+        let unused = self.folders.container(&id).path;
+        let container = self.insert(id, base, settings, name).inspect_err(|_| {
+            // The row counts; what has none is removed by the next check.
+            let _ = std::fs::remove_dir_all(&unused);
+        })?;
+        self.tell_event(&container, "create", &[])?;
+        Ok(container)
+    }
+
+    fn insert(
+        &self,
+        id: String,
+        base: &Base,
+        settings: Settings,
+        name: Option<&str>,
+    ) -> Result<Container> {
+        let mut container = Container {
+            name: String::new(),
+            id,
+            manifest: base.image.as_ref().map(|image| image.manifest.clone()),
+            layers: base.lowers.iter().map(|lower| lower.path.clone()).collect(),
+            created: clock::now(),
+            settings,
+        };
+        let volumes = configuration::volumes_of(&container.settings);
+        for attempt in 0..TRIES {
+            container.name = match name {
+                Some(name) => name.to_owned(),
+                None if attempt < 3 => id::random_name()?,
+                None => format!("{}{attempt}", id::random_name()?),
+            };
+            match database::insert(&self.store, &container, &volumes) {
+                Err(Error::NameInUse { .. }) if name.is_none() => {}
+                result => return result.map(|()| container),
+            }
+        }
+        Err(Error::invalid("all names are taken: give one with --name"))
+    }
+
+    fn make_folder(&self, id: &str, base: &Base) -> Result<()> {
+        let folder = self.folders.container(id);
+        folders::make(&folder.path)?;
+        // The container's root folder has the mode of its changes' folder.
+        for (name, mode) in [("upper", 0o755), ("work", 0o700), ("rootfs", 0o755)] {
+            folders::make_with(&folder.file(name), mode)?;
+        }
+        let upper = folder.upper();
+        let upper = openat(CWD, &upper, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .or_error("openat", || format!("{upper:?}"))?;
+        Ok(base.prepare_upper(upper.as_fd())?)
+    }
+}

@@ -1,0 +1,294 @@
+//! The rows of containers and volumes, in the image store's database. They say what was asked for,
+//! never what the kernel can say.
+
+use crate::error::{Error, Result};
+use crate::settings::Settings;
+use image::Digest;
+use image::store::Store;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use std::path::PathBuf;
+
+/// How to come from each version of the tables to the next; a step that was released is never
+/// changed.
+// tidy: table
+const STEPS: &[&str] = &["
+    CREATE TABLE containers (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        manifest TEXT,                   -- of its image, if it has one
+        layers TEXT NOT NULL,            -- JSON: folders below its own, the uppermost first
+        created INTEGER NOT NULL,        -- nanoseconds since 1970
+        settings TEXT NOT NULL           -- JSON
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE volumes (
+        name TEXT PRIMARY KEY,
+        created INTEGER NOT NULL,        -- nanoseconds since 1970
+        labels TEXT NOT NULL,            -- JSON
+        anonymous INTEGER NOT NULL       -- nobody has given it a name
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE volume_uses (
+        container TEXT NOT NULL REFERENCES containers ON DELETE CASCADE,
+        volume TEXT NOT NULL REFERENCES volumes,
+        PRIMARY KEY (container, volume)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX volume_uses_by_volume ON volume_uses (volume);
+"];
+
+/// A container's row.
+#[derive(Clone, Debug)]
+pub struct Container {
+    /// 64 hexadecimal digits.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The manifest of its image; none if it was made of a folder.
+    pub manifest: Option<Digest>,
+    /// The folders of what is below its own changes, the uppermost first.
+    pub layers: Vec<PathBuf>,
+    /// Nanoseconds since 1970.
+    pub created: u64,
+    /// What it is to be.
+    pub settings: Settings,
+}
+
+/// A volume's row.
+#[derive(Clone, Debug)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// Nanoseconds since 1970.
+    pub created: u64,
+    /// Anything.
+    pub labels: std::collections::BTreeMap<String, String>,
+    /// Nobody has given it a name, so it goes with the container that it was made for.
+    pub anonymous: bool,
+    /// The ids of containers that use it.
+    pub users: Vec<String>,
+}
+
+/// Brings the tables up to date.
+pub(crate) fn prepare(store: &Store) -> Result<()> {
+    let latest = STEPS.len();
+    let version = |database: &Connection| -> Result<usize> {
+        let query = "SELECT version FROM versions WHERE part = 'engine'";
+        Ok(database.query_row(query, [], |row| row.get(0)).optional()?.unwrap_or(0))
+    };
+    match store.read(version)? {
+        version if version == latest => return Ok(()),
+        version if version > latest => return Err(Error::Newer { version, known: latest }),
+        _ => {}
+    }
+    store.write(|transaction| {
+        for step in STEPS.iter().skip(version(transaction)?) {
+            transaction.execute_batch(step)?;
+        }
+        transaction.execute(
+            "INSERT INTO versions VALUES ('engine', ?1)
+             ON CONFLICT (part) DO UPDATE SET version = max(version, excluded.version)",
+            [latest],
+        )?;
+        Ok(())
+    })
+}
+
+/// Adds a container, which uses its image and volumes from now on.
+pub(crate) fn insert(store: &Store, container: &Container, volumes: &[String]) -> Result<()> {
+    let (layers, settings) = (to_json(&container.layers)?, to_json(&container.settings)?);
+    let manifest = container.manifest.as_ref();
+    store.write(|transaction| {
+        if let Some(id) = id_of_name(transaction, &container.name)? {
+            let (name, id) = (container.name.clone(), id[..12].to_owned());
+            return Err(Error::NameInUse { name, id });
+        }
+        if let Some(manifest) = manifest {
+            Store::begin_use_in(transaction, manifest, &user(&container.id))?;
+        }
+        transaction.execute(
+            "INSERT INTO containers VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                container.id,
+                container.name,
+                manifest.map(Digest::as_str),
+                layers,
+                container.created,
+                settings
+            ],
+        )?;
+        for volume in volumes {
+            let insert = "INSERT INTO volume_uses VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            transaction.execute(insert, [&container.id, volume])?;
+        }
+        Ok(())
+    })
+}
+
+/// Removes a container, and says which volumes nobody uses now that nobody has given a name.
+pub(crate) fn delete(store: &Store, id: &str) -> Result<Vec<String>> {
+    store.write(|transaction| {
+        let orphans = {
+            let mut statement = transaction.prepare(
+                "SELECT volume FROM volume_uses JOIN volumes ON volumes.name = volume_uses.volume
+                 WHERE container = ?1 AND anonymous AND NOT EXISTS
+                     (SELECT 1 FROM volume_uses AS other WHERE other.volume = volume_uses.volume
+                      AND other.container <> ?1)",
+            )?;
+            let rows = statement.query_map([id], |row| row.get(0))?;
+            rows.collect::<rusqlite::Result<Vec<String>>>()?
+        };
+        transaction.execute("DELETE FROM containers WHERE id = ?1", [id])?;
+        Store::end_use_in(transaction, &user(id))?;
+        Ok(orphans)
+    })
+}
+
+/// All containers, the newest first.
+pub(crate) fn all(store: &Store) -> Result<Vec<Container>> {
+    store.read(|database| {
+        let mut statement = database.prepare(&format!("{SELECT} ORDER BY created DESC, id"))?;
+        let rows = statement.query_map([], read_row)?;
+        rows.map(|row| container(row?)).collect()
+    })
+}
+
+/// The container of this name, this id, or the only one whose id begins like this.
+pub(crate) fn find(store: &Store, text: &str) -> Result<Container> {
+    let found = store.read(|database| {
+        let exactly = format!("{SELECT} WHERE name = ?1 OR id = ?1");
+        if let Some(row) = database.query_row(&exactly, [text], read_row).optional()? {
+            return Ok(vec![container(row)?]);
+        }
+        let is_beginning = !text.is_empty() && text.bytes().all(|it| it.is_ascii_hexdigit());
+        if !is_beginning {
+            return Ok(Vec::new());
+        }
+        let query = format!("{SELECT} WHERE substr(id, 1, ?2) = ?1 LIMIT 5");
+        let mut statement = database.prepare(&query)?;
+        let rows = statement.query_map(params![text, text.len()], read_row)?;
+        rows.map(|row| container(row?)).collect::<Result<Vec<_>>>()
+    })?;
+    match <[Container; 1]>::try_from(found) {
+        Ok([container]) => Ok(container),
+        Err(found) if found.is_empty() => Err(Error::NoSuchContainer(text.to_owned())),
+        Err(found) => {
+            let found: Vec<&str> = found.iter().map(|it| &it.id[..12]).collect();
+            Err(Error::Ambiguous { text: text.to_owned(), found: found.join(", ") })
+        }
+    }
+}
+
+/// Gives a container another name.
+pub(crate) fn rename(store: &Store, id: &str, name: &str) -> Result<()> {
+    store.write(|transaction| {
+        if let Some(other) = id_of_name(transaction, name)? {
+            return Err(Error::NameInUse { name: name.to_owned(), id: other[..12].to_owned() });
+        }
+        let update = "UPDATE containers SET name = ?2 WHERE id = ?1";
+        transaction.execute(update, [id, name])?;
+        Ok(())
+    })
+}
+
+/// Changes what a container is to be.
+pub(crate) fn set_settings(store: &Store, id: &str, settings: &Settings) -> Result<()> {
+    let settings = to_json(settings)?;
+    store.write(|transaction| {
+        let update = "UPDATE containers SET settings = ?2 WHERE id = ?1";
+        transaction.execute(update, [id, &settings])?;
+        Ok(())
+    })
+}
+
+/// Adds a volume. False if there is one of that name.
+pub(crate) fn insert_volume(store: &Store, volume: &Volume) -> Result<bool> {
+    let labels = to_json(&volume.labels)?;
+    store.write(|transaction| {
+        let insert = "INSERT INTO volumes VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+        let values = params![volume.name, volume.created, labels, volume.anonymous];
+        Ok(transaction.execute(insert, values)? > 0)
+    })
+}
+
+/// Removes a volume that nobody uses.
+pub(crate) fn delete_volume(store: &Store, name: &str) -> Result<()> {
+    store.write(|transaction| {
+        let users = users_of(transaction, name)?;
+        if !users.is_empty() {
+            let users: Vec<&str> = users.iter().map(|id| &id[..12]).collect();
+            return Err(Error::VolumeInUse { name: name.to_owned(), users: users.join(" ") });
+        }
+        match transaction.execute("DELETE FROM volumes WHERE name = ?1", [name])? {
+            0 => Err(Error::NoSuchVolume(name.to_owned())),
+            _ => Ok(()),
+        }
+    })
+}
+
+/// All volumes, by name.
+pub(crate) fn volumes(store: &Store) -> Result<Vec<Volume>> {
+    store.read(|database| {
+        let query = "SELECT name, created, labels, anonymous FROM volumes ORDER BY name";
+        let mut statement = database.prepare(query)?;
+        let rows = statement.query_map([], |row| {
+            Ok((row.get::<_, String>(0)?, row.get(1)?, row.get::<_, String>(2)?, row.get(3)?))
+        })?;
+        let volume = |row: rusqlite::Result<(String, u64, String, bool)>| {
+            let (name, created, labels, anonymous) = row?;
+            let labels = from_json(&labels, || format!("volume {name}"))?;
+            let users = users_of(database, &name)?;
+            Ok(Volume { name, created, labels, anonymous, users })
+        };
+        rows.map(volume).collect()
+    })
+}
+
+const SELECT: &str = "SELECT id, name, manifest, layers, created, settings FROM containers";
+
+type Columns = (String, String, Option<String>, String, u64, String);
+
+fn read_row(row: &Row<'_>) -> rusqlite::Result<Columns> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+}
+
+fn container((id, name, manifest, layers, created, settings): Columns) -> Result<Container> {
+    let damaged = |reason: String| Error::Damaged { what: format!("container {id}"), reason };
+    let manifest = manifest.map(|text| text.parse()).transpose();
+    let manifest = manifest.map_err(|error| damaged(format!("{error}")))?;
+    let layers = from_json(&layers, || format!("container {id}"))?;
+    let settings = from_json(&settings, || format!("container {id}"))?;
+    Ok(Container { id, name, manifest, layers, created, settings })
+}
+
+fn id_of_name(database: &Connection, name: &str) -> Result<Option<String>> {
+    let query = "SELECT id FROM containers WHERE name = ?1";
+    Ok(database.query_row(query, [name], |row| row.get(0)).optional()?)
+}
+
+fn users_of(database: &Connection, volume: &str) -> Result<Vec<String>> {
+    let query = "SELECT container FROM volume_uses WHERE volume = ?1";
+    let mut statement = database.prepare(query)?;
+    let rows = statement.query_map([volume], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What the image store calls whoever uses an image.
+fn user(id: &str) -> String {
+    format!("container:{id}")
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<String> {
+    let damaged = |error: serde_json::Error| Error::Damaged {
+        what: "what was asked for".to_owned(),
+        reason: error.to_string(),
+    };
+    serde_json::to_string(value).map_err(damaged)
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(
+    text: &str,
+    what: impl FnOnce() -> String,
+) -> Result<T> {
+    serde_json::from_str(text)
+        .map_err(|error| Error::Damaged { what: what(), reason: error.to_string() })
+}

@@ -1,0 +1,125 @@
+//! Why something could not be done, and whose fault it is.
+
+use std::io;
+use std::path::PathBuf;
+
+/// The result of an engine call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A value is wrong that somebody has written.
+    #[error("{0}")]
+    Invalid(String),
+    /// No container is meant.
+    #[error("no such container: {0}")]
+    NoSuchContainer(String),
+    /// Several are.
+    #[error("{text:?} is the beginning of several containers' ids: {found}; write more of it")]
+    Ambiguous {
+        /// What was asked for.
+        text: String,
+        /// Some that it may mean.
+        found: String,
+    },
+    /// A name is taken.
+    #[error(
+        "the container name \"{name}\" is already in use by container {id}; remove or rename that \
+         container, or take another name"
+    )]
+    NameInUse {
+        /// Which.
+        name: String,
+        /// By whom, short.
+        id: String,
+    },
+    /// There is no such volume.
+    #[error("no such volume: {0}")]
+    NoSuchVolume(String),
+    /// A volume is in use.
+    #[error("volume {name} is used by {users}; remove these first")]
+    VolumeInUse {
+        /// Which.
+        name: String,
+        /// By whom.
+        users: String,
+    },
+    /// The container is not in a state in which this can be done.
+    #[error("cannot {verb} container {name}: it is {status}{hint}")]
+    WrongStatus {
+        /// Its name.
+        name: String,
+        /// What was asked.
+        verb: &'static str,
+        /// What it is.
+        status: String,
+        /// What to do instead; may be empty.
+        hint: &'static str,
+    },
+    /// The container's program could not be started: an exit code that shells use for that.
+    #[error("{message}")]
+    NotStarted {
+        /// 125, 126 or 127.
+        code: u8,
+        /// What the runtime said.
+        message: String,
+    },
+    /// The monitor ended without a word.
+    #[error("the monitor of the container was killed before it had started it")]
+    MonitorDied,
+    /// The file could not be read or written.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The image store refused it.
+    #[error(transparent)]
+    Store(#[from] image::store::Error),
+    /// An image could not be made of it.
+    #[error(transparent)]
+    Assemble(#[from] image::assemble::Error),
+    /// The runtime refused it.
+    #[error(transparent)]
+    Runtime(#[from] runtime::Error),
+    /// A system call failed.
+    #[error(transparent)]
+    Call(#[from] sys::Error),
+    /// The database refused it.
+    #[error("the database: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// A newer program has made the tables.
+    #[error("the database has version {version} of the containers, and this program knows {known}")]
+    Newer {
+        /// What it has.
+        version: usize,
+        /// What this program knows.
+        known: usize,
+    },
+    /// Something that we wrote ourselves cannot be read.
+    #[error("{what} is damaged: {reason}")]
+    Damaged {
+        /// What.
+        what: String,
+        /// In which way.
+        reason: String,
+    },
+    /// Several things failed; it was carried on with.
+    #[error("{}", .0.join("; "))]
+    Several(Vec<String>),
+}
+
+impl Error {
+    pub(crate) fn invalid(text: impl Into<String>) -> Error {
+        Error::Invalid(text.into())
+    }
+
+    /// For files: `.map_err(Error::file(&path))`.
+    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
+        let path = path.into();
+        move |error| Error::File { path, error }
+    }
+}

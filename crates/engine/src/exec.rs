@@ -1,0 +1,141 @@
+//! One more process in a container.
+
+use crate::configuration::variables;
+use crate::database::Container;
+use crate::engine::{Engine, runtime_id};
+use crate::error::{Error, Result};
+use crate::foreground::Foreground;
+use crate::streams::Streams;
+use crate::user::Names;
+use runtime::Running;
+use spec::runtime::{ConsoleSize, Process, User};
+use std::path::Path;
+
+/// A process to be added.
+#[derive(Clone, Debug, Default)]
+pub struct Exec {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// More variables, `NAME=VALUE`.
+    pub env: Vec<String>,
+    /// Where it starts; empty: where the container's own program does.
+    pub working_dir: String,
+    /// `USER[:GROUP]`; empty: that of the container.
+    pub user: String,
+    /// Whether it gets a terminal.
+    pub tty: bool,
+    /// Rows and columns of that.
+    pub size: Option<(u16, u16)>,
+    /// It has all rights.
+    pub privileged: bool,
+}
+
+impl Engine {
+    /// Adds a process to a container that runs, and leaves it alone. The caller has one thread.
+    ///
+    /// # Errors
+    /// It does not run, or is paused; the process cannot be started: [`Error::NotStarted`].
+    pub fn exec_detached(&self, container: &Container, exec: &Exec) -> Result<()> {
+        let exec = Exec { tty: false, ..exec.clone() };
+        let streams = Streams::new(false, false)?;
+        streams.during(|| self.add_process(container, &exec))?;
+        Ok(())
+    }
+
+    /// Adds a process to a container that runs, and stays until it ends: the caller's standard
+    /// streams and signals are passed on. Returns its exit code. The caller has one thread.
+    ///
+    /// # Errors
+    /// As [`Engine::exec_detached`].
+    pub fn exec(&self, container: &Container, exec: &Exec, input: bool) -> Result<u8> {
+        if exec.tty {
+            let foreground = runtime::Foreground::begin(false)?;
+            let streams = Streams::new(false, false)?;
+            let (mut running, _) = streams.during(|| self.add_process(container, exec))?;
+            return Ok(foreground.attend(&mut running)?);
+        }
+        let foreground = Foreground::begin(input)?;
+        let streams = Streams::new(input, true)?;
+        let (running, ends) = streams.during(|| self.add_process(container, exec))?;
+        foreground.stay(&running, ends)
+    }
+
+    fn add_process(&self, container: &Container, exec: &Exec) -> Result<Running> {
+        let state = self.running(container, "exec in")?;
+        let mut settings = container.settings.clone();
+        settings.env.extend(exec.env.iter().cloned());
+        settings.tty = exec.tty;
+        let user =
+            if exec.user.is_empty() { None } else { Some(find_user(state.pid, &exec.user)?) };
+        let (root, id) = (self.folders.runtime(), runtime_id(&container.id)?);
+        let result = runtime::with_configuration(&root, &id, |spec| {
+            let Some(own) = &spec.process else {
+                return Err(runtime::Error::Unsupported("the container has no process".to_owned()));
+            };
+            let mut process: Process<'_> = own.clone();
+            process.args = exec.command.iter().map(|word| word.clone().into()).collect();
+            let host = spec.hostname.to_string();
+            let host = Some(host.as_str()).filter(|host| !host.is_empty());
+            process.env = variables(&settings, host).into_iter().map(Into::into).collect();
+            process.terminal = exec.tty;
+            process.console_size = exec.size.map(|(height, width)| ConsoleSize { height, width });
+            if !exec.working_dir.is_empty() {
+                process.cwd = exec.working_dir.clone().into();
+            }
+            if let Some(user) = &user {
+                process.user = user.clone();
+                set_rights_of(&mut process, user.uid);
+            }
+            if exec.privileged {
+                set_all_rights(&mut process);
+            }
+            runtime::exec(&runtime::Exec {
+                root: &root,
+                id: &id,
+                process: &process,
+                console_socket: None,
+                pidfd_socket: None,
+                pid_file: None,
+                detach: false,
+                preserve_fds: 0,
+                listen_fds: None,
+                cgroups: &[],
+                ignore_paused: false,
+            })
+        });
+        result.map_err(|error| {
+            let message = error.to_string();
+            match crate::monitor::start_code(&message) {
+                125 => error.into(),
+                code => Error::NotStarted { code, message },
+            }
+        })
+    }
+}
+
+/// Whoever is root has what the container may have, and others nothing.
+fn set_rights_of(process: &mut Process<'_>, user: u32) {
+    if let Some(capabilities) = &mut process.capabilities {
+        let own = if user == 0 { capabilities.bounding.clone() } else { Vec::new() };
+        capabilities.effective.clone_from(&own);
+        capabilities.permitted = own;
+    }
+}
+
+fn set_all_rights(process: &mut Process<'_>) {
+    let all: Vec<_> =
+        kernel::credentials::capability_names().iter().map(|name| (*name).into()).collect();
+    process.no_new_privileges = false;
+    if let Some(capabilities) = &mut process.capabilities {
+        capabilities.bounding.clone_from(&all);
+        capabilities.effective.clone_from(&all);
+        capabilities.permitted = all;
+    }
+}
+
+/// Who a name is, in the files of the container as they are now.
+fn find_user(pid: i32, text: &str) -> Result<User> {
+    let read = |name: &str| crate::rootfs::read_of_process(pid, Path::new(name));
+    let names = Names { users: read("/etc/passwd")?, groups: read("/etc/group")? };
+    names.find(text, &[])
+}

@@ -1,0 +1,117 @@
+//! Where things lie.
+//!
+//! ```text
+//! ROOT/                    the image store's folders, tinyo.db, and:
+//!   tino-HASH              the first process of containers
+//!   events                 what happened, a line of JSON each
+//!   volumes/NAME/_data     named volumes
+//!   containers/ID/
+//!     lock                 held by whoever starts, stops or removes it
+//!     monitor              held by its monitor as long as that lives
+//!     config.json          for the runtime
+//!     launch.json          for the monitor
+//!     state                what the monitor has seen, see crate::state
+//!     stopped              it is not to be started again by itself
+//!     log, log.1 ...       what it printed
+//!     upper/ work/ rootfs/ its changes, overlayfs's own, and where it is mounted
+//!     hosts hostname resolv.conf
+//! RUN/
+//!   runtime/ID             the runtime's
+//!   ID                     the socket of the monitor
+//! ```
+
+use crate::error::{Error, Result};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+/// The folders of an engine.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    root: PathBuf,
+    run: PathBuf,
+}
+
+impl Folders {
+    /// Both absolute. They are made when something is put there.
+    pub fn new(root: &Path, run: &Path) -> Folders {
+        Folders { root: root.to_owned(), run: run.to_owned() }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn run(&self) -> &Path {
+        &self.run
+    }
+
+    pub(crate) fn events(&self) -> PathBuf {
+        self.root.join("events")
+    }
+
+    pub(crate) fn volumes(&self) -> PathBuf {
+        self.root.join("volumes")
+    }
+
+    pub(crate) fn containers(&self) -> PathBuf {
+        self.root.join("containers")
+    }
+
+    /// Those of one container.
+    pub(crate) fn container(&self, id: &str) -> ContainerFolder {
+        ContainerFolder { path: self.containers().join(id) }
+    }
+
+    /// The folder of the runtime, which has a folder there for each container that runs.
+    pub(crate) fn runtime(&self) -> PathBuf {
+        self.run.join("runtime")
+    }
+
+    /// The socket of a container's monitor.
+    pub(crate) fn socket(&self, id: &str) -> PathBuf {
+        self.run.join(id)
+    }
+}
+
+/// The folder of a container.
+#[derive(Clone, Debug)]
+pub(crate) struct ContainerFolder {
+    pub(crate) path: PathBuf,
+}
+
+impl ContainerFolder {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.file("log")
+    }
+
+    pub(crate) fn upper(&self) -> PathBuf {
+        self.file("upper")
+    }
+}
+
+/// Makes a folder that only its owner can look into, and those above it.
+pub(crate) fn make(path: &Path) -> Result<()> {
+    make_with(path, 0o700)
+}
+
+pub(crate) fn make_with(path: &Path, mode: u32) -> Result<()> {
+    let made = DirBuilder::new().mode(mode).create(path);
+    let made = match made {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            DirBuilder::new().recursive(true).mode(mode).create(path)
+        }
+        made => made,
+    };
+    match made {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(Error::File { path: path.to_owned(), error })
+        }
+        _ => Ok(()),
+    }
+}

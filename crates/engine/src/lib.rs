@@ -1,0 +1,61 @@
+//! Containers without a daemon: what they are, how they start, who looks after them.
+//!
+//! ```text
+//! Engine::create   image + settings -> a row, a folder
+//! Engine::start    row -> config.json -> a monitor of its own -> the runtime's library -> program
+//! monitor          holds the terminal or pipes, keeps the log, answers who attaches, starts it
+//!                  again, records the end
+//! ```
+//!
+//! A row of the database says what was asked for; a small file what the monitor has seen; and
+//! what lives now is asked of the kernel, each time ([`Engine::look`]). Whoever finds that a
+//! monitor is gone puts in order what it has left (`heal.rs`). Nothing here prints, reads the
+//! environment, or keeps global state. A command is a process with one thread.
+
+#![forbid(unsafe_code)]
+
+mod attach;
+mod clock;
+mod configuration;
+mod create;
+mod database;
+mod engine;
+mod error;
+mod events;
+mod exec;
+mod folders;
+mod foreground;
+mod heal;
+mod id;
+mod init;
+mod lock;
+mod log;
+mod merge;
+pub mod monitor;
+mod protocol;
+mod remove;
+mod rootfs;
+pub mod settings;
+mod small_file;
+mod start;
+mod state;
+mod status;
+mod stop;
+mod streams;
+mod user;
+mod volume;
+
+pub use attach::{Client, Heard};
+pub use clock::text as time_text;
+pub use database::{Container, Volume};
+pub use engine::Engine;
+pub use error::{Error, Result};
+pub use events::Event;
+pub use exec::Exec;
+pub use folders::Folders;
+pub use log::{Entry, Follow, Logs};
+pub use protocol::Stream;
+pub use start::Attach;
+pub use state::{HealthStatus, Phase, State};
+pub use status::{Seen, Status};
+pub use stop::signal;

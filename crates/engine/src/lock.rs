@@ -1,0 +1,76 @@
+//! Locks that the kernel gives back when their holder dies: flock(2) on files of the container.
+
+use crate::error::{Error, Result};
+use std::fs::{File, OpenOptions};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use sys::OrError;
+use sys::rustix::fs::{FlockOperation, flock};
+use sys::rustix::io::Errno;
+
+/// Held until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Waits until nobody else has it. `None` if there is no such folder (any more).
+    pub(crate) fn take(path: &Path) -> Result<Option<Lock>> {
+        let Some(file) = open(path)? else { return Ok(None) };
+        loop {
+            match flock(&file, FlockOperation::LockExclusive) {
+                Err(Errno::INTR) => {}
+                result => {
+                    result.or_error("flock", || format!("{path:?}, LOCK_EX"))?;
+                    break;
+                }
+            }
+        }
+        // Whoever had it may have removed everything.
+        Ok(path.exists().then_some(Lock { _file: file }))
+    }
+
+    /// The lock if nobody has it.
+    pub(crate) fn try_take(path: &Path) -> Result<Option<Lock>> {
+        let Some(file) = open(path)? else { return Ok(None) };
+        let taken = try_flock(&file, FlockOperation::NonBlockingLockExclusive, path)?;
+        Ok((taken && path.exists()).then_some(Lock { _file: file }))
+    }
+}
+
+/// Takes a lock for a process that is about to be started: it is that one's as soon as it has the
+/// descriptor, and nobody's when it ends.
+pub(crate) fn take_for_child(path: &Path) -> Result<OwnedFd> {
+    let gone = || Error::invalid(format!("{}: the container was removed", path.display()));
+    let file = open(path)?.ok_or_else(gone)?;
+    flock(&file, FlockOperation::LockExclusive)
+        .or_error("flock", || format!("{path:?}, LOCK_EX"))?;
+    Ok(file.into())
+}
+
+/// Whether somebody has the lock.
+pub(crate) fn is_held(path: &Path) -> Result<bool> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(Error::File { path: path.to_owned(), error }),
+    };
+    Ok(!try_flock(&file, FlockOperation::NonBlockingLockShared, path)?)
+}
+
+fn open(path: &Path) -> Result<Option<File>> {
+    match OpenOptions::new().read(true).append(true).create(true).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::File { path: path.to_owned(), error }),
+    }
+}
+
+fn try_flock(file: &File, operation: FlockOperation, path: &Path) -> Result<bool> {
+    match flock(file, operation) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(sys::Error::new("flock", format!("{path:?}"), errno).into()),
+    }
+}

@@ -1,0 +1,137 @@
+//! Checks whether the program does what it is for: a command in the container, now and then.
+
+use super::program::exit_code;
+use crate::engine::runtime_id;
+use crate::error::Result;
+use crate::settings::Health as Settings;
+use crate::state::HealthStatus;
+use runtime::{Exec, Running};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use sys::process::{SIGKILL, send_signal};
+use sys::rustix::process::{WaitOptions, waitpid};
+
+/// The checks of one container.
+pub(super) struct Health {
+    settings: Settings,
+    /// When it was started.
+    since: Instant,
+    next: Instant,
+    /// One that is going on, and when it must be over.
+    check: Option<(Running, Instant)>,
+    status: HealthStatus,
+    failures: u32,
+}
+
+impl Health {
+    pub(super) fn new(settings: Settings) -> Health {
+        let now = Instant::now();
+        let (status, failures) = (HealthStatus::Starting, 0);
+        Health { settings, since: now, next: now, check: None, status, failures }
+    }
+
+    /// The container has been started.
+    pub(super) fn begin(&mut self) {
+        self.since = Instant::now();
+        (self.status, self.failures, self.check) = (HealthStatus::Starting, 0, None);
+        self.next = self.since + self.pause();
+    }
+
+    /// The container has ended, and with it whatever checked it.
+    pub(super) fn end(&mut self) {
+        if let Some((running, _)) = self.check.take() {
+            // It is our child; that it is dead by now is all we want to know.
+            let _ = send_signal(running.pidfd.as_fd(), SIGKILL);
+            let _ = waitpid(Some(running.pid), WaitOptions::empty());
+        }
+    }
+
+    pub(super) fn status(&self) -> (HealthStatus, u32) {
+        (self.status, self.failures)
+    }
+
+    /// When there is something to do.
+    pub(super) fn deadline(&self) -> Instant {
+        self.check.as_ref().map_or(self.next, |(_, deadline)| *deadline)
+    }
+
+    /// Does what is due. True if the status has changed.
+    pub(super) fn turn(&mut self, root: &Path, id: &str) -> Result<bool> {
+        let now = Instant::now();
+        let before = self.status();
+        if let Some((running, deadline)) = &self.check {
+            match waitpid(Some(running.pid), WaitOptions::NOHANG) {
+                Ok(Some((_, status))) => self.note(exit_code(status) == 0),
+                Ok(None) if now >= *deadline => {
+                    self.end();
+                    self.note(false);
+                }
+                Ok(None) | Err(_) => return Ok(false),
+            }
+        } else if now >= self.next {
+            match start(root, id, &self.settings.command) {
+                Ok(running) => {
+                    let time = Duration::from_nanos(self.settings.timeout);
+                    self.check = Some((running, now + time));
+                }
+                // No such program, or the container is about to end.
+                Err(_) => self.note(false),
+            }
+        }
+        Ok(self.status() != before)
+    }
+
+    fn is_starting(&self) -> bool {
+        self.status == HealthStatus::Starting
+            && self.since.elapsed() < Duration::from_nanos(self.settings.start_period)
+    }
+
+    fn pause(&self) -> Duration {
+        let starting = self.is_starting();
+        Duration::from_nanos(if starting {
+            self.settings.start_interval.min(self.settings.interval)
+        } else {
+            self.settings.interval
+        })
+    }
+
+    fn note(&mut self, success: bool) {
+        self.check = None;
+        if success {
+            (self.status, self.failures) = (HealthStatus::Healthy, 0);
+        } else if !self.is_starting() {
+            self.failures += 1;
+            if self.failures >= self.settings.retries {
+                self.status = HealthStatus::Unhealthy;
+            }
+        }
+        self.next = Instant::now() + self.pause();
+    }
+}
+
+fn start(root: &Path, id: &str, command: &[String]) -> Result<Running> {
+    let id = runtime_id(id)?;
+    let running = runtime::with_configuration(root, &id, |spec| {
+        let Some(own) = &spec.process else {
+            return Err(runtime::Error::Unsupported("the container has no process".to_owned()));
+        };
+        let mut process = own.clone();
+        process.args = command.iter().map(|word| word.clone().into()).collect();
+        process.terminal = false;
+        runtime::exec(&Exec {
+            root,
+            id: &id,
+            process: &process,
+            console_socket: None,
+            pidfd_socket: None,
+            pid_file: None,
+            detach: false,
+            preserve_fds: 0,
+            listen_fds: None,
+            cgroups: &[],
+            ignore_paused: false,
+        })
+    })?;
+    Ok(running)
+}

@@ -1,0 +1,47 @@
+//! What a monitor must know, in a file of the container's folder: it opens no database.
+
+use crate::error::{Error, Result};
+use crate::folders::ContainerFolder;
+use crate::settings::{Health, LogOptions, Restart};
+use crate::small_file;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// How a container is to be started and looked after.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Launch {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) image: String,
+    pub(crate) root: PathBuf,
+    pub(crate) run: PathBuf,
+    /// The uppermost first.
+    pub(crate) layers: Vec<PathBuf>,
+    pub(crate) user_marks: bool,
+    pub(crate) tty: bool,
+    pub(crate) interactive: bool,
+    pub(crate) restart: Restart,
+    pub(crate) log: LogOptions,
+    pub(crate) health: Option<Health>,
+    pub(crate) auto_remove: bool,
+}
+
+const FILE: &str = "launch.json";
+
+impl Launch {
+    pub(crate) fn read(folder: &Path) -> Result<Launch> {
+        let path = folder.join(FILE);
+        let text = std::fs::read_to_string(&path).map_err(Error::file(&path))?;
+        serde_json::from_str(&text).map_err(|error| Error::Damaged {
+            what: path.display().to_string(),
+            reason: error.to_string(),
+        })
+    }
+
+    pub(crate) fn write(&self, folder: &ContainerFolder) -> Result<()> {
+        let path = folder.file(FILE);
+        let text = serde_json::to_vec(self)
+            .map_err(|error| Error::File { path: path.clone(), error: error.into() })?;
+        small_file::replace(&path, &text).map_err(Error::file(&path))
+    }
+}

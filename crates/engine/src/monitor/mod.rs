@@ -1,0 +1,126 @@
+//! The process that looks after one container: it starts it, so that it is its parent, holds its
+//! terminal or pipes, keeps the log, serves those who attach, checks its health, starts it again,
+//! and records its end.
+//!
+//! It is this program once more, with one thread, and opens no database. Whoever starts it hands
+//! it three descriptors as standard streams: the socket to report on, the lock that says that it
+//! lives, and the network namespace (or `/dev/null`).
+
+mod clients;
+mod health;
+mod input;
+mod launch;
+mod log;
+mod program;
+mod supervise;
+
+pub(crate) use launch::Launch;
+pub(crate) use program::exit_code;
+pub(crate) use supervise::start_code;
+
+use crate::error::{Error, Result};
+use crate::folders::{ContainerFolder, Folders};
+use crate::streams;
+use clients::Clients;
+use health::Health;
+use log::Log;
+use program::Program;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use sys::OrError;
+use sys::rustix::io::fcntl_dupfd_cloexec;
+use sys::rustix::process::{chdir, setsid};
+use sys::rustix::stdio;
+use sys::signal::Signals;
+
+/// The word by which a program knows that it is to be a monitor; the container's folder follows.
+pub const WORD: &str = "monitor";
+
+/// What is left to be done when the container has ended for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing.
+    Nothing,
+    /// The container is to be removed, and nobody else does it.
+    Remove {
+        /// The engine's root folder.
+        root: PathBuf,
+        /// The folder for what does not outlive the machine.
+        run: PathBuf,
+        /// The container.
+        id: String,
+    },
+}
+
+/// All that a monitor has.
+pub(crate) struct Monitor {
+    launch: Launch,
+    folders: Folders,
+    folder: ContainerFolder,
+    signals: Signals,
+    clients: Clients,
+    log: Log,
+    program: Option<Program>,
+    health: Option<Health>,
+    state: crate::state::State,
+    /// When it is to be started again.
+    restart_at: Option<Instant>,
+    /// Somebody does not want to wait for that.
+    quit: bool,
+    /// Held as long as this lives.
+    _lock: OwnedFd,
+    /// Kept, so that the container finds the same network when it is started again.
+    _network: OwnedFd,
+}
+
+/// Looks after the container of this folder until it has ended for good.
+///
+/// # Errors
+/// The streams are not those that a monitor gets; its files cannot be read or written.
+pub fn run(folder: &Path) -> Result<Ending> {
+    let [starter, lock, network] = take_streams()?;
+    // Whoever started it may lead a session that ends, or stand in a folder that is unmounted.
+    setsid().or_error("setsid", || "")?;
+    chdir(c"/").or_error("chdir", || "\"/\"")?;
+    let launch = Launch::read(folder)?;
+    let folders = Folders::new(&launch.root, &launch.run);
+    let folder = folders.container(&launch.id);
+    let signals = Signals::block_all().or_error("signalfd", || "")?;
+    let mut monitor = Monitor {
+        clients: Clients::new(starter, &folders.socket(&launch.id))?,
+        log: Log::open(&folder, &launch.log)?,
+        health: launch.health.clone().map(Health::new),
+        folders,
+        folder,
+        signals,
+        launch,
+        program: None,
+        state: crate::state::State::default(),
+        restart_at: None,
+        quit: false,
+        _lock: lock,
+        _network: network,
+    };
+    let result = monitor.supervise();
+    // From now on a client finds nobody, and asks the file.
+    let removed = std::fs::remove_file(monitor.folders.socket(&monitor.launch.id));
+    let is_left_alone = monitor.clients.finish(monitor.state.exit_code);
+    result?;
+    removed.map_err(Error::file(monitor.folders.socket(&monitor.launch.id)))?;
+    Ok(if monitor.launch.auto_remove && is_left_alone {
+        let Launch { root, run, id, .. } = monitor.launch;
+        Ending::Remove { root, run, id }
+    } else {
+        Ending::Nothing
+    })
+}
+
+/// Puts the three descriptors elsewhere, and `/dev/null` in their places.
+fn take_streams() -> Result<[OwnedFd; 3]> {
+    let take = |stream| fcntl_dupfd_cloexec(stream, 3).or_error("fcntl", || "F_DUPFD_CLOEXEC, 3");
+    let taken = [take(stdio::stdin())?, take(stdio::stdout())?, take(stdio::stderr())?];
+    let null = streams::null()?;
+    streams::put(&null, &null, &null)?;
+    Ok(taken)
+}

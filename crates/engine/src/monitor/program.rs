@@ -1,0 +1,174 @@
+//! The container's first process and the ends of its streams.
+
+use super::Launch;
+use crate::engine::runtime_id;
+use crate::error::Result;
+use crate::folders::{ContainerFolder, Folders};
+use crate::protocol::Stream;
+use crate::rootfs;
+use crate::streams::{Ends, Streams};
+use runtime::{CgroupDriver, Create, Running};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use sys::rustix::io::{Errno, read};
+use sys::rustix::process::{WaitOptions, WaitStatus, waitpid};
+use sys::rustix::termios::{Winsize, tcsetwinsize};
+
+/// A program that runs, or has ended but not been read to the end.
+pub(super) struct Program {
+    running: Running,
+    /// The ends that are read; a terminal's master is the first.
+    outputs: [Option<OwnedFd>; 2],
+    /// The end that is written.
+    input: Option<OwnedFd>,
+    terminal: bool,
+    /// How it ended.
+    ended: Option<u8>,
+}
+
+/// What came of reading a stream.
+pub(super) enum Read {
+    /// Bytes, which are at the beginning of the buffer.
+    Some(usize),
+    /// Nothing at the moment.
+    NotNow,
+    /// Nothing any more.
+    End,
+}
+
+impl Program {
+    /// Starts the container.
+    pub(super) fn start(
+        launch: &Launch,
+        folders: &Folders,
+        folder: &ContainerFolder,
+    ) -> Result<Program> {
+        let overlay =
+            rootfs::overlay(folder, &launch.layers, launch.auto_remove, launch.user_marks)?;
+        let id = runtime_id(&launch.id)?;
+        let streams = Streams::new(launch.interactive && !launch.tty, !launch.tty)?;
+        let request = Create {
+            root: &folders.runtime(),
+            id: &id,
+            bundle: &folder.path,
+            detach: false,
+            console_socket: None,
+            pidfd_socket: None,
+            pid_file: None,
+            no_pivot: false,
+            no_new_keyring: false,
+            preserve_fds: 0,
+            cgroup_driver: CgroupDriver::Files,
+            rootless: None,
+            listen_fds: None,
+            overlay: Some(Rc::new(overlay)),
+        };
+        let (mut running, ends) = streams.during(|| Ok(runtime::run(&request)?))?;
+        let Ends { input, outputs } = match running.console.take() {
+            Some(master) => Ends::of_terminal(master)?,
+            None => ends,
+        };
+        Ok(Program { running, outputs, input, terminal: launch.tty, ended: None })
+    }
+
+    pub(super) fn pid(&self) -> i32 {
+        self.running.pid.as_raw_nonzero().get()
+    }
+
+    pub(super) fn output(&self, stream: Stream) -> Option<&OwnedFd> {
+        self.outputs[index(stream)].as_ref()
+    }
+
+    pub(super) fn input(&self) -> Option<&OwnedFd> {
+        self.input.as_ref()
+    }
+
+    /// Nothing more comes from whoever is attached. A terminal stays open: its end is a key.
+    pub(super) fn close_input(&mut self) {
+        if !self.terminal {
+            self.input = None;
+        }
+    }
+
+    /// The input has nobody who reads it.
+    pub(super) fn lose_input(&mut self) {
+        self.input = None;
+    }
+
+    pub(super) fn resize(&self, rows: u16, columns: u16) {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        if let (true, Some(master)) = (self.terminal, &self.input) {
+            // A terminal that has gone needs no size.
+            let _ = tcsetwinsize(master, size);
+        }
+    }
+
+    /// Reads what there is. Where all processes have ended, nothing more comes.
+    pub(super) fn read(&mut self, stream: Stream, buffer: &mut [u8]) -> Read {
+        let Some(end) = &self.outputs[index(stream)] else { return Read::End };
+        let result = match read(end, buffer) {
+            Ok(0) => Read::End,
+            Ok(length) => Read::Some(length),
+            Err(Errno::AGAIN | Errno::INTR) if self.ended.is_none() => Read::NotNow,
+            Err(Errno::INTR) => Read::NotNow,
+            // A terminal says EIO when nobody has it open; that may change while somebody lives.
+            Err(Errno::IO) if self.ended.is_none() => Read::NotNow,
+            Err(_) => Read::End,
+        };
+        if matches!(result, Read::End) {
+            self.outputs[index(stream)] = None;
+        }
+        result
+    }
+
+    /// Finds out whether it has ended.
+    pub(super) fn reap(&mut self) -> Result<()> {
+        if self.ended.is_some() {
+            return Ok(());
+        }
+        match waitpid(Some(self.running.pid), WaitOptions::NOHANG) {
+            Ok(None) | Err(Errno::INTR) => {}
+            Ok(Some((_, status))) => self.ended = Some(exit_code(status)),
+            Err(errno) => return Err(sys::Error::new("waitpid", "the container", errno).into()),
+        }
+        Ok(())
+    }
+
+    pub(super) fn ended(&self) -> Option<u8> {
+        self.ended
+    }
+
+    /// It has ended and was read to the end.
+    pub(super) fn is_over(&self) -> bool {
+        self.ended.is_some() && self.outputs.iter().all(Option::is_none)
+    }
+
+    /// Whether the kernel killed one of its processes because memory was short.
+    pub(super) fn was_short_of_memory(&self) -> bool {
+        // Whoever is killed for that ends like this; and reading all the numbers takes its time.
+        self.ended == Some(137) && self.running.memory_kills().is_ok_and(|kills| kills > 0)
+    }
+
+    /// Removes what the runtime has of it.
+    pub(super) fn remove(self) -> Result<()> {
+        Ok(self.running.remove()?)
+    }
+
+    pub(super) fn kill(&self) {
+        // It may have ended already.
+        let _ = sys::process::send_signal(self.running.pidfd.as_fd(), sys::process::SIGKILL);
+    }
+}
+
+fn index(stream: Stream) -> usize {
+    match stream {
+        Stream::Output => 0,
+        Stream::Error => 1,
+    }
+}
+
+/// As shells tell it.
+pub(crate) fn exit_code(status: WaitStatus) -> u8 {
+    let code = status.exit_status().or(status.terminating_signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(255)
+}

@@ -1,0 +1,283 @@
+//! The loop of a monitor: from the first start of a container to its last end.
+
+use super::Monitor;
+use super::input::Input;
+use super::program::{Program, Read};
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::events::{self, Event};
+use crate::protocol::{CHUNK, Message, Stream};
+use crate::settings::RestartPolicy;
+use crate::state::Phase;
+use std::time::{Duration, Instant};
+use sys::OrError;
+use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
+use sys::rustix::io::Errno;
+
+/// The wait before a container is started again: at first, and at most.
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// A container that has run so long was all right, and the wait is short again.
+const LONG_ENOUGH: Duration = Duration::from_secs(10);
+
+impl Monitor {
+    /// Starts the container and stays until it has ended for good.
+    pub(super) fn supervise(&mut self) -> Result<()> {
+        let mut wait = SHORTEST;
+        let mut input = Input::default();
+        // Whoever is in front of it is attached before it prints anything.
+        self.serve(&mut input)?;
+        loop {
+            let begin = Instant::now();
+            match self.start() {
+                Ok(()) => self.stay(&mut input)?,
+                Err(error) => self.note_failure(&error)?,
+            }
+            if !self.is_to_restart() {
+                return self.record_end();
+            }
+            wait = if begin.elapsed() >= LONG_ENOUGH { SHORTEST } else { wait };
+            if !self.wait_to_restart(wait, &mut input)? {
+                return self.record_end();
+            }
+            wait = (wait * 2).min(LONGEST);
+        }
+    }
+
+    fn start(&mut self) -> Result<()> {
+        let program = Program::start(&self.launch, &self.folders, &self.folder)?;
+        let pid = program.pid();
+        self.program = Some(program);
+        self.state.phase = Phase::Running;
+        self.state.pid = pid;
+        self.state.started = clock::now();
+        self.state.error.clear();
+        self.state.oom = false;
+        if let Some(health) = &mut self.health {
+            health.begin();
+            self.state.health = Some(health.status());
+        }
+        let written = self.state.write(&self.folder);
+        if written.is_err() {
+            // Nobody would know of it.
+            self.kill_program()?;
+            return written;
+        }
+        self.tell_event("start", &[])?;
+        self.clients.tell_starter(&Message::Started(pid));
+        Ok(())
+    }
+
+    fn kill_program(&mut self) -> Result<()> {
+        let Some(program) = &mut self.program else { return Ok(()) };
+        program.kill();
+        while program.ended().is_none() {
+            let mut polled = [PollFd::new(&self.signals, PollFlags::IN)];
+            poll(&mut polled, None).or_error("poll", || "")?;
+            while self.signals.next().or_error("read", || "signalfd")?.is_some() {}
+            program.reap()?;
+        }
+        self.program.take().map_or(Ok(()), Program::remove)
+    }
+
+    /// It could not be started: an exit code that says so.
+    fn note_failure(&mut self, error: &Error) -> Result<()> {
+        let code = match error {
+            Error::Runtime(error) => start_code(&error.to_string()),
+            _ => 125,
+        };
+        let message = error.to_string();
+        self.clients.tell_starter(&Message::Failed(code, &message));
+        self.state.error = message;
+        self.state.exit_code = code;
+        self.state.finished = clock::now();
+        self.state.pid = 0;
+        self.state.write(&self.folder)
+    }
+
+    /// Stays until the program has ended and was read to the end.
+    fn stay(&mut self, input: &mut Input) -> Result<()> {
+        loop {
+            self.wait(input)?;
+            self.serve(input)?;
+            while self.signals.next().or_error("read", || "signalfd")?.is_some() {}
+            let Some(program) = &mut self.program else { return Ok(()) };
+            program.reap()?;
+            input.pass(program);
+            if program.ended().is_none() {
+                self.check_health()?;
+            }
+            self.copy_output();
+            if self.program.as_ref().is_some_and(Program::is_over) {
+                return self.end();
+            }
+        }
+    }
+
+    fn check_health(&mut self) -> Result<()> {
+        let Some(health) = &mut self.health else { return Ok(()) };
+        if health.turn(&self.folders.runtime(), &self.launch.id)? {
+            let status = health.status();
+            let has_changed = self.state.health.map(|(status, _)| status) != Some(status.0);
+            self.state.health = Some(status);
+            self.state.write(&self.folder)?;
+            if has_changed {
+                self.tell_event("health_status", &[("status", status.0.name())])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until something happens.
+    fn wait(&self, input: &Input) -> Result<()> {
+        let mut polled = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        for (socket, flags) in self.clients.wanted(input.is_empty()) {
+            polled.push(PollFd::from_borrowed_fd(socket, flags));
+        }
+        let mut timeout = self.restart_at;
+        if let Some(program) = &self.program {
+            if !self.clients.are_slow() {
+                let outputs = [Stream::Output, Stream::Error].map(|it| program.output(it));
+                // After its end there is nothing to wait for: what is there is read.
+                if program.ended().is_some() && outputs.iter().any(Option::is_some) {
+                    return Ok(());
+                }
+                for output in outputs.into_iter().flatten() {
+                    polled.push(PollFd::new(output, PollFlags::IN));
+                }
+            }
+            if let (false, Some(end)) = (input.is_empty(), program.input()) {
+                polled.push(PollFd::new(end, PollFlags::OUT));
+            }
+            let due = self.health.as_ref().map(super::health::Health::deadline);
+            timeout = if program.ended().is_none() { due } else { None };
+        }
+        let timeout = timeout.map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout = timeout.map(|left| {
+            // Rounded up, or the last moment would be waited for again and again.
+            Timespec::try_from(left + Duration::from_millis(1)).unwrap_or_default()
+        });
+        match poll(&mut polled, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(sys::Error::new("poll", "", errno).into()),
+        }
+    }
+
+    /// Does what clients want.
+    fn serve(&mut self, input: &mut Input) -> Result<()> {
+        let wishes = self.clients.serve(input.is_empty())?;
+        input.add(&wishes.input);
+        if wishes.input_ends {
+            input.end();
+        }
+        if let (Some((rows, columns)), Some(program)) = (wishes.size, &self.program) {
+            program.resize(rows, columns);
+        }
+        if wishes.reopen_log {
+            // The old one will do where no new one can be made.
+            let _ = self.log.reopen();
+        }
+        self.quit |= wishes.quit;
+        Ok(())
+    }
+
+    /// Reads what the program has printed, as long as everybody keeps up.
+    fn copy_output(&mut self) {
+        let mut buffer = [0; CHUNK];
+        for stream in [Stream::Output, Stream::Error] {
+            // A program that never stops must not keep the others waiting.
+            for _ in 0..8 {
+                let Some(program) = &mut self.program else { return };
+                if self.clients.are_slow() {
+                    return;
+                }
+                let Read::Some(length) = program.read(stream, &mut buffer) else { break };
+                self.log.add(stream, &buffer[..length]);
+                self.clients.send(stream, &buffer[..length]);
+            }
+        }
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let Some(program) = self.program.take() else { return Ok(()) };
+        if let Some(health) = &mut self.health {
+            health.end();
+        }
+        self.state.exit_code = program.ended().unwrap_or_default();
+        self.state.oom = program.was_short_of_memory();
+        self.state.finished = clock::now();
+        self.state.pid = 0;
+        if self.state.oom {
+            self.tell_event("oom", &[])?;
+        }
+        let code = self.state.exit_code.to_string();
+        self.tell_event("die", &[("exitCode", &code)])?;
+        // What cannot be removed is tried again by whoever starts or removes the container.
+        if let Err(error) = program.remove() {
+            self.state.error = error.to_string();
+        }
+        Ok(())
+    }
+
+    fn is_to_restart(&self) -> bool {
+        if self.quit || self.folder.file("stopped").exists() {
+            return false;
+        }
+        // It has never run: whoever started it was told, and decides.
+        if self.state.started == 0 {
+            return false;
+        }
+        match self.launch.restart.policy {
+            RestartPolicy::No => false,
+            RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
+            RestartPolicy::OnFailure => {
+                let limit = self.launch.restart.limit;
+                self.state.exit_code != 0 && (limit == 0 || self.state.restarts < limit)
+            }
+        }
+    }
+
+    /// False if somebody has stopped it meanwhile.
+    fn wait_to_restart(&mut self, time: Duration, input: &mut Input) -> Result<bool> {
+        self.state.phase = Phase::Restarting;
+        self.state.restarts += 1;
+        self.state.write(&self.folder)?;
+        let until = Instant::now() + time;
+        self.restart_at = Some(until);
+        while Instant::now() < until {
+            self.wait(input)?;
+            self.serve(input)?;
+            while self.signals.next().or_error("read", || "signalfd")?.is_some() {}
+            if self.quit || self.folder.file("stopped").exists() {
+                return Ok(false);
+            }
+        }
+        self.restart_at = None;
+        Ok(true)
+    }
+
+    fn record_end(&mut self) -> Result<()> {
+        self.state.phase = Phase::Exited;
+        self.state.write(&self.folder)
+    }
+
+    fn tell_event(&self, action: &str, attributes: &[(&str, &str)]) -> Result<()> {
+        let launch = &self.launch;
+        let event =
+            Event::of_container(&launch.id, &launch.name, &launch.image, action, attributes);
+        events::append(&self.folders, &event)
+    }
+}
+
+/// 127 if there is no such program, 126 if it cannot be executed, as shells tell it; otherwise it
+/// is ours to answer for.
+pub(crate) fn start_code(message: &str) -> u8 {
+    if !message.contains("exec: ") {
+        125
+    } else if message.contains("not found") || message.contains("no such file") {
+        127
+    } else {
+        126
+    }
+}

@@ -1,0 +1,51 @@
+//! Removing a container: nothing of it is left.
+
+use crate::database::{self, Container};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::status::{Status, wrong};
+
+impl Engine {
+    /// Removes a container that does not run; with `force` any. With `volumes` those that nobody
+    /// has given a name go with it.
+    ///
+    /// # Errors
+    /// It runs; something of it cannot be removed.
+    pub fn remove(&self, container: &Container, force: bool, volumes: bool) -> Result<()> {
+        let seen = self.look(container)?;
+        if !matches!(seen.status, Status::Created | Status::Exited) {
+            if !force {
+                let Error::WrongStatus { name, verb, status, .. } =
+                    wrong(container, "remove", &seen)
+                else {
+                    return Err(wrong(container, "remove", &seen));
+                };
+                let hint = "; stop it first, or use --force";
+                return Err(Error::WrongStatus { name, verb, status, hint });
+            }
+            self.stop(container, Some(0))?;
+        }
+        let _lock = self.lock(container)?;
+        match self.look_only(container)? {
+            Some(seen) if seen.status.is_running() => Err(wrong(container, "remove", &seen)),
+            _ => self.remove_locked(container, volumes),
+        }
+    }
+
+    /// The row first: what has none is no container, and whatever is left of it is removed by the
+    /// next one who comes across it.
+    fn remove_locked(&self, container: &Container, volumes: bool) -> Result<()> {
+        if self.folders.runtime().join(&container.id).exists() {
+            self.clear(container)?;
+        }
+        let orphans = database::delete(&self.store, &container.id)?;
+        let path = self.folder(container).path;
+        std::fs::remove_dir_all(&path).map_err(Error::file(&path))?;
+        if volumes || container.settings.auto_remove {
+            for name in orphans {
+                self.remove_volume(&name)?;
+            }
+        }
+        self.tell_event(container, "destroy", &[])
+    }
+}

@@ -1,0 +1,333 @@
+//! All that is decided about a container when it is made: what the user asked for, with what the
+//! image says where he did not.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A container as it is to be. It is kept in the database, as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// The image as the user called it.
+    pub image: String,
+    /// What is always run. `None`: what the image says; afterwards, what was found.
+    pub entrypoint: Option<Vec<String>>,
+    /// Its arguments, or the whole command.
+    pub command: Vec<String>,
+    /// `NAME=VALUE`, the user's own ones last.
+    pub env: Vec<String>,
+    /// Where the program starts; empty: what the image says.
+    pub working_dir: String,
+    /// `USER[:GROUP]`, names or numbers; empty: what the image says.
+    pub user: String,
+    /// More groups, names or numbers.
+    pub group_add: Vec<String>,
+    /// The host name; empty: the beginning of the id.
+    pub hostname: String,
+    /// The NIS domain name.
+    pub domainname: String,
+    /// Whether there is a terminal.
+    pub tty: bool,
+    /// Whether standard input is kept open.
+    pub interactive: bool,
+    /// Whether `tino` is the first process.
+    pub init: bool,
+    /// Anything for people and programs to find it by.
+    pub labels: BTreeMap<String, String>,
+    /// For the runtime.
+    pub annotations: BTreeMap<String, String>,
+    /// What is mounted.
+    pub mounts: Vec<Mount>,
+    /// The root file system cannot be changed.
+    pub read_only: bool,
+    /// The network.
+    pub network: Network,
+    /// Which signal asks it to end; empty: what the image says, or TERM.
+    pub stop_signal: String,
+    /// Seconds until it is killed; `None`: 10.
+    pub stop_timeout: Option<u32>,
+    /// When it is started again.
+    pub restart: Restart,
+    /// How to find out whether it works.
+    pub health: Option<Health>,
+    /// What it may use.
+    pub limits: Limits,
+    /// What it may do.
+    pub security: Security,
+    /// What it shares with others.
+    pub namespaces: Namespaces,
+    /// It is removed when it ends.
+    pub auto_remove: bool,
+    /// How its output is kept.
+    pub log: LogOptions,
+    /// Device files.
+    pub devices: Vec<Device>,
+    /// Rules about other devices, as `c 1:3 rwm`.
+    pub device_rules: Vec<String>,
+}
+
+/// Something that is mounted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Mount {
+    /// What.
+    pub kind: MountKind,
+    /// A path of the machine, or the name of a volume.
+    pub source: String,
+    /// Where in the container; absolute.
+    pub target: String,
+    /// It cannot be changed.
+    pub read_only: bool,
+    /// More, as mount(8) takes them.
+    pub options: Vec<String>,
+}
+
+/// What is mounted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MountKind {
+    /// A file or folder of the machine.
+    #[default]
+    Bind,
+    /// A folder that the engine keeps.
+    Volume,
+    /// Memory.
+    Tmpfs,
+}
+
+impl MountKind {
+    /// As Docker calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            MountKind::Bind => "bind",
+            MountKind::Volume => "volume",
+            MountKind::Tmpfs => "tmpfs",
+        }
+    }
+}
+
+/// How a container is connected.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Network {
+    /// `none`, `host`, `container:ID`, or the name of a network.
+    pub mode: String,
+    /// Other names by which those on the same network find it.
+    pub aliases: Vec<String>,
+    /// Published ports, `[HOST:][PORT:]PORT[/PROTOCOL]`.
+    pub ports: Vec<String>,
+    /// Ports that it says it listens on, `PORT/PROTOCOL`.
+    pub exposed: Vec<String>,
+    /// Servers for names.
+    pub dns: Vec<String>,
+    /// Domains in which short names are looked for.
+    pub dns_search: Vec<String>,
+    /// Options of resolv.conf(5).
+    pub dns_options: Vec<String>,
+    /// Lines of its `/etc/hosts`, `NAME:ADDRESS`.
+    pub hosts: Vec<String>,
+}
+
+/// When a container is started again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Restart {
+    /// When.
+    pub policy: RestartPolicy,
+    /// How often at most; 0: always.
+    pub limit: u32,
+}
+
+/// When a container is started again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    /// Never.
+    #[default]
+    No,
+    /// When it has failed.
+    OnFailure,
+    /// Always, and when the machine has started.
+    Always,
+    /// The same, unless somebody has stopped it.
+    UnlessStopped,
+}
+
+impl RestartPolicy {
+    /// As Docker calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RestartPolicy::No => "no",
+            RestartPolicy::OnFailure => "on-failure",
+            RestartPolicy::Always => "always",
+            RestartPolicy::UnlessStopped => "unless-stopped",
+        }
+    }
+}
+
+/// How to find out whether a container works. Times in nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Health {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// Between two checks.
+    pub interval: u64,
+    /// Of one check.
+    pub timeout: u64,
+    /// While failures do not count.
+    pub start_period: u64,
+    /// Between two checks while starting.
+    pub start_interval: u64,
+    /// How many failures one after the other make it unhealthy.
+    pub retries: u32,
+}
+
+/// What a container may use.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Bytes.
+    pub memory: Option<i64>,
+    /// Bytes of memory and swap together; -1: any.
+    pub memory_swap: Option<i64>,
+    /// Bytes that it keeps when memory is short.
+    pub memory_reservation: Option<i64>,
+    /// How readily memory is swapped.
+    pub memory_swappiness: Option<u64>,
+    /// It waits instead of being killed when memory is short.
+    pub oom_kill_disable: bool,
+    /// How likely it is killed when the machine's memory is short.
+    pub oom_score_adj: Option<i32>,
+    /// Billionths of a processor.
+    pub nano_cpus: Option<u64>,
+    /// Weight beside others.
+    pub cpu_shares: Option<u64>,
+    /// Microseconds.
+    pub cpu_period: Option<u64>,
+    /// Microseconds in each period.
+    pub cpu_quota: Option<i64>,
+    /// A list such as `0-3,7`.
+    pub cpuset_cpus: String,
+    /// A list such as `0-3,7`.
+    pub cpuset_mems: String,
+    /// Processes.
+    pub pids: Option<i64>,
+    /// Weight beside others for disks.
+    pub blkio_weight: Option<u16>,
+    /// Limits for some disks: which, the path of the disk, how much a second.
+    pub disks: Vec<(DiskLimit, String, u64)>,
+    /// Limits of processes: name, soft, hard.
+    pub ulimits: Vec<(String, u64, u64)>,
+    /// Kernel parameters.
+    pub sysctls: BTreeMap<String, String>,
+    /// Bytes of `/dev/shm`.
+    pub shm_size: Option<u64>,
+}
+
+/// What is limited of a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskLimit {
+    /// Bytes read.
+    ReadBytes,
+    /// Bytes written.
+    WriteBytes,
+    /// Times that it is read.
+    ReadTimes,
+    /// Times that it is written.
+    WriteTimes,
+}
+
+/// What a container may do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Security {
+    /// Capabilities beyond the usual ones, `CAP_...` or `ALL`.
+    pub cap_add: Vec<String>,
+    /// Those that it lacks.
+    pub cap_drop: Vec<String>,
+    /// It may do nearly all that the machine's root may.
+    pub privileged: bool,
+    /// No program gives it more than it has; `None`: where that is possible.
+    pub no_new_privileges: Option<bool>,
+    /// The filter of system calls.
+    pub seccomp: SeccompChoice,
+    /// The AppArmor profile.
+    pub apparmor: String,
+    /// The SELinux label of processes.
+    pub label: String,
+    /// Nothing of `/proc` and `/sys` is hidden.
+    pub unmasked: bool,
+}
+
+/// The filter of system calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeccompChoice {
+    /// Ours.
+    #[default]
+    Default,
+    /// None.
+    Unconfined,
+    /// That of this text: a Docker profile is not one; the section `linux.seccomp` is.
+    Profile(String),
+}
+
+/// What a container shares: empty for what is usual, `host`, `private`, `container:ID`, or for
+/// IPC also `none` and `shareable`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Namespaces {
+    /// Process ids.
+    pub pid: String,
+    /// System V IPC and `/dev/shm`.
+    pub ipc: String,
+    /// Host name.
+    pub uts: String,
+    /// User ids: `host`, or `auto`, or `UID:HOST:COUNT` maps.
+    pub user: String,
+    /// The cgroup tree.
+    pub cgroup: String,
+    /// The cgroup above the container's.
+    pub cgroup_parent: String,
+}
+
+/// How output is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogOptions {
+    /// Nothing is kept.
+    pub none: bool,
+    /// Bytes of a file; 0: any.
+    pub max_size: u64,
+    /// How many files.
+    pub max_files: u32,
+}
+
+impl Default for LogOptions {
+    fn default() -> LogOptions {
+        // An endless log fills the disk some day. Docker's has no limit, and that is its best known
+        // trap.
+        LogOptions { none: false, max_size: 64 << 20, max_files: 2 }
+    }
+}
+
+/// A device file in a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Device {
+    /// Of the machine.
+    pub source: String,
+    /// In the container.
+    pub target: String,
+    /// Any of `r`, `w` and `m`.
+    pub access: String,
+}
+
+impl Settings {
+    /// The program and its arguments.
+    pub fn words(&self) -> impl Iterator<Item = &String> {
+        self.entrypoint.iter().flatten().chain(&self.command)
+    }
+}

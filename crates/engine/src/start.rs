@@ -1,0 +1,177 @@
+//! Starting a container: its configuration is written, and a monitor of its own starts it.
+
+use crate::attach::Client;
+use crate::configuration::{self, Context};
+use crate::database::Container;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::monitor::{self, Launch};
+use crate::protocol::{self, Message, hear, tell};
+use crate::state::State;
+use crate::status::{Status, wrong};
+use crate::user::Names;
+use crate::{folders, init, lock, rootfs, small_file};
+use std::fs::File;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use sys::rustix::net::RecvFlags;
+
+/// Who is connected to a container that is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attach {
+    /// Nobody.
+    Nothing,
+    /// The caller, who misses nothing that it prints.
+    Foreground {
+        /// The caller removes the container when it has ended.
+        will_remove: bool,
+    },
+}
+
+impl Engine {
+    /// Starts a container that does not run.
+    ///
+    /// # Errors
+    /// It runs already; [`Error::NotStarted`] with an exit code.
+    pub fn start(&self, container: &Container, attach: Attach) -> Result<Client> {
+        self.look(container)?;
+        let _lock = self.lock(container)?;
+        match self.look_only(container)? {
+            Some(seen) if !matches!(seen.status, Status::Created | Status::Exited) => {
+                Err(wrong(container, "start", &seen))
+            }
+            _ => self.start_locked(container, attach),
+        }
+    }
+
+    /// The caller holds the lock, and the container does not run.
+    pub(crate) fn start_locked(&self, container: &Container, attach: Attach) -> Result<Client> {
+        let folder = self.folder(container);
+        // What a start that was killed has left; mostly nothing.
+        if self.folders.runtime().join(&container.id).exists() {
+            self.clear(container)?;
+        }
+        match std::fs::remove_file(folder.file("stopped")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::File { path: folder.file("stopped"), error });
+            }
+            _ => {}
+        }
+        if !self.folders.runtime().exists() {
+            folders::make(&self.folders.runtime())?;
+        }
+        self.write_configuration(container)?;
+        self.write_launch(container)?;
+        let monitor_lock = lock::take_for_child(&folder.file("monitor"))?;
+        let (ours, theirs) = protocol::pair()?;
+        if let Attach::Foreground { will_remove } = attach {
+            tell(&ours, &Message::Attach)?;
+            if will_remove {
+                tell(&ours, &Message::WillRemove)?;
+            }
+        }
+        self.spawn_monitor(container, theirs, monitor_lock)?;
+        let mut buffer = Vec::new();
+        match hear(&ours, &mut buffer, RecvFlags::empty()) {
+            Ok(Some(Message::Started(_))) => Ok(Client::new(ours)),
+            Ok(Some(Message::Failed(code, message))) => {
+                let failed = Error::NotStarted { code, message: message.to_owned() };
+                // It ends next, and what it has is free then.
+                while let Ok(Some(_)) = hear(&ours, &mut buffer, RecvFlags::empty()) {}
+                Err(failed)
+            }
+            Ok(_) => Err(self.why_it_died(container)),
+            Err(errno) => Err(sys::Error::new("recv", "the monitor", errno).into()),
+        }
+    }
+
+    /// It may have written why.
+    fn why_it_died(&self, container: &Container) -> Error {
+        match State::read(&self.folder(container)) {
+            Ok(State { error, .. }) if !error.is_empty() => {
+                Error::NotStarted { code: 125, message: error }
+            }
+            _ => Error::MonitorDied,
+        }
+    }
+
+    fn write_configuration(&self, container: &Container) -> Result<()> {
+        let folder = self.folder(container);
+        let read = |path: &str| -> Result<String> {
+            let text = rootfs::read_file(&folder, &container.layers, path)?;
+            Ok(text.unwrap_or_default())
+        };
+        let settings = &container.settings;
+        // Most images have numbers, or root.
+        let is_named = settings.user.bytes().any(|byte| byte.is_ascii_alphabetic());
+        let names = if settings.user.is_empty() && settings.group_add.is_empty() {
+            Names::default()
+        } else {
+            let needs_groups = is_named || !settings.user.is_empty();
+            Names {
+                users: read("/etc/passwd")?,
+                groups: if needs_groups { read("/etc/group")? } else { String::new() },
+            }
+        };
+        let init = init::file(&self.folders)?;
+        let process_of = |text: &str| self.process_of(text);
+        let specification = configuration::specification(&Context {
+            container,
+            folders: &self.folders,
+            folder: folder.clone(),
+            init: &init,
+            names: &names,
+            network: None,
+            hosts: String::new(),
+            resolv: None,
+            process_of: &process_of,
+        })?;
+        let text = spec::json::to_line(&specification).map_err(|error| Error::Damaged {
+            what: "the configuration".to_owned(),
+            reason: error.to_string(),
+        })?;
+        let path = folder.file("config.json");
+        small_file::replace(&path, text.as_bytes()).map_err(Error::file(&path))
+    }
+
+    /// The first process of another container, which must run.
+    fn process_of(&self, text: &str) -> Result<i32> {
+        let other = self.find(text)?;
+        Ok(self.running(&other, "share namespaces with")?.pid)
+    }
+
+    fn write_launch(&self, container: &Container) -> Result<()> {
+        let settings = &container.settings;
+        let launch = Launch {
+            id: container.id.clone(),
+            name: container.name.clone(),
+            image: settings.image.clone(),
+            root: self.folders.root().to_owned(),
+            run: self.folders.run().to_owned(),
+            layers: container.layers.clone(),
+            user_marks: self.user_marks,
+            tty: settings.tty,
+            interactive: settings.interactive,
+            restart: settings.restart.clone(),
+            log: settings.log.clone(),
+            health: settings.health.clone(),
+            auto_remove: settings.auto_remove,
+        };
+        launch.write(&self.folder(container))
+    }
+
+    /// This program once more, from a file that no container can write; see the runtime's
+    /// `executable.rs`.
+    fn spawn_monitor(&self, container: &Container, socket: OwnedFd, lock: OwnedFd) -> Result<()> {
+        let program = runtime::protected_executable()?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}", program.as_raw_fd()));
+        let null = File::open("/dev/null").map_err(Error::file("/dev/null"))?;
+        let mut command = Command::new(path);
+        command.arg0("tinyo").arg(monitor::WORD).arg(self.folder(container).path).env_clear();
+        command.stdin(Stdio::from(socket)).stdout(Stdio::from(lock)).stderr(Stdio::from(null));
+        // Nobody waits for it: it outlives this process.
+        command.spawn().map(drop).map_err(Error::file("/proc/self/exe"))
+    }
+}

@@ -1,0 +1,166 @@
+//! What the monitor has seen of its container: a small file that it replaces as a whole. Whether
+//! anything runs is not believed of it, but asked of the kernel.
+
+use crate::error::{Error, Result};
+use crate::folders::ContainerFolder;
+use crate::small_file;
+use std::fmt::Write as _;
+
+/// What a container was doing when its monitor last wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// It has never run.
+    #[default]
+    Created,
+    /// It runs.
+    Running,
+    /// It has ended and is about to be started again.
+    Restarting,
+    /// It has ended.
+    Exited,
+}
+
+/// Whether a container works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HealthStatus {
+    /// Not known yet.
+    Starting,
+    /// It does.
+    Healthy,
+    /// It does not.
+    Unhealthy,
+}
+
+/// What the monitor has seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// What it was doing.
+    pub phase: Phase,
+    /// Its first process.
+    pub pid: i32,
+    /// When its program was last started, in nanoseconds since 1970.
+    pub started: u64,
+    /// When it last ended.
+    pub finished: u64,
+    /// How it last ended.
+    pub exit_code: u8,
+    /// Whether the kernel killed one of its processes because memory was short.
+    pub oom: bool,
+    /// How often the monitor has started it again.
+    pub restarts: u32,
+    /// Whether it works, and how many checks in a row have failed.
+    pub health: Option<(HealthStatus, u32)>,
+    /// Why it could not be started.
+    pub error: String,
+}
+
+impl Phase {
+    const NAMES: [(Phase, &str); 4] = [
+        (Phase::Created, "created"),
+        (Phase::Running, "running"),
+        (Phase::Restarting, "restarting"),
+        (Phase::Exited, "exited"),
+    ];
+}
+
+impl HealthStatus {
+    const NAMES: [(HealthStatus, &str); 3] = [
+        (HealthStatus::Starting, "starting"),
+        (HealthStatus::Healthy, "healthy"),
+        (HealthStatus::Unhealthy, "unhealthy"),
+    ];
+
+    /// As Docker calls it.
+    pub fn name(self) -> &'static str {
+        name_of(&Self::NAMES, self)
+    }
+}
+
+fn name_of<T: Copy + PartialEq>(names: &[(T, &'static str)], value: T) -> &'static str {
+    names.iter().find(|(known, _)| *known == value).map_or("", |(_, name)| name)
+}
+
+fn named<T: Copy>(names: &[(T, &'static str)], text: &str) -> Option<T> {
+    names.iter().find(|(_, name)| *name == text).map(|(value, _)| *value)
+}
+
+impl State {
+    /// A container that never ran has none.
+    pub(crate) fn read(folder: &ContainerFolder) -> Result<State> {
+        let path = folder.file("state");
+        let text = small_file::read(&path).map_err(Error::file(&path))?;
+        Ok(text.map(|text| State::parse(&text)).unwrap_or_default())
+    }
+
+    pub(crate) fn write(&self, folder: &ContainerFolder) -> Result<()> {
+        let path = folder.file("state");
+        small_file::replace(&path, self.to_text().as_bytes()).map_err(Error::file(&path))
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = format!(
+            "phase {}\npid {}\nstarted {}\nfinished {}\nexit_code {}\noom {}\nrestarts {}\n",
+            name_of(&Phase::NAMES, self.phase),
+            self.pid,
+            self.started,
+            self.finished,
+            self.exit_code,
+            self.oom,
+            self.restarts,
+        );
+        if let Some((status, failures)) = self.health {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "health {} {failures}", status.name());
+        }
+        if !self.error.is_empty() {
+            let _ = writeln!(text, "error {}", self.error.replace('\n', " "));
+        }
+        text
+    }
+
+    fn parse(text: &str) -> State {
+        let mut state = State::default();
+        for (key, value) in text.lines().filter_map(|line| line.split_once(' ')) {
+            match key {
+                "phase" => state.phase = named(&Phase::NAMES, value).unwrap_or_default(),
+                "pid" => state.pid = value.parse().unwrap_or_default(),
+                "started" => state.started = value.parse().unwrap_or_default(),
+                "finished" => state.finished = value.parse().unwrap_or_default(),
+                "exit_code" => state.exit_code = value.parse().unwrap_or_default(),
+                "oom" => state.oom = value == "true",
+                "restarts" => state.restarts = value.parse().unwrap_or_default(),
+                "health" => {
+                    state.health = value.split_once(' ').and_then(|(status, failures)| {
+                        Some((named(&HealthStatus::NAMES, status)?, failures.parse().ok()?))
+                    });
+                }
+                "error" => value.clone_into(&mut state.error),
+                _ => {}
+            }
+        }
+        state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HealthStatus, Phase, State};
+
+    #[test]
+    fn what_is_written_is_read() {
+        let state = State {
+            phase: Phase::Restarting,
+            pid: 7,
+            started: u64::MAX,
+            finished: 1,
+            exit_code: 137,
+            oom: true,
+            restarts: 3,
+            health: Some((HealthStatus::Unhealthy, 4)),
+            error: "two\nlines".to_owned(),
+        };
+        let read = State::parse(&state.to_text());
+        assert_eq!(read, State { error: "two lines".to_owned(), ..state });
+        assert_eq!(State::parse(""), State::default());
+    }
+}

@@ -1,0 +1,110 @@
+//! What a container is doing, as the kernel tells.
+
+use crate::database::Container;
+use crate::engine::{Engine, runtime_id};
+use crate::error::{Error, Result};
+use crate::lock;
+use crate::state::{Phase, State};
+
+/// What a container is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It has never run.
+    Created,
+    /// It runs.
+    Running,
+    /// It runs, but all its processes are stopped.
+    Paused,
+    /// It waits to be started again.
+    Restarting,
+    /// It has ended.
+    Exited,
+}
+
+impl Status {
+    /// As Docker calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Created => "created",
+            Status::Running => "running",
+            Status::Paused => "paused",
+            Status::Restarting => "restarting",
+            Status::Exited => "exited",
+        }
+    }
+
+    /// Whether it has processes.
+    pub fn is_running(self) -> bool {
+        matches!(self, Status::Running | Status::Paused)
+    }
+}
+
+/// What a container is doing, and what its monitor has seen.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// What it is doing.
+    pub status: Status,
+    /// What its monitor has seen.
+    pub state: State,
+}
+
+impl Engine {
+    /// Finds out what a container is doing. If its monitor is gone, what that has left is put in
+    /// order first.
+    ///
+    /// # Errors
+    /// The container's files cannot be read.
+    pub fn look(&self, container: &Container) -> Result<Seen> {
+        match self.look_only(container)? {
+            Some(seen) => Ok(seen),
+            None => self.heal(container),
+        }
+    }
+
+    /// Nothing if its monitor is gone.
+    pub(crate) fn look_only(&self, container: &Container) -> Result<Option<Seen>> {
+        let folder = self.folder(container);
+        // Twice: between the two looks of the first time the monitor may have ended well.
+        for _ in 0..2 {
+            let state = State::read(&folder)?;
+            let status = match state.phase {
+                Phase::Created => Status::Created,
+                Phase::Exited => Status::Exited,
+                Phase::Restarting => Status::Restarting,
+                Phase::Running if folder.file("paused").exists() => self.is_paused(container)?,
+                Phase::Running => Status::Running,
+            };
+            let is_over = matches!(status, Status::Created | Status::Exited);
+            if is_over || lock::is_held(&folder.file("monitor"))? {
+                return Ok(Some(Seen { status, state }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Somebody has paused it; whether it still is, its cgroup says.
+    fn is_paused(&self, container: &Container) -> Result<Status> {
+        let id = runtime_id(&container.id)?;
+        let opened = runtime::Container::open(&self.folders.runtime(), &id);
+        match opened.and_then(|opened| opened.status()) {
+            Ok(spec::runtime::Status::Paused) => Ok(Status::Paused),
+            Ok(_) | Err(runtime::Error::NotFound(_)) => Ok(Status::Running),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The container must run for this.
+    pub(crate) fn running(&self, container: &Container, verb: &'static str) -> Result<State> {
+        let seen = self.look(container)?;
+        if seen.status.is_running() { Ok(seen.state) } else { Err(wrong(container, verb, &seen)) }
+    }
+}
+
+pub(crate) fn wrong(container: &Container, verb: &'static str, seen: &Seen) -> Error {
+    let status = match seen.status {
+        Status::Created => "created, but not started".to_owned(),
+        Status::Exited => "not running".to_owned(),
+        other => other.name().to_owned(),
+    };
+    Error::WrongStatus { name: container.name.clone(), verb, status, hint: "" }
+}

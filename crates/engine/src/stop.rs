@@ -1,0 +1,147 @@
+//! Ending a container, and signals in general.
+
+use crate::database::Container;
+use crate::engine::{Engine, runtime_id};
+use crate::error::{Error, Result};
+use crate::status::{Status, wrong};
+use std::fs::File;
+use std::time::{Duration, Instant};
+use sys::OrError;
+use sys::process::SIGKILL;
+use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
+use sys::rustix::io::Errno;
+
+/// Seconds that a program has to end where nothing else is said.
+const PATIENCE: u32 = 10;
+
+/// How long a killed container may take: one that waits for a disk cannot be hurried.
+const AFTER_KILL: Duration = Duration::from_secs(30);
+
+/// A signal by its name or number.
+///
+/// # Errors
+/// What would be right.
+pub fn signal(text: &str) -> Result<i32> {
+    sys::signal_name::parse(text).filter(|number| *number > 0).ok_or_else(|| {
+        Error::invalid(format!("{text:?} is no signal: give a name such as TERM, or 1 to 64"))
+    })
+}
+
+impl Engine {
+    /// Asks a container to end, and kills it if it does not in time (seconds; -1: never). It is
+    /// not started again by itself. Nothing is done if it does not run.
+    ///
+    /// # Errors
+    /// It cannot be killed.
+    pub fn stop(&self, container: &Container, timeout: Option<i64>) -> Result<()> {
+        let seen = self.look(container)?;
+        if matches!(seen.status, Status::Created | Status::Exited) {
+            return Ok(());
+        }
+        self.forbid_restart(container)?;
+        let Some(mut client) = self.connect(container)? else {
+            return self.look(container).map(drop);
+        };
+        client.quit()?;
+        let settings = &container.settings;
+        let name = if settings.stop_signal.is_empty() { "TERM" } else { &settings.stop_signal };
+        self.send(container, signal(name)?)?;
+        if seen.status == Status::Paused {
+            self.unpause(container)?;
+        }
+        let usual = i64::from(settings.stop_timeout.unwrap_or(PATIENCE));
+        let seconds = timeout.unwrap_or(usual);
+        let time = u64::try_from(seconds).ok().map(Duration::from_secs);
+        if !wait_until_closed(&mut client, time)? {
+            self.send(container, SIGKILL)?;
+            if !wait_until_closed(&mut client, Some(AFTER_KILL))? {
+                let message = "did not end after SIGKILL: a process of it waits for a disk";
+                return Err(Error::invalid(format!("container {} {message}", container.name)));
+            }
+        }
+        self.look(container)?;
+        self.tell_event(container, "stop", &[])
+    }
+
+    /// Sends a signal to a container that runs.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn kill(&self, container: &Container, signal: i32) -> Result<()> {
+        let seen = self.look(container)?;
+        if !seen.status.is_running() {
+            return Err(wrong(container, "kill", &seen));
+        }
+        if signal == SIGKILL {
+            self.forbid_restart(container)?;
+        }
+        self.send(container, signal)?;
+        let text = signal.to_string();
+        self.tell_event(container, "kill", &[("signal", &text)])
+    }
+
+    /// Stops all processes of a container.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn pause(&self, container: &Container) -> Result<()> {
+        let seen = self.look(container)?;
+        if seen.status != Status::Running {
+            return Err(wrong(container, "pause", &seen));
+        }
+        // First, so that nobody takes a container for running that is not.
+        let mark = self.folder(container).file("paused");
+        File::create(&mark).map_err(Error::file(&mark))?;
+        runtime::pause(&self.folders.runtime(), &runtime_id(&container.id)?)?;
+        self.tell_event(container, "pause", &[])
+    }
+
+    /// Lets a paused container go on.
+    ///
+    /// # Errors
+    /// It is not paused.
+    pub fn unpause(&self, container: &Container) -> Result<()> {
+        let seen = self.look(container)?;
+        if seen.status != Status::Paused {
+            return Err(wrong(container, "unpause", &seen));
+        }
+        runtime::resume(&self.folders.runtime(), &runtime_id(&container.id)?)?;
+        let mark = self.folder(container).file("paused");
+        std::fs::remove_file(&mark).map_err(Error::file(&mark))?;
+        self.tell_event(container, "unpause", &[])
+    }
+
+    /// It is not started again by itself.
+    fn forbid_restart(&self, container: &Container) -> Result<()> {
+        let mark = self.folder(container).file("stopped");
+        File::create(&mark).map(drop).map_err(Error::file(&mark))
+    }
+
+    fn send(&self, container: &Container, signal: i32) -> Result<()> {
+        let id = runtime_id(&container.id)?;
+        match runtime::kill(&self.folders.runtime(), &id, signal, false) {
+            // It has just ended.
+            Err(runtime::Error::NotRunning(_) | runtime::Error::NotFound(_)) => Ok(()),
+            result => Ok(result?),
+        }
+    }
+}
+
+/// False if the time is over. The monitor closes its sockets when everything is done.
+fn wait_until_closed(client: &mut crate::attach::Client, time: Option<Duration>) -> Result<bool> {
+    let end = time.map(|time| Instant::now() + time);
+    loop {
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO) {
+            return Ok(false);
+        }
+        let left = left.map(|left| Timespec::try_from(left).unwrap_or_default());
+        match poll(&mut [PollFd::new(&*client, PollFlags::IN)], left.as_ref()) {
+            Ok(0) | Err(Errno::INTR) => continue,
+            result => result.or_error("poll", || "the monitor")?,
+        };
+        if client.hear()? == crate::attach::Heard::Gone {
+            return Ok(true);
+        }
+    }
+}

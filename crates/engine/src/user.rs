@@ -1,0 +1,126 @@
+//! Who a program is: names of the container's own users and groups.
+
+use crate::error::{Error, Result};
+use spec::runtime::User;
+
+/// The files of the container that say who there is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    /// `/etc/passwd`, passwd(5).
+    pub(crate) users: String,
+    /// `/etc/group`, group(5).
+    pub(crate) groups: String,
+}
+
+impl Names {
+    /// `USER[:GROUP]`, and more groups.
+    pub(crate) fn find(&self, text: &str, more: &[String]) -> Result<User> {
+        let (user, group) = match text.split_once(':') {
+            Some((user, group)) => (user, Some(group)),
+            None => (text, None),
+        };
+        let mut found = self.user(if user.is_empty() { "0" } else { user })?;
+        if let Some(group) = group {
+            // Whoever names a group is in no other.
+            found.additional_gids.clear();
+            found.gid = self.group(group)?;
+        }
+        for group in more {
+            found.additional_gids.push(self.group(group)?);
+        }
+        found.additional_gids.sort_unstable();
+        found.additional_gids.dedup();
+        Ok(found)
+    }
+
+    fn user(&self, text: &str) -> Result<User> {
+        let number = number(text);
+        // A number is one even where some user is called so.
+        let is_meant = |fields: &[&str]| match number {
+            Some(number) => fields[2].parse() == Ok(number),
+            None => fields[0] == text,
+        };
+        let lines = self.users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let entry = lines.filter(|fields| fields.len() >= 4).find(|fields| is_meant(fields));
+        let Some(entry) = entry else {
+            let uid = number.ok_or_else(|| {
+                let where_from = "in the container's /etc/passwd";
+                Error::invalid(format!("unable to find user {text}: there is none {where_from}"))
+            })?;
+            return Ok(User { uid, ..User::default() });
+        };
+        let damaged = || Error::invalid(format!("user {text}: a wrong line in /etc/passwd"));
+        let (uid, gid) = (entry[2].parse(), entry[3].parse());
+        let (uid, gid) = (uid.map_err(|_| damaged())?, gid.map_err(|_| damaged())?);
+        let additional_gids = self.groups_of(entry[0]);
+        Ok(User { uid, gid, additional_gids, umask: None })
+    }
+
+    fn groups_of(&self, user: &str) -> Vec<u32> {
+        let lines = self.groups.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let is_in = |fields: &Vec<&str>| {
+            fields.get(3).is_some_and(|members| members.split(',').any(|it| it == user))
+        };
+        lines.filter(is_in).filter_map(|fields| fields[2].parse().ok()).collect()
+    }
+
+    fn group(&self, text: &str) -> Result<u32> {
+        if let Some(number) = number(text) {
+            return Ok(number);
+        }
+        let lines = self.groups.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let mut entries = lines.filter(|fields| fields.len() >= 3 && fields[0] == text);
+        let found = entries.find_map(|fields| fields[2].parse().ok());
+        found.ok_or_else(|| {
+            let where_from = "in the container's /etc/group";
+            Error::invalid(format!("unable to find group {text}: there is none {where_from}"))
+        })
+    }
+}
+
+/// The largest number is no id: to the kernel it means "no change".
+fn number(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|number| digits && *number != u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Names;
+
+    fn names() -> Names {
+        Names {
+            users: "root:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/:/bin/false\n7:x:8:8::/:\n".into(),
+            groups: "root:x:0:\nweb:x:34:\nlog:x:4:web,other\ntape:x:26:web\n".into(),
+        }
+    }
+
+    #[test]
+    fn names_and_numbers() {
+        let find = |text: &str| {
+            let user = names().find(text, &[]).unwrap();
+            (user.uid, user.gid, user.additional_gids)
+        };
+        assert_eq!(find(""), (0, 0, vec![]));
+        assert_eq!(find("web"), (33, 34, vec![4, 26]));
+        assert_eq!(find("33"), (33, 34, vec![4, 26]));
+        assert_eq!(find("web:tape"), (33, 26, vec![]));
+        assert_eq!(find("1000:log"), (1000, 4, vec![]));
+        assert_eq!(find("1000"), (1000, 0, vec![]));
+        assert_eq!(find("7"), (7, 0, vec![]));
+        assert_eq!(find(":5"), (0, 5, vec![]));
+    }
+
+    #[test]
+    fn more_groups() {
+        let user = names().find("web", &["tape".into(), "99".into()]).unwrap();
+        assert_eq!(user.additional_gids, [4, 26, 99]);
+    }
+
+    #[test]
+    fn whoever_is_not_there_is_not_root() {
+        for text in ["nobody", "0x0", "-1", "4294967295", "web:none", "web:", " 0"] {
+            assert!(names().find(text, &[]).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! `tinyo ps`.
+
+use super::parse;
+use crate::context::Context;
+use crate::show::{ListFormat, ago, print_columns, print_line, print_lines, print_table};
+use anyhow::{Result, bail};
+use clap::Args;
+use engine::{Container, Engine, HealthStatus, Seen, Status};
+use serde_json::{Value, json};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Those that do not run, too
+    #[arg(short, long)]
+    all: bool,
+    /// Print nothing but ids
+    #[arg(short, long)]
+    quiet: bool,
+    /// The newest one
+    #[arg(short, long)]
+    latest: bool,
+    /// The newest ones
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    last: Option<usize>,
+    /// Show ids and commands to the end
+    #[arg(long)]
+    no_trunc: bool,
+    /// Only those that fit: id= name= label= status= exited= ancestor= volume= health= network=
+    #[arg(short, long, value_name = "FILTER", value_parser = parse::pair)]
+    filter: Vec<(String, String)>,
+    /// table, json, or a template such as '{{.Names}}'
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    format: ListFormat,
+}
+
+const HEADINGS: [(&str, &str); 9] = [
+    ("ID", "CONTAINER ID"),
+    ("Image", "IMAGE"),
+    ("Command", "COMMAND"),
+    ("RunningFor", "CREATED"),
+    ("Status", "STATUS"),
+    ("Ports", "PORTS"),
+    ("Names", "NAMES"),
+    ("State", "STATE"),
+    ("Labels", "LABELS"),
+];
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
+    let engine = context.engine()?;
+    let mut found = Vec::new();
+    let everything = arguments.all
+        || arguments.latest
+        || arguments.last.is_some()
+        || arguments.filter.iter().any(|(name, _)| matches!(name.as_str(), "status" | "exited"));
+    for container in engine.containers()? {
+        let seen = match engine.look(&container) {
+            Ok(seen) => seen,
+            // It has just been removed.
+            Err(engine::Error::NoSuchContainer(_)) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let is_there = everything || seen.status.is_running() || seen.status == Status::Restarting;
+        if is_there && fits(&engine, &container, &seen, &arguments.filter)? {
+            found.push((container, seen));
+        }
+    }
+    if let Some(count) = arguments.last.or(arguments.latest.then_some(1)) {
+        found.truncate(count);
+    }
+    print(arguments, &found)
+}
+
+fn print(arguments: &Arguments, found: &[(Container, Seen)]) -> Result<()> {
+    let long = arguments.no_trunc;
+    if arguments.quiet {
+        let id = |container: &Container| container.id[..if long { 64 } else { 12 }].to_owned();
+        return found.iter().try_for_each(|(container, _)| print_line(&id(container)));
+    }
+    let records: Vec<Value> =
+        found.iter().map(|(container, seen)| record(container, seen, long)).collect();
+    match &arguments.format {
+        ListFormat::Json => records.iter().try_for_each(|record| print_line(&record.to_string())),
+        ListFormat::Lines(template) => print_lines(template, &records),
+        ListFormat::Columns(template) => print_columns(template, &HEADINGS, &records),
+        ListFormat::Table => {
+            let columns = &HEADINGS[..7];
+            let row = |record: &Value| {
+                let cell = |(name, _): &(&str, &str)| {
+                    record[*name].as_str().unwrap_or_default().to_owned()
+                };
+                columns.iter().map(cell).collect::<Vec<_>>()
+            };
+            let rows: Vec<_> = records.iter().map(row).collect();
+            print_table(&columns.iter().map(|(_, heading)| *heading).collect::<Vec<_>>(), &rows)
+        }
+    }
+}
+
+fn record(container: &Container, seen: &Seen, long: bool) -> Value {
+    let settings = &container.settings;
+    let words: Vec<&str> = settings.words().map(String::as_str).collect();
+    let command = words.join(" ");
+    let command = if long || command.chars().count() <= 20 {
+        format!("\"{command}\"")
+    } else {
+        format!("\"{}…\"", command.chars().take(19).collect::<String>())
+    };
+    let labels = settings.labels.iter().map(|(name, value)| format!("{name}={value}"));
+    let mounts = settings.mounts.iter().map(|mount| mount.source.clone());
+    json!({
+        "ID": container.id[..if long { 64 } else { 12 }],
+        "Image": settings.image,
+        "Command": command,
+        "CreatedAt": engine::time_text(container.created),
+        "RunningFor": ago(seconds_since(container.created)),
+        "Status": status(seen),
+        "State": seen.status.name(),
+        "Ports": settings.network.ports.join(", "),
+        "Names": container.name,
+        "Labels": labels.collect::<Vec<_>>().join(","),
+        "Mounts": mounts.collect::<Vec<_>>().join(","),
+        "Networks": settings.network.mode,
+        "ExitCode": seen.state.exit_code,
+        "Pid": seen.state.pid,
+    })
+}
+
+fn seconds_since(nanoseconds: u64) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    now.saturating_sub(nanoseconds / 1_000_000_000)
+}
+
+/// `Up 3 minutes (healthy)`, `Exited (0) 2 hours ago`.
+pub(super) fn status(seen: &Seen) -> String {
+    let up = || {
+        let since = ago(seconds_since(seen.state.started));
+        let since = if since == "just now" { "Less than a second".to_owned() } else { since };
+        format!("Up {}", since.trim_end_matches(" ago"))
+    };
+    match seen.status {
+        Status::Created => "Created".to_owned(),
+        Status::Paused => format!("{} (Paused)", up()),
+        Status::Restarting => {
+            let since = ago(seconds_since(seen.state.finished));
+            format!("Restarting ({}) {since}", seen.state.exit_code)
+        }
+        Status::Exited => {
+            let since = ago(seconds_since(seen.state.finished));
+            format!("Exited ({}) {since}", seen.state.exit_code)
+        }
+        Status::Running => match seen.state.health {
+            Some((HealthStatus::Starting, _)) => format!("{} (health: starting)", up()),
+            Some((health, _)) => format!("{} ({})", up(), health.name()),
+            None => up(),
+        },
+    }
+}
+
+/// Filters of one name are alternatives; different ones must all fit.
+fn fits(
+    engine: &Engine,
+    container: &Container,
+    seen: &Seen,
+    filters: &[(String, String)],
+) -> Result<bool> {
+    let names: std::collections::BTreeSet<&str> =
+        filters.iter().map(|(name, _)| name.as_str()).collect();
+    for name in names {
+        let mut values =
+            filters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let fits = match name {
+            // All labels that are asked for must be there.
+            "label" => values.all(|value| has_label(container, value)),
+            _ => {
+                let mut any = false;
+                for value in values {
+                    any |= fits_one(engine, container, seen, name, value)?;
+                }
+                any
+            }
+        };
+        if !fits {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn has_label(container: &Container, text: &str) -> bool {
+    let labels = &container.settings.labels;
+    match text.split_once('=') {
+        Some((name, value)) => labels.get(name).is_some_and(|known| known == value),
+        None => labels.contains_key(text),
+    }
+}
+
+fn fits_one(
+    engine: &Engine,
+    container: &Container,
+    seen: &Seen,
+    name: &str,
+    value: &str,
+) -> Result<bool> {
+    let settings = &container.settings;
+    Ok(match name {
+        "id" => container.id.starts_with(value),
+        "name" => container.name.contains(value.trim_start_matches('/')),
+        "status" => seen.status.name() == value,
+        "exited" => seen.status == Status::Exited && seen.state.exit_code.to_string() == value,
+        "ancestor" => settings.image == value || is_image(engine, container, value)?,
+        "volume" => {
+            settings.mounts.iter().any(|mount| mount.source == value || mount.target == value)
+        }
+        "network" => settings.network.mode == value,
+        "health" => {
+            let health = seen.state.health.map_or("none", |(health, _)| health.name());
+            health == value
+        }
+        "before" => container.created < engine.find(value)?.created,
+        "since" => container.created > engine.find(value)?.created,
+        _ => bail!("there is no filter {name:?}"),
+    })
+}
+
+fn is_image(engine: &Engine, container: &Container, value: &str) -> Result<bool> {
+    let Some(manifest) = &container.manifest else { return Ok(false) };
+    let found = engine.store().find_by_digest(value)?;
+    Ok(found.is_some_and(|image| image.manifest == *manifest))
+}

@@ -1,0 +1,123 @@
+//! `tinyo logs`.
+
+use super::{front, parse};
+use crate::context::Context;
+use anyhow::{Context as _, Result};
+use clap::Args;
+use engine::{Container, Engine, Entry, Logs};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How often it is looked whether there is more.
+const PACE: Duration = Duration::from_millis(100);
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Go on as long as the container runs
+    #[arg(short, long)]
+    follow: bool,
+    /// How many of the last lines, or all
+    #[arg(short = 'n', long, value_name = "LINES", default_value = "all")]
+    tail: String,
+    /// From a time on: 2026-01-31T12:00:00Z, seconds since 1970, or a while ago: 10m
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<u64>,
+    /// Up to a time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<u64>,
+    /// Show when each line was printed
+    #[arg(short, long)]
+    timestamps: bool,
+    /// Name or id
+    container: String,
+}
+
+/// A point in time, in nanoseconds since 1970.
+pub(super) fn time(text: &str) -> Result<u64, String> {
+    const SECOND: u64 = 1_000_000_000;
+    if let Some(seconds) = image::time::parse(text) {
+        return Ok(seconds.saturating_mul(SECOND));
+    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if let (Ok(seconds), true) =
+        (whole.parse::<u64>(), fraction.bytes().all(|digit| digit.is_ascii_digit()))
+    {
+        let fraction = format!("{:0<9}", &fraction[..fraction.len().min(9)]);
+        return Ok(seconds.saturating_mul(SECOND) + fraction.parse().unwrap_or(0));
+    }
+    let ago = parse::duration(text).map_err(|_| {
+        format!("{text:?} is no time such as 2026-01-31T12:00:00Z, 1769860800 or 10m (ago)")
+    })?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(u64::try_from(now.saturating_sub(ago).as_nanos()).unwrap_or(u64::MAX))
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
+    let engine = context.engine()?;
+    let container = engine.find(&arguments.container)?;
+    let tail = match arguments.tail.as_str() {
+        "all" => None,
+        lines => Some(lines.parse().with_context(|| format!("--tail {lines}"))?),
+    };
+    let logs = Logs { since: arguments.since, until: arguments.until, tail };
+    let (entries, mut follow) = engine.logs(&container, &logs)?;
+    for entry in &entries {
+        show(entry, arguments.timestamps)?;
+    }
+    if !arguments.follow {
+        return Ok(());
+    }
+    loop {
+        // Asked first: what it printed last is there by the time that it has ended.
+        let is_over = is_over(&engine, &container)?;
+        if follow.is_none() {
+            let everything = Logs { tail: None, ..logs };
+            let (entries, now) = engine.logs(&container, &everything)?;
+            follow = now;
+            entries.iter().try_for_each(|entry| show(entry, arguments.timestamps))?;
+        }
+        while let Some(entry) = follow.as_mut().map_or(Ok(None), engine::Follow::next)? {
+            show(&entry, arguments.timestamps)?;
+        }
+        if is_over {
+            return Ok(());
+        }
+        std::thread::sleep(PACE);
+    }
+}
+
+fn is_over(engine: &Engine, container: &Container) -> Result<bool> {
+    match engine.look(container) {
+        Ok(seen) => Ok(!matches!(
+            seen.status,
+            engine::Status::Running | engine::Status::Paused | engine::Status::Restarting
+        )),
+        Err(engine::Error::NoSuchContainer(_)) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn show(entry: &Entry, timestamps: bool) -> Result<()> {
+    let mut line = Vec::with_capacity(entry.text.len() + 40);
+    if timestamps {
+        line.extend_from_slice(entry.time.as_bytes());
+        line.push(b' ');
+    }
+    line.extend_from_slice(&entry.text);
+    if entry.whole {
+        line.push(b'\n');
+    }
+    front::print(entry.stream, &line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::time;
+
+    #[test]
+    fn points_in_time() {
+        assert_eq!(time("1970-01-01T00:00:10Z"), Ok(10_000_000_000));
+        assert_eq!(time("10.5"), Ok(10_500_000_000));
+        assert!(time("10m").unwrap() > 1_700_000_000_000_000_000);
+        assert!(time("yesterday").is_err());
+    }
+}

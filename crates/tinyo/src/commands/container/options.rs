@@ -1,0 +1,567 @@
+//! The flags of `run` and `create`, once each, as Docker spells them.
+
+use super::parse;
+use crate::context::NetworkOptions;
+use crate::obtain::Policy;
+use anyhow::{Context as _, Result, bail};
+use clap::{ArgAction, Args};
+use engine::settings::{
+    Device, DiskLimit, Health, Limits, LogOptions, Mount, Namespaces, Network, Restart,
+    SeccompChoice, Security, Settings,
+};
+use image::pull::Machine;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+#[derive(Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Options {
+    /// Print help
+    #[arg(long, action = ArgAction::Help)]
+    help: Option<bool>,
+    /// What to call it
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// Keep standard input open
+    #[arg(short, long)]
+    pub(super) interactive: bool,
+    /// Give it a terminal
+    #[arg(short, long)]
+    pub(super) tty: bool,
+    /// Remove it when it ends
+    #[arg(long)]
+    pub(super) rm: bool,
+    /// Write its id to a file, which must not exist
+    #[arg(long, value_name = "FILE")]
+    pub(super) cidfile: Option<PathBuf>,
+    /// When to ask the registry
+    #[arg(long, value_enum, default_value = "missing")]
+    pub(super) pull: Policy,
+    /// For which machine: OS/ARCHITECTURE[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(super) platform: Option<Machine>,
+    /// Print nothing but the result
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) registry: NetworkOptions,
+    #[command(flatten)]
+    process: ProcessOptions,
+    #[command(flatten)]
+    mounts: MountOptions,
+    #[command(flatten)]
+    network: ConnectionOptions,
+    #[command(flatten)]
+    limits: LimitOptions,
+    #[command(flatten)]
+    security: SecurityOptions,
+    #[command(flatten)]
+    life: LifeOptions,
+    /// An image and, if it is not to run what the image says, a command
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_names = ["IMAGE", "COMMAND"])]
+    words: Vec<String>,
+}
+
+#[derive(Args)]
+struct ProcessOptions {
+    /// A variable, NAME=VALUE; NAME alone takes over that of the caller
+    #[arg(short, long, value_name = "VARIABLE")]
+    env: Vec<String>,
+    /// A file with a variable a line
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// Where the program starts
+    #[arg(short, long, value_name = "FOLDER", default_value = "", hide_default_value = true)]
+    workdir: String,
+    /// Who it is: USER[:GROUP]
+    #[arg(short, long, value_name = "USER", default_value = "", hide_default_value = true)]
+    user: String,
+    /// One more group
+    #[arg(long, value_name = "GROUP")]
+    group_add: Vec<String>,
+    /// What is run with the command as its arguments, in place of what the image says
+    #[arg(long, value_name = "PROGRAM")]
+    entrypoint: Option<String>,
+    /// Host name
+    #[arg(short = 'h', long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    hostname: String,
+    /// NIS domain name
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    domainname: String,
+    /// Whether tino is the first process, which passes signals on and buries orphans
+    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set)]
+    init: bool,
+    /// A label, NAME=VALUE
+    #[arg(short, long, value_name = "LABEL", value_parser = parse::pair)]
+    label: Vec<(String, String)>,
+    /// A file with a label a line
+    #[arg(long, value_name = "FILE")]
+    label_file: Vec<PathBuf>,
+    /// An annotation for the runtime, NAME=VALUE
+    #[arg(long, value_name = "ANNOTATION", value_parser = parse::pair)]
+    annotation: Vec<(String, String)>,
+}
+
+#[derive(Args)]
+struct MountOptions {
+    /// [SOURCE:]TARGET[:ro]; a source with a slash is a path of the machine, any other a volume
+    #[arg(short, long, value_name = "VOLUME")]
+    volume: Vec<String>,
+    /// type=bind|volume|tmpfs,source=..,target=..[,readonly]
+    #[arg(long, value_name = "MOUNT")]
+    mount: Vec<String>,
+    /// A folder in memory, TARGET[:OPTIONS]
+    #[arg(long, value_name = "TARGET")]
+    tmpfs: Vec<String>,
+    /// All volumes and binds of another container, CONTAINER[:ro]
+    #[arg(long, value_name = "CONTAINER")]
+    pub(super) volumes_from: Vec<String>,
+    /// The root file system cannot be changed
+    #[arg(long)]
+    read_only: bool,
+    /// A device, SOURCE[:TARGET[:rwm]]
+    #[arg(long, value_name = "DEVICE", value_parser = parse::device)]
+    device: Vec<Device>,
+    /// A rule about devices, such as 'c 1:3 rwm'
+    #[arg(long, value_name = "RULE")]
+    device_cgroup_rule: Vec<String>,
+    /// Graphics cards: not supported, --device gives their files
+    #[arg(long, value_name = "CARDS")]
+    gpus: Option<String>,
+}
+
+#[derive(Args)]
+struct ConnectionOptions {
+    /// none, host, or container:NAME
+    #[arg(long, visible_alias = "net", value_name = "NETWORK", default_value = "none")]
+    network: String,
+    /// A server for names
+    #[arg(long, value_name = "ADDRESS")]
+    dns: Vec<String>,
+    /// A domain in which short names are looked for
+    #[arg(long, value_name = "DOMAIN")]
+    dns_search: Vec<String>,
+    /// An option of resolv.conf
+    #[arg(long, visible_alias = "dns-opt", value_name = "OPTION")]
+    dns_option: Vec<String>,
+    /// A line of /etc/hosts, NAME:ADDRESS
+    #[arg(long, value_name = "HOST")]
+    add_host: Vec<String>,
+    /// A port that it says it listens on
+    #[arg(long, value_name = "PORT")]
+    expose: Vec<String>,
+}
+
+#[derive(Args)]
+struct LimitOptions {
+    /// Memory
+    #[arg(short, long, value_name = "BYTES", value_parser = parse::bytes)]
+    memory: Option<i64>,
+    /// Memory and swap together; -1: any
+    #[arg(long, value_name = "BYTES", value_parser = parse::bytes, allow_hyphen_values = true)]
+    memory_swap: Option<i64>,
+    /// Memory that it keeps when the machine has little
+    #[arg(long, value_name = "BYTES", value_parser = parse::bytes)]
+    memory_reservation: Option<i64>,
+    /// How readily memory is swapped, 0 to 100
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u64).range(0..=100))]
+    memory_swappiness: Option<u64>,
+    /// Processes wait for memory instead of being killed (cgroup v1)
+    #[arg(long)]
+    oom_kill_disable: bool,
+    /// How likely it is killed when the machine has no memory, -1000 to 1000
+    #[arg(long, value_name = "SCORE", allow_hyphen_values = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
+    oom_score_adj: Option<i32>,
+    /// Processors, such as 1.5
+    #[arg(long, value_name = "COUNT", value_parser = parse::cpus)]
+    cpus: Option<u64>,
+    /// Weight beside others, usually 1024
+    #[arg(short, long, value_name = "WEIGHT")]
+    cpu_shares: Option<u64>,
+    /// Microseconds of a period
+    #[arg(long, value_name = "TIME")]
+    cpu_period: Option<u64>,
+    /// Microseconds of processor time in each period
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    cpu_quota: Option<i64>,
+    /// Which processors, such as 0-3,7
+    #[arg(long, value_name = "LIST", default_value = "", hide_default_value = true)]
+    cpuset_cpus: String,
+    /// Which memory nodes
+    #[arg(long, value_name = "LIST", default_value = "", hide_default_value = true)]
+    cpuset_mems: String,
+    /// Processes and threads; -1: any [default: 4096]
+    #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
+    pids_limit: Option<i64>,
+    /// Weight beside others for disks, 10 to 1000
+    #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u16).range(10..=1000))]
+    blkio_weight: Option<u16>,
+    /// DISK:BYTES that may be read a second
+    #[arg(long, value_name = "LIMIT")]
+    device_read_bps: Vec<String>,
+    /// DISK:BYTES that may be written a second
+    #[arg(long, value_name = "LIMIT")]
+    device_write_bps: Vec<String>,
+    /// DISK:TIMES that may be read a second
+    #[arg(long, value_name = "LIMIT")]
+    device_read_iops: Vec<String>,
+    /// DISK:TIMES that may be written a second
+    #[arg(long, value_name = "LIMIT")]
+    device_write_iops: Vec<String>,
+    /// A limit of each process, NAME=SOFT[:HARD]
+    #[arg(long, value_name = "LIMIT", value_parser = parse::ulimit)]
+    ulimit: Vec<(String, u64, u64)>,
+    /// A kernel parameter, NAME=VALUE
+    #[arg(long, value_name = "PARAMETER", value_parser = parse::pair)]
+    sysctl: Vec<(String, String)>,
+    /// Size of /dev/shm [default: 64m]
+    #[arg(long, value_name = "BYTES", value_parser = parse::size)]
+    shm_size: Option<u64>,
+}
+
+#[derive(Args)]
+struct SecurityOptions {
+    /// A capability more, or ALL
+    #[arg(long, value_name = "CAPABILITY")]
+    cap_add: Vec<String>,
+    /// A capability less, or ALL
+    #[arg(long, value_name = "CAPABILITY")]
+    cap_drop: Vec<String>,
+    /// Let it do nearly everything that the machine's root may do
+    #[arg(long)]
+    privileged: bool,
+    /// seccomp=unconfined|FILE, no-new-privileges[=BOOL], apparmor=PROFILE, label=LABEL,
+    /// unmask=ALL, landlock=OPTION=VALUE
+    #[arg(long, value_name = "OPTION")]
+    security_opt: Vec<String>,
+    /// User ids: host, or FIRST:HOST:COUNT[,...]
+    #[arg(long, value_name = "MODE", default_value = "", hide_default_value = true)]
+    userns: String,
+    /// Process ids: private, host or container:NAME
+    #[arg(long, value_name = "MODE", default_value = "", hide_default_value = true)]
+    pid: String,
+    /// System V IPC: private, host, none or container:NAME
+    #[arg(long, value_name = "MODE", default_value = "", hide_default_value = true)]
+    ipc: String,
+    /// Host name: private, host or container:NAME
+    #[arg(long, value_name = "MODE", default_value = "", hide_default_value = true)]
+    uts: String,
+    /// Cgroup tree: private or host
+    #[arg(long, value_name = "MODE", default_value = "", hide_default_value = true)]
+    cgroupns: String,
+    /// The cgroup above its own [default: /tinyo]
+    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
+    cgroup_parent: String,
+}
+
+#[derive(Args)]
+struct LifeOptions {
+    /// When it is started again: no, on-failure[:TIMES], always, unless-stopped
+    #[arg(long, value_name = "POLICY", value_parser = parse::restart, default_value = "no")]
+    restart: Restart,
+    /// The signal that asks it to end
+    #[arg(long, value_name = "SIGNAL", default_value = "", hide_default_value = true)]
+    stop_signal: String,
+    /// Seconds until it is killed after that [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    stop_timeout: Option<u32>,
+    /// A shell command that finds out whether it works
+    #[arg(long, value_name = "COMMAND")]
+    health_cmd: Option<String>,
+    /// Between two checks [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = parse::duration)]
+    health_interval: Option<Duration>,
+    /// Of one check [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = parse::duration)]
+    health_timeout: Option<Duration>,
+    /// While failures do not count [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = parse::duration)]
+    health_start_period: Option<Duration>,
+    /// Between two checks while it is starting [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = parse::duration)]
+    health_start_interval: Option<Duration>,
+    /// How many failures in a row make it unhealthy [default: 3]
+    #[arg(long, value_name = "TIMES")]
+    health_retries: Option<u32>,
+    /// No check, even if the image has one
+    #[arg(long)]
+    no_healthcheck: bool,
+    /// Where output is kept: k8s-file, none
+    #[arg(long, value_name = "DRIVER", default_value = "k8s-file", value_parser = ["k8s-file", "none"])]
+    log_driver: String,
+    /// max-size=BYTES, max-file=COUNT
+    #[arg(long, value_name = "OPTION", value_parser = parse::pair)]
+    log_opt: Vec<(String, String)>,
+}
+
+impl Options {
+    /// What the container is made of, as it is called.
+    pub(super) fn image(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+
+    /// The containers whose volumes it gets, too.
+    pub(super) fn volumes_from(&self) -> &[String] {
+        &self.mounts.volumes_from
+    }
+
+    /// What the container is to be.
+    pub(super) fn settings(&self) -> Result<Settings> {
+        let process = &self.process;
+        if let Some(cards) = &self.mounts.gpus {
+            bail!(
+                "--gpus {cards}: not supported; --device /dev/dri or --device /dev/nvidia0 gives a container the device files"
+            );
+        }
+        let security = self.security.settings()?;
+        Ok(Settings {
+            image: self.image().to_owned(),
+            entrypoint: process.entrypoint.clone().map(|program| vec![program]),
+            command: self.words[1..].to_vec(),
+            env: process.variables()?,
+            working_dir: process.workdir.clone(),
+            user: process.user.clone(),
+            group_add: process.group_add.clone(),
+            hostname: process.hostname.clone(),
+            domainname: process.domainname.clone(),
+            tty: self.tty,
+            interactive: self.interactive,
+            init: process.init,
+            labels: process.labels()?,
+            annotations: process
+                .annotation
+                .iter()
+                .cloned()
+                .chain(self.security.landlock())
+                .collect(),
+            mounts: self.mounts.settings()?,
+            read_only: self.mounts.read_only,
+            network: self.network.settings()?,
+            stop_signal: self.life.stop_signal()?,
+            stop_timeout: self.life.stop_timeout,
+            restart: self.life.restart.clone(),
+            health: self.life.health(),
+            limits: self.limits.settings()?,
+            security,
+            namespaces: self.security.namespaces(),
+            auto_remove: self.rm,
+            log: self.life.log()?,
+            devices: self.mounts.device.clone(),
+            device_rules: self.mounts.device_cgroup_rule.clone(),
+        })
+    }
+}
+
+impl ProcessOptions {
+    fn variables(&self) -> Result<Vec<String>> {
+        let mut all = Vec::new();
+        for path in &self.env_file {
+            all.extend(lines(path)?);
+        }
+        all.extend(self.env.iter().cloned());
+        // A name alone takes the caller's value over, or takes the image's away.
+        let complete = |variable: String| {
+            if variable.contains('=') {
+                return variable;
+            }
+            crate::context::environment(&variable)
+                .map_or_else(|| variable.clone(), |value| format!("{variable}={value}"))
+        };
+        Ok(all.into_iter().map(complete).collect())
+    }
+
+    fn labels(&self) -> Result<BTreeMap<String, String>> {
+        let mut all = BTreeMap::new();
+        for path in &self.label_file {
+            for line in lines(path)? {
+                let (name, value) = parse::pair(&line).map_err(anyhow::Error::msg)?;
+                all.insert(name, value);
+            }
+        }
+        all.extend(self.label.iter().cloned());
+        Ok(all)
+    }
+}
+
+/// Those of a file that say something.
+fn lines(path: &Path) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let lines = text.lines().map(str::trim_start);
+    Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
+}
+
+impl MountOptions {
+    fn settings(&self) -> Result<Vec<Mount>> {
+        let mut all = Vec::new();
+        for text in &self.volume {
+            all.push(parse::volume(text)?);
+        }
+        for text in &self.mount {
+            all.push(parse::mount(text)?);
+        }
+        all.extend(self.tmpfs.iter().map(|text| parse::tmpfs(text)));
+        Ok(all)
+    }
+}
+
+impl ConnectionOptions {
+    fn settings(&self) -> Result<Network> {
+        let mode = &self.network;
+        if !matches!(mode.as_str(), "none" | "host") && !mode.starts_with("container:") {
+            bail!(
+                "--network {mode}: there is no such network; none, host and container:NAME exist"
+            );
+        }
+        Ok(Network {
+            mode: mode.clone(),
+            exposed: self.expose.clone(),
+            dns: self.dns.clone(),
+            dns_search: self.dns_search.clone(),
+            dns_options: self.dns_option.clone(),
+            hosts: self.add_host.clone(),
+            ..Network::default()
+        })
+    }
+}
+
+impl LimitOptions {
+    fn settings(&self) -> Result<Limits> {
+        Ok(Limits {
+            memory: self.memory,
+            memory_swap: self.memory_swap,
+            memory_reservation: self.memory_reservation,
+            memory_swappiness: self.memory_swappiness,
+            oom_kill_disable: self.oom_kill_disable,
+            oom_score_adj: self.oom_score_adj,
+            nano_cpus: self.cpus,
+            cpu_shares: self.cpu_shares,
+            cpu_period: self.cpu_period,
+            cpu_quota: self.cpu_quota,
+            cpuset_cpus: self.cpuset_cpus.clone(),
+            cpuset_mems: self.cpuset_mems.clone(),
+            pids: self.pids_limit.map(|limit| if limit == 0 { -1 } else { limit }),
+            blkio_weight: self.blkio_weight,
+            disks: self.disks()?,
+            ulimits: self.ulimit.clone(),
+            sysctls: self.sysctl.iter().cloned().collect(),
+            shm_size: self.shm_size,
+        })
+    }
+
+    fn disks(&self) -> Result<Vec<(DiskLimit, String, u64)>> {
+        let mut all = Vec::new();
+        for (what, texts) in [
+            (DiskLimit::ReadBytes, &self.device_read_bps),
+            (DiskLimit::WriteBytes, &self.device_write_bps),
+            (DiskLimit::ReadTimes, &self.device_read_iops),
+            (DiskLimit::WriteTimes, &self.device_write_iops),
+        ] {
+            for text in texts {
+                let (disk, rate) = text
+                    .rsplit_once(':')
+                    .with_context(|| format!("{text:?} is not DISK:RATE a second"))?;
+                all.push((what, disk.to_owned(), parse::size(rate).map_err(anyhow::Error::msg)?));
+            }
+        }
+        Ok(all)
+    }
+}
+
+impl SecurityOptions {
+    fn settings(&self) -> Result<Security> {
+        let mut security = Security {
+            cap_add: self.cap_add.clone(),
+            cap_drop: self.cap_drop.clone(),
+            privileged: self.privileged,
+            ..Security::default()
+        };
+        for option in &self.security_opt {
+            let (name, value) = option.split_once(['=', ':']).unwrap_or((option, ""));
+            match (name, value) {
+                ("seccomp", "unconfined") => security.seccomp = SeccompChoice::Unconfined,
+                ("seccomp", path) => {
+                    let text = std::fs::read_to_string(path).with_context(|| path.to_owned())?;
+                    security.seccomp = SeccompChoice::Profile(text);
+                }
+                ("no-new-privileges", "" | "true") => security.no_new_privileges = Some(true),
+                ("no-new-privileges", "false") => security.no_new_privileges = Some(false),
+                ("apparmor", "unconfined") => security.apparmor.clear(),
+                ("apparmor", profile) => profile.clone_into(&mut security.apparmor),
+                ("label", "disable") => security.label.clear(),
+                ("label", label) => label.clone_into(&mut security.label),
+                ("unmask", "ALL" | "all") | ("systempaths", "unconfined") => {
+                    security.unmasked = true;
+                }
+                ("landlock", _) => {}
+                _ => bail!("--security-opt: there is no option {option:?}"),
+            }
+        }
+        Ok(security)
+    }
+
+    /// Rules of Landlock are annotations for the runtime.
+    fn landlock(&self) -> impl Iterator<Item = (String, String)> {
+        let rules = self.security_opt.iter().filter_map(|option| option.strip_prefix("landlock="));
+        rules.map(|rule| {
+            let (name, value) = rule.split_once('=').unwrap_or((rule, "true"));
+            (format!("org.tinyo.landlock.{name}"), value.to_owned())
+        })
+    }
+
+    fn namespaces(&self) -> Namespaces {
+        Namespaces {
+            pid: self.pid.clone(),
+            ipc: self.ipc.clone(),
+            uts: self.uts.clone(),
+            user: self.userns.clone(),
+            cgroup: self.cgroupns.clone(),
+            cgroup_parent: self.cgroup_parent.clone(),
+        }
+    }
+}
+
+impl LifeOptions {
+    fn stop_signal(&self) -> Result<String> {
+        if !self.stop_signal.is_empty() {
+            engine::signal(&self.stop_signal).context("--stop-signal")?;
+        }
+        Ok(self.stop_signal.clone())
+    }
+
+    /// A check without a command changes that of the image.
+    fn health(&self) -> Option<Health> {
+        if self.no_healthcheck {
+            return Some(Health { command: vec!["NONE".to_owned()], ..Health::default() });
+        }
+        let time = |time: Option<Duration>| {
+            time.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+        };
+        let shell = |command: &String| vec!["/bin/sh".to_owned(), "-c".to_owned(), command.clone()];
+        let health = Health {
+            command: self.health_cmd.as_ref().map(shell).unwrap_or_default(),
+            interval: time(self.health_interval),
+            timeout: time(self.health_timeout),
+            start_period: time(self.health_start_period),
+            start_interval: time(self.health_start_interval),
+            retries: self.health_retries.unwrap_or(0),
+        };
+        Some(health).filter(|health| *health != Health::default())
+    }
+
+    fn log(&self) -> Result<LogOptions> {
+        let mut log = LogOptions { none: self.log_driver == "none", ..LogOptions::default() };
+        for (name, value) in &self.log_opt {
+            let wrong = || format!("--log-opt {name}={value}");
+            match name.as_str() {
+                "max-size" => {
+                    let size = parse::bytes(value).map_err(anyhow::Error::msg)?;
+                    log.max_size = u64::try_from(size).unwrap_or(0);
+                }
+                "max-file" => log.max_files = value.parse().with_context(wrong)?,
+                _ => bail!("{}: only max-size and max-file are known", wrong()),
+            }
+        }
+        Ok(log)
+    }
+}

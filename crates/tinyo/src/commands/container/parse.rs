@@ -1,0 +1,298 @@
+//! Values of flags as Docker's users write them.
+
+use anyhow::{Context as _, Result, bail};
+use engine::settings::{Device, Mount, MountKind, Restart, RestartPolicy};
+use std::time::Duration;
+
+/// `64m`, `1g`, `1.5GiB`, `1024`: bytes, powers of 1024.
+pub(crate) fn bytes(text: &str) -> Result<i64, String> {
+    if text == "-1" {
+        return Ok(-1);
+    }
+    let wrong = || format!("{text:?} is no size: write it as 64m or 1g");
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        "t" | "tb" | "tib" => 40,
+        _ => return Err(wrong()),
+    };
+    if let Ok(number) = number.parse::<i64>() {
+        return number.checked_mul(1 << shift).ok_or_else(wrong);
+    }
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    Ok((number * f64::from(1 << (shift.min(30))) * if shift > 30 { 1024.0 } else { 1.0 }) as i64)
+}
+
+/// The same where there is no "any".
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    u64::try_from(bytes(text)?).map_err(|_| format!("{text:?} is less than nothing"))
+}
+
+/// `1.5`: billionths of a processor.
+pub(crate) fn cpus(text: &str) -> Result<u64, String> {
+    match text.parse::<f64>() {
+        Ok(count) if count > 0.0 && count < 1e6 => Ok((count * 1e9).round() as u64),
+        _ => Err(format!("{text:?} is no number of processors such as 1.5")),
+    }
+}
+
+/// `1m30s`, `500ms`, `10` (seconds).
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no time such as 30s or 1m30s");
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let mut rest = text;
+    let mut nanoseconds = 0.0;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let number: f64 = rest[..end].parse().map_err(|_| wrong())?;
+        rest = &rest[end..];
+        let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+        nanoseconds += number
+            * match &rest[..end] {
+                "ns" => 1.0,
+                "us" | "µs" => 1e3,
+                "ms" => 1e6,
+                "s" => 1e9,
+                "m" => 60e9,
+                "h" => 3600e9,
+                _ => return Err(wrong()),
+            };
+        rest = &rest[end..];
+    }
+    if text.is_empty() { Err(wrong()) } else { Ok(Duration::from_nanos(nanoseconds as u64)) }
+}
+
+/// `no`, `always`, `unless-stopped`, `on-failure[:TIMES]`.
+pub(crate) fn restart(text: &str) -> Result<Restart, String> {
+    let (name, limit) = match text.split_once(':') {
+        Some((name, limit)) => (name, Some(limit)),
+        None => (text, None),
+    };
+    let policy = match name {
+        "no" | "" => RestartPolicy::No,
+        "always" => RestartPolicy::Always,
+        "unless-stopped" => RestartPolicy::UnlessStopped,
+        "on-failure" => RestartPolicy::OnFailure,
+        _ => return Err(format!("{text:?} is not no, on-failure[:N], always or unless-stopped")),
+    };
+    let limit = match limit {
+        None => 0,
+        Some(limit) if policy == RestartPolicy::OnFailure => {
+            limit.parse().map_err(|_| format!("{limit:?} is no number of times"))?
+        }
+        Some(_) => return Err(format!("{name} has no number of times")),
+    };
+    Ok(Restart { policy, limit })
+}
+
+/// `nofile=1024[:2048]`: name, soft, hard.
+pub(crate) fn ulimit(text: &str) -> Result<(String, u64, u64), String> {
+    let wrong = || format!("{text:?} is not like nofile=1024:2048");
+    let (name, values) = text.split_once('=').ok_or_else(wrong)?;
+    let number = |text: &str| match text {
+        "-1" | "unlimited" => Ok(u64::MAX),
+        _ => text.parse().map_err(|_| wrong()),
+    };
+    let (soft, hard) = values.split_once(':').unwrap_or((values, values));
+    Ok((name.to_owned(), number(soft)?, number(hard)?))
+}
+
+/// `NAME=VALUE`.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    if name.is_empty() {
+        return Err(format!("{text:?} has no name"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// `/dev/sda[:/dev/xvda[:rwm]]`.
+pub(crate) fn device(text: &str) -> Result<Device, String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let is_access = |text: &str| !text.is_empty() && text.bytes().all(|it| b"rwm".contains(&it));
+    let (source, target, access) = match parts[..] {
+        [source] => (source, source, "rwm"),
+        [source, access] if is_access(access) => (source, source, access),
+        [source, target] => (source, target, "rwm"),
+        [source, target, access] if is_access(access) => (source, target, access),
+        _ => return Err(format!("{text:?} is not like /dev/sda:/dev/xvda:rwm")),
+    };
+    let [source, target, access] = [source, target, access].map(str::to_owned);
+    Ok(Device { source, target, access })
+}
+
+/// `-v`: `[SOURCE:]TARGET[:OPTIONS]`. A source with a slash is a path, any other a volume.
+pub(crate) fn volume(text: &str) -> Result<Mount> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, target, options) = match parts[..] {
+        [target] => ("", target, ""),
+        [source, target] => (source, target, ""),
+        [source, target, options] => (source, target, options),
+        _ => bail!("--volume: {text:?} is not SOURCE:TARGET[:OPTIONS]"),
+    };
+    if !target.starts_with('/') {
+        bail!("--volume: {text:?}: the place in the container, {target:?}, is not absolute");
+    }
+    let is_path = source.starts_with(['/', '.', '~']);
+    let mut mount = Mount {
+        kind: if is_path { MountKind::Bind } else { MountKind::Volume },
+        source: if is_path { absolute(source)? } else { source.to_owned() },
+        target: target.trim_end_matches('/').to_owned(),
+        ..Mount::default()
+    };
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        match option {
+            "ro" | "readonly" => mount.read_only = true,
+            "rw" => mount.read_only = false,
+            // Labels of SELinux, which is not at work here, and what only others' systems have.
+            "z" | "Z" | "cached" | "delegated" | "consistent" => {}
+            _ => mount.options.push(option.to_owned()),
+        }
+    }
+    if is_path {
+        // As with Docker's -v, a folder that is missing is made.
+        std::fs::create_dir_all(&mount.source)
+            .or_else(
+                |error| {
+                    if std::path::Path::new(&mount.source).exists() { Ok(()) } else { Err(error) }
+                },
+            )
+            .with_context(|| mount.source.clone())?;
+    }
+    Ok(mount)
+}
+
+/// `--mount`: `type=bind,source=/a,target=/b,readonly`.
+pub(crate) fn mount(text: &str) -> Result<Mount> {
+    let mut mount = Mount { kind: MountKind::Volume, ..Mount::default() };
+    for field in text.split(',') {
+        let (key, value) = field.split_once('=').unwrap_or((field, "true"));
+        let is_on = matches!(value, "true" | "1");
+        match key {
+            "type" => {
+                mount.kind = match value {
+                    "bind" => MountKind::Bind,
+                    "volume" => MountKind::Volume,
+                    "tmpfs" => MountKind::Tmpfs,
+                    _ => bail!("--mount: there is no type {value:?}, only bind, volume and tmpfs"),
+                };
+            }
+            "source" | "src" => value.clone_into(&mut mount.source),
+            "target" | "destination" | "dst" => {
+                value.trim_end_matches('/').clone_into(&mut mount.target);
+            }
+            "readonly" | "ro" => mount.read_only = is_on,
+            "bind-propagation" => mount.options.push(value.to_owned()),
+            "tmpfs-size" => {
+                mount.options.push(format!("size={}", size(value).map_err(anyhow::Error::msg)?))
+            }
+            "tmpfs-mode" => mount.options.push(format!("mode={value}")),
+            _ => bail!("--mount: there is no field {key:?}"),
+        }
+    }
+    if mount.target.is_empty() {
+        bail!("--mount: {text:?} has no target");
+    }
+    if mount.kind == MountKind::Bind {
+        mount.source = absolute(&mount.source)?;
+    }
+    Ok(mount)
+}
+
+/// `--tmpfs`: `TARGET[:OPTIONS]`.
+pub(crate) fn tmpfs(text: &str) -> Mount {
+    let (target, options) = text.split_once(':').unwrap_or((text, ""));
+    let options = options.split(',').filter(|option| !option.is_empty());
+    Mount {
+        kind: MountKind::Tmpfs,
+        target: target.to_owned(),
+        options: options.map(str::to_owned).collect(),
+        ..Mount::default()
+    }
+}
+
+fn absolute(path: &str) -> Result<String> {
+    let path = std::path::absolute(path).with_context(|| format!("{path:?}"))?;
+    path.into_os_string().into_string().map_err(|path| anyhow::anyhow!("{path:?} is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        let cases = [
+            ("0", 0),
+            ("64m", 64 << 20),
+            ("1.5k", 1536),
+            ("2GiB", 2 << 30),
+            ("1t", 1 << 40),
+            ("-1", -1),
+        ];
+        for (text, value) in cases {
+            assert_eq!(bytes(text), Ok(value), "{text}");
+        }
+        for text in ["", "m", "-2", "1x", "1..5m", "99999999999t"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+        assert!(size("-1").is_err());
+    }
+
+    #[test]
+    fn times() {
+        let milliseconds = |text| duration(text).map(|time| time.as_millis());
+        assert_eq!(milliseconds("10"), Ok(10_000));
+        assert_eq!(milliseconds("1m30s"), Ok(90_000));
+        assert_eq!(milliseconds("1.5s"), Ok(1_500));
+        assert_eq!(milliseconds("20ms"), Ok(20));
+        for text in ["", "s", "1x", "1m30", "-1s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn policies() {
+        assert_eq!(restart("on-failure:3").unwrap().limit, 3);
+        assert_eq!(restart("always").unwrap().policy, RestartPolicy::Always);
+        for text in ["sometimes", "always:3", "on-failure:x"] {
+            assert!(restart(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn mounts() {
+        let named = volume("data:/var:ro").unwrap();
+        assert_eq!(
+            (named.kind, named.source.as_str(), named.read_only),
+            (MountKind::Volume, "data", true)
+        );
+        let path = volume("/tmp:/x/").unwrap();
+        assert_eq!((path.kind, path.target.as_str()), (MountKind::Bind, "/x"));
+        assert_eq!(volume("/x").unwrap().source, "");
+        assert!(volume("a:b").is_err() && volume("a:/b:c:d").is_err());
+        let long = mount("type=bind,src=/tmp,dst=/y,readonly").unwrap();
+        assert_eq!(
+            (long.kind, long.source.as_str(), long.read_only),
+            (MountKind::Bind, "/tmp", true)
+        );
+        assert!(mount("type=bind,src=/tmp").is_err() && mount("type=x,dst=/y").is_err());
+        assert_eq!(tmpfs("/run:size=1m,exec").options, ["size=1m", "exec"]);
+    }
+
+    #[test]
+    fn devices_and_limits() {
+        assert_eq!(device("/dev/a:rw").unwrap().access, "rw");
+        assert_eq!(device("/dev/a:/dev/b").unwrap().target, "/dev/b");
+        assert!(device("/dev/a:/dev/b:x").is_err());
+        assert_eq!(ulimit("nofile=1:2"), Ok(("nofile".into(), 1, 2)));
+        assert_eq!(ulimit("core=-1"), Ok(("core".into(), u64::MAX, u64::MAX)));
+        assert!(ulimit("nofile").is_err());
+    }
+}

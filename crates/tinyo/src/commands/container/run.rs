@@ -1,0 +1,120 @@
+//! `tinyo run` and `tinyo create`.
+
+use super::front::{self, Front, Outcome};
+use super::options::Options;
+use crate::context::Context;
+use crate::obtain::{Ways, base};
+use crate::show::{Screen, print_line};
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use engine::settings::{Mount, MountKind, RestartPolicy};
+use engine::{Attach, Container, Engine};
+use std::fs::File;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub(crate) struct RunArguments {
+    /// Print its id and leave it alone
+    #[arg(short, long)]
+    detach: bool,
+    /// Keys that leave it alone, such as ctrl-p,ctrl-q
+    #[arg(long, value_name = "KEYS", default_value = front::DETACH_KEYS)]
+    detach_keys: front::Keys,
+    /// Whether signals are passed on to it
+    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    sig_proxy: bool,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Args)]
+pub(crate) struct CreateArguments {
+    #[command(flatten)]
+    options: Options,
+}
+
+pub(crate) fn create(context: &Context, arguments: &CreateArguments) -> Result<ExitCode> {
+    let engine = context.engine()?;
+    let container = make(context, &engine, &arguments.options)?;
+    print_line(&container.id)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn run(context: &Context, arguments: &RunArguments) -> Result<ExitCode> {
+    let options = &arguments.options;
+    if options.tty && options.interactive && !arguments.detach {
+        front::check_terminal()?;
+    }
+    let engine = context.engine()?;
+    let container = make(context, &engine, options)?;
+    let attach = if arguments.detach {
+        Attach::Nothing
+    } else {
+        Attach::Foreground { will_remove: options.rm }
+    };
+    let front = if arguments.detach {
+        None
+    } else {
+        Some(Front::begin(options.tty, options.interactive, arguments.sig_proxy)?)
+    };
+    let client = match engine.start(&container, attach) {
+        Ok(client) => client,
+        Err(error) => {
+            if options.rm {
+                engine
+                    .remove(&container, true, true)
+                    .context("removing what could not be started")?;
+            }
+            return Err(error.into());
+        }
+    };
+    let Some(front) = front else {
+        print_line(&container.id)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    match front.stay(&engine, &container, client, &arguments.detach_keys)? {
+        Outcome::Detached => Ok(ExitCode::SUCCESS),
+        Outcome::Ended(code) => {
+            if options.rm {
+                engine.remove(&container, true, true)?;
+            }
+            Ok(ExitCode::from(code))
+        }
+    }
+}
+
+fn make(context: &Context, engine: &Engine, options: &Options) -> Result<Container> {
+    let mut settings = options.settings()?;
+    if settings.auto_remove && settings.restart.policy != RestartPolicy::No {
+        bail!("--rm and --restart contradict each other");
+    }
+    for text in options.volumes_from() {
+        settings.mounts.extend(mounts_of(engine, text)?);
+    }
+    let mut file = match &options.cidfile {
+        Some(path) => Some(File::create_new(path).with_context(|| path.display().to_string())?),
+        None => None,
+    };
+    let screen = Screen::new(options.quiet);
+    let ways = Ways::new(options.pull, options.platform.as_ref(), &options.registry, screen);
+    let base = base(context, engine.store(), options.image(), &ways)?;
+    let container = engine.create(&base, settings, options.name.as_deref())?;
+    if let Some(file) = &mut file {
+        file.write_all(container.id.as_bytes()).context("--cidfile")?;
+    }
+    Ok(container)
+}
+
+/// What another container has mounted that is not in memory.
+fn mounts_of(engine: &Engine, text: &str) -> Result<Vec<Mount>> {
+    let (name, mode) = text.split_once(':').unwrap_or((text, ""));
+    let read_only = match mode {
+        "ro" => true,
+        "" | "rw" => false,
+        _ => bail!("--volumes-from {text}: neither ro nor rw"),
+    };
+    let mounts = engine.find(name)?.settings.mounts.into_iter();
+    let mounts = mounts.filter(|mount| mount.kind != MountKind::Tmpfs);
+    Ok(mounts.map(|mount| Mount { read_only: mount.read_only || read_only, ..mount }).collect())
+}
