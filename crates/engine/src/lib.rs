@@ -42,6 +42,7 @@ mod state;
 mod status;
 mod stop;
 mod streams;
+mod update;
 mod user;
 mod volume;
 

@@ -130,7 +130,7 @@ impl Follow {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn next(&mut self) -> io::Result<Option<Entry>> {
+    pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
         if let Some(entry) = self.next_of_file()? {
             return Ok(Some(entry));
         }

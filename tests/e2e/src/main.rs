@@ -4,6 +4,7 @@
 //! are told to run is this executable again, as an actor that follows a script ([`helper`]).
 //! It does not test what a function can be asked directly; that is in the crates.
 
+mod engine;
 mod helper;
 mod image;
 mod kernel;
@@ -16,6 +17,6 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     helper::keep();
-    let of_engine = [image::trials(), net::trials()].concat();
+    let of_engine = [image::trials(), net::trials(), engine::trials()].concat();
     harness::main([tino::trials(), kernel::trials(), runtime::trials(), of_engine].concat())
 }

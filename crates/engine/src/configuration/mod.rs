@@ -16,6 +16,7 @@ use spec::json::Text;
 use spec::runtime::{Hooks, Linux, Root, Spec, User, VERSION};
 use std::path::Path;
 
+pub(crate) use limits::limits as limits_of;
 pub(crate) use mounts::volumes_of;
 pub(crate) use process::variables;
 

@@ -97,11 +97,11 @@ mod tests {
     use crate::protocol::Stream;
     use crate::settings::LogOptions;
 
-    fn lines(name: &str, options: LogOptions, add: &[&[u8]]) -> Vec<Vec<String>> {
+    fn lines(name: &str, options: &LogOptions, add: &[&[u8]]) -> Vec<Vec<String>> {
         let root = std::env::temp_dir().join(format!("tinyo-log-{name}-{}", std::process::id()));
         std::fs::create_dir_all(root.join("containers/x")).unwrap();
         let folder = Folders::new(&root, &root).container("x");
-        let mut log = Log::open(&folder, &options).unwrap();
+        let mut log = Log::open(&folder, options).unwrap();
         add.iter().for_each(|bytes| log.add(Stream::Output, bytes));
         let files = ["log", "log.1", "log.2"].map(|name| {
             let text = std::fs::read_to_string(folder.file(name)).unwrap_or_default();
@@ -113,14 +113,14 @@ mod tests {
 
     #[test]
     fn parts_of_lines_are_marked() {
-        let found = lines("parts", LogOptions::default(), &[b"a\nb", b"c\n", b"\n"]);
+        let found = lines("parts", &LogOptions::default(), &[b"a\nb", b"c\n", b"\n"]);
         assert_eq!(found[0], ["stdout F a", "stdout P b", "stdout F c", "stdout F "]);
     }
 
     #[test]
     fn full_files_are_renamed_and_the_oldest_removed() {
         let options = LogOptions { max_size: 60, max_files: 2, none: false };
-        let found = lines("rotate", options, &[b"one\n", b"two\n", b"three\n"]);
+        let found = lines("rotate", &options, &[b"one\n", b"two\n", b"three\n"]);
         assert_eq!(found, [vec!["stdout F three"], vec!["stdout F two"], vec![]]);
     }
 }

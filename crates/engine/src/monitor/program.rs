@@ -61,6 +61,7 @@ impl Program {
             cgroup_driver: CgroupDriver::Files,
             rootless: None,
             listen_fds: None,
+            notify_socket: None,
             overlay: Some(Rc::new(overlay)),
         };
         let (mut running, ends) = streams.during(|| Ok(runtime::run(&request)?))?;

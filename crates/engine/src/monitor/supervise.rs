@@ -1,8 +1,8 @@
 //! The loop of a monitor: from the first start of a container to its last end.
 
-use super::Monitor;
 use super::input::Input;
 use super::program::{Program, Read};
+use super::{Launch, Monitor};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
@@ -228,11 +228,16 @@ impl Monitor {
         if self.state.started == 0 {
             return false;
         }
-        match self.launch.restart.policy {
+        // Somebody may have changed it.
+        let restart = match Launch::read(&self.folder.path) {
+            Ok(launch) => launch.restart,
+            Err(_) => self.launch.restart.clone(),
+        };
+        match restart.policy {
             RestartPolicy::No => false,
             RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
             RestartPolicy::OnFailure => {
-                let limit = self.launch.restart.limit;
+                let limit = restart.limit;
                 self.state.exit_code != 0 && (limit == 0 || self.state.restarts < limit)
             }
         }

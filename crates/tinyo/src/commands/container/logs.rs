@@ -75,7 +75,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
             follow = now;
             entries.iter().try_for_each(|entry| show(entry, arguments.timestamps))?;
         }
-        while let Some(entry) = follow.as_mut().map_or(Ok(None), engine::Follow::next)? {
+        while let Some(entry) = follow.as_mut().map_or(Ok(None), engine::Follow::next_entry)? {
             show(&entry, arguments.timestamps)?;
         }
         if is_over {

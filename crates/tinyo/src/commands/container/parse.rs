@@ -190,7 +190,7 @@ pub(crate) fn mount(text: &str) -> Result<Mount> {
             "readonly" | "ro" => mount.read_only = is_on,
             "bind-propagation" => mount.options.push(value.to_owned()),
             "tmpfs-size" => {
-                mount.options.push(format!("size={}", size(value).map_err(anyhow::Error::msg)?))
+                mount.options.push(format!("size={}", size(value).map_err(anyhow::Error::msg)?));
             }
             "tmpfs-mode" => mount.options.push(format!("mode={value}")),
             _ => bail!("--mount: there is no field {key:?}"),

@@ -1,0 +1,42 @@
+//! Other limits and another restart policy for a container that exists.
+
+use crate::configuration;
+use crate::database::{self, Container};
+use crate::engine::{Engine, runtime_id};
+use crate::error::Result;
+use crate::monitor::Launch;
+use crate::settings::{Limits, Restart};
+
+impl Engine {
+    /// Changes limits, and the restart policy if one is given. If the container runs, they hold
+    /// at once.
+    ///
+    /// # Errors
+    /// A value is wrong, or the kernel refuses it.
+    pub fn update(
+        &self,
+        container: &Container,
+        limits: Limits,
+        restart: Option<Restart>,
+    ) -> Result<()> {
+        let _lock = self.lock(container)?;
+        let mut settings = container.settings.clone();
+        let changed = settings.limits != limits;
+        settings.limits = limits;
+        settings.restart = restart.unwrap_or(settings.restart);
+        let resources = configuration::limits_of(&settings)?;
+        let runs = self.look_only(container)?.is_some_and(|seen| seen.status.is_running());
+        if runs && changed {
+            let id = runtime_id(&container.id)?;
+            runtime::update(&self.folders.runtime(), &id, &resources, &[])?;
+        }
+        database::set_settings(&self.store, &container.id, &settings)?;
+        let folder = self.folder(container);
+        if runs {
+            // The monitor reads it when the container ends.
+            let restart = settings.restart.clone();
+            Launch { restart, ..Launch::read(&folder.path)? }.write(&folder)?;
+        }
+        self.tell_event(container, "update", &[])
+    }
+}

@@ -1,0 +1,113 @@
+//! Whatever of ours is killed: what is told afterwards is true, and nothing is left.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::support::Engine;
+use crate::expect_eq;
+use crate::support::{processes, sys, until};
+
+fn kill(pid: i32) -> Result<()> {
+    sys::send(pid, libc::SIGKILL)?;
+    until("it has ended", || !processes::alive(pid))
+}
+
+pub(crate) fn a_killed_monitor_is_noticed() -> Result<()> {
+    let engine = Engine::new()?;
+    for flags in [&[][..], &["--init=false"]] {
+        let id = engine.start("one", flags, "trap '' TERM; sleep 1000")?;
+        let first: i32 = engine.field("one", "Pid")?.parse()?;
+        ensure!(processes::alive(first));
+        kill(engine.monitor(&id)?)?;
+        expect_eq!(engine.status("one")?, "exited");
+        expect_eq!(engine.field("one", "ExitCode")?, "137");
+        ensure!(!processes::alive(first), "its program goes on");
+        engine.ok(&["start", "one"])?;
+        expect_eq!(engine.status("one")?, "running");
+        kill(engine.monitor(&id)?)?;
+        engine.ok(&["rm", "-f", "one"])?;
+        engine.is_clean()?;
+    }
+    Ok(())
+}
+
+pub(crate) fn a_killed_monitor_is_replaced_where_the_policy_says_so() -> Result<()> {
+    let engine = Engine::new()?;
+    let id = engine.start("one", &["--restart", "always"], "sleep 1000")?;
+    let first = engine.monitor(&id)?;
+    kill(first)?;
+    expect_eq!(engine.status("one")?, "running");
+    ensure!(engine.monitor(&id)? != first);
+    engine.ok(&["stop", "-t", "0", "one"])?;
+    expect_eq!(engine.status("one")?, "exited");
+    Ok(())
+}
+
+pub(crate) fn a_killed_command_leaves_the_container_running() -> Result<()> {
+    let engine = Engine::new()?;
+    let running = engine
+        .launch(&["run", "--name", "one", "box", "sh", "-c", "echo ready; sleep 1000"])
+        .start()?;
+    running.wait_line("ready")?;
+    kill(running.pid)?;
+    expect_eq!(engine.status("one")?, "running");
+    let attached = engine.launch(&["attach", "one"]).start()?;
+    kill(attached.pid)?;
+    expect_eq!(engine.status("one")?, "running");
+    Ok(())
+}
+
+pub(crate) fn a_killed_foreground_removes_in_the_end() -> Result<()> {
+    let engine = Engine::new()?;
+    let running = engine
+        .launch(&["run", "--rm", "--name", "one", "box", "sh", "-c", "echo ready; sleep 0.5"])
+        .start()?;
+    running.wait_line("ready")?;
+    kill(running.pid)?;
+    until("the container is gone", || engine.ok(&["ps", "-aq"]).is_ok_and(|ids| ids.is_empty()))?;
+    engine.is_clean()
+}
+
+pub(crate) fn many_at_once() -> Result<()> {
+    let engine = Engine::new()?;
+    let mut running = Vec::new();
+    for number in 0..20 {
+        let text = format!("echo {number}");
+        running.push(engine.launch(&["run", "--rm", "box", "sh", "-c", &text]).start()?);
+    }
+    for (number, running) in running.into_iter().enumerate() {
+        running.finish()?.expect_code(0)?.expect_stdout(&format!("{number}\n"))?;
+    }
+    // All on one container.
+    engine.start("one", &[], "sleep 1000")?;
+    let commands =
+        ["stop -t0 one", "start one", "restart -t0 one", "kill one", "ps -a", "logs one"];
+    let mut running = Vec::new();
+    for round in 0..3 {
+        for command in commands {
+            let words: Vec<&str> = command.split(' ').collect();
+            running.push(engine.launch(&words).start()?);
+        }
+        std::thread::sleep(Duration::from_millis(50 * round));
+    }
+    for running in running {
+        // Some find it in a state in which they can do nothing; none may hang or crash.
+        let finished = running.finish()?;
+        ensure!(matches!(finished.code()?, 0 | 1), "{finished:?}");
+    }
+    engine.ok(&["rm", "-f", "one"])?;
+    engine.is_clean()
+}
+
+pub(crate) fn one_name_for_two() -> Result<()> {
+    let engine = Engine::new()?;
+    let both: Vec<_> = (0..2)
+        .map(|_| engine.launch(&["create", "--name", "one", "box", "true"]).start())
+        .collect::<Result<_>>()?;
+    let mut codes = both.into_iter().map(|one| one.finish()?.code()).collect::<Result<Vec<_>>>()?;
+    codes.sort_unstable();
+    expect_eq!(codes, [0, 125]);
+    engine.ok(&["rm", "one"])?;
+    engine.is_clean()
+}

@@ -1,0 +1,60 @@
+//! `tinyo`'s commands about containers, by its command line alone.
+
+mod exec;
+mod faults;
+mod life;
+mod logs;
+mod run;
+mod support;
+
+use harness::{Trial, trials};
+
+/// So that the names of trials say what is tested.
+use crate::engine;
+
+/// Every test of containers.
+pub(crate) fn trials() -> Vec<Trial> {
+    // tidy: table
+    trials![
+        engine::exec::a_program_more,
+        engine::exec::users_variables_and_folders,
+        engine::exec::input_is_passed_on,
+        engine::exec::with_a_terminal,
+        engine::exec::exit_codes,
+        engine::exec::only_where_something_runs,
+        engine::exec::the_callers_files_stay_out_of_reach,
+        engine::faults::a_killed_monitor_is_noticed,
+        engine::faults::a_killed_monitor_is_replaced_where_the_policy_says_so,
+        engine::faults::a_killed_command_leaves_the_container_running,
+        engine::faults::a_killed_foreground_removes_in_the_end,
+        engine::faults::many_at_once,
+        engine::faults::one_name_for_two,
+        engine::life::ps_shows_what_is,
+        engine::life::ps_filters_and_formats,
+        engine::life::stop_asks_and_then_kills,
+        engine::life::restart_policies,
+        engine::life::stop_ends_a_policy,
+        engine::life::pause_and_unpause,
+        engine::life::rename_and_wait,
+        engine::life::rm_refuses_what_runs,
+        engine::life::health,
+        engine::logs::what_was_printed,
+        engine::logs::tail_and_times,
+        engine::logs::follow_to_the_end,
+        engine::logs::full_files_are_renamed,
+        engine::run::hello,
+        engine::run::exit_codes,
+        engine::run::variables_folder_and_user,
+        engine::run::is_isolated,
+        engine::run::input_output_and_much_of_it,
+        engine::run::a_terminal,
+        engine::run::mounts,
+        engine::run::volumes,
+        engine::run::limits,
+        engine::run::rights,
+        engine::run::files_of_etc,
+        engine::run::shared_namespaces,
+        engine::run::what_is_wrong_is_said,
+        engine::run::nothing_is_left,
+    ]
+}
