@@ -79,10 +79,9 @@ pub(crate) fn assemble(
         assembly.protect_root().map_err(failed(Step::RootFilesystem))?;
     }
     assembly.finish().map_err(failed(Step::Mount))?;
-    if init.no_pivot {
-        mount::move_root(&root)
-    } else {
-        mount::enter_root(&root, init.isolation, init.propagation)
+    match &init.no_pivot {
+        Some(revealing) => mount::move_root(&root, revealing),
+        None => mount::enter_root(&root, init.isolation, init.propagation),
     }
     .map_err(failed(Step::PivotRoot))?;
     Ok(console)

@@ -22,6 +22,7 @@ use crate::record::{Process, Record};
 use crate::request::Create;
 use crate::{child, file, record, start, time};
 use kernel::cgroup::{Cgroups, Entry, Group, Prepared};
+use kernel::mount::whole_proc_and_sys;
 use kernel::namespace::{self, Kind, Namespace};
 use kernel::path::Resolver;
 use kernel::resctrl::{Made, Resctrl};
@@ -188,6 +189,9 @@ impl Making {
         let group = cgroup.create()?;
         self.record.cgroup = Some(group.description());
         self.group = Some(group);
+        if let Some(revealing) = &mut plan.init.no_pivot {
+            *revealing = whole_proc_and_sys(&plan.rootfs)?;
+        }
         if plan.has_hooks_in_container() {
             let pid = Some(Process { pid: 1, start: 0 });
             let record = Record { process: pid, ..self.record.clone() };

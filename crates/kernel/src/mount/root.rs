@@ -1,8 +1,9 @@
 //! The root of the container: made a mount, and changed into.
 
+use super::revealing::take_away;
 use super::{Error, Propagation, PropagationKind, Step, tree};
 use crate::path::{Resolver, Root};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::fs::{CWD, Mode, OFlags, openat};
@@ -105,12 +106,14 @@ fn old_root() -> Result<OwnedFd, sys::Error> {
 }
 
 /// The same where pivot_root(2) is impossible (`--no-pivot`): moves the root over `/`. The
-/// machine's mounts stay below, out of sight.
+/// machine's mounts stay below, out of sight, but for those at `revealing`
+/// ([`super::whole_proc_and_sys`]).
 ///
 /// # Errors
 /// EINVAL if the root is no mount.
-pub fn move_root(root: &Root) -> Result<(), Error> {
+pub fn move_root(root: &Root, revealing: &[CString]) -> Result<(), Error> {
     let failed = Error::at(Step::EnterRoot, &"/");
+    revealing.iter().try_for_each(take_away)?;
     fchdir(root).or_error("fchdir", || "the root").map_err(&failed)?;
     mount_move(c".", c"/").or_error("mount", || "\".\", \"/\", MS_MOVE").map_err(&failed)?;
     chroot(c".").or_error("chroot", || "\".\"").map_err(&failed)?;

@@ -35,7 +35,8 @@ impl View<'_> {
         let mut all: Vec<_> = self.cgroups.mount_points().collect();
         if let [("", place)] = all[..] {
             let source = self.source("", place)?;
-            return Ok(vec![Mount { source, ..mount }]);
+            let recursive = Self::recursive(&mount, &source);
+            return Ok(vec![Mount { source, recursive, ..mount }]);
         }
         if all.is_empty() {
             return Ok(vec![mount]);
@@ -66,10 +67,22 @@ impl View<'_> {
     ) -> Result<Mount, Invalid> {
         let target = RootedPath::parse(format!("{}/{name}", mount.target))
             .map_err(|error| Invalid::new("mounts", error))?;
-        let Mount { attributes, recursive, .. } = *mount;
         let source = self.source(controllers, place)?;
+        let Mount { attributes, .. } = *mount;
+        let recursive = Self::recursive(mount, &source);
         let propagation = mount.propagation.clone();
         Ok(Mount { target, source, attributes, recursive, propagation, keep: false })
+    }
+
+    /// Where the container's own group is not known, all groups are shown, and none of them may be
+    /// written to: the caller may own some (CVE-2023-25809).
+    fn recursive(mount: &Mount, source: &Source) -> Attributes {
+        match source {
+            Source::Bind(Bind { recursive: true, .. }) => {
+                mount.recursive.then(Attributes::READ_ONLY)
+            }
+            _ => mount.recursive,
+        }
     }
 
     /// In a cgroup namespace a mount of the hierarchy, and else the container's own folder of it,

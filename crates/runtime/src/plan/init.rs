@@ -5,7 +5,7 @@ use super::{Invalid, Link, Namespaces, ProcessPlan, View};
 use crate::readiness;
 use crate::request::Create;
 use kernel::device::{Kind as NodeKind, Node, default_nodes};
-use kernel::mount::{FileSystem, Mount, Overlay, Propagation, Source};
+use kernel::mount::{Attributes, Bind, FileSystem, Mount, Overlay, Propagation, Source};
 use kernel::namespace::Kind;
 use kernel::path::RootedPath;
 use kernel::sysctl::{Owned, Sysctl};
@@ -39,7 +39,8 @@ pub(crate) struct Init {
     pub(crate) keyring: Option<CString>,
     /// Whether the network namespace is new, and so its loopback device is down.
     pub(crate) loopback: bool,
-    pub(crate) no_pivot: bool,
+    /// Without pivot_root the machine's mounts stay below the root: those that must not.
+    pub(crate) no_pivot: Option<Vec<CString>>,
     /// `None` if `/dev` is one that exists, which is left as it is.
     pub(crate) devices: Option<Vec<Node>>,
     /// Whether device files are bind mounts, since the user namespace lets nobody make them.
@@ -81,6 +82,8 @@ impl Init {
         }
         let Mounts { mut mounts, trees, links } = mounts;
         keep_folders(&mut mounts);
+        let label = mount_label(&spec.linux.mount_label)?;
+        mounts.iter_mut().try_for_each(|mount| add_label(mount, &label))?;
         Ok(Init {
             rootfs: c_string("root.path", &rootfs.to_string_lossy())?,
             overlay: request.overlay.clone(),
@@ -101,10 +104,10 @@ impl Init {
                 .then(|| c_string("id", &format!("_ses.{}", request.id)))
                 .transpose()?,
             loopback: namespaces.new.contains(Kind::Network),
-            no_pivot: request.no_pivot,
+            no_pivot: request.no_pivot.then(Vec::new),
             working_folder: RootedPath::parse(process.cwd.as_bytes())
                 .map_err(|error| Invalid::new("process.cwd", error))?,
-            mount_label: mount_label(&spec.linux.mount_label)?,
+            mount_label: label,
             process: ProcessPlan::new("process", process, spec)?
                 .with_start_hooks(&spec.hooks)
                 .with_descriptors(request.preserve_fds, request.listen_fds.as_ref())?
@@ -159,6 +162,7 @@ fn mounts(
         let kind = some(&mount.kind);
         let parsed = Mount::parse(&mount.destination, kind.as_deref(), source.as_deref(), options);
         let parsed = parsed.map_err(|error| Invalid(format!("mounts[{index}].{error}")))?;
+        let parsed = with_read_only_groups(parsed);
         if !is_bind && matches!(&*mount.kind, "cgroup" | "cgroup2") {
             all.mounts.extend(view.expand(parsed, &mut all.links)?);
             all.trees.resize(all.mounts.len(), None);
@@ -169,6 +173,16 @@ fn mounts(
         }
     }
     Ok(all)
+}
+
+/// A read-only `/sys` of the machine's is so with all that is below: the groups under
+/// `/sys/fs/cgroup`, some of which may belong to the caller (CVE-2023-25809).
+fn with_read_only_groups(mount: Mount) -> Mount {
+    let is_whole = matches!(mount.source, Source::Bind(Bind { recursive: true, .. }));
+    if is_whole && mount.target.as_c_str() == c"sys" && mount.attributes.is_read_only() {
+        return Mount { recursive: Attributes::READ_ONLY.then(mount.recursive), ..mount };
+    }
+    mount
 }
 
 /// Where others come directly into a new tmpfs, it is kept open, so that they are not looked up.
@@ -245,6 +259,23 @@ fn mount_label(label: &str) -> Result<String, Invalid> {
         return Err(Invalid::new("linux.mountLabel", "it has a quotation mark in it"));
     }
     Ok(if label.is_empty() { String::new() } else { format!("context=\"{label}\"") })
+}
+
+/// Has a new file system and all in it labelled. Those of the kernel have labels of their own.
+fn add_label(mount: &mut Mount, label: &str) -> Result<(), Invalid> {
+    const OF_KERNEL: [&[u8]; 5] = [b"proc", b"sysfs", b"mqueue", b"cgroup", b"cgroup2"];
+    let Source::New(file_system) = &mut mount.source else { return Ok(()) };
+    if label.is_empty() || OF_KERNEL.contains(&file_system.kind.to_bytes()) {
+        return Ok(());
+    }
+    let data = file_system.data.to_string_lossy();
+    let own = ["context=", "fscontext=", "defcontext=", "rootcontext="];
+    if data.split(',').any(|option| own.iter().any(|it| option.starts_with(it))) {
+        return Ok(());
+    }
+    let separator = if data.is_empty() { "" } else { "," };
+    file_system.data = c_string("linux.mountLabel", &format!("{data}{separator}{label}"))?;
+    Ok(())
 }
 
 fn propagation(propagation: spec::runtime::Propagation) -> Propagation {

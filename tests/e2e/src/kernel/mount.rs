@@ -339,7 +339,7 @@ pub(crate) fn without_pivot_the_machine_is_out_of_sight() -> Result<()> {
     let mut assembly = Assembly::new(&root, false);
     mount_all(&mut assembly, &["proc /proc proc -"])?;
     assembly.finish()?;
-    move_root(&root)?;
+    move_root(&root, &[])?;
     expect_eq!(fs::exists("/usr")?, false);
     expect_eq!(fs::exists("/../usr")?, false);
     expect_eq!(mounted("/proc")?.kind, "proc");

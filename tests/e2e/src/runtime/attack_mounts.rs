@@ -80,3 +80,25 @@ pub(crate) fn what_covers_is_not_left_out() -> Result<()> {
     finished.expect_stderr("rbind")?;
     container.expect_gone()
 }
+
+/// The kernel lets a user namespace mount a procfs only where a whole one is seen: that of the
+/// machine must not be in the namespace any more, not even out of sight.
+pub(crate) fn what_is_masked_in_proc_is_not_seen_in_a_new_one() -> Result<()> {
+    let script = "unshare -r -m -p -f mount -t proc proc /tmp && echo mounted; \
+        unshare -r -m -n mount -t sysfs sysfs /tmp && echo mounted; echo end";
+    let bundle = || Bundle::script(script).map(|bundle| bundle.set("/process/user/uid", 1000));
+    for flags in [&[][..], &["--no-pivot"]] {
+        let container = Container::new(bundle()?)?;
+        let finished = container.launch_new("run", flags).finish()?;
+        finished.expect_code(0)?;
+        expect_eq!(finished.stdout, "end\n", "{flags:?}");
+        // It is the kernel that says no, and not a lack of programs or of user namespaces.
+        finished.expect_stderr("permission denied")?;
+        container.expect_gone()?;
+    }
+    // With nothing masked, it is allowed.
+    let open = bundle()?.remove("/linux/maskedPaths").remove("/linux/readonlyPaths");
+    let finished = Container::new(open)?.run()?;
+    ensure!(finished.stdout.starts_with("mounted\n"), "it is never allowed: {finished:?}");
+    Ok(())
+}

@@ -207,6 +207,16 @@ pub(crate) fn limits_with_delegation_are_kept() -> Result<()> {
 /// outside, and a naive runtime leaves it writable: the container's root is the user, who owns
 /// the delegated groups.
 pub(crate) fn delegated_groups_are_not_writable_from_inside() -> Result<()> {
+    expect_not_writable(&["nosuid", "noexec", "nodev", "relatime", "ro"])
+}
+
+/// The same where they are shown as part of `/sys` alone, which is not read-only below itself.
+pub(crate) fn delegated_groups_in_sys_are_not_writable_from_inside() -> Result<()> {
+    expect_not_writable(&[])
+}
+
+/// With a mount of cgroups with these options, or without one.
+fn expect_not_writable(options: &[&str]) -> Result<()> {
     let delegated = Delegated::new()?;
     let script = format!(
         "for d in $(find /sys/fs/cgroup -type d -name '{}'); do \
@@ -219,10 +229,10 @@ pub(crate) fn delegated_groups_are_not_writable_from_inside() -> Result<()> {
     let rootless = Rootless::new(bundle)?;
     let mount = json!({
         "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
-        "options": ["nosuid", "noexec", "nodev", "relatime", "ro"],
+        "options": options,
     });
     rootless.0.change(|config| {
-        if let Some(mounts) = config["mounts"].as_array_mut() {
+        if let Some(mounts) = config["mounts"].as_array_mut().filter(|_| !options.is_empty()) {
             mounts.push(mount);
         }
     })?;
