@@ -151,7 +151,7 @@ impl Program {
     }
 
     /// Removes what the runtime has of it.
-    pub(super) fn remove(self) -> Result<()> {
+    pub(super) fn remove(mut self) -> Result<()> {
         Ok(self.running.remove()?)
     }
 
