@@ -2,12 +2,12 @@
 
 use crate::context::Context;
 use anyhow::Result;
-use image::store::Store;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 /// Has what was removed freed by a process of its own, which nobody waits for.
-pub(crate) fn empty_trash(context: &Context, store: &Store) -> Result<()> {
+pub(crate) fn empty_trash(context: &Context) -> Result<()> {
+    let store = context.store()?;
     if !store.has_trash()? {
         return Ok(());
     }

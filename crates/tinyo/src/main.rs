@@ -63,7 +63,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let is_root = !rootless::is_needed();
     let owners =
         if !is_root && cli.command.needs_store() { rootless::enter()? } else { Owners::Keep };
-    cli.command.run(&Context::new(cli.root, cli.runroot, is_root, owners))
+    let leaves_trash = cli.command.leaves_trash();
+    let context = Context::new(cli.root, cli.runroot, is_root, owners);
+    let result = cli.command.run(&context);
+    if leaves_trash && let Err(error) = background::empty_trash(&context) {
+        // The first error is the one to be told; the next command frees what this one did not.
+        return result.and_then(|_| Err(error));
+    }
+    result
 }
 
 /// The process that looks after a container. Nobody sees what it prints: errors are in the

@@ -75,5 +75,6 @@ fn main() -> ExitCode {
         registry::tokens,
         registry::two_at_once_download_once,
         registry::killed_pulls_go_on,
+        registry::damage_is_mended_from_the_registry,
     ])
 }

@@ -279,6 +279,36 @@ pub(crate) fn killed_pulls_go_on() -> Result<()> {
     })
 }
 
+pub(crate) fn damage_is_mended_from_the_registry() -> Result<()> {
+    sandbox::inside(|folder| {
+        let place = place(folder, 5000, "http", "", &[])?;
+        place.pull(&[])?;
+        let blobs = folder.join("store/blobs/sha256");
+        let names = fs::read_dir(&blobs)?.map(|entry| Ok(entry?.path()));
+        let names = names.collect::<Result<Vec<_>>>()?;
+        // Two layers, a configuration, and a manifest: one bit of each.
+        ensure!(names.len() == 4, "{names:?}");
+        for name in &names {
+            let mut bytes = fs::read(name)?;
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(name, bytes)?;
+        }
+        let found = expect_code(place.tinyo().args(["system", "check", "-q"]), 1)?;
+        // Nothing says what is right of a layer whose blob is damaged.
+        ensure!(found.stdout.matches("is damaged").count() == 4, "{found:#?}");
+        ensure!(found.stdout.matches("cannot be checked").count() == 2, "{found:#?}");
+        let mended = text_of(place.tinyo().args(["system", "check", "-q", "--repair"]))?;
+        ensure!(mended.matches("is damaged; repaired").count() == 4, "{mended}");
+        ensure!(text_of(place.tinyo().args(["system", "check", "-q"]))?.is_empty());
+        fs::remove_file(&names[0])?;
+        let mended = text_of(place.tinyo().args(["system", "check", "-q", "--repair"]))?;
+        ensure!(mended.contains("is missing; repaired"), "{mended}");
+        ensure!(place.pull(&[])? == place.digest);
+        Ok(())
+    })
+}
+
 /// Bytes that went over the cell's own loopback device.
 fn sent_by_loopback() -> Result<u64> {
     let text = fs::read_to_string("/proc/self/net/dev")?;

@@ -132,6 +132,14 @@ mod tests {
     }
 
     #[test]
+    fn a_window_that_takes_too_much_memory_is_refused() {
+        // A frame of one empty block, with a window of 128 or 256 MiB.
+        let frame = |exponent: u8| [0x28, 0xb5, 0x2f, 0xfd, 0, (exponent - 10) << 3, 1, 0, 0];
+        assert_eq!(inflate(&frame(27)).unwrap(), b"");
+        assert!(inflate(&frame(28)).unwrap_err().to_string().contains("memory"));
+    }
+
+    #[test]
     fn unknown_compressions_are_named() {
         for (beginning, name) in [(&b"BZh91AY"[..], "bzip2"), (b"\xfd7zXZ\0", "xz")] {
             let error = Compression::of(beginning).unwrap_err().to_string();

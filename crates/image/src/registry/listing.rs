@@ -2,12 +2,10 @@
 
 use super::exchange::{Ask, Target};
 use super::{OnWait, Place, Registries, RegistryError, Remote, Wanted};
-use crate::Digest;
 use crate::auth::{AuthError, Credential, Scope};
 use crate::reference::{DOCKER_HUB, Repository};
 use crate::transport::http::{Method, Response};
 use serde::Deserialize;
-use spec::image::{Descriptor, Index};
 
 /// One page of a list.
 const PAGE_LIMIT: u64 = 8 * 1024 * 1024;
@@ -52,49 +50,8 @@ impl Remote<'_> {
         })
     }
 
-    /// What refers to a manifest: signatures, lists of what is in it. Registries that do not know
-    /// the question may have the answer under a tag made of the digest.
-    ///
-    /// # Errors
-    /// The registry cannot be asked.
-    pub fn referrers(
-        &self,
-        digest: &Digest,
-        artifact_type: Option<&str>,
-    ) -> Result<Vec<Descriptor>, RegistryError> {
-        let found = self.first(Wanted::ByDigest, |place, is_last| {
-            let what = format!("referrers of {digest}");
-            let ask = Ask::pull(Method::Get, place, format!("/referrers/{digest}"), what);
-            let mut all = Vec::new();
-            self.pages(place, is_last, ask, |page: Index| all.extend(page.manifests))?;
-            Ok(all)
-        });
-        let mut all = match found {
-            Err(RegistryError::NotFound { .. } | RegistryError::Status { status: 405, .. }) => {
-                self.referrers_by_tag(digest)?
-            }
-            found => found?,
-        };
-        all.retain(|it| {
-            artifact_type.is_none_or(|wanted| it.artifact_type.as_deref() == Some(wanted))
-        });
-        Ok(all)
-    }
-
-    /// distribution-spec, "Referrers Tag Schema".
-    fn referrers_by_tag(&self, digest: &Digest) -> Result<Vec<Descriptor>, RegistryError> {
-        let tag = format!("{}-{}", digest.algorithm().name(), digest.hex());
-        let manifest = match self.manifest_by_tag(&tag) {
-            Err(RegistryError::NotFound { .. }) => return Ok(Vec::new()),
-            manifest => manifest?,
-        };
-        let index: Index = serde_json::from_slice(&manifest.bytes)
-            .map_err(|source| RegistryError::Malformed { what: tag, source })?;
-        Ok(index.manifests)
-    }
-
     /// Reads pages as long as a `Link` header leads to another one on the same server.
-    fn pages<T: for<'de> Deserialize<'de>>(
+    pub(super) fn pages<T: for<'de> Deserialize<'de>>(
         &self,
         place: &Place,
         is_last: bool,

@@ -111,6 +111,16 @@ impl Remote<'_> {
         version: &str,
         manifest: &RemoteManifest,
     ) -> Result<(), RegistryError> {
+        let knows_subject = self.put(version, manifest)?;
+        if knows_subject { Ok(()) } else { self.add_referrer(manifest) }
+    }
+
+    /// Says whether the registry has noted what the manifest is about.
+    pub(super) fn put(
+        &self,
+        version: &str,
+        manifest: &RemoteManifest,
+    ) -> Result<bool, RegistryError> {
         let what = self.manifest_name(version);
         self.first(Wanted::Push, |place, is_last| {
             let ask = Ask {
@@ -130,8 +140,9 @@ impl Remote<'_> {
                     Err(RegistryError::WrongDigest { what: what.clone(), expected, actual })
                 }
                 _ => {
+                    let knows_subject = response.header("oci-subject").is_some();
                     response.body.skip();
-                    Ok(())
+                    Ok(knows_subject)
                 }
             }
         })

@@ -9,6 +9,7 @@ mod error;
 mod exchange;
 mod listing;
 mod manifest;
+mod referrers;
 mod retry;
 mod upload;
 

@@ -231,9 +231,14 @@ impl Store {
         let expected = Expected { digest: &part.blob.digest, diff_id: &part.diff_id };
         let root = self.unpacking(&part.diff_id)?;
         let options = Options { marks: self.marks, owners: self.owners.clone(), limits };
-        let passed = unpack::unpack(reader, expected, &root, &options);
-        let failed = |source| Error::Unpack { digest: part.blob.digest.clone(), source };
-        passed.map(|passed| passed.result).map_err(failed)
+        match unpack::unpack(reader, expected, &root, &options) {
+            Ok(passed) => Ok(passed.result),
+            Err(source) => {
+                // Nobody goes on with half a layer, and the disk may be full of it.
+                self.layout.discard(self.layout.unpacking(), part.diff_id.as_str())?;
+                Err(Error::Unpack { digest: part.blob.digest.clone(), source })
+            }
+        }
     }
 
     /// An empty folder to unpack a layer into. What a killed process left there goes.

@@ -117,3 +117,28 @@ fn manifests_are_put_as_they_are() {
     let seen = fake.server.seen().pop().unwrap();
     assert_eq!(seen.header("content-type"), "application/vnd.oci.image.manifest.v1+json");
 }
+
+#[test]
+fn what_a_manifest_is_about_is_listed_where_the_registry_has_no_list() {
+    let fake = Fake::start();
+    let registries = registries();
+    let remote = remote(&registries, &fake.host(), "a");
+    let subject = sha256(b"what it is about");
+    let put = |number: u8| {
+        let text = format!(
+            r#"{{"schemaVersion": 2, "artifactType": "sig/{number}", "config": {{"mediaType": "x", "digest": "{subject}", "size": 2}},
+            "subject": {{"mediaType": "m", "digest": "{subject}", "size": 2}}, "annotations": {{"a": "b"}}}}"#
+        );
+        let bytes = text.into_bytes();
+        let digest = sha256(&bytes);
+        let length = bytes.len() as u64;
+        let descriptor = Descriptor::new(MediaType::OciManifest, digest.clone(), length);
+        let manifest = RemoteManifest { descriptor, bytes };
+        remote.put_manifest(digest.as_str(), &manifest).unwrap();
+    };
+    [1, 2, 1].into_iter().for_each(put);
+    let found = remote.referrers(&subject, None).unwrap();
+    let types: Vec<_> = found.iter().filter_map(|it| it.artifact_type.as_deref()).collect();
+    assert_eq!(types, ["sig/1", "sig/2"]);
+    assert_eq!(found[0].annotations["a"], "b");
+}

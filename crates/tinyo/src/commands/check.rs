@@ -1,7 +1,6 @@
 //! `tinyo system check`: whether all is what it should be, and making it so.
 
 use super::Format;
-use crate::background;
 use crate::context::{Context, NetworkOptions};
 use crate::show::{Screen, print_line};
 use anyhow::{Result, bail};
@@ -50,7 +49,6 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
         store::Error::ReadOnly => anyhow::anyhow!("{error}: only --quick is possible there"),
         error => error.into(),
     })?;
-    background::empty_trash(context, &store)?;
     if arguments.format == Format::Json {
         print_line(&findings.iter().map(finding_json).collect::<serde_json::Value>().to_string())?;
     } else {

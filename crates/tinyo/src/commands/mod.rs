@@ -104,6 +104,19 @@ impl Command {
         }
     }
 
+    /// Whether it may throw away what then is to be freed.
+    pub(crate) fn leaves_trash(&self) -> bool {
+        match self {
+            Command::Pull(_)
+            | Command::Rmi(_)
+            | Command::Load(_)
+            | Command::Import(_)
+            | Command::Prune(_) => true,
+            Command::System(command) => command.leaves_trash(),
+            _ => false,
+        }
+    }
+
     /// Does it, and says with which exit code it ends.
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
         let done = match self {

@@ -1,7 +1,6 @@
 //! `tinyo rmi`.
 
 use super::{Format, fail};
-use crate::background;
 use crate::context::Context;
 use crate::show::print_line;
 use anyhow::Result;
@@ -46,7 +45,6 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     for text in &arguments.images {
         collect(&mut removed, &mut failures, remove(context, &store, text, arguments));
     }
-    background::empty_trash(context, &store)?;
     print(&removed, arguments)?;
     fail(&failures)
 }

@@ -3,9 +3,9 @@
 use super::filter::{Filter, Filters};
 use super::{Format, check, df};
 use crate::context::Context;
+use crate::rootless;
 use crate::show::{bytes, print_line};
 use crate::terminal::ask;
-use crate::{background, rootless};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use image::store::{Image, Removed, Store};
@@ -34,6 +34,10 @@ pub(crate) enum Command {
 impl Command {
     pub(super) fn needs_store(&self) -> bool {
         !matches!(self, Command::MapIds { .. })
+    }
+
+    pub(super) fn leaves_trash(&self) -> bool {
+        matches!(self, Command::Check(_) | Command::Prune(_) | Command::Reset(_))
     }
 }
 
@@ -90,7 +94,6 @@ pub(super) fn prune(context: &Context, arguments: &PruneArguments) -> Result<()>
         removed.and(store.remove_unused()?);
         store.remove_leftovers()?;
     }
-    background::empty_trash(context, &store)?;
     if arguments.format == Format::Json {
         let images: Vec<_> = removed.images.iter().map(ToString::to_string).collect();
         let value = serde_json::json!({"Deleted": images, "SpaceReclaimed": removed.bytes});
@@ -115,8 +118,7 @@ fn reset(context: &Context, arguments: &ResetArguments) -> Result<()> {
     if !in_use.is_empty() {
         bail!("images are used by {}; remove these first", in_use.join(" "));
     }
-    remove_all(&store, &images)?;
-    background::empty_trash(context, &store)
+    remove_all(&store, &images)
 }
 
 fn remove_all(store: &Store, images: &[Image]) -> Result<()> {

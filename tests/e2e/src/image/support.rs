@@ -118,13 +118,13 @@ pub(super) fn archive(name: &str, files: &[&str]) -> Result<PathBuf> {
     tar(&folder, &scratch(&format!("{name}.tar")), &["."])
 }
 
-/// A tar file of these files in a folder, each named so.
+/// A tar file of these files in a folder, each named so; the same files give the same bytes.
 pub(super) fn tar(folder: &Path, archive: &Path, names: &[&str]) -> Result<PathBuf> {
     let mut command = Command::new("tar");
-    command.arg("-C").arg(folder).arg("-cf").arg(archive).args(["--no-recursion"]);
-    if names == ["."] {
-        command = Command::new("tar");
-        command.arg("-C").arg(folder).arg("-cf").arg(archive);
+    command.arg("-C").arg(folder).args(["--mtime=@1000", "--sort=name", "-cf"]).arg(archive);
+    // A folder that is named has what is in it only if it is all that is named.
+    if names != ["."] {
+        command.arg("--no-recursion");
     }
     let done = end_of(command.args(names))?;
     ensure!(done.code == Some(0), "{done:#?}");

@@ -111,6 +111,7 @@ fn what_broke_off_is_gone_on_with() {
     assert!(matches!(error, Error::Origin { .. }), "{error}");
     assert_eq!(store.images().unwrap(), []);
     assert_eq!(scratch.names("incoming").len(), 1);
+    assert_eq!(scratch.names("unpacking"), [""; 0]);
     struct Resumed<'a>(&'a Made);
     impl Origin for Resumed<'_> {
         fn fetch(&self, blob: &Descriptor, into: &Incoming<'_>) -> Result<(), OriginError> {
