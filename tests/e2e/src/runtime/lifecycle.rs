@@ -24,6 +24,30 @@ pub(crate) fn a_program_killed_by_a_signal_is_128_and_its_number() -> Result<()>
     Ok(())
 }
 
+pub(crate) fn run_ends_although_its_caller_ignores_the_end_of_children() -> Result<()> {
+    // Ignored, SIGCHLD would never come, and children would be gone before anyone asks.
+    let container = Container::new(Bundle::script("exit 7")?)?;
+    container.launch_new("run", &[]).ignore(libc::SIGCHLD).finish()?.expect_code(7)?;
+    container.expect_gone()
+}
+
+pub(crate) fn run_holds_at_most_1500_kb_of_memory() -> Result<()> {
+    if cfg!(debug_assertions) {
+        return harness::skip("a debug build is larger");
+    }
+    let container = Container::new(Bundle::service()?)?;
+    let running = container.launch_new("run", &[]).start()?;
+    running.wait_line("ready")?;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+    let kilobytes: u32 = peak.trim().trim_end_matches(" kB").parse()?;
+    println!("{kilobytes} kB");
+    anyhow::ensure!(kilobytes <= 1536, "{kilobytes} kB");
+    container.tell("kill", &["KILL"])?.expect_code(0)?;
+    running.finish()?.expect_code(137)?;
+    container.expect_gone()
+}
+
 pub(crate) fn the_states_follow_each_other() -> Result<()> {
     let container = Container::new(Bundle::service()?)?;
     let output = container.create()?;

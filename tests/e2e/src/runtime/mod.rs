@@ -139,6 +139,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::landlock::a_wrong_annotation_is_refused,
         runtime::lifecycle::run_passes_output_and_exit_code_on,
         runtime::lifecycle::a_program_killed_by_a_signal_is_128_and_its_number,
+        runtime::lifecycle::run_ends_although_its_caller_ignores_the_end_of_children,
+        runtime::lifecycle::run_holds_at_most_1500_kb_of_memory,
         runtime::lifecycle::the_states_follow_each_other,
         runtime::lifecycle::state_tells_what_the_specification_asks,
         runtime::lifecycle::a_created_container_has_not_run_its_program,
