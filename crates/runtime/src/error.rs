@@ -107,6 +107,9 @@ pub enum Error {
     /// The cgroup could not be made, joined, changed or removed.
     #[error("{0}")]
     Cgroup(#[from] kernel::cgroup::Error),
+    /// criu failed.
+    #[error("{0}")]
+    Criu(String),
     /// A system call failed.
     #[error("{0}")]
     Call(#[from] sys::Error),

@@ -200,7 +200,10 @@ fn reap(launched: &Launched) -> Result<()> {
 /// The namespaces of the container's first process, as far as they are not the caller's own.
 fn placement(container: &Container, spec: &Spec<'_>) -> Result<Placement> {
     let pidfd = container.pidfd()?.ok_or_else(|| Error::NotRunning(container.id().clone()))?;
-    let kinds = joined_kinds(&spec.linux);
+    let mut kinds = joined_kinds(&spec.linux);
+    if container.record()?.restored {
+        kinds = kinds.with(Kind::Time);
+    }
     // Root may enter the PID namespace of any user namespace below its own; others must be inside
     // first.
     let child_enters = kinds.contains(Kind::User) && !sys::rustix::process::geteuid().is_root();

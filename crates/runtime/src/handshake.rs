@@ -37,7 +37,8 @@ use sys::OrError;
 use sys::rustix::io::Errno;
 use sys::rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, shutdown,
+    socketpair,
 };
 
 /// From the child to the parent.
@@ -201,7 +202,18 @@ impl Channel {
         send_with_descriptor(self.0.as_fd(), bytes, fd)
     }
 
-    fn receive(&self) -> Result<(Vec<u8>, Option<OwnedFd>), sys::Error> {
+    /// Bytes that are no message of ours.
+    pub(crate) fn send_bytes(&self, bytes: &[u8]) -> Result<(), sys::Error> {
+        self.send(bytes, None)
+    }
+
+    /// The other end sees that nothing more comes.
+    pub(crate) fn shut_down(&self) -> Result<(), sys::Error> {
+        shutdown(&self.0, Shutdown::Write).or_error("shutdown", || "the other process")
+    }
+
+    /// What comes next, and the descriptor with it; nothing at the end.
+    pub(crate) fn receive(&self) -> Result<(Vec<u8>, Option<OwnedFd>), sys::Error> {
         let mut bytes = vec![0; MAX_MESSAGE];
         let mut space = [MaybeUninit::uninit(); sys::rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);

@@ -16,6 +16,7 @@
 mod child;
 mod console;
 mod container;
+mod criu;
 mod delete;
 mod directory;
 mod error;
@@ -48,6 +49,7 @@ mod time;
 mod update;
 
 pub use container::{Container, Summary, list};
+pub use criu::{CgroupsMode, Checkpoint, Criu, Restore, checkpoint, restore};
 pub use delete::delete;
 pub use error::{Error, Result};
 pub use events::{Event, InterfaceUse, Use, Watch};

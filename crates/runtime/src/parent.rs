@@ -28,7 +28,7 @@ use kernel::path::Resolver;
 use kernel::resctrl::{Made, Resctrl};
 use spec::runtime::{Spec, Status};
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::SystemTime;
 use sys::OrError;
@@ -108,7 +108,10 @@ impl fmt::Debug for Remains {
 /// # Errors
 /// Whatever is wrong, and then nothing of the container is left.
 pub fn create(request: &Create<'_>) -> Result<Vec<String>> {
-    make(request, false).map(|made| made.warnings)
+    let build = |made: &mut Making, plan: &Plan, _: &Spec<'_>, terminal| {
+        made.build(plan, request, terminal, false)
+    };
+    make(request, false, build).map(|made| made.warnings)
 }
 
 /// Makes a container and executes its program.
@@ -116,10 +119,18 @@ pub fn create(request: &Create<'_>) -> Result<Vec<String>> {
 /// # Errors
 /// As [`create`] and [`crate::start`].
 pub fn run(request: &Create<'_>) -> Result<Running> {
-    make(request, true)
+    make(request, !request.detach, |made, plan, _, terminal| {
+        made.build(plan, request, terminal, true)
+    })
 }
 
-fn make(request: &Create<'_>, start_it: bool) -> Result<Running> {
+/// Makes a container around what `build` makes, or takes all of it back. `stays` says whether the
+/// caller is there for its terminal.
+pub(crate) fn make(
+    request: &Create<'_>,
+    stays: bool,
+    build: impl FnOnce(&mut Making, &Plan, &Spec<'_>, Terminal) -> Result<Running>,
+) -> Result<Running> {
     let bundle = request.bundle()?;
     let text = file::read_all(CWD, bundle.join("config.json"), crate::directory::MAX_CONFIGURATION)
         .map_err(|error| Error::File {
@@ -138,14 +149,13 @@ fn make(request: &Create<'_>, start_it: bool) -> Result<Running> {
     let groups = cgroup.description();
     let mut plan = Plan::new(&spec, &bundle, request, &cgroups, &groups).map_err(invalid)?;
     plan.init.process.ignored_signals = record::ignored_signals()?;
-    let stays = start_it && !request.detach;
     let terminal = Terminal::new(plan.process().terminal, request.console_socket, stays)?;
     let directory = Directory::claim(request.root, request.id)?;
     let record = first_record(&plan, user);
     let mut made =
         Making { directory, group: None, child: None, guests: None, record, warnings: Vec::new() };
     let result = made.begin(&mut plan, &text, cgroup);
-    let result = result.and_then(|()| made.build(&plan, request, terminal, start_it));
+    let result = result.and_then(|()| build(&mut made, &plan, &spec, terminal));
     match result {
         Ok(running) => {
             Ok(Running { remains: Some(made.into_remains(plan.hooks.poststop)?), ..running })
@@ -164,12 +174,13 @@ fn first_record(plan: &Plan, user: Uid) -> Record {
         cgroup: None,
         annotations: plan.annotations.clone(),
         resctrl: Made::default(),
+        restored: false,
         net_devices: Vec::new(),
     }
 }
 
 /// What there is of a container that is being made.
-struct Making {
+pub(crate) struct Making {
     directory: Directory,
     group: Option<Box<dyn Group>>,
     child: Option<Pid>,
@@ -244,8 +255,44 @@ impl Making {
             launched.channel.order(Order::Proceed)?;
         }
         let Launched { pid, pidfd, .. } = launched;
+        Ok(Running { readiness, ..self.running(pid, pidfd, master) })
+    }
+
+    /// What the caller gets.
+    pub(crate) fn running(
+        &mut self,
+        pid: Pid,
+        pidfd: OwnedFd,
+        console: Option<OwnedFd>,
+    ) -> Running {
         let warnings = std::mem::take(&mut self.warnings);
-        Ok(Running { pid, pidfd, console: master, warnings, readiness, remains: None })
+        Running { pid, pidfd, console, warnings, readiness: None, remains: None }
+    }
+
+    /// The container's cgroup.
+    pub(crate) fn group(&self) -> Option<&dyn Group> {
+        self.group.as_deref()
+    }
+
+    /// The child that is to be ended if something fails.
+    pub(crate) fn child(&self) -> Option<Pid> {
+        self.child
+    }
+
+    /// Notes the first process that somebody else has made.
+    pub(crate) fn is_process(&mut self, process: Process) {
+        self.record.process = Some(process);
+    }
+
+    /// Notes that it is a child of ours.
+    pub(crate) fn is_child(&mut self, pid: Pid) {
+        self.child = Some(pid);
+    }
+
+    /// Writes down that it comes from a checkpoint.
+    pub(crate) fn write_restored(&mut self) -> Result<()> {
+        self.record.restored = true;
+        self.directory.write_record(&self.record)
     }
 
     /// Does what the child asks for, until it is ready.
@@ -270,7 +317,7 @@ impl Making {
                     plan.init.hand_trees(namespace.as_fd(), &launched.channel)?;
                 }
                 (Report::Hooks, _) => {
-                    self.bring_devices(plan, launched)?;
+                    self.bring_devices(plan, launched.pidfd.as_fd())?;
                     self.runtime_hooks(plan)?;
                     launched.channel.order(Order::Proceed)?;
                 }
@@ -284,17 +331,17 @@ impl Making {
     }
 
     /// Before the hooks, which may set them up.
-    fn bring_devices(&mut self, plan: &Plan, launched: &Launched) -> Result<()> {
+    pub(crate) fn bring_devices(&mut self, plan: &Plan, process: BorrowedFd<'_>) -> Result<()> {
         if plan.net_devices.is_empty() {
             return Ok(());
         }
-        let guests = Guests::bring(&plan.net_devices, launched.pidfd.as_fd())?;
+        let guests = Guests::bring(&plan.net_devices, process)?;
         self.record.net_devices = guests.moved().to_vec();
         self.guests = Some(guests);
         Ok(())
     }
 
-    fn runtime_hooks(&self, plan: &Plan) -> Result<()> {
+    pub(crate) fn runtime_hooks(&self, plan: &Plan) -> Result<()> {
         let state = state_text(self.directory.id(), &self.record, Status::Creating)?;
         plan.hooks.prestart.run(&state)?;
         plan.hooks.create_runtime.run(&state)

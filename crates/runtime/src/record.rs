@@ -28,6 +28,10 @@ pub(crate) struct Record {
     /// The folders in resctrl that were made for it.
     #[serde(default)]
     pub(crate) resctrl: kernel::resctrl::Made,
+    /// Whether it comes from a checkpoint: criu has given it a time namespace then, so that its
+    /// clocks go on from where they were.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) restored: bool,
     /// The machine's network devices that it has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) net_devices: Vec<kernel::netdev::Moved>,

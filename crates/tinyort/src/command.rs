@@ -7,6 +7,7 @@ use crate::flags::*;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "COMMANDS documents each")]
 pub enum Id {
+    Checkpoint,
     Create,
     Delete,
     Events,
@@ -17,6 +18,7 @@ pub enum Id {
     List,
     Pause,
     Ps,
+    Restore,
     Resume,
     Run,
     Spec,
@@ -50,7 +52,7 @@ pub struct Command {
 
 /// Flags of all commands.
 pub const GLOBAL: &[Flag] =
-    &[ROOT, LOG, LOG_FORMAT, DEBUG, SYSTEMD_CGROUP, CGROUP_MANAGER, ROOTLESS, HELP, VERSION];
+    &[ROOT, LOG, LOG_FORMAT, DEBUG, SYSTEMD_CGROUP, CGROUP_MANAGER, ROOTLESS, CRIU, HELP, VERSION];
 
 const NO_WORDS: Command = Command {
     id: Id::Help,
@@ -69,6 +71,30 @@ const OF_CONTAINER: Command = Command { words: "ID", least: 1, most: Some(1), ..
 /// All commands, in the order of their names.
 // tidy: table
 pub const COMMANDS: &[Command] = &[
+    Command {
+        id: Id::Checkpoint,
+        name: "checkpoint",
+        about: "write a running container to files, with criu",
+        text: "It is gone then, unless it is left running. Its files are needed as they are.",
+        flags: &[
+            IMAGE_PATH,
+            WORK_PATH,
+            PARENT_PATH,
+            PRE_DUMP,
+            LEAVE_RUNNING,
+            TCP_ESTABLISHED,
+            EXT_UNIX_SK,
+            SHELL_JOB,
+            FILE_LOCKS,
+            MANAGE_CGROUPS_MODE,
+            EMPTY_NS,
+            AUTO_DEDUP,
+            PAGE_SERVER,
+            LAZY_PAGES,
+            STATUS_FD,
+        ],
+        ..OF_CONTAINER
+    },
     Command {
         id: Id::Create,
         name: "create",
@@ -180,6 +206,36 @@ code is the process's, 128 + N after signal N, and 255 if it could not be starte
 The table is that of ps(1) of the host, called with these options (-ef), cut down to the processes
 of the container.",
         flags: &[FORMAT],
+        ..OF_CONTAINER
+    },
+    Command {
+        id: Id::Restore,
+        name: "restore",
+        about: "make a container from what checkpoint has written",
+        text: "\
+It stays in the foreground, passes signals on, and removes the container when that ends. config.json
+is that of the container as it was.",
+        flags: &[
+            BUNDLE,
+            IMAGE_PATH,
+            WORK_PATH,
+            DETACH,
+            CONSOLE_SOCKET,
+            PIDFD_SOCKET,
+            PID_FILE,
+            NO_SUBREAPER,
+            NO_PIVOT,
+            TCP_ESTABLISHED,
+            EXT_UNIX_SK,
+            SHELL_JOB,
+            FILE_LOCKS,
+            MANAGE_CGROUPS_MODE,
+            EMPTY_NS,
+            AUTO_DEDUP,
+            LAZY_PAGES,
+            LSM_PROFILE,
+            LSM_MOUNT_CONTEXT,
+        ],
         ..OF_CONTAINER
     },
     Command {

@@ -28,6 +28,9 @@ pub const ROOTLESS: Flag = Flag::choice(
     &["true", "false", "auto"],
     "do without cgroups that may not be made (auto)",
 );
+/// Who makes checkpoints.
+pub const CRIU: Flag =
+    Flag::path("criu", "PROGRAM", "the program of checkpoint and restore (criu)");
 /// The help.
 pub const HELP: Flag = Flag::switch("help", "print this help").short('h');
 /// The version.
@@ -97,6 +100,58 @@ pub const CGROUP: Flag = Flag::text(
 /// Whether it may wait.
 pub const IGNORE_PAUSED: Flag =
     Flag::switch("ignore-paused", "in a paused container, too: it waits until that is resumed");
+
+// Of `checkpoint` and `restore`.
+
+/// Where a checkpoint is.
+pub const IMAGE_PATH: Flag =
+    Flag::path("image-path", "DIR", "the folder of the checkpoint (checkpoint)");
+/// Where logs go.
+pub const WORK_PATH: Flag =
+    Flag::path("work-path", "DIR", "the folder for logs (that of the checkpoint)");
+/// An earlier part of the checkpoint.
+pub const PARENT_PATH: Flag =
+    Flag::path("parent-path", "DIR", "folder of an earlier --pre-dump, from --image-path");
+/// Only memory.
+pub const PRE_DUMP: Flag = Flag::switch("pre-dump", "only memory, while it goes on; a first part");
+/// It goes on.
+pub const LEAVE_RUNNING: Flag = Flag::switch("leave-running", "it goes on afterwards");
+/// Connections of TCP.
+pub const TCP_ESTABLISHED: Flag = Flag::switch("tcp-established", "keep open TCP connections");
+/// Unix sockets.
+pub const EXT_UNIX_SK: Flag =
+    Flag::switch("ext-unix-sk", "unix sockets may be connected to the outside");
+/// Sessions.
+pub const SHELL_JOB: Flag =
+    Flag::switch("shell-job", "its session or terminal may be one of the outside");
+/// Locks.
+pub const FILE_LOCKS: Flag = Flag::switch("file-locks", "keep locks on files");
+/// Cgroups.
+pub const MANAGE_CGROUPS_MODE: Flag = Flag::choice(
+    "manage-cgroups-mode",
+    &["soft", "full", "strict", "ignore"],
+    "what becomes of limits and groups below",
+);
+/// A namespace without content.
+pub const EMPTY_NS: Flag =
+    Flag::choice("empty-ns", &["network"], "the namespace is new and empty afterwards");
+/// Duplicates.
+pub const AUTO_DEDUP: Flag =
+    Flag::switch("auto-dedup", "take out of earlier parts what is there again");
+/// A server of memory.
+pub const PAGE_SERVER: Flag =
+    Flag::text("page-server", "ADDRESS:PORT", "send memory there; with --lazy-pages be there");
+/// Memory later on.
+pub const LAZY_PAGES: Flag = Flag::switch("lazy-pages", "fetch memory when it is needed");
+/// Who is told.
+pub const STATUS_FD: Flag =
+    Flag::text("status-fd", "FD", "write a NUL there when pages can be fetched");
+/// Another label.
+pub const LSM_PROFILE: Flag =
+    Flag::text("lsm-profile", "TYPE:NAME", "its security label: apparmor:NAME, selinux:LABEL");
+/// Another label of mounts.
+pub const LSM_MOUNT_CONTEXT: Flag =
+    Flag::text("lsm-mount-context", "LABEL", "the SELinux context of its mounts");
 
 // Of the rest.
 

@@ -61,9 +61,10 @@ fn fail(log: &Log, error: &Failure, code: u8) -> ExitCode {
 }
 
 fn run(command: &Command, line: &Line, log: &Log) -> Result<ExitCode> {
-    use commands::{about, change, create, events, exec, list, ps, spec, state, update};
+    use commands::{about, change, create, criu, events, exec, list, ps, spec, state, update};
     let context = &Context::new(line, log)?;
     match command.id {
+        Id::Checkpoint => criu::checkpoint(context),
         Id::Create => create::create(context),
         Id::Delete => change::delete(context),
         Id::Events => events::events(context),
@@ -74,6 +75,7 @@ fn run(command: &Command, line: &Line, log: &Log) -> Result<ExitCode> {
         Id::List => list::list(context),
         Id::Pause => change::pause(context),
         Id::Ps => ps::ps(context),
+        Id::Restore => criu::restore(context),
         Id::Resume => change::resume(context),
         Id::Run => create::run(context),
         Id::Spec => spec::spec(context),

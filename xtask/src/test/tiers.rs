@@ -88,7 +88,10 @@ pub(super) const TIERS: &[Tier] = &[
             "qemu-system-common",
             "linux-image-cloud-amd64",
             "busybox-static",
+            "criu",
             "dbus",
+            "iproute2",
+            "iptables",
             "systemd",
             "util-linux",
         ],
@@ -163,6 +166,7 @@ const IN_MACHINE: &[&str] = &[
     "parent_death::",
     "cgroup_devices::",
     "cgroup_life::",
+    "checkpoint::",
 ];
 
 /// As root with the host's programs in sight, otherwise with nothing but busybox.

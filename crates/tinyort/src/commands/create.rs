@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::exit::ExitCode;
 use crate::failure::{OrFail, Result, fail};
-use runtime::{ContainerId, Create, Foreground};
+use runtime::{ContainerId, Create, Foreground, Running};
 use std::path::{Path, PathBuf};
 use tinyort::flags;
 
@@ -27,11 +27,20 @@ pub(crate) fn run(context: &Context<'_>) -> Result<ExitCode> {
         return fail("--console-socket is for a container that is left alone: give --detach, too");
     }
     let foreground = Foreground::begin(!context.flags.is_on(&flags::NO_SUBREAPER))?;
-    let mut running = runtime::run(&Create { detach: false, ..request })?;
+    let running = runtime::run(&Create { detach: false, ..request })?;
     context.warn(&running.warnings);
     context.log.debug(|| format!("container {id} runs as process {}", running.pid));
+    attend(context, foreground, running)
+}
+
+/// Stays until the container ends, and removes it unless it is to be kept.
+pub(super) fn attend(
+    context: &Context<'_>,
+    foreground: Foreground,
+    mut running: Running,
+) -> Result<ExitCode> {
     let code = foreground.attend(&mut running);
-    context.log.debug(|| format!("container {id} ended: {code:?}"));
+    context.log.debug(|| format!("it ended: {code:?}"));
     if !context.flags.is_on(&flags::KEEP) {
         running.remove()?;
     }
@@ -46,12 +55,12 @@ pub(crate) fn protect_executable() -> Result<()> {
     Ok(runtime::protect_executable(arguments, std::env::vars_os().collect())?)
 }
 
-fn bundle(context: &Context<'_>) -> Result<PathBuf> {
+pub(super) fn bundle(context: &Context<'_>) -> Result<PathBuf> {
     let bundle = context.flags.path(&flags::BUNDLE).unwrap_or(Path::new("."));
     std::path::absolute(bundle).or_fail("--bundle")
 }
 
-fn request<'a>(
+pub(super) fn request<'a>(
     context: &'a Context<'_>,
     id: &'a ContainerId,
     bundle: &'a Path,

@@ -3,6 +3,7 @@
 pub(crate) mod about;
 pub(crate) mod change;
 pub(crate) mod create;
+pub(crate) mod criu;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod list;

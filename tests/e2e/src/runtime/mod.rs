@@ -9,6 +9,7 @@ mod attack_paths;
 mod attack_proc;
 mod attack_races;
 mod bad_input;
+mod checkpoint;
 mod concurrency;
 mod devices;
 mod exec;
@@ -84,6 +85,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::bad_input::mistakes_on_the_command_line_are_explained,
         runtime::bad_input::failures_are_logged_as_json_on_demand,
         runtime::bad_input::spec_and_features_tell_what_there_is,
+        runtime::checkpoint::a_container_goes_on_where_it_was,
+        runtime::checkpoint::a_restored_container_is_attended,
+        runtime::checkpoint::a_checkpoint_may_have_several_parts,
+        runtime::checkpoint::what_cannot_be_is_explained,
         runtime::concurrency::two_creates_of_one_id_leave_one_container,
         runtime::concurrency::a_hundred_are_created_at_once,
         runtime::concurrency::a_hundred_run_at_once,

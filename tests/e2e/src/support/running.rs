@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -91,10 +92,15 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub(crate) fn finish(mut self) -> Result<Finished> {
+    pub(crate) fn finish(self) -> Result<Finished> {
+        self.finish_within(Duration::from_secs(40))
+    }
+
+    /// The same for what may take longer.
+    pub(crate) fn finish_within(mut self, patience: Duration) -> Result<Finished> {
         let pid = Pid::from_raw(self.pid).context("a pid")?;
         let handle = pidfd_open(pid, PidfdFlags::empty())?;
-        let limit = Timespec { tv_sec: 40, tv_nsec: 0 };
+        let limit = Timespec::try_from(patience)?;
         if poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&limit))? == 0 {
             let shown = (self.stdout(), self.stderr());
             bail!("waited in vain for its end; stdout {:?}, stderr {:?}", shown.0, shown.1);
