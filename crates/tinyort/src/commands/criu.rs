@@ -2,12 +2,12 @@
 
 use super::create::{attend, bundle, protect_executable, request};
 use crate::context::Context;
+use crate::exit::ExitCode;
 use crate::failure::{OrFail, Result, fail};
 use runtime::{CgroupsMode, Checkpoint, Create, Criu, Foreground, Restore};
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use tinyort::flags;
 
 pub(crate) fn checkpoint(context: &Context<'_>) -> Result<ExitCode> {
