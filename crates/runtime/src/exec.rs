@@ -170,21 +170,21 @@ fn follow(
     }
     launched.channel.order(Order::Proceed)?;
     let mut warnings = Vec::new();
-    loop {
+    let last_words = loop {
         match launched.channel.next_report()?.ok_or(Error::ChildDied)? {
             (Report::Console, Some(master)) => terminal.arrived(master)?,
             (Report::Warning(what), _) => warnings.push(what.to_string()),
-            (Report::Ready, _) => break,
+            (Report::Ready, file) => break file,
             (Report::Failed(failure), _) => return Err(Error::Child(failure)),
             _ => return Err(Error::Internal("the child spoke out of turn")),
         }
-    }
+    };
     announce(request.pid_file, request.pidfd_socket, launched.pid, &launched.pidfd)?;
     launched.channel.order(Order::Start)?;
     let listener = Listener::new(spec);
     let pid = launched.pid.as_raw_nonzero().get();
     let state = || container.state_text(Status::Running);
-    start::until_executed(&launched.channel, listener.as_ref(), pid, state)?;
+    start::until_executed(&launched.channel, listener.as_ref(), pid, last_words, state)?;
     Ok(warnings)
 }
 

@@ -16,7 +16,7 @@
 //!          Proceed ---------------------------->
 //!          <----------------------- Console + fd   (only if there is a terminal)
 //!          <------------------------------ Warning (for each thing that is not as asked for)
-//!          <-------------------------------- Ready
+//!          <------------------------ Ready (+ fd) (see last_words, if the filter is strict)
 //!   record is on disk
 //!          Proceed ---------------------------->   create: now waits on the start socket
 //!          Start ------------------------------>   run, exec: instead of Proceed
@@ -57,7 +57,7 @@ pub(crate) enum Report {
     Console,
     /// Something is not as it was asked for, and that is no error.
     Warning(Failure),
-    /// Everything but the last steps is done.
+    /// Everything but the last steps is done. With the file for last words, if there is one.
     Ready,
     /// With the descriptor on which the filter's notifications arrive.
     Notify,
@@ -242,7 +242,7 @@ impl AsFd for Channel {
 }
 
 /// Larger than any message: a failure with its longest reason.
-const MAX_MESSAGE: usize = 8192 + 16;
+pub(crate) const MAX_MESSAGE: usize = 8192 + 16;
 
 /// Sends these bytes over a unix socket, and a descriptor with them. A reader that is gone is
 /// EPIPE, not a signal.

@@ -34,6 +34,7 @@ mod home;
 mod hooks;
 mod id;
 mod kill;
+mod last_words;
 mod launch;
 mod notify;
 mod parent;

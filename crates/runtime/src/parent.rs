@@ -234,7 +234,7 @@ impl Making {
             self.directory.write_record(&self.record)?;
         }
         prepare(plan, &launched)?;
-        let master = self.serve(plan, &launched, terminal)?;
+        let (master, last_words) = self.serve(plan, &launched, terminal)?;
         if let Some(group) = &self.group {
             group.first_process_entered()?;
         }
@@ -246,7 +246,7 @@ impl Making {
             launched.channel.order(Order::Start)?;
             let listener = plan.listener.as_ref();
             let state = || state_text(self.directory.id(), &self.record, Status::Created);
-            start::until_executed(&launched.channel, listener, process.pid, state)?;
+            start::until_executed(&launched.channel, listener, process.pid, last_words, state)?;
             self.poststart(plan)?;
             if let Some(readiness) = readiness.take_if(|_| request.detach) {
                 readiness.wait(launched.pid, launched.pidfd.as_fd())?;
@@ -295,13 +295,14 @@ impl Making {
         self.directory.write_record(&self.record)
     }
 
-    /// Does what the child asks for, until it is ready.
+    /// Does what the child asks for, until it is ready. Returns the master of the terminal and the
+    /// file for last words, if there are any.
     fn serve(
         &mut self,
         plan: &Plan,
         launched: &Launched,
         mut terminal: Terminal,
-    ) -> Result<Option<OwnedFd>> {
+    ) -> Result<(Option<OwnedFd>, Option<OwnedFd>)> {
         loop {
             let Some((report, fd)) = launched.channel.next_report()? else {
                 return Err(Error::ChildDied);
@@ -323,7 +324,7 @@ impl Making {
                 }
                 (Report::Console, Some(master)) => terminal.arrived(master)?,
                 (Report::Warning(what), _) => self.warnings.push(what.to_string()),
-                (Report::Ready, _) => return Ok(terminal.into_master()),
+                (Report::Ready, last_words) => return Ok((terminal.into_master(), last_words)),
                 (Report::Failed(failure), _) => return Err(Error::Child(failure)),
                 _ => return Err(Error::Internal("the child spoke out of turn")),
             }

@@ -4,6 +4,7 @@
 use crate::child::expect;
 use crate::failure::{During, Failure, Step};
 use crate::handshake::{Channel, Order, Report};
+use crate::last_words::LastWords;
 use crate::launch::fail;
 use crate::plan::ProcessPlan;
 use crate::{home, program};
@@ -109,19 +110,32 @@ pub(crate) fn wait_and_execute(
     channel: Channel,
     state: &str,
 ) -> Infallible {
-    let channel = match wait(listening, channel) {
+    let mut last_words = match LastWords::new(plan.seccomp.as_ref()).during(Step::Seccomp) {
+        Ok(place) => place,
+        Err(failure) => return fail(&channel, failure),
+    };
+    let channel = match wait(listening, channel, last_words.as_ref().map(AsFd::as_fd)) {
         Ok(channel) => channel,
         Err((channel, failure)) => return fail(&channel, failure),
     };
     match execute(plan, program, &channel, state) {
         Ok(never) => never,
-        Err(failure) => fail(&channel, failure),
+        Err(failure) => {
+            if let Some(last_words) = &mut last_words {
+                last_words.say(&failure);
+            }
+            fail(&channel, failure)
+        }
     }
 }
 
 /// Returns the channel to whoever gave the word.
-fn wait(listening: Option<&OwnedFd>, channel: Channel) -> Result<Channel, (Channel, Failure)> {
-    if let Err(error) = channel.report(&Report::Ready, None).during(Step::Internal) {
+fn wait(
+    listening: Option<&OwnedFd>,
+    channel: Channel,
+    last_words: Option<BorrowedFd<'_>>,
+) -> Result<Channel, (Channel, Failure)> {
+    if let Err(error) = channel.report(&Report::Ready, last_words).during(Step::Internal) {
         return Err((channel, error));
     }
     let Some(listening) = listening else {
@@ -144,7 +158,7 @@ fn wait(listening: Option<&OwnedFd>, channel: Channel) -> Result<Channel, (Chann
         };
         // Whoever was killed before it gave the word has not started anything.
         if caller.next_order() == Ok(Some(Order::Start))
-            && caller.report(&Report::Ready, None).is_ok()
+            && caller.report(&Report::Ready, last_words).is_ok()
         {
             return Ok(caller);
         }

@@ -4,12 +4,13 @@ use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::handshake::{Channel, Order, Report};
 use crate::id::ContainerId;
+use crate::last_words;
 use crate::notify::Listener;
 use crate::parent::readiness_of;
 use crate::plan::AllHooks;
 use crate::record::Process;
 use spec::runtime::Status;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 /// Has a created container execute its program. With the address of a service manager
@@ -35,7 +36,7 @@ pub fn start(root: &Path, id: &ContainerId, notify_socket: Option<&Path>) -> Res
     let pidfd = if readiness.is_some() { container.pidfd()? } else { None };
     channel.order(Order::Start)?;
     let state = || container.state_text(Status::Created);
-    if !until_executed(&channel, listener.as_ref(), process.map_or(0, |it| it.pid), state)? {
+    if !until_executed(&channel, listener.as_ref(), process.map_or(0, |it| it.pid), None, state)? {
         return Err(container.wrong("start", container.status()?, ""));
     }
     container.directory().remove_start_socket()?;
@@ -51,18 +52,22 @@ pub fn start(root: &Path, id: &ContainerId, notify_socket: Option<&Path>) -> Res
     }
 }
 
-/// Follows the child from `Start` to its execve. False if it never answered, and so somebody else
+/// Follows the child from `Start` to its execve. `last_words` came with `Ready`. False if it never answered, and so somebody else
 /// has started it, or it is dead.
 pub(crate) fn until_executed(
     channel: &Channel,
     listener: Option<&Listener>,
     pid: i32,
+    mut last_words: Option<OwnedFd>,
     state: impl Fn() -> Result<String>,
 ) -> Result<bool> {
     let mut answered = false;
     while let Some((report, fd)) = channel.next_report()? {
         match (report, fd) {
-            (Report::Ready, _) => answered = true,
+            (Report::Ready, file) => {
+                answered = true;
+                last_words = file;
+            }
             (Report::Notify, Some(fd)) => {
                 let listener = listener.ok_or(Error::Internal("a listener nobody asked for"))?;
                 listener.hand_over(fd.as_fd(), pid, &state()?)?;
@@ -72,5 +77,8 @@ pub(crate) fn until_executed(
             _ => return Err(Error::Internal("the child spoke out of turn")),
         }
     }
-    Ok(answered)
+    match last_words.map(|file| last_words::left_in(&file)).transpose()?.flatten() {
+        Some(failure) => Err(Error::Child(failure)),
+        None => Ok(answered),
+    }
 }

@@ -10,6 +10,7 @@ mod error;
 pub mod interface;
 pub mod keyring;
 pub mod landlock;
+pub mod memory;
 pub mod mount;
 pub mod netlink;
 pub mod process;

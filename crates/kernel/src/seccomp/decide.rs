@@ -57,6 +57,17 @@ struct Mention {
     row: u16,
 }
 
+impl Decisions {
+    /// Whether a call happens, whatever its arguments are.
+    pub(super) fn allows(&self, architecture: Architecture, name: &str) -> bool {
+        let Some(row) = syscalls::find(name) else { return false };
+        let (_, numbers) = SYSCALLS[usize::from(row)];
+        let number = architecture.number(numbers[architecture as usize]);
+        let range = self.ranges.iter().rfind(|range| range.first <= number);
+        range.is_some_and(|range| range.decision == Decision::Always(Verdict::ALLOW))
+    }
+}
+
 /// What happens on each number: a list for each of the kernel's architectures, the machine's own
 /// first.
 pub(super) fn decide(checked: &Checked<'_>) -> Result<Vec<Decisions>, Error> {

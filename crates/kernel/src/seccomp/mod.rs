@@ -95,7 +95,11 @@ pub fn compile(profile: &Profile<'_>) -> Result<Program, Error> {
     let checked = check::check(profile)?;
     let decisions = decide::decide(&checked)?;
     let instructions = assemble::assemble(&decisions)?;
-    Ok(Program { instructions, flags: checked.kernel_flags(), sender: checked.sender()? })
+    // The machine's own architecture comes first.
+    let native = decisions.first().zip(checked.architectures.first());
+    let lets_send = native.is_some_and(|(native, it)| native.allows(*it, "sendmsg"));
+    let (flags, sender) = (checked.kernel_flags(), checked.sender()?);
+    Ok(Program { instructions, flags, sender, lets_send })
 }
 
 /// Whether any architecture has a system call of this name. Rules about others have no effect.

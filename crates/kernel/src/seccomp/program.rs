@@ -16,6 +16,7 @@ pub struct Program {
     /// `SECCOMP_FILTER_FLAG_*`.
     pub(super) flags: u32,
     pub(super) sender: Sender,
+    pub(super) lets_send: bool,
 }
 
 /// A call that can send a descriptor.
@@ -44,6 +45,12 @@ impl Program {
     #[must_use]
     pub fn has_listener(&self) -> bool {
         self.flags & seccomp::FILTER_FLAG_NEW_LISTENER != 0
+    }
+
+    /// Whether sendmsg(2) still works when the program is installed, whatever is sent.
+    #[must_use]
+    pub fn lets_send(&self) -> bool {
+        self.lets_send
     }
 
     /// Sends the listener with a message over a unix socket, once the program is installed: by a

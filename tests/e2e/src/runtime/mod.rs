@@ -265,6 +265,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::seccomp::a_listener_that_is_absent_is_an_error,
         runtime::seccomp::a_list_of_what_is_allowed_is_enough_for_a_shell,
         runtime::seccomp_agent::a_profile_need_not_allow_what_the_runtime_does,
+        runtime::seccomp_agent::a_program_that_cannot_be_executed_is_told_of_whatever_the_filter_is,
         runtime::seccomp_agent::an_agent_may_ask_for_the_calls_that_hand_it_over,
         runtime::seccomp_agent::an_agent_must_be_named,
         runtime::sigkill::create_can_be_killed_at_every_call,

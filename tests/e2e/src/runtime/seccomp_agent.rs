@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use sys::rustix::event::{PollFd, PollFlags, poll};
 
@@ -42,6 +42,35 @@ const OF_CAT: [&str; 27] = [
     "write",
     "writev",
 ];
+
+/// An end without a word is taken for an execve that succeeded. Where it failed and the filter lets
+/// nothing be said, a naive runtime tells that the container runs.
+pub(crate) fn a_program_that_cannot_be_executed_is_told_of_whatever_the_filter_is() -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    for action in ["SCMP_ACT_KILL_PROCESS", "SCMP_ACT_ERRNO", "SCMP_ACT_TRAP"] {
+        let profile = json!({
+            "defaultAction": action,
+            "syscalls": [{ "names": ["execve"], "action": "SCMP_ACT_ALLOW" }],
+        });
+        let bundle = Bundle::command(&["/work/broken"])?.set("/linux/seccomp", profile);
+        let broken = bundle.rootfs().join("work/broken");
+        std::fs::write(&broken, "\x7fno program")?;
+        std::fs::set_permissions(&broken, std::fs::Permissions::from_mode(0o755))?;
+        let container = Container::new(bundle)?;
+        let expect_told = |finished: crate::support::Finished| {
+            ensure!(finished.code()? != 0, "{action}: it ran");
+            finished.expect_stderr("/work/broken")?.expect_stderr("ormat error").map(drop)
+        };
+        expect_told(container.run()?)?;
+        container.expect_gone()?;
+        container.create()?;
+        expect_told(container.tell("exec", &["/work/broken"])?)?;
+        expect_told(container.tell("start", &[])?)?;
+        container.wait_status("stopped")?;
+        container.delete()?;
+    }
+    Ok(())
+}
 
 /// Without `no_new_privs`, other runtimes drop capabilities under the filter, for which the profile
 /// must allow capset and prctl. Here execve is enough, and the capability that the filter needed
