@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod advice;
 mod background;
 mod commands;
 mod context;
@@ -51,6 +52,9 @@ fn main() -> ExitCode {
         Err(error) => {
             // Nobody is left to be told if this fails.
             let _ = writeln!(io::stderr(), "tinyo: {}", one_line(&error));
+            if let Some(advice) = advice::advice(&error) {
+                let _ = writeln!(io::stderr(), "hint: {advice}");
+            }
             match error.downcast_ref() {
                 Some(engine::Error::NotStarted { code, .. }) => ExitCode::from(*code),
                 _ => ExitCode::from(failure),

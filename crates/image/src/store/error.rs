@@ -160,7 +160,7 @@ impl Error {
     }
 
     /// There is no room for a row.
-    pub(super) fn is_full_disk(&self) -> bool {
+    pub fn is_full_disk(&self) -> bool {
         let Error::Database(error) = self else { return false };
         let for_index = Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
         error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)

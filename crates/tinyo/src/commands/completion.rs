@@ -27,7 +27,9 @@ fn shown(command: &Command) -> Command {
     let arguments = command.get_arguments().filter(|it| !it.is_hide_set()).cloned();
     let subcommands = command.get_subcommands().filter(|it| !it.is_hide_set()).map(shown);
     let copy = Command::new(name).args(arguments).subcommands(subcommands);
-    copy.about(command.get_about().cloned().unwrap_or_default()).disable_help_subcommand(true)
+    copy.about(command.get_about().cloned().unwrap_or_default())
+        .disable_help_subcommand(true)
+        .disable_help_flag(command.is_disable_help_flag_set())
 }
 
 #[derive(Args)]

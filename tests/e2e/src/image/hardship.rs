@@ -69,6 +69,7 @@ pub(crate) fn no_permission() -> Result<()> {
     engine.import("one", &["a"], &[])?;
     let done = end_of(&mut as_user(&engine, &["images"])?)?;
     ensure!(done.code == Some(1) && done.stderr.contains("Permission denied"), "{done:?}");
+    ensure!(done.stderr.contains("\nhint: run it as who owns that"), "{done:?}");
     // Not even the names of files are for others.
     expect_eq!(fs::metadata(&engine.store)?.mode() & 0o7777, 0o700);
     Engine { store: "/dev/null/x".into() }.fails(&["images"], "/dev/null/x")?;
@@ -164,7 +165,8 @@ pub(crate) fn full_disk() -> Result<()> {
     let large = large.to_str().context("UTF-8")?;
     // The layer and the archive together do not fit.
     for _ in 0..3 {
-        engine.fails(&["import", large, "large"], "No space left on device")?;
+        let done = engine.fails(&["import", large, "large"], "No space left on device")?;
+        ensure!(done.stderr.contains("\nhint: make room, for example with `tinyo"), "{done:?}");
     }
     expect_eq!(engine.names()?, ["small:latest"]);
     // Of half a layer nothing stays; the archive does, for the next try.

@@ -40,6 +40,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         image::names::tag_and_untag,
         image::names::rmi,
         image::names::rmi_of_what_is_not_there,
+        image::names::what_containers_use_stays,
         image::sources::pull_from_archives_and_folders,
         image::sources::short_names_are_looked_for_in_the_list,
         image::sources::hello,

@@ -76,3 +76,27 @@ pub(crate) fn rmi_of_what_is_not_there() -> Result<()> {
     expect_eq!(engine.run(&["rmi"])?.code, Some(2));
     Ok(())
 }
+
+pub(crate) fn what_containers_use_stays() -> Result<()> {
+    let engine = Engine::new();
+    let runroot = crate::support::scratch("run").display().to_string();
+    engine.ok(&["pull", "-q", "hello"])?;
+    engine.ok(&["tag", "hello", "second"])?;
+    let container = engine.ok(&["--runroot", &runroot, "create", "--name", "user", "hello"])?;
+    // One name of two may go, the last one not, and no force helps.
+    engine.ok(&["rmi", "second"])?;
+    for words in [&["rmi", "hello"][..], &["rmi", "--force", "hello"]] {
+        let done = engine.fails(words, "is used by")?;
+        ensure!(done.stderr.contains(&container[..12]), "{done:?}");
+    }
+    engine.ok(&["prune", "-af"])?;
+    engine.ok(&["rmi", "-a"])?;
+    expect_eq!(engine.names()?, ["localhost/hello:latest"]);
+    engine.fails(&["system", "reset", "-f"], "remove these first")?;
+    let usage = engine.json(&["system", "df", "--format=json"])?;
+    expect_eq!([&usage["ImagesInUse"], &usage["Reclaimable"]], [1, 0]);
+    engine.ok(&["--runroot", &runroot, "rm", "user"])?;
+    engine.ok(&["rmi", "hello"])?;
+    expect_eq!(engine.names()?, Vec::<String>::new());
+    engine.is_clean()
+}
