@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::handshake::send_with_descriptor;
 use crate::notify::connect_to;
+use crate::terminal;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -46,7 +47,11 @@ impl Terminal {
             Terminal::Socket(socket) => {
                 send_with_descriptor(socket.as_fd(), b"/dev/pts/ptmx", Some(master.as_fd()))?;
             }
-            Terminal::Caller(kept) => *kept = Some(master),
+            Terminal::Caller(kept) => {
+                // Before the program can ask for its size.
+                terminal::resize_as_host(&master);
+                *kept = Some(master);
+            }
         }
         Ok(())
     }

@@ -55,18 +55,11 @@ impl Foreground {
         console: Option<OwnedFd>,
         readiness: Option<&Readiness>,
     ) -> Result<u8> {
-        let (host, keys) = match console {
-            Some(_) => (terminal::of_host(), terminal::of_input()),
-            None => (None, None),
-        };
+        let keys = console.as_ref().and_then(|_| terminal::of_input());
         let _raw = keys.map(RawMode::begin).transpose()?;
         let mut relay = console.map(Relay::new).transpose()?;
-        let resize = |relay: &Option<Relay>| {
-            if let (Some(relay), Some(host)) = (relay, host) {
-                relay.resize_as(host);
-            }
-        };
-        resize(&relay);
+        // It may have been resized since.
+        relay.iter().for_each(Relay::resize);
         // Should it have ended already, SIGCHLD waits: it was blocked before there was a process.
         let ended = loop {
             self.wait(relay.as_mut(), readiness)?;
@@ -78,7 +71,7 @@ impl Foreground {
                         break code;
                     }
                 }
-                Some(SIGWINCH) => resize(&relay),
+                Some(SIGWINCH) => relay.iter().for_each(Relay::resize),
                 Some(signal) => pass_on(pidfd, signal)?,
             }
         };

@@ -20,6 +20,14 @@ pub(crate) fn of_host() -> Option<BorrowedFd<'static>> {
     streams.into_iter().find(|stream| isatty(stream))
 }
 
+/// Gives a container's terminal the size of the caller's, if there is one.
+pub(crate) fn resize_as_host(master: &OwnedFd) {
+    // One of them may be gone by now; then the size does not matter.
+    if let Some(size) = of_host().and_then(|host| tcgetwinsize(host).ok()) {
+        _ = tcsetwinsize(master, size);
+    }
+}
+
 /// The terminal whose keys the caller reads.
 pub(crate) fn of_input() -> Option<BorrowedFd<'static>> {
     Some(stdio::stdin()).filter(|stream| isatty(stream))
@@ -72,12 +80,9 @@ impl Relay {
         Ok(Relay { master: Some(master), input_open: true, typed: Vec::new(), printed: Vec::new() })
     }
 
-    /// Gives the container's terminal the size of this one.
-    pub(crate) fn resize_as(&self, host: BorrowedFd<'_>) {
-        // The terminal may be gone on either side; then its size does not matter.
-        if let (Some(master), Ok(size)) = (&self.master, tcgetwinsize(host)) {
-            _ = tcsetwinsize(master, size);
-        }
+    /// Gives the container's terminal the size of the caller's.
+    pub(crate) fn resize(&self) {
+        self.master.iter().for_each(resize_as_host);
     }
 
     /// What to poll for at the moment.
