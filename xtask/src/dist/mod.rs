@@ -3,6 +3,7 @@
 mod completion;
 mod man;
 mod roff;
+mod tinyort;
 
 use crate::build;
 use crate::size::BUDGETS;
@@ -26,6 +27,10 @@ pub(crate) fn run(_: Vec<OsString>) -> Result<ExitCode> {
         ("completions/bash/tino", completion::bash()),
         ("completions/zsh/_tino", completion::zsh()),
         ("completions/fish/tino.fish", completion::fish()),
+        ("man/man1/tinyort.1", tinyort::page()),
+        ("completions/bash/tinyort", tinyort::bash()),
+        ("completions/zsh/_tinyort", tinyort::zsh()),
+        ("completions/fish/tinyort.fish", tinyort::fish()),
     ];
     for (name, text) in &texts {
         fs::write(folder.join(name), text).with_context(|| (*name).to_owned())?;
@@ -115,14 +120,16 @@ fn collect(root: &Path, below: &Path, files: &mut Vec<OsString>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_man_page, man};
+    use super::{check_man_page, man, tinyort};
 
     #[test]
-    fn the_man_page_is_formatted_without_a_warning() {
-        let path = std::env::temp_dir().join(format!("tino-{}.1", std::process::id()));
-        std::fs::write(&path, man::page()).expect("the temporary folder is writable");
-        let result = check_man_page(&path);
-        std::fs::remove_file(&path).expect("it was just written");
-        result.expect("no warning");
+    fn the_man_pages_are_formatted_without_a_warning() {
+        for (name, text) in [("tino", man::page()), ("tinyort", tinyort::page())] {
+            let path = std::env::temp_dir().join(format!("{name}-{}.1", std::process::id()));
+            std::fs::write(&path, text).expect("the temporary folder is writable");
+            let result = check_man_page(&path);
+            std::fs::remove_file(&path).expect("it was just written");
+            result.expect("no warning");
+        }
     }
 }
