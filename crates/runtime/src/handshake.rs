@@ -188,7 +188,7 @@ impl Channel {
 
     /// What the parent says next; `None` when it is gone.
     pub(crate) fn next_order(&self) -> Result<Option<Order>, sys::Error> {
-        let (bytes, _) = self.receive()?;
+        let (bytes, _) = self.receive_up_to(MAX_ORDER)?;
         Ok(Order::decode(&bytes))
     }
 
@@ -214,7 +214,11 @@ impl Channel {
 
     /// What comes next, and the descriptor with it; nothing at the end.
     pub(crate) fn receive(&self) -> Result<(Vec<u8>, Option<OwnedFd>), sys::Error> {
-        let mut bytes = vec![0; MAX_MESSAGE];
+        self.receive_up_to(MAX_MESSAGE)
+    }
+
+    fn receive_up_to(&self, longest: usize) -> Result<(Vec<u8>, Option<OwnedFd>), sys::Error> {
+        let mut bytes = vec![0; longest];
         let mut space = [MaybeUninit::uninit(); sys::rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let received = loop {
@@ -240,6 +244,9 @@ impl AsFd for Channel {
         self.0.as_fd()
     }
 }
+
+/// Larger than any order: memory that the child need not touch.
+const MAX_ORDER: usize = 16;
 
 /// Larger than any message: a failure with its longest reason.
 pub(crate) const MAX_MESSAGE: usize = 8192 + 16;

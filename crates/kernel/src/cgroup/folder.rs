@@ -55,10 +55,17 @@ impl Folder {
 
     /// Writes a value at once: what the kernel gets in one `write(2)` it takes as a whole.
     pub(super) fn write(&self, file: &str, value: &str) -> Result<(), Error> {
-        write(&self.open(file, OFlags::WRONLY)?, value).map_err(|mut error| {
+        self.write_open(file, value).map(drop)
+    }
+
+    /// As [`Folder::write`]; returns the file, still open.
+    pub(super) fn write_open(&self, file: &str, value: &str) -> Result<OwnedFd, Error> {
+        let descriptor = self.open(file, OFlags::WRONLY)?;
+        write(&descriptor, value).map_err(|mut error| {
             error.arguments = format!("\"{}/{file}\", {value:?}", self.path);
             error
-        })
+        })?;
+        Ok(descriptor)
     }
 
     /// All that one of its files says.
@@ -67,10 +74,11 @@ impl Folder {
             .or_error("read", || format!("\"{}/{file}\"", self.path))
     }
 
-    /// One of its files that has a single line.
-    pub(super) fn read_line(&self, file: &str) -> Result<String, Error> {
-        read_line(&self.open(file, OFlags::RDONLY)?)
-            .or_error("read", || format!("\"{}/{file}\"", self.path))
+    /// One of its files that has a single line, and that file, still open.
+    pub(super) fn read_line(&self, file: &str) -> Result<(String, OwnedFd), Error> {
+        let descriptor = self.open(file, OFlags::RDONLY)?;
+        let line = read_line(&descriptor);
+        Ok((line.or_error("read", || format!("\"{}/{file}\"", self.path))?, descriptor))
     }
 
     /// As [`Folder::read`], but `None` on a kernel without the file.

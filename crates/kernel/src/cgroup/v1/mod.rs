@@ -6,6 +6,7 @@ mod statistics;
 
 use std::os::fd::OwnedFd;
 
+use sys::process::close_all;
 use sys::rustix::fs::OFlags;
 
 use super::creation::{Creation, Made};
@@ -305,23 +306,27 @@ fn has(names: &str, controller: &str) -> bool {
 /// A cpuset is born without processors and memory, and then no process can enter it: it gets those
 /// of the group above, which may have to get its own first.
 fn inherit_cpu_set(folder: &Folder, is_new: bool) -> Result<()> {
+    let mut files = Vec::new();
     for file in ["cpuset.cpus", "cpuset.mems"] {
         if is_new {
-            inherit_from_above(folder, file)?;
+            inherit_from_above(folder, file, &mut files)?;
         } else {
-            inherit(folder, file)?;
+            inherit(folder, file, &mut files)?;
         }
     }
+    close_all(files);
     Ok(())
 }
 
-fn inherit(folder: &Folder, file: &str) -> Result<String> {
-    let own = folder.read_line(file)?;
-    if own.trim_end().is_empty() { inherit_from_above(folder, file) } else { Ok(own) }
+/// The files that it opens are added to `files`, to be closed together.
+fn inherit(folder: &Folder, file: &str, files: &mut Vec<OwnedFd>) -> Result<String> {
+    let (own, descriptor) = folder.read_line(file)?;
+    files.push(descriptor);
+    if own.trim_end().is_empty() { inherit_from_above(folder, file, files) } else { Ok(own) }
 }
 
-fn inherit_from_above(folder: &Folder, file: &str) -> Result<String> {
-    let above = inherit(&folder.parent(), file)?;
-    folder.write(file, above.trim_end())?;
+fn inherit_from_above(folder: &Folder, file: &str, files: &mut Vec<OwnedFd>) -> Result<String> {
+    let above = inherit(&folder.parent(), file, files)?;
+    files.push(folder.write_open(file, above.trim_end())?);
     Ok(above)
 }
