@@ -5,11 +5,13 @@ use crate::database::Container;
 use crate::engine::{Engine, runtime_id};
 use crate::error::{Error, Result};
 use crate::foreground::Foreground;
+use crate::protocol::{self, Message, hear, tell};
 use crate::streams::Streams;
 use crate::user::Names;
-use runtime::Running;
+use runtime::{ContainerId, Running};
 use spec::runtime::{ConsoleSize, Process, User};
 use std::path::Path;
+use sys::rustix::net::RecvFlags;
 
 /// A process to be added.
 #[derive(Clone, Debug, Default)]
@@ -37,9 +39,26 @@ impl Engine {
     /// It does not run, or is paused; the process cannot be started: [`Error::NotStarted`].
     pub fn exec_detached(&self, container: &Container, exec: &Exec) -> Result<()> {
         let exec = Exec { tty: false, ..exec.clone() };
-        let streams = Streams::new(false, false)?;
-        streams.during(|| self.add_process(container, &exec))?;
-        Ok(())
+        let process = self.with_process(container, &exec, |process, _, _| {
+            spec::json::to_line(process)
+                .map_err(|error| runtime::Error::Unsupported(error.to_string()))
+        })?;
+        let gone = || Error::invalid(format!("container {} has just ended", container.name));
+        // Its monitor is to be the parent, which buries it.
+        let socket = protocol::connect_to(&self.folders.socket(&container.id))?.ok_or_else(gone)?;
+        if process.len() > protocol::CHUNK {
+            return Err(Error::invalid("the command and its variables are too long"));
+        }
+        tell(&socket, &Message::Exec(&process))?;
+        let mut buffer = Vec::new();
+        match hear(&socket, &mut buffer, RecvFlags::empty()) {
+            Ok(Some(Message::Started(_))) => Ok(()),
+            Ok(Some(Message::Failed(code, message))) => {
+                Err(Error::NotStarted { code, message: message.to_owned() })
+            }
+            Ok(_) => Err(gone()),
+            Err(errno) => Err(sys::Error::new("recv", "the monitor", errno).into()),
+        }
     }
 
     /// Adds a process to a container that runs, and stays until it ends: the caller's standard
@@ -61,6 +80,31 @@ impl Engine {
     }
 
     fn add_process(&self, container: &Container, exec: &Exec) -> Result<Running> {
+        self.with_process(container, exec, |process, root, id| {
+            runtime::exec(&runtime::Exec {
+                root,
+                id,
+                process,
+                console_socket: None,
+                pidfd_socket: None,
+                pid_file: None,
+                detach: false,
+                preserve_fds: 0,
+                listen_fds: None,
+                cgroups: &[],
+                ignore_paused: false,
+            })
+        })
+    }
+
+    /// Gives the process as the runtime takes it to a function: the container's own one with what
+    /// is asked for.
+    fn with_process<T>(
+        &self,
+        container: &Container,
+        exec: &Exec,
+        act: impl FnOnce(&Process<'_>, &Path, &ContainerId) -> runtime::Result<T>,
+    ) -> Result<T> {
         let state = self.running(container, "exec in")?;
         let mut settings = container.settings.clone();
         settings.env.extend(exec.env.iter().cloned());
@@ -89,19 +133,7 @@ impl Engine {
             if exec.privileged {
                 set_all_rights(&mut process);
             }
-            runtime::exec(&runtime::Exec {
-                root: &root,
-                id: &id,
-                process: &process,
-                console_socket: None,
-                pidfd_socket: None,
-                pid_file: None,
-                detach: false,
-                preserve_fds: 0,
-                listen_fds: None,
-                cgroups: &[],
-                ignore_paused: false,
-            })
+            act(&process, &root, &id)
         });
         result.map_err(|error| {
             let message = error.to_string();

@@ -39,11 +39,13 @@ impl Folders {
         Folders { root: root.to_owned(), run: run.to_owned() }
     }
 
-    pub(crate) fn root(&self) -> &Path {
+    /// What outlives the machine.
+    pub fn root(&self) -> &Path {
         &self.root
     }
 
-    pub(crate) fn run(&self) -> &Path {
+    /// What does not.
+    pub fn run(&self) -> &Path {
         &self.run
     }
 

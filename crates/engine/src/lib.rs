@@ -15,8 +15,10 @@
 #![forbid(unsafe_code)]
 
 mod attach;
+mod changes;
 mod clock;
 mod configuration;
+mod copy;
 mod create;
 mod database;
 mod engine;
@@ -43,10 +45,12 @@ mod status;
 mod stop;
 mod streams;
 mod update;
+mod usage;
 mod user;
 mod volume;
 
 pub use attach::{Client, Heard};
+pub use changes::Kind as ChangeKind;
 pub use clock::text as time_text;
 pub use database::{Container, Volume};
 pub use engine::Engine;
@@ -60,3 +64,4 @@ pub use start::Attach;
 pub use state::{HealthStatus, Phase, State};
 pub use status::{Seen, Status};
 pub use stop::signal;
+pub use usage::Usage;

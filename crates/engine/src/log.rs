@@ -71,6 +71,11 @@ pub struct Follow {
 }
 
 impl Engine {
+    /// Where the log of a container is; it need not be there.
+    pub fn log_path(&self, container: &Container) -> PathBuf {
+        self.folder(container).log()
+    }
+
     /// The lines of a container's log, oldest first, and the place after them. A container that
     /// never ran has no log.
     ///

@@ -31,7 +31,7 @@ pub(crate) fn overlay(
     Ok(Overlay { layers: all, changes: Some(changes), volatile, user_marks })
 }
 
-fn c_path(path: &Path) -> Result<CString> {
+pub(crate) fn c_path(path: &Path) -> Result<CString> {
     CString::new(path.as_os_str().as_encoded_bytes())
         .map_err(|_| Error::invalid(format!("{path:?} has a NUL in it")))
 }

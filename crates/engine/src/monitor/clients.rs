@@ -39,6 +39,8 @@ pub(super) struct Wishes {
     pub(super) size: Option<(u16, u16)>,
     pub(super) quit: bool,
     pub(super) reopen_log: bool,
+    /// Processes to be added, each with the socket of who asks.
+    pub(super) added: Vec<(String, OwnedFd)>,
 }
 
 impl Client {
@@ -82,6 +84,12 @@ impl Client {
             Message::WillRemove => self.will_remove = true,
             Message::Quit => wishes.quit = true,
             Message::ReopenLog => wishes.reopen_log = true,
+            Message::Exec(process) => {
+                // Without another descriptor there is nobody to answer to.
+                if let Ok(socket) = self.socket.try_clone() {
+                    wishes.added.push(((*process).to_owned(), socket));
+                }
+            }
             // The rest is said by monitors alone.
             _ => {}
         }

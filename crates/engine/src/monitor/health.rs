@@ -5,7 +5,7 @@ use crate::engine::runtime_id;
 use crate::error::Result;
 use crate::settings::Health as Settings;
 use crate::state::HealthStatus;
-use runtime::{Exec, Running};
+use runtime::Running;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -112,26 +112,17 @@ impl Health {
 
 fn start(root: &Path, id: &str, command: &[String]) -> Result<Running> {
     let id = runtime_id(id)?;
-    let running = runtime::with_configuration(root, &id, |spec| {
+    let text = runtime::with_configuration(root, &id, |spec| {
         let Some(own) = &spec.process else {
             return Err(runtime::Error::Unsupported("the container has no process".to_owned()));
         };
         let mut process = own.clone();
         process.args = command.iter().map(|word| word.clone().into()).collect();
         process.terminal = false;
-        runtime::exec(&Exec {
-            root,
-            id: &id,
-            process: &process,
-            console_socket: None,
-            pidfd_socket: None,
-            pid_file: None,
-            detach: false,
-            preserve_fds: 0,
-            listen_fds: None,
-            cgroups: &[],
-            ignore_paused: false,
-        })
+        spec::json::to_line(&process)
+            .map_err(|error| runtime::Error::Unsupported(error.to_string()))
     })?;
-    Ok(running)
+    let process = spec::json::parse(text.as_bytes())
+        .map_err(|error| crate::error::Error::invalid(error.to_string()))?;
+    super::added::start(root, id.as_str(), &process)
 }

@@ -58,17 +58,26 @@ impl Log {
                 Some(line) => ('F', line),
                 None => ('P', line),
             };
-            text.extend_from_slice(format!("{time} {name} {tag} ").as_bytes());
+            let head = format!("{time} {name} {tag} ");
+            let length = (head.len() + line.len() + 1) as u64;
+            let full = self.size + text.len() as u64 + length > self.options.max_size;
+            if full && self.options.max_size > 0 && self.size + text.len() as u64 > 0 {
+                self.write(&text);
+                text.clear();
+                self.rotate();
+            }
+            text.extend_from_slice(head.as_bytes());
             text.extend_from_slice(line);
             text.push(b'\n');
         }
-        if self.options.max_size > 0 && self.size + text.len() as u64 > self.options.max_size {
-            self.rotate();
-        }
-        // A disk that is full must not stop the program; when there is room, the log says so.
-        match self.file.as_mut().map(|file| file.write_all(&text)) {
+        self.write(&text);
+    }
+
+    /// A disk that is full must not stop the program; when there is room, the log says so.
+    fn write(&mut self, text: &[u8]) {
+        match self.file.as_mut().map(|file| file.write_all(text)) {
             Some(Ok(())) => (self.lost, self.size) = (0, self.size + text.len() as u64),
-            _ => self.lost += bytes.len() as u64,
+            _ => self.lost += text.len() as u64,
         }
     }
 

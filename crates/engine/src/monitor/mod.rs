@@ -6,6 +6,7 @@
 //! it three descriptors as standard streams: the socket to report on, the lock that says that it
 //! lives, and the network namespace (or `/dev/null`).
 
+mod added;
 mod clients;
 mod health;
 mod input;
@@ -21,6 +22,7 @@ pub(crate) use supervise::start_code;
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
 use crate::streams;
+use added::Added;
 use clients::Clients;
 use health::Health;
 use log::Log;
@@ -63,6 +65,7 @@ pub(crate) struct Monitor {
     log: Log,
     program: Option<Program>,
     health: Option<Health>,
+    added: Added,
     state: crate::state::State,
     /// When it is to be started again.
     restart_at: Option<Instant>,
@@ -91,6 +94,7 @@ pub fn run(folder: &Path) -> Result<Ending> {
         clients: Clients::new(starter, &folders.socket(&launch.id))?,
         log: Log::open(&folder, &launch.log)?,
         health: launch.health.clone().map(Health::new),
+        added: Added::default(),
         folders,
         folder,
         signals,

@@ -6,7 +6,7 @@ use super::{Launch, Monitor};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
-use crate::protocol::{CHUNK, Message, Stream};
+use crate::protocol::{CHUNK, Message, Stream, tell};
 use crate::settings::RestartPolicy;
 use crate::state::Phase;
 use std::time::{Duration, Instant};
@@ -179,6 +179,19 @@ impl Monitor {
             let _ = self.log.reopen();
         }
         self.quit |= wishes.quit;
+        for (process, socket) in wishes.added {
+            let answer = self.added.start(&self.folders.runtime(), &self.launch.id, &process);
+            let told = match &answer {
+                Ok(pid) => tell(&socket, &Message::Started(*pid)),
+                Err(error) => {
+                    let message = error.to_string();
+                    tell(&socket, &Message::Failed(start_code(&message), &message))
+                }
+            };
+            // Whoever asked may be gone.
+            drop(told);
+        }
+        self.added.reap();
         Ok(())
     }
 

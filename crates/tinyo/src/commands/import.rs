@@ -10,7 +10,7 @@ use image::assemble::{Draft, assemble, blank_config};
 use image::change::change;
 use spec::image::History;
 use std::fs::File;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -60,23 +60,31 @@ pub(crate) fn import(context: &Context, arguments: &ImportArguments) -> Result<(
 
 #[derive(Args)]
 pub(crate) struct ExportArguments {
-    /// Name or id of an image
-    image: String,
+    /// Name or id of a container or an image
+    name: String,
     /// Where to write it [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 pub(crate) fn export(context: &Context, arguments: &ExportArguments) -> Result<()> {
-    let store = context.store()?;
-    let image = context.find_image(&store, &arguments.image)?;
-    match &arguments.output {
-        Some(path) if path != Path::new("-") => {
-            to_file(path, |file| store.export(&image, file).context("cannot export"))
+    let engine = context.engine()?;
+    let write = |to: &mut dyn Write| -> Result<()> {
+        match engine.find(&arguments.name) {
+            Ok(container) => Ok(engine.export(&container, to)?),
+            Err(engine::Error::NoSuchContainer(_)) => {
+                let store = engine.store();
+                let image = context.find_image(store, &arguments.name)?;
+                store.export(&image, to).context("cannot export")
+            }
+            Err(error) => Err(error.into()),
         }
+    };
+    match &arguments.output {
+        Some(path) if path != Path::new("-") => to_file(path, |file| write(file)),
         None if io::stdout().is_terminal() => {
             bail!("an archive is nothing for a terminal: use --output FILE, or a pipe")
         }
-        _ => store.export(&image, &mut io::stdout().lock()).context("cannot export"),
+        _ => write(&mut io::stdout().lock()),
     }
 }

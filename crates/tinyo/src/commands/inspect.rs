@@ -1,29 +1,40 @@
-//! `tinyo inspect`: all that is known of an image, as Docker shows it.
+//! `tinyo inspect`: all that is known of containers and images, as Docker shows it.
 
-use super::fail;
+use super::{container, fail};
 use crate::context::Context;
 use crate::show::{ListFormat, print_line, print_lines};
 use anyhow::{Context as _, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
+use engine::Engine;
 use image::store::{Image, Store};
 use serde_json::{Value, json};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Names or ids of images
-    #[arg(required = true, value_name = "IMAGE")]
-    images: Vec<String>,
+    /// Names or ids of containers or images
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+    /// Which of both, where a name may mean either
+    #[arg(long, value_name = "TYPE")]
+    r#type: Option<Kind>,
     /// How to print each: json, or a template such as '{{.Id}}' or '{{json .Config}}'
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<ListFormat>,
 }
 
+/// What is inspected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Container,
+    Image,
+}
+
 /// What can be shown is shown; the rest is an error at the end.
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
-    let store = context.store()?;
+    let engine = context.engine()?;
     let (mut images, mut failures) = (Vec::new(), Vec::new());
-    for text in &arguments.images {
-        match context.find_image(&store, text).and_then(|image| describe(&store, &image)) {
+    for text in &arguments.names {
+        match either(context, &engine, text, arguments.r#type) {
             Ok(image) => images.push(image),
             Err(error) => failures.push(error),
         }
@@ -34,6 +45,19 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
         _ => print_line(&serde_json::to_string_pretty(&images)?)?,
     }
     fail(&failures)
+}
+
+/// A container goes before an image of the same name, as with Docker.
+fn either(context: &Context, engine: &Engine, text: &str, kind: Option<Kind>) -> Result<Value> {
+    if kind != Some(Kind::Image) {
+        match engine.find(text) {
+            Ok(container) => return container::describe(engine, &container),
+            Err(engine::Error::NoSuchContainer(_)) if kind.is_none() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let store = engine.store();
+    describe(store, &context.find_image(store, text)?)
 }
 
 fn describe(store: &Store, image: &Image) -> Result<Value> {

@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+mod about;
 mod check;
 mod completion;
 mod container;
@@ -31,6 +32,18 @@ use std::process::ExitCode;
 pub(crate) enum Command {
     #[command(flatten)]
     Container(container::Command),
+    /// The commands about containers, and to remove those that have ended
+    #[command(name = "container", subcommand)]
+    Containers(container::Group),
+    /// Say which version this is
+    Version(about::Arguments),
+    /// Say how many containers and images there are, and on what
+    Info(about::Arguments),
+    /// Say what this machine can do, and what helps where it cannot
+    Doctor(about::Arguments),
+    /// Look after volumes
+    #[command(subcommand)]
+    Volume(container::volume::Command),
     /// Get images from registries
     Pull(pull::Arguments),
     /// Send images to registries
@@ -121,6 +134,11 @@ impl Command {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
         let done = match self {
             Command::Container(command) => return command.run(context),
+            Command::Containers(group) => return group.run(context),
+            Command::Version(arguments) => about::version(&arguments),
+            Command::Info(arguments) => about::info(context, &arguments),
+            Command::Doctor(arguments) => about::doctor(context, &arguments),
+            Command::Volume(command) => container::volume::run(context, &command),
             Command::Pull(arguments) => pull::run(context, &arguments),
             Command::Push(arguments) => push::run(context, &arguments),
             Command::Images(arguments) => images::run(context, &arguments),
@@ -149,6 +167,7 @@ impl Command {
     pub(crate) fn failure(&self) -> u8 {
         match self {
             Command::Container(command) => command.failure(),
+            Command::Containers(group) => group.failure(),
             _ => 1,
         }
     }

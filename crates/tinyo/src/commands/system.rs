@@ -130,7 +130,7 @@ fn remove_all(store: &Store, images: &[Image]) -> Result<()> {
     Ok(())
 }
 
-fn confirm(force: bool, text: &str) -> Result<()> {
+pub(super) fn confirm(force: bool, text: &str) -> Result<()> {
     if force {
         return Ok(());
     }

@@ -24,7 +24,7 @@ pub(crate) fn tag(context: &Context, arguments: &TagArguments) -> Result<()> {
 }
 
 /// A name that an image is to have from now on.
-pub(super) fn new_name(text: &str) -> Result<Reference> {
+pub(crate) fn new_name(text: &str) -> Result<Reference> {
     let name: Reference = text.parse()?;
     if name.digest().is_some() {
         bail!("{text}: a digest cannot be given to an image, only a name and a tag");

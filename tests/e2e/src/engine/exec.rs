@@ -37,7 +37,7 @@ pub(crate) fn users_variables_and_folders() -> Result<()> {
     expect_eq!(shell(&["-e", "B=2", "-w", "/tmp"], "echo $A,$B,$PWD")?, "1,2,/tmp");
     expect_eq!(shell(&["-u", "web"], "id")?, "uid=33(web) gid=34(web) groups=4(log)");
     ensure!(shell(&["-u", "33"], "grep CapEff /proc/self/status")?.ends_with("0000000000000000"));
-    ensure!(shell(&["--privileged"], "grep CapEff /proc/self/status")?.contains("ffffffff"));
+    ensure!(shell(&["--privileged"], "grep CapEff /proc/self/status")?.contains("1fffe"));
     expect_eq!(
         shell(&[], "grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status")?,
         "NoNewPrivs:\t1\nSeccomp:\t2"

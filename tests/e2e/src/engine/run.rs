@@ -129,7 +129,7 @@ pub(crate) fn mounts() -> Result<()> {
     let missing = "type=bind,source=/no/such/place,target=/mnt";
     engine.fails(&["run", "--rm", "--mount", missing, "box", "true"], 125, "/no/such/place")?;
     // The layers of the image stay as they are.
-    engine.shell(&[], "rm -rf /data; echo x > /bin/sh")?;
+    engine.shell(&[], "rm -rf /data; rm /bin/true")?;
     expect_eq!(engine.shell(&[], "cat /data/given")?, "by the image");
     engine.is_clean()
 }
@@ -155,7 +155,7 @@ pub(crate) fn limits() -> Result<()> {
     let engine = Engine::new()?;
     let flags = ["-m", "64m", "--cpus", "0.5", "--pids-limit", "20", "--cpuset-cpus", "0"];
     let script = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; \
-                  cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null";
+                  cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null; true";
     expect_eq!(engine.shell(&flags, script)?, "67108864\n20");
     let text = engine.shell(&["--ulimit", "nofile=100:200"], "ulimit -n; ulimit -Hn")?;
     expect_eq!(text, "100\n200");
@@ -275,7 +275,7 @@ pub(crate) fn what_is_wrong_is_said() -> Result<()> {
         (&["--gpus", "all", "box"], "--gpus"),
         (&["--name", "-x", "box"], "name"),
         (&["-v", "a:b", "box"], "absolute"),
-        (&["--memory-swap", "1m", "-m", "2m", "box"], "--memory-swap"),
+        (&["--memory-swap", "1m", "-m", "2m", "box", "true"], "--memory-swap"),
         (&["box"], "no command"),
         (&["--device", "/etc/passwd", "box", "true"], "no device"),
     ] {

@@ -1,11 +1,12 @@
 //! `stop`, `restart`, `kill`, `rm`, `pause`, `unpause`, `wait`, `rename`.
 
 use crate::commands::fail;
+use crate::commands::system::confirm;
 use crate::context::Context;
 use crate::show::print_line;
 use anyhow::{Result, bail};
 use clap::Args;
-use engine::{Attach, Container, Engine, Error};
+use engine::{Attach, Container, Engine, Error, Status};
 
 #[derive(Args)]
 pub(crate) struct Names {
@@ -68,6 +69,13 @@ pub(crate) struct RenameArguments {
     container: String,
     /// The new name
     name: String,
+}
+
+#[derive(Args)]
+pub(crate) struct PruneArguments {
+    /// Do not ask
+    #[arg(short, long)]
+    force: bool,
 }
 
 /// Does something to each, and goes on where it fails. The name is printed as it was given.
@@ -168,4 +176,23 @@ pub(crate) fn wait(context: &Context, names: &Names) -> Result<()> {
 pub(crate) fn rename(context: &Context, arguments: &RenameArguments) -> Result<()> {
     let engine = context.engine()?;
     Ok(engine.rename(&engine.find(&arguments.container)?, &arguments.name)?)
+}
+
+pub(crate) fn prune(context: &Context, arguments: &PruneArguments) -> Result<()> {
+    confirm(arguments.force, "This removes all containers that do not run.")?;
+    let engine = context.engine()?;
+    let mut failures = Vec::new();
+    for container in engine.containers()? {
+        let seen = engine.look(&container)?;
+        if !matches!(seen.status, Status::Created | Status::Exited) {
+            continue;
+        }
+        match engine.remove(&container, false, false) {
+            Ok(()) => print_line(&container.id)?,
+            // It was started or removed meanwhile.
+            Err(Error::WrongStatus { .. } | Error::NoSuchContainer(_)) => {}
+            Err(error) => failures.push(error.into()),
+        }
+    }
+    fail(&failures)
 }

@@ -3,7 +3,7 @@
 use super::parse;
 use crate::context::Context;
 use crate::show::{ListFormat, ago, print_columns, print_line, print_lines, print_table};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use engine::{Container, Engine, HealthStatus, Seen, Status};
 use serde_json::{Value, json};
@@ -27,11 +27,24 @@ pub(crate) struct Arguments {
     #[arg(long)]
     no_trunc: bool,
     /// Only those that fit: id= name= label= status= exited= ancestor= volume= health= network=
-    #[arg(short, long, value_name = "FILTER", value_parser = parse::pair)]
+    #[arg(short, long, value_name = "FILTER", value_parser = filter)]
     filter: Vec<(String, String)>,
     /// table, json, or a template such as '{{.Names}}'
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: ListFormat,
+}
+
+const FILTERS: [&str; 11] = [
+    "id", "name", "label", "status", "exited", "ancestor", "volume", "network", "health", "before",
+    "since",
+];
+
+fn filter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = parse::pair(text)?;
+    if !FILTERS.contains(&name.as_str()) {
+        return Err(format!("there is no filter {name:?}, only {}", FILTERS.join(" ")));
+    }
+    Ok((name, value))
 }
 
 const HEADINGS: [(&str, &str); 9] = [
@@ -219,7 +232,7 @@ fn fits_one(
         }
         "before" => container.created < engine.find(value)?.created,
         "since" => container.created > engine.find(value)?.created,
-        _ => bail!("there is no filter {name:?}"),
+        _ => false,
     })
 }
 

@@ -2,13 +2,20 @@
 
 mod attach;
 mod exec;
+mod files;
 mod front;
+mod inspect;
 mod life;
 mod list;
 mod logs;
 mod options;
 mod parse;
 mod run;
+mod update;
+pub(super) mod volume;
+mod watch;
+
+pub(super) use inspect::describe;
 
 use crate::context::Context;
 use anyhow::Result;
@@ -40,6 +47,7 @@ pub(crate) enum Command {
     /// Give a container another name
     Rename(life::RenameArguments),
     /// List containers
+    #[command(alias = "ls", alias = "list")]
     Ps(list::Arguments),
     /// Print what a container has printed
     Logs(logs::Arguments),
@@ -47,6 +55,46 @@ pub(crate) enum Command {
     Exec(exec::Arguments),
     /// Come in front of a container
     Attach(attach::AttachArguments),
+    /// Change limits and the restart policy of containers
+    Update(update::Arguments),
+    /// List the processes of a container
+    Top(watch::TopArguments),
+    /// Show what containers use
+    Stats(watch::StatsArguments),
+    /// Show what happens to containers
+    Events(watch::EventsArguments),
+    /// Copy files into a container or out of it
+    Cp(files::CopyArguments),
+    /// List what a container has changed of its image
+    Diff(files::DiffArguments),
+    /// Make an image of a container
+    Commit(files::CommitArguments),
+}
+
+/// `tinyo container ...`.
+#[derive(Subcommand)]
+pub(crate) enum Group {
+    #[command(flatten)]
+    Any(Command),
+    /// Remove all containers that have ended
+    Prune(life::PruneArguments),
+}
+
+impl Group {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
+        match self {
+            Group::Any(command) => command.run(context),
+            Group::Prune(arguments) => life::prune(context, &arguments).map(|()| ExitCode::SUCCESS),
+        }
+    }
+
+    /// The exit code where the command itself has failed.
+    pub(crate) fn failure(&self) -> u8 {
+        match self {
+            Group::Any(command) => command.failure(),
+            Group::Prune(_) => 1,
+        }
+    }
 }
 
 impl Command {
@@ -68,6 +116,13 @@ impl Command {
             Command::Logs(arguments) => done(logs::run(context, &arguments)),
             Command::Exec(arguments) => exec::run(context, &arguments),
             Command::Attach(arguments) => attach::attach(context, &arguments),
+            Command::Update(arguments) => done(update::run(context, &arguments)),
+            Command::Top(arguments) => done(watch::top(context, &arguments)),
+            Command::Stats(arguments) => done(watch::stats(context, &arguments)),
+            Command::Events(arguments) => done(watch::events(context, &arguments)),
+            Command::Cp(arguments) => done(files::copy(context, &arguments)),
+            Command::Diff(arguments) => done(files::diff(context, &arguments)),
+            Command::Commit(arguments) => done(files::commit(context, &arguments)),
         }
     }
 

@@ -1,0 +1,122 @@
+//! `tinyo cp`, `tinyo diff`, `tinyo commit`.
+
+use crate::commands::tag::new_name;
+use crate::context::Context;
+use crate::show::print_line;
+use anyhow::{Result, bail};
+use clap::Args;
+use engine::{ChangeKind, Error};
+use image::change::change;
+use spec::image::History;
+use std::path::Path;
+
+#[derive(Args)]
+pub(crate) struct CopyArguments {
+    /// Keep owners and all modes
+    #[arg(short, long)]
+    archive: bool,
+    /// Print nothing
+    #[arg(short, long)]
+    quiet: bool,
+    /// CONTAINER:PATH, or a path
+    from: String,
+    /// CONTAINER:PATH, or a path
+    to: String,
+}
+
+#[derive(Args)]
+pub(crate) struct DiffArguments {
+    /// Name or id
+    container: String,
+}
+
+#[derive(Args)]
+pub(crate) struct CommitArguments {
+    /// Who has made it
+    #[arg(short, long)]
+    author: Option<String>,
+    /// An instruction as in a Dockerfile, such as 'CMD ["sh"]'
+    #[arg(short, long, value_name = "INSTRUCTION")]
+    change: Vec<String>,
+    /// What it is for
+    #[arg(short, long)]
+    message: Option<String>,
+    /// Pause the container meanwhile
+    #[arg(short, long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    pause: bool,
+    /// Name or id
+    container: String,
+    /// What to call the image
+    image: Option<String>,
+}
+
+/// A side of a copy.
+enum Side<'a> {
+    Machine(&'a Path),
+    Container(&'a str, &'a str),
+}
+
+/// As with Docker, what begins like a path is one, whatever follows.
+fn side(text: &str) -> Side<'_> {
+    match text.split_once(':') {
+        Some((name, path)) if !text.starts_with(['/', '.']) => Side::Container(name, path),
+        _ => Side::Machine(Path::new(text)),
+    }
+}
+
+pub(crate) fn copy(context: &Context, arguments: &CopyArguments) -> Result<()> {
+    let engine = context.engine()?;
+    match (side(&arguments.from), side(&arguments.to)) {
+        (Side::Container(name, path), Side::Machine(to)) => {
+            Ok(engine.copy_out(&engine.find(name)?, path, to, arguments.archive)?)
+        }
+        (Side::Machine(from), Side::Container(name, path)) => {
+            Ok(engine.copy_in(&engine.find(name)?, from, path, arguments.archive)?)
+        }
+        _ => bail!("one side must be CONTAINER:PATH, and the other a path of the machine"),
+    }
+}
+
+pub(crate) fn diff(context: &Context, arguments: &DiffArguments) -> Result<()> {
+    let engine = context.engine()?;
+    for (kind, path) in engine.diff(&engine.find(&arguments.container)?)? {
+        let letter = match kind {
+            ChangeKind::Added => 'A',
+            ChangeKind::Changed => 'C',
+            ChangeKind::Deleted => 'D',
+        };
+        print_line(&format!("{letter} {path}"))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn commit(context: &Context, arguments: &CommitArguments) -> Result<()> {
+    let engine = context.engine()?;
+    let container = engine.find(&arguments.container)?;
+    let names = arguments.image.as_deref().map(new_name).transpose()?;
+    let history = History {
+        created: image::assemble::blank_config().created,
+        created_by: Some(container.settings.words().cloned().collect::<Vec<_>>().join(" ")),
+        author: arguments.author.clone(),
+        comment: arguments.message.clone(),
+        ..History::default()
+    };
+    let is_paused = arguments.pause && engine.look(&container)?.status == engine::Status::Running;
+    if is_paused {
+        engine.pause(&container)?;
+    }
+    let made = engine.commit(
+        &container,
+        |config| {
+            arguments.change.iter().try_for_each(|line| {
+                change(config, line).map_err(|error| Error::Invalid(error.to_string()))
+            })
+        },
+        history,
+        names.as_slice(),
+    );
+    if is_paused {
+        engine.unpause(&container)?;
+    }
+    print_line(made?.id.as_str())
+}
