@@ -4,7 +4,8 @@ use crate::clock;
 use crate::database::{self, Container};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::folders;
+use crate::folders::{self, ContainerFolder};
+use crate::lock::Lock;
 use crate::settings::Settings;
 use crate::{configuration, id, merge};
 use image::base::Base;
@@ -32,11 +33,14 @@ impl Engine {
             ));
         }
         let id = id::random()?;
-        self.make_folder(&id, base)?;
-        let unused = self.folders.container(&id).path;
-        let container = self.insert(id, base, settings, name).inspect_err(|_| {
-            // The row counts; what has none is removed by the next check.
-            let _ = std::fs::remove_dir_all(&unused);
+        let folder = self.folders.container(&id);
+        folders::make(&folder.path)?;
+        // Until there is a row, nobody takes the folder for one that was left.
+        let _lock = Lock::take(&folder.file("lock"))?;
+        let made = fill(&folder, base).and_then(|()| self.insert(id, base, settings, name));
+        let container = made.inspect_err(|_| {
+            // What cannot be removed now is removed by a later sweep.
+            let _ = std::fs::remove_dir_all(&folder.path);
         })?;
         self.tell_event(&container, "create", &[])?;
         Ok(container)
@@ -71,17 +75,16 @@ impl Engine {
         }
         Err(Error::invalid("all names are taken: give one with --name"))
     }
+}
 
-    fn make_folder(&self, id: &str, base: &Base) -> Result<()> {
-        let folder = self.folders.container(id);
-        folders::make(&folder.path)?;
-        // The container's root folder has the mode of its changes' folder.
-        for (name, mode) in [("upper", 0o755), ("work", 0o700), ("rootfs", 0o755)] {
-            folders::make_with(&folder.file(name), mode)?;
-        }
-        let upper = folder.upper();
-        let upper = openat(CWD, &upper, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .or_error("openat", || format!("{upper:?}"))?;
-        Ok(base.prepare_upper(upper.as_fd())?)
+/// The folders of a container, which are empty but for what its layers leave unsaid.
+fn fill(folder: &ContainerFolder, base: &Base) -> Result<()> {
+    // The container's root folder has the mode of its changes' folder.
+    for (name, mode) in [("upper", 0o755), ("work", 0o700), ("rootfs", 0o755)] {
+        folders::make_with(&folder.file(name), mode)?;
     }
+    let upper = folder.upper();
+    let upper = openat(CWD, &upper, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .or_error("openat", || format!("{upper:?}"))?;
+    Ok(base.prepare_upper(upper.as_fd())?)
 }

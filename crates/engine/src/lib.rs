@@ -44,6 +44,7 @@ mod state;
 mod status;
 mod stop;
 mod streams;
+mod sweep;
 mod update;
 mod usage;
 mod user;

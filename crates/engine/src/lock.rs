@@ -30,6 +30,13 @@ impl Lock {
         // Whoever had it may have removed everything.
         Ok(path.exists().then_some(Lock { _file: file }))
     }
+
+    /// The lock if nobody has it.
+    pub(crate) fn try_take(path: &Path) -> Result<Option<Lock>> {
+        let Some(file) = open(path)? else { return Ok(None) };
+        let taken = try_flock(&file, FlockOperation::NonBlockingLockExclusive, path)?;
+        Ok((taken && path.exists()).then_some(Lock { _file: file }))
+    }
 }
 
 /// Takes a lock for a process that is about to be started: it is that one's as soon as it has the

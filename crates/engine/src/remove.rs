@@ -12,7 +12,11 @@ impl Engine {
     /// # Errors
     /// It runs; something of it cannot be removed.
     pub fn remove(&self, container: &Container, force: bool, volumes: bool) -> Result<()> {
-        let seen = self.look(container)?;
+        let seen = match self.look(container) {
+            // To look at one that was to be removed has removed it.
+            Err(Error::NoSuchContainer(_)) if container.settings.auto_remove => return Ok(()),
+            seen => seen?,
+        };
         if !matches!(seen.status, Status::Created | Status::Exited) {
             if !force {
                 let Error::WrongStatus { name, verb, status, .. } =
@@ -25,10 +29,22 @@ impl Engine {
             }
             self.stop(container, Some(0))?;
         }
-        let _lock = self.lock(container)?;
+        let _lock = match self.lock(container) {
+            Err(Error::NoSuchContainer(_)) if container.settings.auto_remove => return Ok(()),
+            lock => lock?,
+        };
         match self.look_only(container)? {
             Some(seen) if seen.status.is_running() => Err(wrong(container, "remove", &seen)),
             _ => self.remove_locked(container, volumes),
+        }
+    }
+
+    /// Removes one that has ended and was to be removed then; it may be gone by now.
+    pub(crate) fn remove_ended(&self, container: &Container) -> Result<()> {
+        match self.lock(container) {
+            Ok(_lock) => self.remove_locked(container, true),
+            Err(Error::NoSuchContainer(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

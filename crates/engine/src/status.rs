@@ -55,10 +55,17 @@ impl Engine {
     /// # Errors
     /// The container's files cannot be read.
     pub fn look(&self, container: &Container) -> Result<Seen> {
-        match self.look_only(container)? {
-            Some(seen) => Ok(seen),
-            None => self.heal(container),
+        let seen = match self.look_only(container)? {
+            Some(seen) => seen,
+            None => self.heal(container)?,
+        };
+        let is_over = seen.status == Status::Exited && container.settings.auto_remove;
+        if is_over && !lock::is_held(&self.folder(container).file("monitor"))? {
+            // Whoever was to remove it was killed.
+            self.remove_ended(container)?;
+            return Err(Error::NoSuchContainer(container.name.clone()));
         }
+        Ok(seen)
     }
 
     /// Nothing if its monitor is gone.

@@ -2,6 +2,7 @@
 
 mod exec;
 mod faults;
+mod files;
 mod life;
 mod logs;
 mod run;
@@ -29,6 +30,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::faults::a_killed_foreground_removes_in_the_end,
         engine::faults::many_at_once,
         engine::faults::one_name_for_two,
+        engine::files::cp_out,
+        engine::files::cp_in,
+        engine::files::cp_follows_no_link_out_of_the_container,
+        engine::files::diff_commit_and_export,
+        engine::files::what_is_used_and_what_happens,
         engine::life::ps_shows_what_is,
         engine::life::ps_filters_and_formats,
         engine::life::stop_asks_and_then_kills,

@@ -108,7 +108,12 @@ impl Front {
                     Heard::Gone => {
                         drop(raw);
                         // Its monitor was killed: what became of the container?
-                        return Ok(Outcome::Ended(engine.look(container)?.state.exit_code));
+                        return match engine.look(container) {
+                            Ok(seen) => Ok(Outcome::Ended(seen.state.exit_code)),
+                            // With it goes what was to be removed.
+                            Err(engine::Error::NoSuchContainer(_)) => Ok(Outcome::Ended(137)),
+                            Err(error) => Err(error.into()),
+                        };
                     }
                 }
             }

@@ -194,5 +194,7 @@ pub(crate) fn prune(context: &Context, arguments: &PruneArguments) -> Result<()>
             Err(error) => failures.push(error.into()),
         }
     }
+    // What was left of those whose making or removal was killed.
+    engine.sweep()?.iter().try_for_each(|id| print_line(id))?;
     fail(&failures)
 }

@@ -1,0 +1,144 @@
+//! `tinyo cp`, `diff`, `commit`, `export`.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::support::{Engine, end_of};
+use crate::expect_eq;
+use crate::support::scratch;
+
+/// One that runs and one that does not.
+fn engine() -> Result<Engine> {
+    let engine = Engine::new()?;
+    engine.start("up", &[], "sleep 1000")?;
+    engine.ok(&["create", "--name", "down", "box", "true"])?;
+    Ok(engine)
+}
+
+pub(crate) fn cp_out() -> Result<()> {
+    let engine = engine()?;
+    for name in ["up", "down"] {
+        let folder = scratch(name);
+        fs::create_dir_all(&folder)?;
+        let target = folder.to_str().context("UTF-8")?;
+        engine.ok(&["cp", &format!("{name}:/data/given"), target])?;
+        expect_eq!(fs::read_to_string(folder.join("given"))?, "by the image");
+        engine.ok(&["cp", &format!("{name}:data"), &format!("{target}/other")])?;
+        expect_eq!(fs::read_to_string(folder.join("other/given"))?, "by the image");
+        engine.ok(&["cp", &format!("{name}:/bin/sh"), target])?;
+        expect_eq!(fs::read_link(folder.join("sh"))?.to_string_lossy(), "busybox");
+        engine.fails(&["cp", &format!("{name}:/none"), target], 1, "no such file")?;
+    }
+    engine.fails(&["cp", "up:/a", "down:/b"], 1, "one side")?;
+    engine.fails(&["cp", "none:/a", "/tmp"], 1, "no such container")
+}
+
+pub(crate) fn cp_in() -> Result<()> {
+    let engine = engine()?;
+    let folder = scratch("give");
+    fs::create_dir_all(folder.join("sub"))?;
+    fs::write(folder.join("sub/file"), "text")?;
+    fs::set_permissions(folder.join("sub/file"), fs::Permissions::from_mode(0o640))?;
+    rustix::fs::chown(folder.join("sub/file"), Some(rustix::process::Uid::from_raw(77)), None)?;
+    let source = folder.to_str().context("UTF-8")?;
+    for name in ["up", "down"] {
+        engine.ok(&["cp", &format!("{source}/sub"), &format!("{name}:/tmp")])?;
+        engine.ok(&["cp", "-a", &format!("{source}/sub/."), &format!("{name}:/tmp/kept")])?;
+    }
+    engine.ok(&["start", "down"])?;
+    expect_eq!(engine.ok(&["wait", "down"])?, "0");
+    let upper = engine.store.join("containers");
+    for id in engine.ok(&["ps", "-aq", "--no-trunc"])?.lines() {
+        let tmp = upper.join(id).join("upper/tmp");
+        let status = fs::metadata(tmp.join("sub/file"))?;
+        expect_eq!((status.uid(), status.mode() & 0o7777), (0, 0o640));
+        expect_eq!(fs::metadata(tmp.join("kept/file"))?.uid(), 77);
+    }
+    Ok(())
+}
+
+pub(crate) fn cp_follows_no_link_out_of_the_container() -> Result<()> {
+    let engine = engine()?;
+    let secret = scratch("secret");
+    fs::write(&secret, "of the machine")?;
+    let path = secret.to_str().context("UTF-8")?;
+    let folder = secret.parent().and_then(|it| it.to_str()).context("UTF-8")?;
+    engine.ok(&[
+        "exec",
+        "up",
+        "sh",
+        "-c",
+        &format!("mkdir /x; busybox ln -s {folder} /x/out; busybox ln -s {path} /x/file"),
+    ])?;
+    let target = scratch("target");
+    fs::create_dir_all(&target)?;
+    let target = target.to_str().context("UTF-8")?;
+    let done = engine.run(&["cp", "up:/x/out/secret", target])?;
+    ensure!(done.code == Some(1), "{done:#?}");
+    // A link is copied as one.
+    engine.ok(&["cp", "up:/x/file", target])?;
+    ensure!(fs::symlink_metadata(format!("{target}/file"))?.is_symlink());
+    let own = scratch("own");
+    fs::write(&own, "harmless")?;
+    let own = own.to_str().context("UTF-8")?;
+    let done = engine.run(&["cp", own, "up:/x/out/secret"])?;
+    ensure!(done.code == Some(1), "{done:#?}");
+    engine.ok(&["cp", own, "up:/x/file"])?;
+    expect_eq!(fs::read_to_string(&secret)?, "of the machine");
+    Ok(())
+}
+
+pub(crate) fn diff_commit_and_export() -> Result<()> {
+    let engine = Engine::new()?;
+    let script = "echo new > /data/new; echo other > /data/given; rm /bin/true; mkdir /made";
+    engine.ok(&["run", "--name", "one", "box", "sh", "-c", script])?;
+    let text = engine.ok(&["diff", "one"])?;
+    let expected = ["C /bin", "D /bin/true", "C /data", "C /data/given", "A /data/new", "A /made"];
+    for line in expected {
+        ensure!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    ensure!(!text.contains("/etc/hosts") && !text.contains("/proc"), "{text}");
+    engine.ok(&[
+        "commit",
+        "-m",
+        "changed",
+        "-c",
+        "CMD [\"cat\", \"/data/new\"]",
+        "one",
+        "changed",
+    ])?;
+    expect_eq!(engine.ok(&["run", "--rm", "changed"])?, "new");
+    let done = engine.run(&["run", "--rm", "changed", "ls", "/bin/true"])?;
+    ensure!(done.code == Some(1), "{done:#?}");
+    let archive = scratch("one.tar");
+    engine.ok(&["export", "-o", archive.to_str().context("UTF-8")?, "one"])?;
+    let mut tar = std::process::Command::new("tar");
+    let listed = end_of(tar.arg("-tf").arg(&archive))?.stdout;
+    ensure!(listed.contains("data/new") && !listed.contains("bin/true"), "{listed}");
+    Ok(())
+}
+
+pub(crate) fn what_is_used_and_what_happens() -> Result<()> {
+    let engine = Engine::new()?;
+    engine.start("one", &["-m", "64m"], "sleep 1000")?;
+    ensure!(engine.ok(&["top", "one"])?.contains("sleep 1000"));
+    let line =
+        engine.ok(&["stats", "--no-stream", "--format={{.Name}} {{.PIDs}} {{.MemUsage}}"])?;
+    ensure!(line.starts_with("one ") && line.ends_with("67.1 MB"), "{line}");
+    let inspected = super::support::json(&engine.ok(&["inspect", "one"])?)?;
+    expect_eq!(inspected[0]["State"]["Status"], "running");
+    expect_eq!(inspected[0]["HostConfig"]["Memory"], 64 << 20);
+    expect_eq!(engine.ok(&["inspect", "-f", "{{.State.Running}} {{.Name}}", "one"])?, "true /one");
+    engine.ok(&["update", "-m", "96m", "--memory-swap", "192m", "one"])?;
+    let limit = engine.ok(&["exec", "one", "sh", "-c", "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; true"])?;
+    expect_eq!(limit, (96 << 20).to_string());
+    engine.ok(&["rm", "-f", "one"])?;
+    let events =
+        engine.ok(&["events", "--since", "10m", "--until", "0s", "--format={{.Action}}"])?;
+    for action in ["create", "start", "update", "die", "destroy"] {
+        ensure!(events.lines().any(|line| line == action), "{action}: {events}");
+    }
+    Ok(())
+}
