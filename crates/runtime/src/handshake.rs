@@ -77,7 +77,7 @@ pub(crate) enum Order {
 }
 
 impl Report {
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
             Report::Cloned(pid) => [&[b'c'][..], &pid.to_le_bytes()].concat(),
             Report::TimeNamespace => vec![b't'],
@@ -108,7 +108,7 @@ impl Report {
 }
 
 impl Order {
-    fn encode(self) -> &'static [u8] {
+    pub(crate) fn encode(self) -> &'static [u8] {
         match self {
             Order::Proceed => b"p",
             Order::Tree => b"b",

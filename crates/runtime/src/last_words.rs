@@ -45,9 +45,13 @@ impl AsFd for LastWords {
 pub(crate) fn left_in(file: &OwnedFd) -> Result<Option<Failure>, sys::Error> {
     let mut bytes = vec![0; LENGTH];
     let read = retry_on_intr(|| pread(file, &mut bytes, 0)).or_error("pread", || "last words")?;
-    let Some((length, text)) = bytes[..read].split_first_chunk::<2>() else { return Ok(None) };
-    let length = usize::from(u16::from_le_bytes(*length));
-    Ok(text.get(..length).and_then(Failure::decode))
+    Ok(parse(&bytes[..read]))
+}
+
+/// The length, and so many bytes of a failure.
+pub(crate) fn parse(bytes: &[u8]) -> Option<Failure> {
+    let (length, text) = bytes.split_first_chunk::<2>()?;
+    Failure::decode(text.get(..usize::from(u16::from_le_bytes(*length)))?)
 }
 
 #[cfg(test)]

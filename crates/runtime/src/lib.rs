@@ -28,6 +28,8 @@ mod features;
 mod file;
 mod filesystem;
 mod foreground;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guests;
 mod handshake;
 mod home;

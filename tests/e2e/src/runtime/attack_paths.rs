@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
+use super::stdio::ConsoleSocket;
 use super::support::kernel::KERNELS;
 use super::support::{Bundle, Container};
 use crate::expect_eq;
@@ -170,6 +171,34 @@ pub(crate) fn devices_of_the_image_are_not_followed() -> Result<()> {
                 Ok(())
             })
             .with_context(|| format!("/dev/{name} -> {}", link.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// CVE-2025-52565, 2026-88264: the terminal becomes `/dev/console`, and opens as `/dev/ptmx`. Where
+/// these lead out of the image, a naive runtime binds the terminal over the machine's file, makes
+/// one there, or hands the container a terminal of the machine's.
+pub(crate) fn the_console_of_the_image_is_not_followed() -> Result<()> {
+    let decoy = Decoy::new()?;
+    for link in links(&decoy.0.join("file")) {
+        for name in ["console", "ptmx", "pts"] {
+            let bundle = without_dev(Bundle::script("stat -c %F /dev/console")?)
+                .set("/process/terminal", true)
+                .set("/root/readonly", false);
+            symlink(&link, bundle.rootfs().join("dev").join(name))?;
+            let socket = ConsoleSocket::open()?;
+            let container = Container::new(bundle)?;
+            let finished = container.launch_new("create", &[&socket.flag()]).finish()?;
+            decoy.expect_untouched().with_context(|| format!("/dev/{name}: {finished:?}"))?;
+            if finished.code()? == 0 {
+                container.tell("start", &[])?.expect_code(0)?;
+                socket.receive()?.see("character special file")?;
+                container.wait_status("stopped")?;
+                container.delete()?;
+            }
+            decoy.expect_untouched().with_context(|| format!("/dev/{name}"))?;
+            container.expect_gone()?;
         }
     }
     Ok(())

@@ -63,6 +63,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::attack_paths::mount_targets_are_resolved_in_the_root,
         runtime::attack_paths::dev_may_lead_nowhere,
         runtime::attack_paths::devices_of_the_image_are_not_followed,
+        runtime::attack_paths::the_console_of_the_image_is_not_followed,
         runtime::attack_paths::masks_are_the_machines_null,
         runtime::attack_paths::masked_and_read_only_paths_are_resolved_in_the_root,
         runtime::attack_paths::the_working_folder_is_made_in_the_root,

@@ -15,23 +15,26 @@ use crate::support::pty::Pty;
 use crate::support::{scratch, until};
 
 /// A socket as callers open it for `--console-socket`.
-struct ConsoleSocket {
+pub(super) struct ConsoleSocket {
     listener: UnixListener,
     path: PathBuf,
 }
 
 impl ConsoleSocket {
-    fn open() -> Result<Self> {
+    pub(super) fn open() -> Result<Self> {
         let path = scratch("console");
+        if path.exists() {
+            std::fs::remove_file(&path)?;
+        }
         Ok(Self { listener: UnixListener::bind(&path)?, path })
     }
 
-    fn flag(&self) -> String {
+    pub(super) fn flag(&self) -> String {
         format!("--console-socket={}", self.path.display())
     }
 
     /// The keyboard and screen of the terminal that the runtime has made.
-    fn receive(&self) -> Result<Console> {
+    pub(super) fn receive(&self) -> Result<Console> {
         // It was sent before the command ended.
         self.listener.set_nonblocking(true)?;
         let (stream, _) = self.listener.accept().context("nobody connected")?;
@@ -44,13 +47,13 @@ impl ConsoleSocket {
     }
 }
 
-struct Console {
+pub(super) struct Console {
     master: File,
     screen: String,
 }
 
 impl Console {
-    fn see(&mut self, text: &str) -> Result<()> {
+    pub(super) fn see(&mut self, text: &str) -> Result<()> {
         let found = until(&format!("the screen shows {text:?}"), || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = self.master.read(&mut bytes) {
