@@ -19,10 +19,13 @@ pub fn features() -> Features<'static> {
         hooks: names(Hooks::NAMES),
         mount_options: names(&options),
         linux: Some(linux()),
-        annotations: [("org.tinyo.tinyort.version", env!("CARGO_PKG_VERSION").into())]
-            .into_iter()
-            .collect(),
-        unsafe_annotations: names(&["org.tinyo."]),
+        annotations: [
+            ("org.tinyo.tinyort.checkpoint.enabled", "true".into()),
+            ("org.tinyo.tinyort.version", env!("CARGO_PKG_VERSION").into()),
+        ]
+        .into_iter()
+        .collect(),
+        unsafe_annotations: names(&["org.criu.config", "org.systemd.property.", "org.tinyo."]),
     }
 }
 

@@ -83,6 +83,8 @@ pub const COMMANDS: &[Command] = &[
             PRE_DUMP,
             LEAVE_RUNNING,
             TCP_ESTABLISHED,
+            TCP_SKIP_IN_FLIGHT,
+            LINK_REMAP,
             EXT_UNIX_SK,
             SHELL_JOB,
             FILE_LOCKS,

@@ -118,6 +118,12 @@ pub const PRE_DUMP: Flag = Flag::switch("pre-dump", "only memory, while it goes 
 pub const LEAVE_RUNNING: Flag = Flag::switch("leave-running", "it goes on afterwards");
 /// Connections of TCP.
 pub const TCP_ESTABLISHED: Flag = Flag::switch("tcp-established", "keep open TCP connections");
+/// Those that are being made.
+pub const TCP_SKIP_IN_FLIGHT: Flag =
+    Flag::switch("tcp-skip-in-flight", "leave out TCP connections that are just being made");
+/// Files without a name.
+pub const LINK_REMAP: Flag =
+    Flag::switch("link-remap", "files without a name get one for the time being");
 /// Unix sockets.
 pub const EXT_UNIX_SK: Flag =
     Flag::switch("ext-unix-sk", "unix sockets may be connected to the outside");

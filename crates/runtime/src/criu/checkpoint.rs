@@ -35,6 +35,10 @@ pub struct Checkpoint<'a> {
     pub pre_dump: bool,
     /// The container goes on afterwards.
     pub leave_running: bool,
+    /// Connections of TCP that are just being made are left out, instead of being an error.
+    pub tcp_skip_in_flight: bool,
+    /// Files without a name get one for the time being.
+    pub link_remap: bool,
     /// An earlier part, from the folder of this one.
     pub parent_path: Option<&'a Path>,
     /// Whereto memory is sent, or with lazy pages whence it can be fetched: address and port.
@@ -99,6 +103,8 @@ fn describe(
         .message(folders, LOG, annotation)
         .number(2, u64::from(pid.unsigned_abs()))
         .switch(3, request.leave_running)
+        .switch(18, request.link_remap)
+        .switch(46, request.tcp_skip_in_flight)
         .text(13, record.rootfs.as_os_str().as_bytes());
     if let Some((address, port)) = request.page_server {
         let server = Message::default().text(1, address).number(2, u64::from(port));

@@ -24,6 +24,8 @@ pub(crate) fn checkpoint(context: &Context<'_>) -> Result<ExitCode> {
         options: options(context, &images),
         pre_dump,
         leave_running: flags.is_on(&flags::LEAVE_RUNNING),
+        tcp_skip_in_flight: flags.is_on(&flags::TCP_SKIP_IN_FLIGHT),
+        link_remap: flags.is_on(&flags::LINK_REMAP),
         parent_path: flags.path(&flags::PARENT_PATH),
         page_server,
         status: status(context)?,

@@ -285,5 +285,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::stdio::descriptors_of_socket_activation_are_handed_on,
         runtime::stdio::exec_hands_descriptors_on,
         runtime::stdio::descriptors_that_are_not_there_are_refused,
+        runtime::stdio::a_pidfd_is_sent_to_its_socket,
     ]
 }

@@ -215,3 +215,34 @@ pub(crate) fn descriptors_that_are_not_there_are_refused() -> Result<()> {
     }
     Ok(())
 }
+
+/// Of the container's first process, and of one that is added.
+pub(crate) fn a_pidfd_is_sent_to_its_socket() -> Result<()> {
+    let path = scratch("pidfd");
+    let listener = UnixListener::bind(&path)?;
+    listener.set_nonblocking(true)?;
+    let flag = format!("--pidfd-socket={}", path.display());
+    let sent = || -> Result<String> {
+        let (stream, _) = listener.accept().context("nobody connected")?;
+        let (_, received) = receive(&stream)?;
+        let pidfd = received.first().context("no descriptor was sent")?;
+        let path = format!("/proc/self/fdinfo/{}", std::os::fd::AsRawFd::as_raw_fd(pidfd));
+        let information = std::fs::read_to_string(path)?;
+        let line = information.lines().find_map(|line| line.strip_prefix("Pid:"));
+        Ok(line.context("what was sent is no pidfd")?.trim().to_owned())
+    };
+    let container = Container::new(Bundle::service()?)?;
+    container.create_with(&[&flag])?;
+    expect_eq!(sent()?, container.pid()?.to_string());
+    container.tell("start", &[])?.expect_code(0)?;
+    // It becomes a child of this one.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let file = scratch("pid");
+    let flags = [&*flag, "--detach", "--pid-file", &file.to_string_lossy()];
+    container.tell_with("exec", &flags, &["/bin/sleep", "1000"])?.expect_code(0)?;
+    expect_eq!(sent()?, std::fs::read_to_string(&file)?);
+    let deletion = container.launch(&["delete", "--force", &container.id]).start()?;
+    crate::support::sys::wait(std::fs::read_to_string(&file)?.parse()?, 0)?;
+    deletion.finish()?.expect_code(0)?;
+    container.expect_gone()
+}
