@@ -10,12 +10,30 @@ use std::error::Error;
 use std::io;
 use sys::rustix::io::Errno;
 
+/// Errors that became text, and what to do about the first one that there is something to do about.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) text: String,
+    pub(crate) hint: Option<&'static str>,
+}
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl Error for Told {}
+
 /// For the first cause that there is something to do about.
 pub(crate) fn advice(error: &anyhow::Error) -> Option<&'static str> {
     error.chain().find_map(of)
 }
 
 fn of(cause: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(Told { hint, .. }) = cause.downcast_ref() {
+        return *hint;
+    }
     if let Some(error) = cause.downcast_ref() {
         return of_store(error);
     }
@@ -73,6 +91,12 @@ fn of_store(error: &store::Error) -> Option<&'static str> {
         store::Error::Kernel(error) => of_errno(error.errno),
         store::Error::Blob(_, error) | store::Error::Export(error) => of_io(error),
         store::Error::Unpack { source: image::unpack::Error::Kernel(_, error), .. } => {
+            if error.errno == Errno::INVAL && error.call.contains("chown") {
+                return Some(
+                    "the user namespace has no such id: give this user 65536 of them in \
+                     /etc/subuid and /etc/subgid",
+                );
+            }
             of_errno(error.errno)
         }
         store::Error::Origin { source, .. } => of(&**source),

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use image::unpack::Owners;
 use kernel::namespace::{IdMap, write_id_maps};
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 use sys::rustix::process::{Pid, getegid, geteuid, getpid, getuid};
 
@@ -22,20 +22,26 @@ pub(crate) fn enter() -> Result<Owners> {
         .args(["system", "map-ids", &getpid().to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .context("/proc/self/exe")?;
-    sys::process::unshare_namespaces(NEW_USER).context(
-        "cannot make a user namespace; a user without rights needs one: see the settings \
-         user.max_user_namespaces, kernel.unprivileged_userns_clone and \
-         kernel.apparmor_restrict_unprivileged_userns of sysctl",
-    )?;
-    drop(mapper.stdin.take());
-    let mut answer = String::new();
-    mapper.stdout.take().context("a pipe")?.read_to_string(&mut answer)?;
-    if !mapper.wait()?.success() {
-        bail!("the ids of the user namespace could not be mapped");
+    if let Err(errno) = sys::process::unshare_namespaces(NEW_USER) {
+        // It waits to be told that there is a namespace.
+        mapper.kill()?;
+        mapper.wait()?;
+        bail!(
+            "a user without rights needs a user namespace, and cannot make one: {errno}; see \
+             user.max_user_namespaces, kernel.unprivileged_userns_clone and \
+             kernel.apparmor_restrict_unprivileged_userns of sysctl(8)"
+        );
     }
-    Ok(if answer.trim() == ONLY_ONE { Owners::Own } else { Owners::Keep })
+    // Waiting closes its standard input, which tells it.
+    let output = mapper.wait_with_output()?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        bail!("{}", said.strip_prefix("tinyo: ").unwrap_or(&said));
+    }
+    Ok(if output.stdout.trim_ascii() == ONLY_ONE.as_bytes() { Owners::Own } else { Owners::Keep })
 }
 
 /// What the mapper says when there are no further ids.

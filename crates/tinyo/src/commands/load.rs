@@ -42,6 +42,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
             open_tarball(&store, input, &machine).context("standard input")?
         }
     };
+    if archive.images().is_empty() {
+        bail!("there is no image in the archive");
+    }
     let screen = Screen::new(arguments.quiet);
     let mut loaded = Vec::new();
     for packed in archive.images() {

@@ -22,6 +22,7 @@ mod search;
 mod system;
 mod tag;
 
+use crate::advice::{Told, advice};
 use crate::context::Context;
 use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
@@ -91,7 +92,8 @@ pub(crate) enum Command {
 /// One error of all that went wrong, a line each.
 fn fail(failures: &[anyhow::Error]) -> Result<()> {
     let lines: Vec<_> = failures.iter().map(crate::one_line).collect();
-    if lines.is_empty() { Ok(()) } else { Err(anyhow::anyhow!(lines.join("\ntinyo: "))) }
+    let hint = failures.iter().find_map(advice);
+    if lines.is_empty() { Ok(()) } else { Err(Told { text: lines.join("\ntinyo: "), hint }.into()) }
 }
 
 /// How the result is printed.

@@ -3,11 +3,14 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change, mount_remount};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, mount, mount_bind, mount_change, mount_remount,
+};
 
 use super::support::{Done, Engine, archive, end_of};
 use crate::expect_eq;
@@ -109,6 +112,47 @@ pub(crate) fn a_user_without_rights() -> Result<()> {
     crate::support::until("the trash is empty", || {
         engine.files("trash").is_ok_and(|files| files.is_empty())
     })
+}
+
+/// The files of an image have many owners, and so has a user to whom `/etc/subuid` gives them.
+pub(crate) fn a_user_with_further_ids() -> Result<()> {
+    if !Path::new("/usr/bin/newuidmap").exists() {
+        return harness::skip("newuidmap is not installed");
+    }
+    let engine = Engine { store: scratch("home/images") };
+    let files = scratch("files");
+    fs::create_dir_all(&files)?;
+    fs::write(files.join("a"), "a")?;
+    chown(files.join("a"), Some(1000), Some(7))?;
+    let tarball = super::support::tar(&files, &scratch("a.tar"), &["."])?;
+    let words = ["import", tarball.to_str().context("UTF-8")?, "one"];
+    sys::process::unshare_namespaces(libc::CLONE_NEWNS as u64).context("unshare")?;
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
+    let replace = |path: &str, more: &str| -> Result<()> {
+        let own = scratch(&path.replace('/', "_"));
+        let text = fs::read_to_string(path).unwrap_or_default() + more;
+        fs::write(&own, text)?;
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o644))?;
+        Ok(mount_bind(&own, path)?)
+    };
+    replace("/etc/passwd", &format!("trial:x:{USER}:{USER}::/:/bin/sh\n"))?;
+    replace("/etc/subuid", "trial:300000:20\n")?;
+    replace("/etc/subgid", &format!("{USER}:400000:20\n"))?;
+    let done = end_of(&mut as_user(&engine, &words)?)?;
+    ensure!(done.stderr.contains("\nhint: the user namespace has no such id"), "{done:?}");
+    fs::write("/etc/subuid", "trial:300000:65536\n")?;
+    fs::write("/etc/subgid", format!("{USER}:400000:65536\n"))?;
+    let done = end_of(&mut as_user(&engine, &words)?)?;
+    ensure!(done.code == Some(0), "{done:?}");
+    let layer = engine.files("layers/sha256")?.pop().context("a layer")?;
+    let file = fs::metadata(engine.store.join("layers/sha256").join(layer).join("a"))?;
+    expect_eq!((file.uid(), file.gid()), (300_000 + 999, 400_000 + 6));
+    let done = end_of(&mut as_user(&engine, &["system", "check", "-q"])?)?;
+    ensure!(done.code == Some(0) && done.stdout.is_empty(), "{done:?}");
+    // What was removed is freed, although the user alone could not.
+    let done = end_of(&mut as_user(&engine, &["rmi", "one"])?)?;
+    ensure!(done.code == Some(0), "{done:?}");
+    until_trash_is_empty(&engine)
 }
 
 /// A file system of its own for the store, which nobody else sees.

@@ -32,6 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         image::hardship::two_at_once,
         image::hardship::killed_imports_leave_a_clean_store,
         image::hardship::a_user_without_rights,
+        image::hardship::a_user_with_further_ids,
         image::inspecting::inspect,
         image::inspecting::history,
         image::listing::images_as_table_json_and_ids,
