@@ -98,17 +98,20 @@ impl Watch {
     }
 
     fn read(&self) -> Result<Use> {
-        let interfaces = if self.own_network {
-            let text = file::read_all(CWD, format!("/proc/{}/net/dev", self.pid), 1 << 20)?;
-            interfaces(&String::from_utf8_lossy(&text))
-        } else {
-            Vec::new()
-        };
+        let interfaces = if self.own_network { self.interfaces()? } else { Vec::new() };
         let shares = match &self.class {
             Some((class, monitor)) => Some(Resctrl::find()?.shares(class, monitor.as_deref())?),
             None => None,
         };
         Ok(Use { group: self.group.statistics()?, shares, interfaces })
+    }
+
+    fn interfaces(&self) -> Result<Vec<InterfaceUse>> {
+        match file::read_all(CWD, format!("/proc/{}/net/dev", self.pid), 1 << 20) {
+            // A process that is ending has left its namespaces before it has ended.
+            Err(error) if matches!(error.errno, Errno::NOENT | Errno::SRCH) => Ok(Vec::new()),
+            text => Ok(interfaces(&String::from_utf8_lossy(&text?))),
+        }
     }
 
     /// Waits for the next event, or until this much time has passed.

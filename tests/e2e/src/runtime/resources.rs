@@ -122,7 +122,7 @@ pub(crate) fn too_many_processes_are_refused() -> Result<()> {
 
 pub(crate) fn too_much_memory_kills() -> Result<()> {
     groups::folder("x", "memory")?;
-    let script = "a=$(head -c 100000000 /dev/zero | tr '\\0' x); echo survived";
+    let script = "a=$(head -c 40000000 /dev/zero | tr '\\0' x); echo survived";
     let limits = json!({ "limit": 20 << 20, "swap": 20 << 20 });
     let mut bundle = Bundle::script(script)?.set("/linux/resources/memory", limits);
     if !groups::only_v2()
@@ -131,7 +131,7 @@ pub(crate) fn too_much_memory_kills() -> Result<()> {
         bundle = bundle.remove("/linux/resources/memory/swap");
     }
     let finished = Container::new(bundle)?.run()?;
-    ensure!(!finished.stdout.contains("survived"), "100 MB under a limit of 20");
+    ensure!(!finished.stdout.contains("survived"), "40 MB under a limit of 20");
     ensure!(finished.code()? != 0, "it ended well");
     Ok(())
 }
@@ -372,7 +372,7 @@ pub(crate) fn events_tell_when_memory_ran_out() -> Result<()> {
     groups::folder("x", "memory")?;
     // A child is killed; the first process goes on.
     let script = "echo ready; read line < /work/go; \
-        sh -c 'a=$(head -c 100000000 /dev/zero | tr \"\\0\" x)'; echo over; sleep 1000";
+        sh -c 'a=$(head -c 40000000 /dev/zero | tr \"\\0\" x)'; echo over; sleep 1000";
     let bundle = Bundle::script(script)?.set("/linux/resources/memory/limit", 20 << 20);
     let fifo = bundle.rootfs().join("work/go");
     let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o666));
