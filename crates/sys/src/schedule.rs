@@ -63,8 +63,8 @@ pub fn ioprio_set(class: u16, level: u16) -> Result<(), Errno> {
 /// # Errors
 /// EINVAL for nodes that do not exist or are not allowed, or a mode unknown to the kernel.
 pub fn set_mempolicy(mode: i32, nodes: &[u64]) -> Result<(), Errno> {
-    // The kernel takes one bit less than it is told.
-    let bits = if nodes.is_empty() { 0 } else { nodes.len() * 64 + 1 };
+    // The kernel takes one bit less than it is told, of none as well.
+    let bits = nodes.len() * 64 + 1;
     // SAFETY: the kernel reads `bits - 1` bits, which the slice has.
     done(unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, nodes.as_ptr(), bits) })
 }

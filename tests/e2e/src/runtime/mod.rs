@@ -216,6 +216,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::process::limits_are_as_configured,
         runtime::process::the_oom_score_is_as_configured,
         runtime::process::the_scheduler_is_as_configured,
+        runtime::process::memory_is_taken_as_configured,
+        runtime::process::cores_are_not_shared_with_others_on_demand,
         runtime::process::the_io_priority_is_as_configured,
         runtime::process::the_personality_is_as_configured,
         runtime::process::nothing_is_inherited_from_the_caller,

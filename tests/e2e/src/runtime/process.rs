@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::support::{Bundle, Container};
 use crate::expect_eq;
-use crate::support::sys::bit;
+use crate::support::sys::{self, bit};
 
 /// The output of the shell script under the changed configuration.
 fn said(script: &str, change: impl FnOnce(Bundle) -> Bundle) -> Result<String> {
@@ -232,6 +232,46 @@ pub(crate) fn the_scheduler_is_as_configured() -> Result<()> {
     Ok(())
 }
 
+pub(crate) fn memory_is_taken_as_configured() -> Result<()> {
+    if !std::path::Path::new("/proc/self/numa_maps").exists() {
+        harness::skip("this kernel knows no memory policies")?;
+    }
+    let policy = |policy: serde_json::Value| {
+        said("head -n 1 /proc/self/numa_maps | cut -d ' ' -f 2", |bundle| {
+            bundle.set("/linux/memoryPolicy", policy)
+        })
+    };
+    expect_eq!(policy(json!({ "mode": "MPOL_BIND", "nodes": "0" }))?, "bind:0\n");
+    let flags = ["MPOL_F_STATIC_NODES"];
+    let preferred = json!({ "mode": "MPOL_PREFERRED", "nodes": "0", "flags": flags });
+    expect_eq!(policy(preferred)?, "prefer=static:0\n");
+    expect_eq!(policy(json!({ "mode": "MPOL_DEFAULT" }))?, "default\n");
+    Ok(())
+}
+
+/// What is added shares the container's cores, and nobody else does.
+pub(crate) fn cores_are_not_shared_with_others_on_demand() -> Result<()> {
+    let bundle = Bundle::command(&["/bin/sleep", "100000"])?
+        .set("/annotations", json!({ "org.tinyo.core-scheduling": "true" }));
+    let container = Container::new(bundle)?;
+    let finished = container.launch_new("create", &[]).finish()?;
+    if ["No such device", "Invalid argument"].iter().any(|it| finished.stderr.contains(it)) {
+        finished.expect_stderr("PR_SCHED_CORE")?;
+        container.expect_gone()?;
+        harness::skip("no core here has several threads, or the kernel does not mind")?;
+    }
+    finished.expect_code(0)?;
+    let first = sys::core_cookie(container.pid()?)?;
+    ensure!(first != 0 && first != sys::core_cookie(0)?, "its cookie is {first}");
+    container.tell("start", &[])?.expect_code(0)?;
+    container.tell_with("exec", &["--detach"], &["/bin/sleep", "100000"])?.expect_code(0)?;
+    let all = container.tell_with("ps", &["--format", "json"], &[])?;
+    for pid in serde_json::from_str::<Vec<i32>>(&all.stdout)? {
+        expect_eq!(sys::core_cookie(pid)?, first, "of process {pid}");
+    }
+    Ok(())
+}
+
 pub(crate) fn the_io_priority_is_as_configured() -> Result<()> {
     for (class, expected) in
         [("IOPRIO_CLASS_BE", "best-effort: prio 6\n"), ("IOPRIO_CLASS_IDLE", "idle\n")]
@@ -284,8 +324,8 @@ pub(crate) fn standard_input_is_passed_on() -> Result<()> {
 pub(crate) fn the_session_keyring_is_new_unless_forbidden() -> Result<()> {
     const POSSESSOR_ALONE: u32 = 0x3f00_0000;
     let name = format!("of-the-caller-{}", std::process::id());
-    let key = sys::keyring::join_session_keyring(&std::ffi::CString::new(name.clone())?)?;
-    sys::keyring::set_key_permissions(key, POSSESSOR_ALONE)?;
+    let key = ::sys::keyring::join_session_keyring(&std::ffi::CString::new(name.clone())?)?;
+    ::sys::keyring::set_key_permissions(key, POSSESSOR_ALONE)?;
     let script = format!("grep -c {name} /proc/keys");
     let sees = |flags: &[&str]| -> Result<String> {
         let bundle = Bundle::script(&script)?.set("/linux/maskedPaths", json!([]));

@@ -203,6 +203,16 @@ pub(crate) fn close(number: i32) {
     unsafe { libc::close(number) };
 }
 
+/// What tells which processes a process shares cores with; 0 for those that share with all.
+pub(crate) fn core_cookie(pid: i32) -> io::Result<u64> {
+    let mut cookie = 0_u64;
+    // SAFETY: PR_SCHED_CORE_GET writes a number of 64 bits to its last argument, which lives on.
+    let code = unsafe {
+        libc::prctl(libc::PR_SCHED_CORE, libc::PR_SCHED_CORE_GET, pid, 0, &raw mut cookie)
+    };
+    result(i64::from(code)).map(|_| cookie)
+}
+
 /// `truncate(2)` to nothing.
 pub(crate) fn truncate(path: &std::ffi::CStr) -> io::Result<()> {
     // SAFETY: `path` is a C string that lives across the call.
