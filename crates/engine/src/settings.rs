@@ -285,7 +285,7 @@ pub struct Namespaces {
     pub ipc: String,
     /// Host name.
     pub uts: String,
-    /// User ids: `host`, or `auto`, or `UID:HOST:COUNT` maps.
+    /// User ids: `host`.
     pub user: String,
     /// The cgroup tree.
     pub cgroup: String,

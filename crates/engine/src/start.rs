@@ -122,6 +122,7 @@ impl Engine {
             folders: &self.folders,
             folder: folder.clone(),
             init: &init,
+            unprivileged: self.user_marks,
             names: &names,
             network: None,
             hosts: String::new(),

@@ -11,8 +11,14 @@ const PERIOD: u64 = 100_000;
 /// More processes than this no container needs that is not out of hand.
 const PROCESSES: i64 = 4096;
 
-pub(crate) fn resources(settings: &Settings) -> Result<Resources<'static>> {
-    Ok(Resources { devices: devices::rules(settings)?, ..limits(settings)? })
+/// An unprivileged user has what he asks for, and nothing that only a cgroup of his own could give.
+pub(crate) fn resources(settings: &Settings, unprivileged: bool) -> Result<Resources<'static>> {
+    let limits = limits(settings)?;
+    if unprivileged {
+        let pids = settings.limits.pids.map(|limit| Pids { limit: Some(limit) });
+        return Ok(Resources { pids, ..limits });
+    }
+    Ok(Resources { devices: devices::rules(settings)?, ..limits })
 }
 
 /// Without the rules about devices, for an update.

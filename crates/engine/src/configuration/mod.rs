@@ -27,6 +27,8 @@ pub(crate) struct Context<'a> {
     pub(crate) folder: ContainerFolder,
     /// `tino` on the machine.
     pub(crate) init: &'a Path,
+    /// Whoever starts it has no rights on the machine, and so mostly no cgroups.
+    pub(crate) unprivileged: bool,
     /// Who there is in the container.
     pub(crate) names: &'a Names,
     /// The path of the network namespace, if there is one already.
@@ -51,15 +53,12 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
         .any(|it| it.kind == spec::runtime::NamespaceKind::Uts && it.path.is_empty());
     let hostname = if own_uts { files::hostname(context.container) } else { String::new() };
     let process = process::process(context, user)?;
-    let (uid_mappings, gid_mappings) = namespaces::id_maps(settings)?;
     let linux = Linux {
-        uid_mappings,
-        gid_mappings,
         devices: devices::devices(settings)?,
         cgroups_path: cgroup_path(context).into(),
-        resources: Some(limits::resources(settings)?),
+        resources: Some(limits::resources(settings, context.unprivileged)?),
         seccomp: security::seccomp(settings)?,
-        sysctl: namespaces::sysctls(settings, &namespaces),
+        sysctl: namespaces::sysctls(settings, &namespaces, context.unprivileged),
         masked_paths: security::masked_paths(settings),
         readonly_paths: security::readonly_paths(settings),
         mount_label: Text::default(),

@@ -9,10 +9,26 @@ use spec::runtime::Mount;
 /// `/dev/shm` where nothing else is said: 64 MiB.
 const SHARED_MEMORY: u64 = 64 << 20;
 
+/// The group of terminals on every Linux.
+const TERMINALS: u32 = 5;
+
+/// Whether a group exists in the user namespace, user_namespaces(7).
+fn is_mapped(group: u32) -> bool {
+    let text = std::fs::read_to_string("/proc/self/gid_map").unwrap_or_default();
+    text.lines().any(|line| {
+        let numbers: Vec<u32> = line.split_whitespace().map_while(|it| it.parse().ok()).collect();
+        matches!(numbers[..], [first, _, count] if group >= first && group - first < count)
+    })
+}
+
 /// The usual ones, and then those of the user, so that one below another comes after it.
 pub(super) fn mounts(context: &Context<'_>) -> Result<Vec<Mount<'static>>> {
     let settings = &context.container.settings;
     let mut all = usual(settings);
+    if context.unprivileged && !is_mapped(TERMINALS) {
+        let terminals = all.iter_mut().filter(|mount| mount.destination == "/dev/pts");
+        terminals.for_each(|mount| mount.options.retain(|option| option != "gid=5"));
+    }
     all.extend(shared_memory(settings)?);
     let mut wanted: Vec<&Wanted> = settings.mounts.iter().collect();
     wanted.sort_by_key(|mount| mount.target.trim_end_matches('/').matches('/').count());

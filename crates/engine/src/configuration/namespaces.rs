@@ -4,7 +4,7 @@ use super::Context;
 use crate::error::Result;
 use crate::settings::Settings;
 use spec::json::{Map, Text};
-use spec::runtime::{IdMapping, Namespace, NamespaceKind as Kind};
+use spec::runtime::{Namespace, NamespaceKind as Kind};
 
 /// Its namespaces: new ones, or those of another container; none where it is in the machine's.
 pub(super) fn namespaces(context: &Context<'_>) -> Result<Vec<Namespace<'static>>> {
@@ -38,7 +38,10 @@ pub(super) fn namespaces(context: &Context<'_>) -> Result<Vec<Namespace<'static>
         all.push(Namespace { kind, path: path.into() });
     }
     if !matches!(shared.user.as_str(), "" | "host") {
-        all.push(Namespace { kind: Kind::User, path: Text::default() });
+        // Its root could not find the layers, which only the machine's root may look into.
+        let what = "is not host: a container of root's has no user namespace of its own; a user \
+                    without rights gets one for all that tinyo does";
+        return super::wrong("--userns", &shared.user, what);
     }
     Ok(all)
 }
@@ -47,36 +50,19 @@ fn path_is_free(network: &str) -> bool {
     network.is_empty()
 }
 
-/// The maps of a user namespace: `auto`, or `FIRST:HOST:COUNT,...` for users and groups.
-pub(super) fn id_maps(settings: &Settings) -> Result<(Vec<IdMapping>, Vec<IdMapping>)> {
-    let mode = settings.namespaces.user.as_str();
-    if matches!(mode, "" | "host") {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    let map = |text: &str| {
-        let numbers: Vec<u32> = text.split(':').map_while(|part| part.parse().ok()).collect();
-        match numbers[..] {
-            [container_id, host_id, size] if size > 0 => {
-                Ok(IdMapping { container_id, host_id, size })
-            }
-            _ => super::wrong("--userns", mode, "is not host, or FIRST:HOST:COUNT[,...]"),
-        }
-    };
-    let maps = mode.split(',').map(map).collect::<Result<Vec<_>>>()?;
-    Ok((maps.clone(), maps))
-}
-
 /// Kernel parameters: the user's, and with a network of its own that any user may ping and listen
 /// on any port, for which no capability is needed then.
 pub(super) fn sysctls(
     settings: &Settings,
     namespaces: &[Namespace<'_>],
+    unprivileged: bool,
 ) -> Map<'static, Text<'static>> {
     let mut all: Map<'static, Text<'static>> = Map::default();
     let is_own = |it: &Namespace<'_>| it.kind == Kind::Network && it.path.is_empty();
-    let has_users = namespaces.iter().any(|it| it.kind == Kind::User);
-    if namespaces.iter().any(is_own) && !has_users {
-        all.insert("net.ipv4.ping_group_range", "0 2147483647".into());
+    if namespaces.iter().any(is_own) {
+        // Every group of the range must exist in the user namespace.
+        let groups = if unprivileged { "0 0" } else { "0 2147483647" };
+        all.insert("net.ipv4.ping_group_range", groups.into());
         all.insert("net.ipv4.ip_unprivileged_port_start", "0".into());
     }
     for (name, value) in &settings.limits.sysctls {

@@ -59,7 +59,7 @@ impl Program {
             no_new_keyring: false,
             preserve_fds: 0,
             cgroup_driver: CgroupDriver::Files,
-            rootless: None,
+            rootless: launch.user_marks.then_some(true),
             listen_fds: None,
             notify_socket: None,
             overlay: Some(Rc::new(overlay)),

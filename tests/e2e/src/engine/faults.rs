@@ -69,6 +69,18 @@ pub(crate) fn a_killed_foreground_removes_in_the_end() -> Result<()> {
     engine.is_clean()
 }
 
+pub(crate) fn what_was_to_be_removed_is_removed() -> Result<()> {
+    let engine = Engine::new()?;
+    let id = engine.start("one", &["--rm", "-v", "/anonymous"], "sleep 1000")?;
+    kill(engine.monitor(&id)?)?;
+    expect_eq!(engine.ok(&["ps", "-aq"])?, "");
+    expect_eq!(engine.ok(&["volume", "ls", "-q"])?, "");
+    // A folder without a row is what a killed `create` or `rm` leaves.
+    std::fs::create_dir_all(engine.store.join("containers").join(&id).join("upper"))?;
+    expect_eq!(engine.ok(&["container", "prune", "-f"])?, id);
+    engine.is_clean()
+}
+
 pub(crate) fn many_at_once() -> Result<()> {
     let engine = Engine::new()?;
     let mut running = Vec::new();

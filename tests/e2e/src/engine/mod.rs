@@ -28,6 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::faults::a_killed_monitor_is_replaced_where_the_policy_says_so,
         engine::faults::a_killed_command_leaves_the_container_running,
         engine::faults::a_killed_foreground_removes_in_the_end,
+        engine::faults::what_was_to_be_removed_is_removed,
         engine::faults::many_at_once,
         engine::faults::one_name_for_two,
         engine::files::cp_out,
@@ -62,5 +63,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::run::shared_namespaces,
         engine::run::what_is_wrong_is_said,
         engine::run::nothing_is_left,
+        engine::run::a_user_without_rights,
     ]
 }

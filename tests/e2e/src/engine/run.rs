@@ -1,6 +1,8 @@
 //! `tinyo run`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -273,6 +275,7 @@ pub(crate) fn what_is_wrong_is_said() -> Result<()> {
         (&["--network", "nonsense", "box"][..], "--network"),
         (&["--rm", "--restart", "always", "box"], "--restart"),
         (&["--gpus", "all", "box"], "--gpus"),
+        (&["--userns", "0:1000:10", "box", "true"], "--userns"),
         (&["--name", "-x", "box"], "name"),
         (&["-v", "a:b", "box"], "absolute"),
         (&["--memory-swap", "1m", "-m", "2m", "box", "true"], "--memory-swap"),
@@ -305,4 +308,38 @@ pub(crate) fn nothing_is_left() -> Result<()> {
     expect_eq!(engine.ok(&["volume", "ls", "-q"])?, "");
     expect_eq!(descriptors(), before);
     engine.is_clean()
+}
+
+pub(crate) fn a_user_without_rights() -> Result<()> {
+    const USER: u32 = 23_456;
+    let engine = Engine::new()?;
+    let program = scratch("tinyo");
+    fs::copy(harness::tinyo(), &program)?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    let home = scratch("user");
+    fs::create_dir_all(&home)?;
+    for folder in [std::env::temp_dir(), home.clone()] {
+        std::os::unix::fs::chown(folder, Some(USER), Some(USER))?;
+    }
+    let user = |words: &[&str]| -> Result<String> {
+        let mut command = std::process::Command::new(&program);
+        command.arg("--root").arg(home.join("store")).args(words).env_clear().uid(USER).gid(USER);
+        command.env("HOME", &home).env("PATH", "/usr/bin:/bin").stdin(std::process::Stdio::null());
+        let done = super::support::end_of(&mut command)?;
+        ensure!(done.code == Some(0), "{words:?}: {done:#?}");
+        Ok(done.stdout.trim_end().to_owned())
+    };
+    let text = user(&["run", "--rm", "hello"])?;
+    ensure!(text.contains("user, group    0, 0"), "{text}");
+    let archive = scratch("box.tar");
+    user(&["import", archive.to_str().context("UTF-8")?, "box"])?;
+    user(&["run", "-d", "--name", "one", "box", "sh", "-c", "echo ready; sleep 100"])?;
+    expect_eq!(user(&["exec", "one", "id", "-u"])?, "0");
+    expect_eq!(user(&["ps", "--format={{.Names}} {{.State}}"])?, "one running");
+    user(&["stop", "-t", "0", "one"])?;
+    expect_eq!(user(&["logs", "one"])?, "ready");
+    user(&["rm", "one"])?;
+    expect_eq!(user(&["ps", "-aq"])?, "");
+    drop(engine);
+    Ok(())
 }

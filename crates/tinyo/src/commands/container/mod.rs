@@ -75,7 +75,7 @@ pub(crate) enum Command {
 #[derive(Subcommand)]
 pub(crate) enum Group {
     #[command(flatten)]
-    Any(Command),
+    Any(Box<Command>),
     /// Remove all containers that have ended
     Prune(life::PruneArguments),
 }

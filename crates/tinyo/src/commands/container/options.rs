@@ -235,7 +235,7 @@ struct SecurityOptions {
     /// unmask=ALL, landlock=OPTION=VALUE
     #[arg(long, value_name = "OPTION")]
     security_opt: Vec<String>,
-    /// User ids: host, or FIRST:HOST:COUNT[,...]
+    /// User ids: host
     #[arg(long, value_name = "MODE", default_value = "", hide_default_value = true)]
     userns: String,
     /// Process ids: private, host or container:NAME
