@@ -206,8 +206,18 @@ fn placement(container: &Container, spec: &Spec<'_>) -> Result<Placement> {
     }
     // Root may enter the PID namespace of any user namespace below its own; others must be inside
     // first.
-    let child_enters = kinds.contains(Kind::User) && !sys::rustix::process::geteuid().is_root();
+    let is_outside = kinds.contains(Kind::User) && !sys::rustix::process::geteuid().is_root();
+    // Root of a user namespace alone may enter, too, but not come back.
+    let is_inside = !kinds.contains(Kind::User) && kinds.contains(Kind::Pid);
+    let child_enters = is_outside || is_inside && !owns_machine()?;
     Ok(Placement { of_process: Some((pidfd, kinds)), child_enters, ..Placement::default() })
+}
+
+/// Whether this is the machine's own user namespace, where every user is whom it says.
+fn owns_machine() -> Result<bool> {
+    let map = crate::file::read_made_up("/proc/self/uid_map")?;
+    let map = String::from_utf8_lossy(&map);
+    Ok(map.split_ascii_whitespace().eq(["0", "0", "4294967295"]))
 }
 
 /// The container's first process as the new one sees it, which is in the same PID namespace.

@@ -60,6 +60,11 @@ impl Context {
         Context { root, run_root, is_root, home: folder("HOME"), owners }
     }
 
+    /// The same, where files of images become somebody else's.
+    pub(crate) fn with_owners(self, owners: Owners) -> Context {
+        Context { owners, ..self }
+    }
+
     /// The engine, on the store.
     pub(crate) fn engine(&self) -> Result<Engine> {
         let absolute = |path: PathBuf| std::path::absolute(&path).context("the current folder");

@@ -65,10 +65,12 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let is_root = !rootless::is_needed();
-    let owners =
-        if !is_root && cli.command.needs_store() { rootless::enter()? } else { Owners::Keep };
+    let mut context = Context::new(cli.root, cli.runroot, is_root, Owners::Keep);
+    if !is_root && cli.command.needs_store() {
+        let holders = engine::monitor::namespace_holders(&context.root_argument()?);
+        context = context.with_owners(rootless::enter(&holders)?);
+    }
     let leaves_trash = cli.command.leaves_trash();
-    let context = Context::new(cli.root, cli.runroot, is_root, owners);
     let result = cli.command.run(&context);
     if leaves_trash && let Err(error) = background::empty_trash(&context) {
         // The first error is the one to be told; the next command frees what this one did not.

@@ -5,9 +5,10 @@
 
 use anyhow::{Context as _, Result, bail};
 use image::unpack::Owners;
-use kernel::namespace::{IdMap, write_id_maps};
+use kernel::namespace::{IdMap, Kind, Namespace, write_id_maps};
 use std::fs;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use sys::rustix::process::{Pid, getegid, geteuid, getpid, getuid};
 
@@ -15,8 +16,13 @@ use sys::rustix::process::{Pid, getegid, geteuid, getpid, getuid};
 const NEW_USER: u64 = 0x1000_0000;
 
 /// Enters a namespace, and says whose the files of images become in it. To be called while there
-/// is one thread.
-pub(crate) fn enter() -> Result<Owners> {
+/// is one thread. If one of these processes is in such a namespace of the user's, it is that one:
+/// containers can only be reached from where they were made.
+pub(crate) fn enter(holders: &[i32]) -> Result<Owners> {
+    if holders.iter().any(|pid| join(*pid)) {
+        let map = fs::read_to_string("/proc/self/uid_map").context("/proc/self/uid_map")?;
+        return Ok(if map.lines().count() > 1 { Owners::Keep } else { Owners::Own });
+    }
     // The maps can only be written from outside.
     let mut mapper = Command::new("/proc/self/exe")
         .args(["system", "map-ids", &getpid().to_string()])
@@ -42,6 +48,13 @@ pub(crate) fn enter() -> Result<Owners> {
         bail!("{}", said.strip_prefix("tinyo: ").unwrap_or(&said));
     }
     Ok(if output.stdout.trim_ascii() == ONLY_ONE.as_bytes() { Owners::Own } else { Owners::Keep })
+}
+
+/// False if that process has ended, or is somebody else's, or in the machine's own namespace.
+fn join(pid: i32) -> bool {
+    let path = format!("/proc/{pid}/ns/user");
+    let namespace = Namespace::open(Kind::User, Path::new(&path));
+    namespace.is_ok_and(|namespace| namespace.enter().is_ok())
 }
 
 /// What the mapper says when there are no further ids.

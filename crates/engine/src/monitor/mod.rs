@@ -21,7 +21,7 @@ pub(crate) use supervise::start_code;
 
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
-use crate::streams;
+use crate::{small_file, streams};
 use added::Added;
 use clients::Clients;
 use health::Health;
@@ -38,6 +38,19 @@ use sys::signal::Signals;
 
 /// The word by which a program knows that it is to be a monitor; the container's folder follows.
 pub const WORD: &str = "monitor";
+
+/// Where a monitor in a user namespace writes its process id.
+const PID: &str = "pid";
+
+/// Processes that may hold the user namespace in which an unprivileged user's containers are: who
+/// wants to do anything with these must be in it, too. They may have ended by now.
+pub fn namespace_holders(root: &Path) -> Vec<i32> {
+    let folders = std::fs::read_dir(root.join("containers")).into_iter().flatten().flatten();
+    let pid = |folder: std::fs::DirEntry| {
+        std::fs::read_to_string(folder.path().join(PID)).ok()?.parse().ok()
+    };
+    folders.filter_map(pid).collect()
+}
 
 /// What is left to be done when the container has ended for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +100,11 @@ pub fn run(folder: &Path) -> Result<Ending> {
     setsid().or_error("setsid", || "")?;
     chdir(c"/").or_error("chdir", || "\"/\"")?;
     let launch = Launch::read(folder)?;
+    if launch.user_marks {
+        let path = folder.join(PID);
+        let pid = std::process::id().to_string();
+        small_file::replace(&path, pid.as_bytes()).map_err(Error::file(&path))?;
+    }
     let folders = Folders::new(&launch.root, &launch.run);
     let folder = folders.container(&launch.id);
     let signals = Signals::block_all().or_error("signalfd", || "")?;
