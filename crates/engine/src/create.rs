@@ -42,6 +42,12 @@ impl Engine {
             // What cannot be removed now is removed by a later sweep.
             let _ = std::fs::remove_dir_all(&folder.path);
         })?;
+        if let Err(error) = self.connect_new(&container) {
+            database::delete(&self.store, &container.id)?;
+            let path = self.folders.container(&container.id).path;
+            std::fs::remove_dir_all(&path).map_err(Error::file(&path))?;
+            return Err(error);
+        }
         self.tell_event(&container, "create", &[])?;
         Ok(container)
     }

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 /// How to come from each version of the tables to the next; a step that was released is never
 /// changed.
 // tidy: table
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE containers (
         id TEXT PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
@@ -34,7 +35,9 @@ const STEPS: &[&str] = &["
         PRIMARY KEY (container, volume)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX volume_uses_by_volume ON volume_uses (volume);
-"];
+",
+    crate::network::TABLES,
+];
 
 /// A container's row.
 #[derive(Clone, Debug)]
@@ -277,7 +280,7 @@ fn user(id: &str) -> String {
     format!("container:{id}")
 }
 
-fn to_json(value: &impl serde::Serialize) -> Result<String> {
+pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<String> {
     let damaged = |error: serde_json::Error| Error::Damaged {
         what: "what was asked for".to_owned(),
         reason: error.to_string(),
@@ -285,7 +288,7 @@ fn to_json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(damaged)
 }
 
-fn from_json<T: serde::de::DeserializeOwned>(
+pub(crate) fn from_json<T: serde::de::DeserializeOwned>(
     text: &str,
     what: impl FnOnce() -> String,
 ) -> Result<T> {

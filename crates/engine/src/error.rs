@@ -45,6 +45,23 @@ pub enum Error {
         /// By whom.
         users: String,
     },
+    /// There is no such network.
+    #[error("no such network: {0}")]
+    NoSuchNetwork(String),
+    /// There is one of that name.
+    #[error("a network with the name {0} exists already")]
+    NetworkExists(String),
+    /// A network is in use.
+    #[error("network {name} is used by {count} containers; disconnect or remove these first")]
+    NetworkInUse {
+        /// Which.
+        name: String,
+        /// By how many.
+        count: u32,
+    },
+    /// The kernel refused something about a network, or a port is taken.
+    #[error(transparent)]
+    Network(#[from] net::Error),
     /// The container is not in a state in which this can be done.
     #[error("cannot {verb} container {name}: it is {status}{hint}")]
     WrongStatus {

@@ -11,6 +11,7 @@
 //!     config.json          for the runtime
 //!     launch.json          for the monitor
 //!     state                what the monitor has seen, see crate::state
+//!     ports                those that are published, while a monitor lives
 //!     stopped              it is not to be started again by itself
 //!     log, log.1 ...       what it printed
 //!     upper/ work/ rootfs/ its changes, overlayfs's own, and where it is mounted
@@ -18,6 +19,7 @@
 //! RUN/
 //!   runtime/ID             the runtime's
 //!   ID                     the socket of the monitor
+//!   networks/NAME          the names of running containers, see crate::network
 //! ```
 
 use crate::error::{Error, Result};
@@ -69,6 +71,11 @@ impl Folders {
     /// The folder of the runtime, which has a folder there for each container that runs.
     pub(crate) fn runtime(&self) -> PathBuf {
         self.run.join("runtime")
+    }
+
+    /// The folder with the names in each network.
+    pub(crate) fn networks(&self) -> PathBuf {
+        self.run.join("networks")
     }
 
     /// The socket of a container's monitor.

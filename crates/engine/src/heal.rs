@@ -48,6 +48,7 @@ impl Engine {
     /// Ends what runs of the container, and removes what the runtime and a monitor have left.
     pub(crate) fn clear(&self, container: &Container) -> Result<()> {
         runtime::delete(&self.folders.runtime(), &runtime_id(&container.id)?, true)?;
+        self.clear_network(container)?;
         // Mostly there are none.
         for file in [self.folders.socket(&container.id), self.folder(container).file("paused")] {
             match std::fs::remove_file(&file) {

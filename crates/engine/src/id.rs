@@ -40,7 +40,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
     )))
 }
 
-fn bytes<const N: usize>() -> Result<[u8; N]> {
+pub(crate) fn bytes<const N: usize>() -> Result<[u8; N]> {
     let path = "/dev/urandom";
     let mut bytes = [0; N];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut bytes));

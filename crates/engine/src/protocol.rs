@@ -56,6 +56,8 @@ pub(crate) enum Message<'a> {
     /// To the monitor: add this process, `process` of the runtime's configuration as JSON, and
     /// look after it. Answered by `Started` or `Failed`.
     Exec(&'a str),
+    /// To the monitor: the container is in other networks now.
+    NetworksChanged,
     /// From the monitor: the program runs, as this process.
     Started(i32),
     /// From the monitor: it could not be started; an exit code and why.
@@ -81,6 +83,7 @@ impl<'a> Message<'a> {
             Message::Quit => vec![b'q'],
             Message::ReopenLog => vec![b'l'],
             Message::Exec(text) => with(b'p', text.as_bytes()),
+            Message::NetworksChanged => vec![b'n'],
             Message::Started(pid) => with(b'S', &pid.to_le_bytes()),
             Message::Failed(code, text) => with(b'F', &[&[*code], text.as_bytes()].concat()),
             Message::Output(Stream::Output, bytes) => with(b'O', bytes),
@@ -105,6 +108,7 @@ impl<'a> Message<'a> {
             b'q' => Message::Quit,
             b'l' => Message::ReopenLog,
             b'p' => Message::Exec(std::str::from_utf8(rest).ok()?),
+            b'n' => Message::NetworksChanged,
             b'S' => Message::Started(i32::from_le_bytes(rest.try_into().ok()?)),
             b'F' => {
                 let (code, text) = rest.split_first()?;
@@ -217,6 +221,7 @@ mod tests {
             Message::Quit,
             Message::ReopenLog,
             Message::Exec("{}"),
+            Message::NetworksChanged,
             Message::Started(70_000),
             Message::Failed(127, "no such file"),
             Message::Output(Stream::Output, b"out"),

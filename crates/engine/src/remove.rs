@@ -54,6 +54,7 @@ impl Engine {
         if self.folders.runtime().join(&container.id).exists() {
             self.clear(container)?;
         }
+        self.clear_network(container)?;
         let orphans = database::delete(&self.store, &container.id)?;
         let path = self.folder(container).path;
         std::fs::remove_dir_all(&path).map_err(Error::file(&path))?;

@@ -116,6 +116,12 @@ pub struct Network {
     pub aliases: Vec<String>,
     /// Published ports, `[HOST:][PORT:]PORT[/PROTOCOL]`.
     pub ports: Vec<String>,
+    /// All ports that it says it listens on are published, too.
+    pub publish_all: bool,
+    /// Its addresses, if they are not to be chosen.
+    pub addresses: Vec<String>,
+    /// Its Ethernet address.
+    pub mac: Option<String>,
     /// Ports that it says it listens on, `PORT/PROTOCOL`.
     pub exposed: Vec<String>,
     /// Servers for names.

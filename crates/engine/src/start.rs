@@ -6,6 +6,7 @@ use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::monitor::{self, Launch};
+use crate::network::Prepared;
 use crate::protocol::{self, Message, hear, tell};
 use crate::state::State;
 use crate::status::{Status, wrong};
@@ -62,8 +63,9 @@ impl Engine {
         if !self.folders.runtime().exists() {
             folders::make(&self.folders.runtime())?;
         }
-        self.write_configuration(container)?;
-        self.write_launch(container)?;
+        let prepared = self.prepare_network(container)?;
+        self.write_configuration(container, prepared.as_ref())?;
+        self.write_launch(container, prepared.as_ref())?;
         let monitor_lock = lock::take_for_child(&folder.file("monitor"))?;
         let (ours, theirs) = protocol::pair()?;
         if let Attach::Foreground { will_remove } = attach {
@@ -72,7 +74,8 @@ impl Engine {
                 tell(&ours, &Message::WillRemove)?;
             }
         }
-        self.spawn_monitor(container, theirs, monitor_lock)?;
+        let namespace = prepared.map(|it| it.namespace);
+        self.spawn_monitor(container, theirs, monitor_lock, namespace)?;
         let mut buffer = Vec::new();
         match hear(&ours, &mut buffer, RecvFlags::empty()) {
             Ok(Some(Message::Started(_))) => Ok(Client::new(ours)),
@@ -97,7 +100,11 @@ impl Engine {
         }
     }
 
-    fn write_configuration(&self, container: &Container) -> Result<()> {
+    fn write_configuration(
+        &self,
+        container: &Container,
+        prepared: Option<&Prepared>,
+    ) -> Result<()> {
         let folder = self.folder(container);
         let read = |path: &str| -> Result<String> {
             let text = rootfs::read_file(&folder, &container.layers, path)?;
@@ -124,9 +131,8 @@ impl Engine {
             init: &init,
             unprivileged: self.user_marks,
             names: &names,
-            network: None,
-            hosts: String::new(),
-            resolv: None,
+            network: prepared.map(|_| monitor::NETWORK.to_owned()),
+            hosts: prepared.map_or(String::new(), |it| it.hosts.clone()),
             process_of: &process_of,
         })?;
         let text = spec::json::to_line(&specification).map_err(|error| Error::Damaged {
@@ -143,7 +149,7 @@ impl Engine {
         Ok(self.running(&other, "share namespaces with")?.pid)
     }
 
-    fn write_launch(&self, container: &Container) -> Result<()> {
+    fn write_launch(&self, container: &Container, prepared: Option<&Prepared>) -> Result<()> {
         let settings = &container.settings;
         let launch = Launch {
             id: container.id.clone(),
@@ -159,19 +165,29 @@ impl Engine {
             log: settings.log.clone(),
             health: settings.health.clone(),
             auto_remove: settings.auto_remove,
+            connection: prepared.map(|it| it.connection.clone()),
         };
         launch.write(&self.folder(container))
     }
 
     /// This program once more, from a file that no container can write; see the runtime's
     /// `executable.rs`.
-    fn spawn_monitor(&self, container: &Container, socket: OwnedFd, lock: OwnedFd) -> Result<()> {
+    fn spawn_monitor(
+        &self,
+        container: &Container,
+        socket: OwnedFd,
+        lock: OwnedFd,
+        namespace: Option<OwnedFd>,
+    ) -> Result<()> {
         let program = runtime::protected_executable()?;
         let path = PathBuf::from(format!("/proc/self/fd/{}", program.as_raw_fd()));
-        let null = File::open("/dev/null").map_err(Error::file("/dev/null"))?;
+        let namespace = match namespace {
+            Some(namespace) => namespace,
+            None => File::open("/dev/null").map_err(Error::file("/dev/null"))?.into(),
+        };
         let mut command = Command::new(path);
         command.arg0("tinyo").arg(monitor::WORD).arg(self.folder(container).path).env_clear();
-        command.stdin(Stdio::from(socket)).stdout(Stdio::from(lock)).stderr(Stdio::from(null));
+        command.stdin(Stdio::from(socket)).stdout(Stdio::from(lock)).stderr(Stdio::from(namespace));
         // Nobody waits for it: it outlives this process.
         command.spawn().map(drop).map_err(Error::file("/proc/self/exe"))
     }

@@ -17,6 +17,12 @@ pub enum Error {
     /// There is a device of this name that is none of ours.
     #[error("there is a network device {0} already, which is no bridge")]
     NoBridge(String),
+    /// A port that is to be published.
+    #[error("the port {port} cannot be published: another container or program has it")]
+    PortInUse {
+        /// Which.
+        port: crate::port::Port,
+    },
     /// A device that was there a moment ago, or has to be.
     #[error("there is no network device {0}")]
     Missing(String),

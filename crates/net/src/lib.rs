@@ -17,6 +17,8 @@ mod error;
 pub mod firewall;
 pub mod link;
 pub mod port;
+mod reservation;
 pub mod subnet;
 
 pub use error::Error;
+pub use reservation::Reservation;

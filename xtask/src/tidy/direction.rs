@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("net", &["kernel", "sys"]),
     ("engine", &["runtime", "image", "net", "spec", "kernel", "sys"]),
     ("cri", &["engine"]),
-    ("tinyo", &["engine", "cri", "image", "kernel", "spec", "sys"]),
+    ("tinyo", &["engine", "cri", "image", "net", "kernel", "spec", "sys"]),
     // Tests and tasks drive the programs from outside.
     ("harness", &[]),
     ("e2e", &["harness", "kernel", "net", "spec", "sys", "tino"]),

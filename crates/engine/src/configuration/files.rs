@@ -50,14 +50,11 @@ fn hosts(context: &Context<'_>) -> Result<String> {
     Ok(text)
 }
 
-/// What the user says, or the network, or the machine.
+/// What the user says, or the machine; names are asked for in the container's network.
 fn resolv(context: &Context<'_>) -> Result<String> {
     let network = &context.container.settings.network;
     let path = "/etc/resolv.conf";
-    let mut text = match &context.resolv {
-        Some(text) => text.clone(),
-        None => small_file::read(path.as_ref()).map_err(Error::file(path))?.unwrap_or_default(),
-    };
+    let mut text = small_file::read(path.as_ref()).map_err(Error::file(path))?.unwrap_or_default();
     let mut replace = |keyword: &str, values: &[String], one_line: bool| {
         if values.is_empty() {
             return;
@@ -80,7 +77,12 @@ fn resolv(context: &Context<'_>) -> Result<String> {
     if let Some(wrong) = network.dns.iter().find(|it| it.parse::<std::net::IpAddr>().is_err()) {
         return super::wrong("--dns", wrong, "is no address");
     }
-    replace("nameserver", &network.dns, false);
+    if context.network.is_some() {
+        // The monitor asks the others.
+        replace("nameserver", &[net::dns::ADDRESS.to_string()], false);
+    } else {
+        replace("nameserver", &network.dns, false);
+    }
     replace("search", &network.dns_search, true);
     replace("options", &network.dns_options, true);
     Ok(text)

@@ -33,9 +33,8 @@ pub(crate) struct Context<'a> {
     pub(crate) names: &'a Names,
     /// The path of the network namespace, if there is one already.
     pub(crate) network: Option<String>,
-    /// Lines of `/etc/hosts`, and the text of `/etc/resolv.conf`, that the network knows.
+    /// Lines of `/etc/hosts` that the network knows.
     pub(crate) hosts: String,
-    pub(crate) resolv: Option<String>,
     /// Finds the first process of a container whose namespace is to be shared.
     pub(crate) process_of: &'a dyn Fn(&str) -> Result<i32>,
 }

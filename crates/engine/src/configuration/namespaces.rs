@@ -58,7 +58,9 @@ pub(super) fn sysctls(
     unprivileged: bool,
 ) -> Map<'static, Text<'static>> {
     let mut all: Map<'static, Text<'static>> = Map::default();
-    let is_own = |it: &Namespace<'_>| it.kind == Kind::Network && it.path.is_empty();
+    let is_own = |it: &Namespace<'_>| {
+        it.kind == Kind::Network && (it.path.is_empty() || it.path == *crate::monitor::NETWORK)
+    };
     if namespaces.iter().any(is_own) {
         // Every group of the range must exist in the user namespace.
         let groups = if unprivileged { "0 0" } else { "0 2147483647" };

@@ -41,6 +41,7 @@ pub(super) struct Wishes {
     pub(super) reopen_log: bool,
     /// Processes to be added, each with the socket of who asks.
     pub(super) added: Vec<(String, OwnedFd)>,
+    pub(super) networks_changed: bool,
 }
 
 impl Client {
@@ -90,6 +91,7 @@ impl Client {
                     wishes.added.push(((*process).to_owned(), socket));
                 }
             }
+            Message::NetworksChanged => wishes.networks_changed = true,
             // The rest is said by monitors alone.
             _ => {}
         }

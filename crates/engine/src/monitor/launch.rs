@@ -1,5 +1,6 @@
 //! What a monitor must know, in a file of the container's folder: it opens no database.
 
+use super::Connection;
 use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
 use crate::settings::{Health, LogOptions, Restart};
@@ -24,6 +25,7 @@ pub(crate) struct Launch {
     pub(crate) log: LogOptions,
     pub(crate) health: Option<Health>,
     pub(crate) auto_remove: bool,
+    pub(crate) connection: Option<Connection>,
 }
 
 const FILE: &str = "launch.json";

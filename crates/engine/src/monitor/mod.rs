@@ -8,6 +8,7 @@
 
 mod added;
 mod clients;
+mod connection;
 mod health;
 mod input;
 mod launch;
@@ -15,6 +16,7 @@ mod log;
 mod program;
 mod supervise;
 
+pub(crate) use connection::Connection;
 pub(crate) use launch::Launch;
 pub(crate) use program::exit_code;
 pub(crate) use supervise::start_code;
@@ -24,6 +26,7 @@ use crate::folders::{ContainerFolder, Folders};
 use crate::{small_file, streams};
 use added::Added;
 use clients::Clients;
+use connection::Connected;
 use health::Health;
 use log::Log;
 use program::Program;
@@ -51,6 +54,10 @@ pub fn namespace_holders(root: &Path) -> Vec<i32> {
     };
     folders.filter_map(pid).collect()
 }
+
+/// Where the container's configuration finds its network: a descriptor of the monitor.
+pub(crate) const NETWORK: &str = "/proc/self/fd/100";
+const NETWORK_DESCRIPTOR: i32 = 100;
 
 /// What is left to be done when the container has ended for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +94,8 @@ pub(crate) struct Monitor {
     /// Held as long as this lives.
     _lock: OwnedFd,
     /// Kept, so that the container finds the same network when it is started again.
-    _network: OwnedFd,
+    network: OwnedFd,
+    connected: Option<Connected>,
 }
 
 /// Looks after the container of this folder until it has ended for good.
@@ -122,13 +130,16 @@ pub fn run(folder: &Path) -> Result<Ending> {
         restart_at: None,
         quit: false,
         _lock: lock,
-        _network: network,
+        network,
+        connected: None,
     };
     let result = monitor.supervise();
+    let disconnected = monitor.disconnect();
     // From now on a client finds nobody, and asks the file.
     let removed = std::fs::remove_file(monitor.folders.socket(&monitor.launch.id));
     let is_left_alone = monitor.clients.finish(monitor.state.exit_code);
     result?;
+    disconnected?;
     removed.map_err(Error::file(monitor.folders.socket(&monitor.launch.id)))?;
     Ok(if monitor.launch.auto_remove && is_left_alone {
         let Launch { root, run, id, .. } = monitor.launch;
@@ -140,8 +151,12 @@ pub fn run(folder: &Path) -> Result<Ending> {
 
 /// Puts the three descriptors elsewhere, and `/dev/null` in their places.
 fn take_streams() -> Result<[OwnedFd; 3]> {
-    let take = |stream| fcntl_dupfd_cloexec(stream, 3).or_error("fcntl", || "F_DUPFD_CLOEXEC, 3");
-    let taken = [take(stdio::stdin())?, take(stdio::stdout())?, take(stdio::stderr())?];
+    let take = |stream, number| {
+        fcntl_dupfd_cloexec(stream, number)
+            .or_error("fcntl", || format!("F_DUPFD_CLOEXEC, {number}"))
+    };
+    let network = take(stdio::stderr(), NETWORK_DESCRIPTOR)?;
+    let taken = [take(stdio::stdin(), 3)?, take(stdio::stdout(), 3)?, network];
     let null = streams::null()?;
     streams::put(&null, &null, &null)?;
     Ok(taken)

@@ -1,5 +1,6 @@
 //! The loop of a monitor: from the first start of a container to its last end.
 
+use super::connection::Connected;
 use super::input::Input;
 use super::program::{Program, Read};
 use super::{Launch, Monitor};
@@ -9,6 +10,7 @@ use crate::events::{self, Event};
 use crate::protocol::{CHUNK, Message, Stream, tell};
 use crate::settings::RestartPolicy;
 use crate::state::Phase;
+use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 use sys::OrError;
 use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -46,6 +48,7 @@ impl Monitor {
     }
 
     fn start(&mut self) -> Result<()> {
+        self.connect()?;
         let program = Program::start(&self.launch, &self.folders, &self.folder)?;
         let pid = program.pid();
         self.program = Some(program);
@@ -67,6 +70,31 @@ impl Monitor {
         self.tell_event("start", &[])?;
         self.clients.tell_starter(&Message::Started(pid));
         Ok(())
+    }
+
+    /// Its networks, the first time.
+    fn connect(&mut self) -> Result<()> {
+        if let (Some(connection), None) = (&self.launch.connection, &self.connected) {
+            let network = self.network.as_fd();
+            let connected = Connected::begin(connection, &self.folders, &self.folder, network)?;
+            self.connected = Some(connected);
+        }
+        Ok(())
+    }
+
+    /// Serves its networks. What fails is tried again with the next change.
+    fn serve_networks(&mut self) {
+        if let Some(connected) = &mut self.connected
+            && let Err(error) = connected.serve()
+        {
+            self.state.error = error.to_string();
+        }
+    }
+
+    /// The container has ended for good.
+    pub(super) fn disconnect(&mut self) -> Result<()> {
+        let Some(connected) = self.connected.take() else { return Ok(()) };
+        connected.end(&self.folders, &self.folder, &self.launch.id)
     }
 
     fn kill_program(&mut self) -> Result<()> {
@@ -153,6 +181,11 @@ impl Monitor {
             let due = self.health.as_ref().map(super::health::Health::deadline);
             timeout = if program.ended().is_none() { due } else { None };
         }
+        if let Some(connected) = &self.connected {
+            let sockets = connected.polled();
+            polled.extend(sockets.map(|it| PollFd::from_borrowed_fd(it, PollFlags::IN)));
+            timeout = timeout.into_iter().chain(connected.deadline()).min();
+        }
         let timeout = timeout.map(|at| at.saturating_duration_since(Instant::now()));
         let timeout = timeout.map(|left| {
             // Rounded up, or the last moment would be waited for again and again.
@@ -166,6 +199,7 @@ impl Monitor {
 
     /// Does what clients want.
     fn serve(&mut self, input: &mut Input) -> Result<()> {
+        self.serve_networks();
         let wishes = self.clients.serve(input.is_empty())?;
         input.add(&wishes.input);
         if wishes.input_ends {
@@ -177,6 +211,11 @@ impl Monitor {
         if wishes.reopen_log {
             // The old one will do where no new one can be made.
             let _ = self.log.reopen();
+        }
+        if wishes.networks_changed
+            && let Some(connected) = &mut self.connected
+        {
+            connected.change(&Launch::read(&self.folder.path)?, &self.folders)?;
         }
         self.quit |= wishes.quit;
         for (process, socket) in wishes.added {

@@ -33,13 +33,16 @@ impl Watch {
         Ok(Watch { socket })
     }
 
-    /// Takes what was heard, so that it is not readable any more. What it was does not matter:
-    /// [`super::Firewall::is_whole`] tells whether something is to be done.
+    /// Takes what was heard, so that it is not readable any more; false if that was nothing. What
+    /// it was does not matter: [`super::Firewall::is_whole`] tells whether something is to be done.
     ///
     /// # Errors
     /// Those of recvfrom(2).
-    pub fn take(&mut self) -> Result<(), Error> {
-        self.socket.drain(|_| {}).map(drop).map_err(Error::doing("watch the firewall"))
+    pub fn take(&mut self) -> Result<bool, Error> {
+        let mut has_heard = false;
+        let is_complete = self.socket.drain(|_| has_heard = true);
+        let is_complete = is_complete.map_err(Error::doing("watch the firewall"))?;
+        Ok(has_heard || !is_complete)
     }
 }
 

@@ -3,11 +3,13 @@
 mod address;
 mod bridge;
 mod device;
+mod namespace;
 mod route;
 mod sysctl;
 mod veth;
 
 pub use bridge::{Bridge, PREFIX, bridge_names, ensure_bridge, remove_bridge};
+pub use namespace::new_namespace;
 pub use route::{is_ipv6_available, taken_subnets};
 pub use veth::{Attachment, Container, attach, detach};
 

@@ -19,7 +19,8 @@ pub struct Container<'a> {
 }
 
 impl<'a> Container<'a> {
-    /// Opens the one of a process, given by its pidfd. The calling process must have one thread.
+    /// Opens the one of a process, given by its pidfd, or one given by itself. The calling process
+    /// must have one thread.
     ///
     /// # Errors
     /// The process has ended, or is out of reach.

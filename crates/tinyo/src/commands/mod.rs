@@ -14,6 +14,7 @@ mod load;
 mod login;
 mod logout;
 mod manifest;
+mod network;
 mod pull;
 mod push;
 mod rmi;
@@ -74,6 +75,11 @@ pub(crate) enum Command {
     /// Look after the store
     #[command(subcommand)]
     System(system::Command),
+    /// Look after networks
+    #[command(subcommand)]
+    Network(network::Command),
+    /// Print where the published ports of a container are reached
+    Port(network::PortArguments),
     /// Say to a registry who you are, and remember it
     Login(login::Arguments),
     /// Forget who you are to a registry
@@ -155,6 +161,8 @@ impl Command {
             Command::Export(arguments) => import::export(context, &arguments),
             Command::Prune(arguments) => system::prune(context, &arguments),
             Command::System(command) => system::run(context, &command),
+            Command::Network(command) => network::run(context, &command),
+            Command::Port(arguments) => network::port(context, &arguments),
             Command::Login(arguments) => login::run(context, &arguments),
             Command::Logout(arguments) => logout::run(context, &arguments),
             Command::Search(arguments) => search::run(context, &arguments),

@@ -5,6 +5,7 @@ mod faults;
 mod files;
 mod life;
 mod logs;
+mod network;
 mod run;
 mod support;
 
@@ -49,6 +50,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::logs::tail_and_times,
         engine::logs::follow_to_the_end,
         engine::logs::full_files_are_renamed,
+        engine::network::a_published_port_and_a_name,
+        engine::network::internal_and_several_networks,
+        engine::network::a_flushed_firewall_is_restored,
+        engine::network::a_killed_monitor_leaves_nothing,
+        engine::network::many_at_once,
+        engine::network::what_is_wrong_is_said,
         engine::run::hello,
         engine::run::exit_codes,
         engine::run::variables_folder_and_user,

@@ -36,6 +36,9 @@ impl Engine {
         if !rustix::process::geteuid().is_root() {
             harness::skip("only root makes containers without a user namespace")?;
         }
+        // Its bridges and its firewall are nobody else's.
+        sys::process::unshare_namespaces(libc::CLONE_NEWNET as u64)?;
+        sys::interface::bring_up(c"lo")?;
         let engine = Engine { store: scratch("store") };
         let image = image()?;
         engine.ok(&["import", image.to_str().context("UTF-8")?, "box"])?;

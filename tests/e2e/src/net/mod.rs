@@ -4,7 +4,7 @@
 mod firewall;
 mod link;
 mod names;
-mod world;
+pub(crate) mod world;
 
 use harness::{Trial, trials};
 

@@ -14,15 +14,21 @@ use sys::netlink::Socket;
 
 use crate::support::until;
 
-/// Makes the trial's process a machine of its own, with nothing but a loopback device. False if
-/// the programs for that are missing.
-pub(crate) fn become_machine() -> Result<bool> {
-    for program in ["ip", "nft", "unshare", "nsenter", "python3"] {
-        // It is only of interest whether it is there.
+/// Whether the programs are there that all trials need.
+pub(crate) fn has_programs() -> bool {
+    // It is only of interest whether it can be started.
+    let is_there = |program: &str| {
         let mut command = Command::new(program);
-        if command.arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-            return Ok(false);
-        }
+        command.arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+    };
+    ["ip", "nft", "unshare", "nsenter", "python3"].iter().all(|program| is_there(program))
+}
+
+/// Makes the trial's process a machine of its own, with nothing but a loopback device. False if
+/// programs for that are missing.
+pub(crate) fn become_machine() -> Result<bool> {
+    if !has_programs() {
+        return Ok(false);
     }
     let (network, mounts) = (libc::CLONE_NEWNET as u64, libc::CLONE_NEWNS as u64);
     sys::process::unshare_namespaces(network | mounts)?;

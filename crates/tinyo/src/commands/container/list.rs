@@ -1,6 +1,7 @@
 //! `tinyo ps`.
 
 use super::parse;
+use crate::commands::network::ports_text;
 use crate::context::Context;
 use crate::show::{ListFormat, ago, print_columns, print_line, print_lines, print_table};
 use anyhow::Result;
@@ -81,17 +82,20 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     if let Some(count) = arguments.last.or(arguments.latest.then_some(1)) {
         found.truncate(count);
     }
-    print(arguments, &found)
+    print(&engine, arguments, &found)
 }
 
-fn print(arguments: &Arguments, found: &[(Container, Seen)]) -> Result<()> {
+fn print(engine: &Engine, arguments: &Arguments, found: &[(Container, Seen)]) -> Result<()> {
     let long = arguments.no_trunc;
     if arguments.quiet {
         let id = |container: &Container| container.id[..if long { 64 } else { 12 }].to_owned();
         return found.iter().try_for_each(|(container, _)| print_line(&id(container)));
     }
-    let records: Vec<Value> =
-        found.iter().map(|(container, seen)| record(container, seen, long)).collect();
+    let mut records = Vec::with_capacity(found.len());
+    for (container, seen) in found {
+        let ports = ports_text(&engine.published_ports(container)?);
+        records.push(record(container, seen, &ports, long));
+    }
     match &arguments.format {
         ListFormat::Json => records.iter().try_for_each(|record| print_line(&record.to_string())),
         ListFormat::Lines(template) => print_lines(template, &records),
@@ -110,7 +114,7 @@ fn print(arguments: &Arguments, found: &[(Container, Seen)]) -> Result<()> {
     }
 }
 
-fn record(container: &Container, seen: &Seen, long: bool) -> Value {
+fn record(container: &Container, seen: &Seen, ports: &str, long: bool) -> Value {
     let settings = &container.settings;
     let words: Vec<&str> = settings.words().map(String::as_str).collect();
     let command = words.join(" ");
@@ -129,7 +133,7 @@ fn record(container: &Container, seen: &Seen, long: bool) -> Value {
         "RunningFor": ago(seconds_since(container.created)),
         "Status": status(seen),
         "State": seen.status.name(),
-        "Ports": settings.network.ports.join(", "),
+        "Ports": ports,
         "Names": container.name,
         "Labels": labels.collect::<Vec<_>>().join(","),
         "Mounts": mounts.collect::<Vec<_>>().join(","),

@@ -1,0 +1,320 @@
+//! Connecting containers: when they are made, when they start, and while they run.
+
+use super::row::{self, Connected, Network, Wish};
+use super::{address_in, bridge, is_network, names};
+use crate::database::Container;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::monitor::{Connection, Launch};
+use crate::protocol::{self, Message, tell};
+use crate::status::Status;
+use net::dns::Entry;
+use net::firewall::{Element, Firewall};
+use net::link::{self, Attachment, Interface, attach, detach, ensure_bridge};
+use net::port::{self, Port};
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
+use sys::OrError;
+use sys::netlink::Socket;
+use sys::rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+/// The network of a container that is about to start.
+pub(crate) struct Prepared {
+    pub(crate) namespace: OwnedFd,
+    /// Lines for `/etc/hosts`.
+    pub(crate) hosts: String,
+    /// For the monitor.
+    pub(crate) connection: Connection,
+}
+
+impl Engine {
+    /// Connects a container that was just made to the network that it is to be in.
+    pub(crate) fn connect_new(&self, container: &Container) -> Result<()> {
+        let settings = &container.settings.network;
+        let ports = published(settings)?;
+        if !is_network(&settings.mode) {
+            return match ports.first() {
+                Some(port) => Err(Error::invalid(format!(
+                    "the port {port} cannot be published with --network {}",
+                    settings.mode
+                ))),
+                None => Ok(()),
+            };
+        }
+        if !matches!(container.settings.namespaces.user.as_str(), "" | "host") {
+            let text = "--userns: only with --network none, host or container:NAME";
+            return Err(Error::invalid(text));
+        }
+        let network = self.network(&settings.mode).map_err(|error| match error {
+            Error::NoSuchNetwork(name) => {
+                Error::invalid(format!("--network {name}: there is no such network"))
+            }
+            error => error,
+        })?;
+        let wish = Wish {
+            addresses: addresses(&settings.addresses)?,
+            mac: mac(settings.mac.as_deref())?,
+            aliases: settings.aliases.clone(),
+        };
+        row::connect(&self.store, &container.id, &network, &wish).map(drop)
+    }
+
+    /// Makes the network namespace of a container, with all that it is connected to. None if it has
+    /// no network of ours.
+    pub(crate) fn prepare_network(&self, container: &Container) -> Result<Option<Prepared>> {
+        if !is_network(&container.settings.network.mode) {
+            return Ok(None);
+        }
+        let namespace = link::new_namespace()?;
+        let mut host = Socket::open()?;
+        let mut inside = link::Container::open(namespace.as_fd())?;
+        let connections = self.connections(&container.id)?;
+        let mut hosts = String::new();
+        for (place, connected) in connections.iter().enumerate() {
+            let network = self.network(&connected.network)?;
+            provide(&mut host, &network)?;
+            let attachment = attachment(container, connected, &network, place == 0);
+            attach(&mut host, &mut inside, &attachment)?;
+            self.publish_names(container, connected)?;
+            for address in &connected.addresses {
+                // Writing to a String cannot fail.
+                let _ = writeln!(hosts, "{address}\t{}", own_names(container));
+            }
+        }
+        let connection = self.connection(container, &connections)?;
+        Ok(Some(Prepared { namespace, hosts, connection }))
+    }
+
+    /// What the monitor of a container must know of its networks.
+    fn connection(&self, container: &Container, all: &[Connected]) -> Result<Connection> {
+        let settings = &container.settings.network;
+        let mut connection = Connection {
+            networks: all.iter().map(|it| it.network.clone()).collect(),
+            servers: settings.dns.clone(),
+            ports: published(settings)?.iter().map(ToString::to_string).collect(),
+            is_internal: true,
+            ..Connection::default()
+        };
+        for connected in all {
+            let network = self.network(&connected.network)?;
+            if !network.settings.internal {
+                // Published ports lead to the first network that has a way in.
+                if connection.is_internal {
+                    connection.addresses.clone_from(&connected.addresses);
+                }
+                connection.is_internal = false;
+            }
+            connection.bridges.push((network.bridge, network.settings.internal));
+        }
+        Ok(connection)
+    }
+
+    fn publish_names(&self, container: &Container, connected: &Connected) -> Result<()> {
+        let (network, short) = (&connected.network, &container.id[..12]);
+        let mut names = vec![container.name.clone(), short.to_owned()];
+        names.extend(connected.aliases.iter().cloned());
+        names.push(format!("{}.{network}", container.name));
+        let entry = |address: &IpAddr| Entry { address: *address, names: names.clone() };
+        let entries: Vec<Entry> = connected.addresses.iter().map(entry).collect();
+        names::set_names(&self.folders, network, short, &entries)
+    }
+
+    /// Takes away what a monitor that was killed has left of its container's networks.
+    pub(crate) fn clear_network(&self, container: &Container) -> Result<()> {
+        let folder = self.folder(container);
+        if !is_network(&container.settings.network.mode) || !folder.file(PORTS).exists() {
+            return Ok(());
+        }
+        let connections = self.connections(&container.id)?;
+        let mut host = Socket::open()?;
+        for connected in &connections {
+            detach(&mut host, &device_of(container, connected))?;
+            let short = &container.id[..12];
+            names::set_names(&self.folders, &connected.network, short, &[])?;
+        }
+        let connection = self.connection(container, &connections)?;
+        let elements = connection.published(&self.published_ports(container)?);
+        Firewall::open()?.remove(&elements)?;
+        let path = folder.file(PORTS);
+        std::fs::remove_file(&path).map_err(Error::file(path))
+    }
+
+    /// The ports that are published now, all of them with the number they have on the machine.
+    ///
+    /// # Errors
+    /// The container's files cannot be read.
+    pub fn published_ports(&self, container: &Container) -> Result<Vec<Port>> {
+        let path = self.folder(container).file(PORTS);
+        let text = crate::small_file::read(&path).map_err(Error::file(&path))?;
+        parse(text.unwrap_or_default().lines())
+    }
+
+    /// Connects a container to one more network, at once if it runs.
+    ///
+    /// # Errors
+    /// It is connected already; it has another container's network, or none of its own.
+    pub fn connect_network(
+        &self,
+        container: &Container,
+        network: &Network,
+        ips: &[String],
+        aliases: &[String],
+    ) -> Result<()> {
+        let _lock = self.lock(container)?;
+        if !is_network(&container.settings.network.mode) {
+            let mode = &container.settings.network.mode;
+            let name = &container.name;
+            return Err(Error::invalid(format!(
+                "container {name} has --network {mode}, and cannot be connected to others"
+            )));
+        }
+        let wish = Wish { addresses: addresses(ips)?, mac: None, aliases: aliases.to_vec() };
+        let connected = row::connect(&self.store, &container.id, network, &wish)?;
+        let joined = self.join(container, &connected, network);
+        if joined.is_err() {
+            row::disconnect(&self.store, &container.id, &network.name)?;
+        }
+        joined
+    }
+
+    fn join(&self, container: &Container, connected: &Connected, network: &Network) -> Result<()> {
+        let Some(pid) = self.pid(container)? else { return Ok(()) };
+        let process = pidfd_open(pid, PidfdFlags::empty()).or_error("pidfd_open", || "")?;
+        let mut host = Socket::open()?;
+        provide(&mut host, network)?;
+        let mut inside = link::Container::open(process.as_fd())?;
+        let is_first = self.connections(&container.id)?.len() == 1;
+        let attachment = attachment(container, connected, network, is_first);
+        attach(&mut host, &mut inside, &attachment)?;
+        self.publish_names(container, connected)?;
+        self.tell_monitor(container)
+    }
+
+    /// Disconnects a container from a network, at once if it runs.
+    ///
+    /// # Errors
+    /// It is not connected.
+    pub fn disconnect_network(&self, container: &Container, network: &Network) -> Result<()> {
+        let _lock = self.lock(container)?;
+        let all = self.connections(&container.id)?;
+        let connected = all.iter().find(|it| it.network == network.name).ok_or_else(|| {
+            let (name, network) = (&container.name, &network.name);
+            Error::invalid(format!("container {name} is not connected to network {network}"))
+        })?;
+        if self.pid(container)?.is_some() {
+            detach(&mut Socket::open()?, &device_of(container, connected))?;
+            names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
+        }
+        row::disconnect(&self.store, &container.id, &network.name)?;
+        if self.pid(container)?.is_some() { self.tell_monitor(container) } else { Ok(()) }
+    }
+
+    /// The first process of a container that runs. The caller holds its lock.
+    fn pid(&self, container: &Container) -> Result<Option<Pid>> {
+        let seen = self.look_only(container)?;
+        let running = seen.filter(|it| it.status.is_running() || it.status == Status::Restarting);
+        Ok(running.and_then(|seen| Pid::from_raw(seen.state.pid)))
+    }
+
+    /// Its monitor answers for other networks now.
+    fn tell_monitor(&self, container: &Container) -> Result<()> {
+        let folder = self.folder(container);
+        let connection = self.connection(container, &self.connections(&container.id)?)?;
+        let connection = Some(connection);
+        Launch { connection, ..Launch::read(&folder.path)? }.write(&folder)?;
+        match protocol::connect_to(&self.folders.socket(&container.id))? {
+            Some(socket) => tell(&socket, &Message::NetworksChanged).map(drop),
+            // It has just ended.
+            None => Ok(()),
+        }
+    }
+}
+
+/// The file in a container's folder with the ports that it has on the machine, as long as its
+/// monitor lives.
+pub(crate) const PORTS: &str = "ports";
+
+/// The bridge and its rules, where they are not there yet.
+fn provide(host: &mut Socket, network: &Network) -> Result<()> {
+    ensure_bridge(host, &bridge(network))?;
+    let mut elements = vec![Element::Network(network.bridge.clone())];
+    if network.settings.internal {
+        elements.push(Element::Internal(network.bridge.clone()));
+    }
+    let mut firewall = Firewall::open()?;
+    if !firewall.is_whole(&elements)? {
+        firewall.restore(&elements)?;
+        firewall.open_foreign_chains()?;
+    }
+    Ok(())
+}
+
+fn attachment(
+    container: &Container,
+    connected: &Connected,
+    network: &Network,
+    is_first: bool,
+) -> Attachment {
+    let ranges = &network.settings.subnets;
+    let interfaces = ranges.iter().filter_map(|range| {
+        let address = address_in(connected, range.subnet)?;
+        Some(Interface { address, subnet: range.subnet })
+    });
+    let leads_on = is_first && !network.settings.internal;
+    Attachment {
+        bridge: network.bridge.clone(),
+        host_device: device_of(container, connected),
+        device: format!("eth{}", connected.place),
+        interfaces: interfaces.collect(),
+        gateways: ranges.iter().filter(|_| leads_on).map(|it| it.gateway).collect(),
+        mac: connected.mac.as_deref().and_then(|text| text.parse().ok()),
+        mtu: network.settings.mtu,
+    }
+}
+
+/// The end of a connection on the machine.
+fn device_of(container: &Container, connected: &Connected) -> String {
+    format!("ve{}{}", &container.id[..9], connected.place)
+}
+
+fn own_names(container: &Container) -> String {
+    let hostname = &container.settings.hostname;
+    let hostname = if hostname.is_empty() { &container.id[..12] } else { hostname };
+    format!("{hostname} {}", container.name)
+}
+
+fn addresses(texts: &[String]) -> Result<Vec<IpAddr>> {
+    let address =
+        |text: &String| text.parse().map_err(|_| Error::invalid(format!("{text:?} is no address")));
+    texts.iter().map(address).collect()
+}
+
+fn mac(text: Option<&str>) -> Result<Option<String>> {
+    let parsed = text.map(str::parse::<link::Mac>).transpose();
+    let parsed = parsed.map_err(|error| Error::Invalid(error.to_string()))?;
+    Ok(parsed.map(|mac| mac.to_string()))
+}
+
+/// What is to be published: what the user says, and with `-P` all that the image says.
+fn published(settings: &crate::settings::Network) -> Result<Vec<Port>> {
+    let mut ports = parse(settings.ports.iter().map(String::as_str))?;
+    if settings.publish_all {
+        for port in parse(settings.exposed.iter().map(String::as_str))? {
+            let is_there =
+                |it: &Port| (it.container, it.protocol) == (port.container, port.protocol);
+            if !ports.iter().any(is_there) {
+                ports.push(port);
+            }
+        }
+    }
+    Ok(ports)
+}
+
+fn parse<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<Port>> {
+    let mut ports = Vec::new();
+    for text in texts {
+        ports.extend(port::parse(text).map_err(|error| Error::Invalid(error.to_string()))?);
+    }
+    Ok(ports)
+}

@@ -1,0 +1,163 @@
+//! Networks: bridges of the machine that containers are connected to.
+//!
+//! A row says what a network is and which address each container has in it; the bridge, the devices
+//! and the firewall are made of that when a container starts. Names of running containers are in a
+//! file for each network, which their monitors read.
+
+mod connect;
+mod names;
+mod row;
+
+pub use row::{Connected, Network, NetworkSettings, Range};
+
+pub(crate) use connect::{PORTS, Prepared};
+pub(crate) use names::{path as zone_path, set_names};
+pub(crate) use row::TABLES;
+
+use crate::clock;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::id;
+use net::firewall::{Element, Firewall};
+use net::link::{self, Interface};
+use net::subnet::{Subnet, free_subnet, unique_local_subnet};
+use std::net::IpAddr;
+use sys::netlink::Socket;
+
+/// The network that containers are in unless another is named.
+pub const DEFAULT: &str = "bridge";
+
+/// The words that are no names of networks.
+const MODES: [&str; 5] = ["none", "host", "default", "container", "private"];
+
+/// Whether this is a network, and not one of the other things that `--network` takes.
+pub(crate) fn is_network(mode: &str) -> bool {
+    !matches!(mode, "" | "none" | "host") && !mode.starts_with("container:")
+}
+
+impl Engine {
+    /// Makes a network. Subnets that are not given are chosen, so that they overlap no route of the
+    /// machine and no other network.
+    ///
+    /// # Errors
+    /// The name is taken or none; a subnet overlaps another network; no subnet is left.
+    pub fn create_network(&self, name: &str, settings: NetworkSettings) -> Result<Network> {
+        id::check_name(name)?;
+        if MODES.contains(&name) {
+            return Err(Error::invalid(format!("{name} cannot be the name of a network")));
+        }
+        let id = id::random()?;
+        let bridge = match name {
+            DEFAULT => format!("{}0", link::PREFIX),
+            _ => format!("{}-{}", link::PREFIX, &id[..8]),
+        };
+        let existing = self.networks()?;
+        let settings = complete(settings, &existing)?;
+        let network =
+            Network { name: name.to_owned(), id, bridge, created: clock::now(), settings };
+        row::insert(&self.store, &network)?;
+        Ok(network)
+    }
+
+    /// All networks, by name.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn networks(&self) -> Result<Vec<Network>> {
+        row::all(&self.store)
+    }
+
+    /// The network of this name or id. The default one is made when it is first needed.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn network(&self, text: &str) -> Result<Network> {
+        let found = self.networks()?.into_iter().find(|it| {
+            it.name == text || it.id == text || (text.len() >= 12 && it.id.starts_with(text))
+        });
+        match found {
+            Some(network) => Ok(network),
+            None if text == DEFAULT => {
+                match self.create_network(text, NetworkSettings::default()) {
+                    // Somebody else was faster.
+                    Err(Error::NetworkExists(_)) => self.network(text),
+                    result => result,
+                }
+            }
+            None => Err(Error::NoSuchNetwork(text.to_owned())),
+        }
+    }
+
+    /// Who is connected to a network, and how: the ids of containers, running or not.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn connected(&self, network: &Network) -> Result<Vec<Connected>> {
+        row::of_network(&self.store, &network.name)
+    }
+
+    /// What a container is connected to, in the order of its devices.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn connections(&self, container: &str) -> Result<Vec<Connected>> {
+        row::of_container(&self.store, container)
+    }
+
+    /// Removes a network that no container is connected to.
+    ///
+    /// # Errors
+    /// There is none; containers are connected to it.
+    pub fn remove_network(&self, network: &Network) -> Result<()> {
+        let lock = names::lock(&self.folders, &network.name)?;
+        row::delete(&self.store, network)?;
+        link::remove_bridge(&mut Socket::open()?, &network.bridge)?;
+        let both = [Element::Network, Element::Internal].map(|it| it(network.bridge.clone()));
+        Firewall::open()?.remove(&both)?;
+        names::remove(&self.folders, &network.name, lock)
+    }
+}
+
+/// With subnets, if there are none.
+fn complete(mut settings: NetworkSettings, existing: &[Network]) -> Result<NetworkSettings> {
+    let others: Vec<Subnet> =
+        existing.iter().flat_map(|it| &it.settings.subnets).map(|it| it.subnet).collect();
+    for given in &settings.subnets {
+        if let Some(other) = others.iter().find(|it| it.overlaps(given.subnet)) {
+            let text = format!("the subnet {} overlaps {other} of another network", given.subnet);
+            return Err(Error::Invalid(text));
+        }
+        if !given.subnet.contains(given.gateway) {
+            let text = format!("the gateway {} is not in {}", given.gateway, given.subnet);
+            return Err(Error::Invalid(text));
+        }
+    }
+    let has = |ipv4: bool| settings.subnets.iter().any(|it| it.subnet.is_ipv4() == ipv4);
+    let (needs_ipv4, needs_ipv6) = (!has(true), !has(false) && link::is_ipv6_available());
+    let mut taken = link::taken_subnets(&mut Socket::open()?)?;
+    taken.extend(others);
+    if needs_ipv4 {
+        let subnet = free_subnet(&taken).map_err(|error| Error::Invalid(error.to_string()))?;
+        settings.subnets.push(row::Range::of(subnet));
+    }
+    if needs_ipv6 {
+        settings.subnets.push(row::Range::of(unique_local_subnet(id::bytes()?)));
+    }
+    settings.subnets.sort_by_key(|it| !it.subnet.is_ipv4());
+    Ok(settings)
+}
+
+/// The bridge of a network.
+fn bridge(network: &Network) -> link::Bridge {
+    let interface = |range: &row::Range| Interface { address: range.gateway, subnet: range.subnet };
+    link::Bridge {
+        name: network.bridge.clone(),
+        gateways: network.settings.subnets.iter().map(interface).collect(),
+        mtu: network.settings.mtu,
+    }
+}
+
+/// Which of the addresses of a container belongs to this subnet.
+fn address_in(connected: &Connected, subnet: Subnet) -> Option<IpAddr> {
+    connected.addresses.iter().copied().find(|it| subnet.contains(*it))
+}

@@ -1,0 +1,146 @@
+//! Ports of the machine, held so that nobody else takes them.
+
+use crate::Error;
+use crate::port::{Port, Protocol};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use sys::OrError;
+use sys::rustix::io::Errno;
+use sys::rustix::net::{
+    AddressFamily, SocketFlags, SocketType, bind, getsockname, ipproto, socket_with, sockopt,
+};
+
+/// How often another free port is tried that only one of several addresses has free.
+const TRIES: usize = 20;
+
+/// Ports that are ours as long as this lives.
+///
+/// The firewall takes what comes for them before any socket would get it. The sockets are bound
+/// only so that a program which wants the same port is told so, and does not wait in vain.
+#[derive(Debug)]
+pub struct Reservation {
+    ports: Vec<Port>,
+    _sockets: Vec<OwnedFd>,
+}
+
+impl Reservation {
+    /// Reserves ports, and finds free ones where none are given.
+    ///
+    /// # Errors
+    /// [`Error::PortInUse`]; EACCES for a port below 1024 without CAP_NET_BIND_SERVICE;
+    /// EADDRNOTAVAIL for an address that the machine does not have.
+    pub fn new(ports: &[Port]) -> Result<Reservation, Error> {
+        let mut reservation = Reservation { ports: Vec::new(), _sockets: Vec::new() };
+        for port in ports {
+            let (number, sockets) = reserve(port)?;
+            reservation.ports.push(Port { host: Some(number), ..*port });
+            reservation._sockets.extend(sockets);
+        }
+        Ok(reservation)
+    }
+
+    /// The ports, all of them with a number on the machine.
+    #[must_use]
+    pub fn ports(&self) -> &[Port] {
+        &self.ports
+    }
+}
+
+fn reserve(port: &Port) -> Result<(u16, Vec<OwnedFd>), Error> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match reserve_once(port) {
+            Err(error) if error.errno == Errno::ADDRINUSE => {
+                if port.host.is_some() || tries == TRIES {
+                    return Err(Error::PortInUse { port: *port });
+                }
+            }
+            result => {
+                return result.map_err(Error::doing(format!("publish the port {port}")));
+            }
+        }
+    }
+}
+
+fn reserve_once(port: &Port) -> Result<(u16, Vec<OwnedFd>), sys::Error> {
+    let everywhere = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    let given = port.address.map(|address| [address]);
+    let addresses: &[IpAddr] = given.as_ref().map_or(&everywhere, |given| given);
+    let mut number = port.host.unwrap_or(0);
+    let mut sockets = Vec::new();
+    for address in addresses {
+        match bound(SocketAddr::new(*address, number), port.protocol) {
+            Ok(socket) => {
+                number = number_of(&socket)?;
+                sockets.push(socket);
+            }
+            // Without IPv6, or without SCTP, nobody else can have the port either.
+            Err(error) if port.address.is_none() && is_unknown(error.errno) && number != 0 => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((number, sockets))
+}
+
+fn is_unknown(errno: Errno) -> bool {
+    matches!(errno, Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL | Errno::PROTONOSUPPORT)
+}
+
+fn bound(address: SocketAddr, protocol: Protocol) -> Result<OwnedFd, sys::Error> {
+    let arguments = || format!("{address}/{protocol}");
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let (kind, number) = match protocol {
+        Protocol::Tcp => (SocketType::STREAM, ipproto::TCP),
+        Protocol::Udp => (SocketType::DGRAM, ipproto::UDP),
+        Protocol::Sctp => (SocketType::STREAM, ipproto::SCTP),
+    };
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, Some(number))
+        .or_error("socket", arguments)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true).or_error("setsockopt", arguments)?;
+    }
+    bind(&socket, &address).or_error("bind", arguments)?;
+    Ok(socket)
+}
+
+fn number_of(socket: &OwnedFd) -> Result<u16, sys::Error> {
+    let address = getsockname(socket).or_error("getsockname", || "")?;
+    Ok(SocketAddr::try_from(address).or_error("getsockname", || "")?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reservation;
+    use crate::Error;
+    use crate::port::parse;
+    use std::net::{TcpListener, UdpSocket};
+
+    #[test]
+    fn a_port_is_had_once_and_free_again_afterwards() {
+        let first = Reservation::new(&parse("80").unwrap()).unwrap();
+        let number = first.ports()[0].host.unwrap();
+        assert_ne!(number, 0);
+        let same = parse(&format!("{number}:80")).unwrap();
+        assert!(matches!(Reservation::new(&same), Err(Error::PortInUse { .. })));
+        assert!(TcpListener::bind(("127.0.0.1", number)).is_err());
+        assert!(TcpListener::bind(("::1", number)).is_err());
+        // Another protocol has ports of its own.
+        drop(UdpSocket::bind(("127.0.0.1", number)).unwrap());
+        drop(first);
+        drop(Reservation::new(&same).unwrap());
+    }
+
+    #[test]
+    fn what_somebody_else_has_is_refused() {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let number = other.local_addr().unwrap().port();
+        let text = format!("127.0.0.1:{number}:80");
+        let error = Reservation::new(&parse(&text).unwrap()).unwrap_err();
+        assert!(error.to_string().contains(&format!("127.0.0.1:{number}:80/tcp")), "{error}");
+        // Not at another address, nor one that the machine does not have.
+        drop(Reservation::new(&parse(&format!("127.0.0.2:{number}:80")).unwrap()).unwrap());
+        let error = Reservation::new(&parse("203.0.113.9:8080:80").unwrap()).unwrap_err();
+        assert!(error.to_string().contains("bind(203.0.113.9:8080/tcp)"), "{error}");
+    }
+}
