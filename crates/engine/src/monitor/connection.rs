@@ -4,7 +4,7 @@
 use super::Launch;
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
-use crate::network::{PORTS, set_names, zone_path};
+use crate::network::{PORTS, zone_path};
 use crate::small_file;
 use net::Reservation;
 use net::dns::{Responder, Upstream, Zone, listen};
@@ -106,16 +106,20 @@ impl Connected {
             ports.extend(port::parse(text).map_err(|error| Error::Invalid(error.to_string()))?);
         }
         let reservation = Reservation::new(&ports)?;
+        let sockets = listen(&Container::open(namespace)?)?;
+        let (zones, upstream) = (connection.zones(folders), connection.upstream());
+        let responder = Responder::new(sockets, zones, upstream)?;
+        // Before anybody can flush it unheard.
+        let watch = Watch::open()?;
         // Whoever finds this monitor dead knows by it what is to be taken back.
         let lines: String = reservation.ports().iter().map(|port| format!("{port}\n")).collect();
         let path = folder.file(PORTS);
         small_file::replace(&path, lines.as_bytes()).map_err(Error::file(&path))?;
-        // Before anybody can flush it unheard.
-        let watch = Watch::open()?;
-        Firewall::open()?.add(&connection.published(reservation.ports()))?;
-        let sockets = listen(&Container::open(namespace)?)?;
-        let (zones, upstream) = (connection.zones(folders), connection.upstream());
-        let responder = Responder::new(sockets, zones, upstream)?;
+        let published = connection.published(reservation.ports());
+        if let Err(error) = Firewall::open().and_then(|mut it| it.add(&published)) {
+            std::fs::remove_file(&path).map_err(Error::file(&path))?;
+            return Err(error.into());
+        }
         Ok(Connected { connection: connection.clone(), reservation, watch, responder })
     }
 
@@ -164,14 +168,16 @@ impl Connected {
         Ok(())
     }
 
-    /// The container has ended: nothing of it is left, and the ports are free at the end.
-    pub(super) fn end(self, folders: &Folders, folder: &ContainerFolder, id: &str) -> Result<()> {
+    /// The container has ended: nothing of it is published, and the ports are free at the end.
+    pub(super) fn end(self, folder: &ContainerFolder) -> Result<()> {
         let elements = self.connection.published(self.reservation.ports());
         Firewall::open()?.remove(&elements)?;
-        for network in &self.connection.networks {
-            set_names(folders, network, &id[..12], &[])?;
-        }
         let path = folder.file(PORTS);
         std::fs::remove_file(&path).map_err(Error::file(path))
+    }
+
+    /// Those that it is in.
+    pub(super) fn networks(&self) -> &[String] {
+        &self.connection.networks
     }
 }

@@ -7,6 +7,7 @@ use super::{Launch, Monitor};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
+use crate::network::set_names;
 use crate::protocol::{CHUNK, Message, Stream, tell};
 use crate::settings::RestartPolicy;
 use crate::state::Phase;
@@ -93,8 +94,13 @@ impl Monitor {
 
     /// The container has ended for good.
     pub(super) fn disconnect(&mut self) -> Result<()> {
-        let Some(connected) = self.connected.take() else { return Ok(()) };
-        connected.end(&self.folders, &self.folder, &self.launch.id)
+        // The names were there before the first start, which may have failed.
+        let of_launch = self.launch.connection.iter().flat_map(|it| &it.networks);
+        let now = self.connected.iter().flat_map(Connected::networks);
+        for network in of_launch.chain(now) {
+            set_names(&self.folders, network, &self.launch.id[..12], &[])?;
+        }
+        self.connected.take().map_or(Ok(()), |connected| connected.end(&self.folder))
     }
 
     fn kill_program(&mut self) -> Result<()> {

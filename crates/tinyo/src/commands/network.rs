@@ -353,3 +353,56 @@ pub(crate) fn ports_text(ports: &[Port]) -> String {
     };
     ports.iter().flat_map(text).collect::<Vec<_>>().join(", ")
 }
+
+/// How a container is connected, with Docker's names of fields.
+pub(crate) fn settings(engine: &Engine, container: &Container) -> Result<Value> {
+    let mut ports = serde_json::Map::new();
+    for port in engine.published_ports(container)? {
+        let key = format!("{}/{}", port.container, port.protocol);
+        let number = port.host.unwrap_or_default().to_string();
+        let everywhere = vec!["0.0.0.0".to_owned(), "::".to_owned()];
+        let hosts = port.address.map_or(everywhere, |address| vec![address.to_string()]);
+        let bindings = hosts.iter().map(|host| json!({"HostIp": host, "HostPort": number}));
+        let all = ports.entry(key).or_insert_with(|| json!([]));
+        if let Some(all) = all.as_array_mut() {
+            all.extend(bindings);
+        }
+    }
+    let mut networks = serde_json::Map::new();
+    for connected in engine.connections(&container.id)? {
+        let network = engine.network(&connected.network)?;
+        let of = |ipv4: bool| {
+            let ranges = &network.settings.subnets;
+            let range = ranges.iter().find(|it| it.subnet.is_ipv4() == ipv4)?;
+            let address = connected.addresses.iter().find(|it| it.is_ipv4() == ipv4)?;
+            Some((address.to_string(), range.gateway.to_string(), range.subnet.prefix()))
+        };
+        let (ip, gateway, prefix) = of(true).unwrap_or_default();
+        let (ip6, gateway6, prefix6) = of(false).unwrap_or_default();
+        let first = connected.addresses.first();
+        let mac = connected.mac.clone();
+        let mac = mac.or(first.map(|it| net::link::Mac::of(*it).to_string()));
+        networks.insert(
+            connected.network,
+            json!({
+                "NetworkID": network.id,
+                "Aliases": connected.aliases,
+                "IPAddress": ip, "Gateway": gateway, "IPPrefixLen": prefix,
+                "GlobalIPv6Address": ip6, "IPv6Gateway": gateway6, "GlobalIPv6PrefixLen": prefix6,
+                "MacAddress": mac,
+            }),
+        );
+    }
+    if networks.is_empty() {
+        networks.insert(container.settings.network.mode.clone(), json!({}));
+    }
+    let usual = networks.get(engine::DEFAULT_NETWORK);
+    let field = |name: &str| usual.map_or(json!(""), |it| it[name].clone());
+    Ok(json!({
+        "IPAddress": field("IPAddress"),
+        "Gateway": field("Gateway"),
+        "MacAddress": field("MacAddress"),
+        "Ports": ports,
+        "Networks": networks,
+    }))
+}

@@ -50,6 +50,11 @@ pub(super) fn a_published_port_and_a_name() -> Result<()> {
     expect_eq!(python(&ask("localhost", 8080))?, both(gateway));
     expect_eq!(engine.ok(&["port", "web", "80/udp"])?, "0.0.0.0:8080\n[::]:8080");
     ensure!(engine.field("web", "Ports")?.contains("0.0.0.0:8080->80/tcp"), "ps shows no port");
+    let inspect = |field: &str| {
+        engine.ok(&["inspect", "-f", &format!("{{{{.NetworkSettings.{field}}}}}"), "web"])
+    };
+    expect_eq!(inspect("Networks.bridge.IPAddress")?, address);
+    expect_eq!(inspect("Networks.bridge.Gateway")?, gateway);
     // By name, by id, and back; from a container that comes later.
     for name in ["web", "WEB.bridge", &id[..12]] {
         expect_eq!(within(&engine, &[], &["dig", "+short", name])?, address);

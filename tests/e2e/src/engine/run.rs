@@ -60,7 +60,7 @@ pub(crate) fn is_isolated() -> Result<()> {
     // The shell is not the first process, and sees nobody else's.
     let text = engine.shell(&[], "echo /proc/[0-9]*; cat /proc/1/cmdline")?;
     ensure!(text.starts_with("/proc/1 /proc/2") && text.contains("/dev/tino"), "{text}");
-    expect_eq!(engine.shell(&[], "ls /sys/class/net")?, "lo");
+    expect_eq!(engine.shell(&["--network", "none"], "ls /sys/class/net")?, "lo");
     for refused in [
         "echo 1 > /proc/sysrq-trigger",
         "mount -t tmpfs x /tmp",
@@ -223,6 +223,8 @@ pub(crate) fn rights() -> Result<()> {
 pub(crate) fn files_of_etc() -> Result<()> {
     let engine = Engine::new()?;
     let flags = [
+        "--network",
+        "none",
         "--add-host",
         "db:10.1.2.3",
         "--dns",
@@ -272,7 +274,7 @@ pub(crate) fn shared_namespaces() -> Result<()> {
 pub(crate) fn what_is_wrong_is_said() -> Result<()> {
     let engine = Engine::new()?;
     for (words, expected) in [
-        (&["--network", "nonsense", "box"][..], "--network"),
+        (&["--network", "nonsense", "box", "true"][..], "--network"),
         (&["--rm", "--restart", "always", "box"], "--restart"),
         (&["--gpus", "all", "box"], "--gpus"),
         (&["--userns", "0:1000:10", "box", "true"], "--userns"),
