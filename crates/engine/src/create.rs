@@ -27,6 +27,11 @@ impl Engine {
         }
         let mut settings = merge::with_image(settings, &base.config.config);
         self.provide_volumes(&mut settings)?;
+        if settings.network.mode.is_empty() {
+            // Only root makes bridges.
+            let usual = if self.user_marks { "none" } else { crate::network::DEFAULT };
+            usual.clone_into(&mut settings.network.mode);
+        }
         if settings.words().next().is_none() {
             return Err(Error::invalid(
                 "no command: the image has none, and none was given after its name",

@@ -110,7 +110,7 @@ impl MountKind {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Network {
-    /// `none`, `host`, `container:ID`, or the name of a network.
+    /// `none`, `host`, `container:ID`, or the name of a network; empty: what is usual.
     pub mode: String,
     /// Other names by which those on the same network find it.
     pub aliases: Vec<String>,

@@ -42,6 +42,10 @@ impl Engine {
                 None => Ok(()),
             };
         }
+        if self.user_marks {
+            let text = "only root makes bridges: there are --network none, host and container:NAME";
+            return Err(Error::Invalid(format!("--network {}: {text}", settings.mode)));
+        }
         if !matches!(container.settings.namespaces.user.as_str(), "" | "host") {
             let text = "--userns: only with --network none, host or container:NAME";
             return Err(Error::invalid(text));

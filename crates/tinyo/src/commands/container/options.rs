@@ -425,9 +425,8 @@ impl MountOptions {
 
 impl ConnectionOptions {
     fn settings(&self) -> Result<Network> {
-        let usual = if sys::rustix::process::geteuid().is_root() { "bridge" } else { "none" };
         // NAME:ip=ADDRESS,alias=NAME as Podman has it.
-        let given = self.network.as_deref().unwrap_or(usual);
+        let given = self.network.as_deref().unwrap_or_default();
         let (mode, options) = match given.split_once(':') {
             Some((mode, options)) if mode != "container" => (mode, options),
             _ => (given, ""),
@@ -445,7 +444,7 @@ impl ConnectionOptions {
                 }
             }
         }
-        let mode = if matches!(mode, "default" | "") { usual } else { mode };
+        let mode = if mode == "default" { "" } else { mode };
         Ok(Network {
             mode: mode.to_owned(),
             aliases,
