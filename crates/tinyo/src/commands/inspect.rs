@@ -31,10 +31,15 @@ enum Kind {
 
 /// What can be shown is shown; the rest is an error at the end.
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
-    let engine = context.engine()?;
+    // Images can be looked at on a read-only disk, and containers not.
+    let engine = context.engine();
+    let store = match &engine {
+        Ok(_) => None,
+        Err(_) => Some(context.store()?),
+    };
     let (mut images, mut failures) = (Vec::new(), Vec::new());
     for text in &arguments.names {
-        match either(context, &engine, text, arguments.r#type) {
+        match either(context, engine.as_ref(), store.as_ref(), text, arguments.r#type) {
             Ok(image) => images.push(image),
             Err(error) => failures.push(error),
         }
@@ -48,15 +53,27 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
 }
 
 /// A container goes before an image of the same name, as with Docker.
-fn either(context: &Context, engine: &Engine, text: &str, kind: Option<Kind>) -> Result<Value> {
-    if kind != Some(Kind::Image) {
+fn either(
+    context: &Context,
+    engine: Result<&Engine, &anyhow::Error>,
+    store: Option<&Store>,
+    text: &str,
+    kind: Option<Kind>,
+) -> Result<Value> {
+    let engine = match engine {
+        Err(error) if kind == Some(Kind::Container) => bail!("{error:#}"),
+        engine => engine.ok(),
+    };
+    if let Some(engine) = engine
+        && kind != Some(Kind::Image)
+    {
         match engine.find(text) {
             Ok(container) => return container::describe(engine, &container),
             Err(engine::Error::NoSuchContainer(_)) if kind.is_none() => {}
             Err(error) => return Err(error.into()),
         }
     }
-    let store = engine.store();
+    let store = engine.map(Engine::store).or(store).context("no store")?;
     describe(store, &context.find_image(store, text)?)
 }
 
