@@ -3,7 +3,7 @@
 use crate::child::expect;
 use crate::failure::{During, Failure, Step};
 use crate::handshake::{Channel, Order, Report};
-use crate::plan::{Link, Plan};
+use crate::plan::{Init, Link, Plan};
 use crate::process;
 use kernel::device::{self, Console, Folder};
 use kernel::mount::{self, Assembly};
@@ -34,16 +34,7 @@ pub(crate) fn assemble(
     };
     let root = root.map_err(failed(Step::RootFilesystem))?;
     let mut assembly = Assembly::new(&root, init.isolation.kind == mount::PropagationKind::Shared);
-    let mut asked = false;
-    for (mount, tree) in init.mounts.iter().zip(&init.trees) {
-        if tree.is_some() {
-            let tree = ask_for_tree(&mut asked, channel)?;
-            assembly.mount_handed(mount, tree.as_fd())
-        } else {
-            assembly.mount(mount)
-        }
-        .map_err(failed(Step::Mount))?;
-    }
+    mount_all(init, &mut assembly, channel)?;
     if let Some(nodes) = &init.devices {
         let own = |path: &RootedPath| assembly.kept(path);
         device::make_nodes(&root, nodes, init.bind_devices, own).map_err(failed(Step::Device))?;
@@ -85,6 +76,21 @@ pub(crate) fn assemble(
     }
     .map_err(failed(Step::PivotRoot))?;
     Ok(console)
+}
+
+/// The mounts, in their order.
+fn mount_all(init: &Init, assembly: &mut Assembly<'_>, channel: &Channel) -> Result<(), Failure> {
+    let mut asked = false;
+    for (mount, tree) in init.mounts.iter().zip(&init.trees) {
+        if tree.is_some() {
+            let tree = ask_for_tree(&mut asked, channel)?;
+            assembly.mount_handed(mount, tree.as_fd())
+        } else {
+            assembly.mount(mount)
+        }
+        .map_err(failed(Step::Mount))?;
+    }
+    Ok(())
 }
 
 /// Has the parent open what comes next. It gets the namespace with the first wish.
