@@ -189,6 +189,9 @@ impl Contents {
         for saved in images {
             let digest = &saved.image.manifest;
             let bytes = store.read_blob(digest)?;
+            if Hasher::of(digest.algorithm(), &bytes) != *digest {
+                return Err(crate::store::Error::Damaged(digest.clone()).into());
+            }
             let manifest: Manifest = layout::read(&path(digest), &bytes)?;
             let media_type = saved.image.media_type.clone();
             let descriptor = Descriptor::new(media_type, digest.clone(), bytes.len() as u64);

@@ -68,16 +68,16 @@ pub(crate) struct ExportArguments {
 }
 
 pub(crate) fn export(context: &Context, arguments: &ExportArguments) -> Result<()> {
-    let engine = context.engine()?;
+    // Images can be read on a read-only disk, where there is no engine.
+    let engine = context.engine().ok();
     let write = |to: &mut dyn Write| -> Result<()> {
-        match engine.find(&arguments.name) {
-            Ok(container) => Ok(engine.export(&container, to)?),
-            Err(engine::Error::NoSuchContainer(_)) => {
-                let store = engine.store();
-                let image = context.find_image(store, &arguments.name)?;
-                store.export(&image, to).context("cannot export")
+        match engine.as_ref().map(|engine| (engine, engine.find(&arguments.name))) {
+            Some((engine, Ok(container))) => Ok(engine.export(&container, to)?),
+            None | Some((_, Err(engine::Error::NoSuchContainer(_)))) => {
+                let store = context.store()?;
+                Ok(store.export(&context.find_image(&store, &arguments.name)?, to)?)
             }
-            Err(error) => Err(error.into()),
+            Some((_, Err(error))) => Err(error.into()),
         }
     };
     match &arguments.output {
