@@ -47,8 +47,8 @@ pub(crate) struct CreateArguments {
     /// It leads nowhere else
     #[arg(long)]
     internal: bool,
-    /// IPv6 is always there where the kernel has it
-    #[arg(long, hide = true)]
+    /// It must have IPv6, as it has anyway where the kernel does
+    #[arg(long)]
     ipv6: bool,
     /// com.docker.network.driver.mtu=BYTES or mtu=BYTES, the longest packet
     #[arg(short, long, value_name = "OPTION")]
@@ -155,6 +155,9 @@ pub(crate) fn run(context: &Context, command: &Command) -> Result<()> {
 }
 
 fn create(engine: &Engine, arguments: &CreateArguments) -> Result<()> {
+    if arguments.ipv6 && !net::link::is_ipv6_available() {
+        bail!("--ipv6: this kernel has no IPv6, or it is turned off");
+    }
     let mut gateways = arguments.gateway.clone();
     let mut subnets = Vec::new();
     for subnet in &arguments.subnet {
