@@ -1,11 +1,13 @@
 //! The commands about containers.
 
 mod attach;
+mod connection;
 mod exec;
 mod files;
 mod front;
 mod inspect;
 mod life;
+mod limits;
 mod list;
 mod logs;
 mod options;

@@ -1,13 +1,14 @@
 //! The flags of `run` and `create`, once each, as Docker spells them.
 
+use super::connection::ConnectionOptions;
+use super::limits::LimitOptions;
 use super::parse;
 use crate::context::NetworkOptions;
 use crate::obtain::Policy;
 use anyhow::{Context as _, Result, bail};
 use clap::{ArgAction, Args};
 use engine::settings::{
-    Device, DiskLimit, Health, Limits, LogOptions, Mount, Namespaces, Network, Restart,
-    SeccompChoice, Security, Settings,
+    Device, Health, LogOptions, Mount, Namespaces, Restart, SeccompChoice, Security, Settings,
 };
 use image::pull::Machine;
 use std::collections::BTreeMap;
@@ -129,113 +130,6 @@ struct MountOptions {
     /// Graphics cards: not supported, --device gives their files
     #[arg(long, value_name = "CARDS")]
     gpus: Option<String>,
-}
-
-#[derive(Args)]
-struct ConnectionOptions {
-    /// none, host, container:NAME, or a network; bridge for root, and none for others
-    #[arg(long, visible_alias = "net", value_name = "NETWORK")]
-    network: Option<String>,
-    /// One more name by which others in its network find it
-    #[arg(long, visible_alias = "net-alias", value_name = "NAME")]
-    network_alias: Vec<String>,
-    /// Reach a port of it at one of the machine, [ADDRESS:][PORT:]PORT[/PROTOCOL], or ranges
-    #[arg(short, long, value_name = "PORT")]
-    publish: Vec<String>,
-    /// Reach all ports that it says it listens on
-    #[arg(short = 'P', long)]
-    publish_all: bool,
-    /// Its IPv4 address
-    #[arg(long, value_name = "ADDRESS")]
-    ip: Option<String>,
-    /// Its IPv6 address
-    #[arg(long, value_name = "ADDRESS")]
-    ip6: Option<String>,
-    /// Its Ethernet address
-    #[arg(long, value_name = "ADDRESS")]
-    mac_address: Option<String>,
-    /// A server for names
-    #[arg(long, value_name = "ADDRESS")]
-    dns: Vec<String>,
-    /// A domain in which short names are looked for
-    #[arg(long, value_name = "DOMAIN")]
-    dns_search: Vec<String>,
-    /// An option of resolv.conf
-    #[arg(long, visible_alias = "dns-opt", value_name = "OPTION")]
-    dns_option: Vec<String>,
-    /// A line of /etc/hosts, NAME:ADDRESS
-    #[arg(long, value_name = "HOST")]
-    add_host: Vec<String>,
-    /// A port that it says it listens on
-    #[arg(long, value_name = "PORT")]
-    expose: Vec<String>,
-}
-
-#[derive(Args)]
-struct LimitOptions {
-    /// Memory
-    #[arg(short, long, value_name = "BYTES", value_parser = parse::bytes)]
-    memory: Option<i64>,
-    /// Memory and swap together; -1: any
-    #[arg(long, value_name = "BYTES", value_parser = parse::bytes, allow_hyphen_values = true)]
-    memory_swap: Option<i64>,
-    /// Memory that it keeps when the machine has little
-    #[arg(long, value_name = "BYTES", value_parser = parse::bytes)]
-    memory_reservation: Option<i64>,
-    /// How readily memory is swapped, 0 to 100
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u64).range(0..=100))]
-    memory_swappiness: Option<u64>,
-    /// Processes wait for memory instead of being killed (cgroup v1)
-    #[arg(long)]
-    oom_kill_disable: bool,
-    /// How likely it is killed when the machine has no memory, -1000 to 1000
-    #[arg(long, value_name = "SCORE", allow_hyphen_values = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
-    oom_score_adj: Option<i32>,
-    /// Processors, such as 1.5
-    #[arg(long, value_name = "COUNT", value_parser = parse::cpus)]
-    cpus: Option<u64>,
-    /// Weight beside others, usually 1024
-    #[arg(short, long, value_name = "WEIGHT")]
-    cpu_shares: Option<u64>,
-    /// Microseconds of a period
-    #[arg(long, value_name = "TIME")]
-    cpu_period: Option<u64>,
-    /// Microseconds of processor time in each period
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    cpu_quota: Option<i64>,
-    /// Which processors, such as 0-3,7
-    #[arg(long, value_name = "LIST", default_value = "", hide_default_value = true)]
-    cpuset_cpus: String,
-    /// Which memory nodes
-    #[arg(long, value_name = "LIST", default_value = "", hide_default_value = true)]
-    cpuset_mems: String,
-    /// Processes and threads; -1: any [default: 4096]
-    #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
-    pids_limit: Option<i64>,
-    /// Weight beside others for disks, 10 to 1000
-    #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u16).range(10..=1000))]
-    blkio_weight: Option<u16>,
-    /// DISK:BYTES that may be read a second
-    #[arg(long, value_name = "LIMIT")]
-    device_read_bps: Vec<String>,
-    /// DISK:BYTES that may be written a second
-    #[arg(long, value_name = "LIMIT")]
-    device_write_bps: Vec<String>,
-    /// DISK:TIMES that may be read a second
-    #[arg(long, value_name = "LIMIT")]
-    device_read_iops: Vec<String>,
-    /// DISK:TIMES that may be written a second
-    #[arg(long, value_name = "LIMIT")]
-    device_write_iops: Vec<String>,
-    /// A limit of each process, NAME=SOFT[:HARD]
-    #[arg(long, value_name = "LIMIT", value_parser = parse::ulimit)]
-    ulimit: Vec<(String, u64, u64)>,
-    /// A kernel parameter, NAME=VALUE
-    #[arg(long, value_name = "PARAMETER", value_parser = parse::pair)]
-    sysctl: Vec<(String, String)>,
-    /// Size of /dev/shm [default: 64m]
-    #[arg(long, value_name = "BYTES", value_parser = parse::size)]
-    shm_size: Option<u64>,
 }
 
 #[derive(Args)]
@@ -419,87 +313,6 @@ impl MountOptions {
             all.push(parse::mount(text)?);
         }
         all.extend(self.tmpfs.iter().map(|text| parse::tmpfs(text)));
-        Ok(all)
-    }
-}
-
-impl ConnectionOptions {
-    fn settings(&self) -> Result<Network> {
-        // NAME:ip=ADDRESS,alias=NAME as Podman has it.
-        let given = self.network.as_deref().unwrap_or_default();
-        let (mode, options) = match given.split_once(':') {
-            Some((mode, options)) if mode != "container" => (mode, options),
-            _ => (given, ""),
-        };
-        let mut addresses: Vec<String> = self.ip.iter().chain(&self.ip6).cloned().collect();
-        let (mut aliases, mut mac) = (self.network_alias.clone(), self.mac_address.clone());
-        for option in options.split(',').filter(|it| !it.is_empty()) {
-            let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            match name {
-                "ip" | "ip6" => addresses.push(value.to_owned()),
-                "mac" => mac = Some(value.to_owned()),
-                "alias" => aliases.push(value.to_owned()),
-                _ => {
-                    bail!("--network {given}: there is no option {name}, only ip, ip6, mac, alias")
-                }
-            }
-        }
-        let mode = if mode == "default" { "" } else { mode };
-        Ok(Network {
-            mode: mode.to_owned(),
-            aliases,
-            addresses,
-            mac,
-            ports: self.publish.clone(),
-            publish_all: self.publish_all,
-            exposed: self.expose.clone(),
-            dns: self.dns.clone(),
-            dns_search: self.dns_search.clone(),
-            dns_options: self.dns_option.clone(),
-            hosts: self.add_host.clone(),
-        })
-    }
-}
-
-impl LimitOptions {
-    fn settings(&self) -> Result<Limits> {
-        Ok(Limits {
-            memory: self.memory,
-            memory_swap: self.memory_swap,
-            memory_reservation: self.memory_reservation,
-            memory_swappiness: self.memory_swappiness,
-            oom_kill_disable: self.oom_kill_disable,
-            oom_score_adj: self.oom_score_adj,
-            nano_cpus: self.cpus,
-            cpu_shares: self.cpu_shares,
-            cpu_period: self.cpu_period,
-            cpu_quota: self.cpu_quota,
-            cpuset_cpus: self.cpuset_cpus.clone(),
-            cpuset_mems: self.cpuset_mems.clone(),
-            pids: self.pids_limit.map(|limit| if limit == 0 { -1 } else { limit }),
-            blkio_weight: self.blkio_weight,
-            disks: self.disks()?,
-            ulimits: self.ulimit.clone(),
-            sysctls: self.sysctl.iter().cloned().collect(),
-            shm_size: self.shm_size,
-        })
-    }
-
-    fn disks(&self) -> Result<Vec<(DiskLimit, String, u64)>> {
-        let mut all = Vec::new();
-        for (what, texts) in [
-            (DiskLimit::ReadBytes, &self.device_read_bps),
-            (DiskLimit::WriteBytes, &self.device_write_bps),
-            (DiskLimit::ReadTimes, &self.device_read_iops),
-            (DiskLimit::WriteTimes, &self.device_write_iops),
-        ] {
-            for text in texts {
-                let (disk, rate) = text
-                    .rsplit_once(':')
-                    .with_context(|| format!("{text:?} is not DISK:RATE a second"))?;
-                all.push((what, disk.to_owned(), parse::size(rate).map_err(anyhow::Error::msg)?));
-            }
-        }
         Ok(all)
     }
 }
