@@ -3,16 +3,18 @@
 use super::document::{self, Document};
 use super::lock::Lock;
 use super::origin::{Event, Origin, OriginError, Progress};
+use super::write_back::WriteBack;
 use super::{Error, Image, Incoming, Store, database, now};
 use crate::Hasher;
 use crate::flow::Limits;
 use crate::reference::Reference;
 use rusqlite::{Transaction, params};
 use spec::image::{Algorithm, Descriptor, Digest, MediaType};
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 /// An image that is to come in.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +64,7 @@ pub(super) struct Adding<'a> {
     held: Mutex<Vec<Lock>>,
     /// The image will not come in, so what is under way is to stop.
     pub(super) failed: AtomicBool,
+    pub(super) write_back: WriteBack,
 }
 
 impl Store {
@@ -103,7 +106,7 @@ impl<'a> Adding<'a> {
         progress: &'a dyn Progress,
     ) -> Adding<'a> {
         let (held, failed) = (Mutex::default(), AtomicBool::new(false));
-        Adding { store, origin, options, progress, held, failed }
+        Adding { store, origin, options, progress, held, failed, write_back: WriteBack::default() }
     }
 
     pub(super) fn hold(&self, lock: Lock) {
@@ -128,7 +131,7 @@ impl<'a> Adding<'a> {
         let is_first = |index: &usize| !parts[..*index].contains(&parts[*index]);
         let distinct: Vec<_> = (0..parts.len()).filter(is_first).collect();
         let next = AtomicUsize::new(0);
-        let work = || -> Result<(), Error> {
+        let layer = || -> Result<(), Error> {
             while let Some(index) = distinct.get(next.fetch_add(1, Ordering::Relaxed))
                 && !self.has_failed()
             {
@@ -137,18 +140,16 @@ impl<'a> Adding<'a> {
             }
             Ok(())
         };
+        let disk = self.store.layout.disk()?;
+        let write = || self.write_back.run(&disk);
         let count = distinct.len().min(self.options.parallel.get());
         let results: Vec<_> = thread::scope(|scope| {
-            let spawn =
-                |_| thread::Builder::new().name("layer".to_owned()).spawn_scoped(scope, work);
-            let threads: Vec<_> = (0..count).map(spawn).collect();
-            let join = |thread: std::io::Result<thread::ScopedJoinHandle<'_, _>>| match thread {
-                Ok(thread) => {
-                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                }
-                Err(error) => Err(Error::Thread(error)),
-            };
-            threads.into_iter().map(join).collect()
+            let layers: Vec<_> = (0..count).map(|_| start(scope, "layer", &layer)).collect();
+            let writing = start(scope, "write", &write);
+            let mut results: Vec<_> = layers.into_iter().map(join).collect();
+            self.write_back.end();
+            results.push(join(writing));
+            results
         });
         // What failed first made the others fail, if they did.
         let (interrupted, own): (Vec<_>, Vec<_>) = results
@@ -198,6 +199,21 @@ impl<'a> Adding<'a> {
         }
         Ok(transaction.commit()?)
     }
+}
+
+type Started<'scope> = io::Result<ScopedJoinHandle<'scope, Result<(), Error>>>;
+
+fn start<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    work: &'scope (dyn Fn() -> Result<(), Error> + Sync),
+) -> Started<'scope> {
+    thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, work)
+}
+
+fn join(thread: Started<'_>) -> Result<(), Error> {
+    let thread = thread.map_err(Error::Thread)?;
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// A blob that is in memory.

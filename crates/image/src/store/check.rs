@@ -224,10 +224,11 @@ impl Store {
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let waiting = &mut || ();
         let _making = Lock::take(&self.layout, Kind::Layer, diff_id, Purpose::Make, waiting)?;
+        let disk = self.layout.disk()?;
         if !self.unpack_beside(diff_id, contents)? {
             return Err("its blob is missing or damaged, too".into());
         }
-        self.layout.sync()?;
+        disk.sync()?;
         Ok(self.layout.put(self.layout.unpacking(), diff_id.as_str(), Kind::Layer, diff_id)?)
     }
 

@@ -68,12 +68,13 @@ impl Adding<'_> {
     }
 
     fn receive_and_unpack(&self, part: &Part) -> Result<(), Error> {
+        let disk = self.store.layout.disk()?;
         let (_, unpacked) = self.arrive(&part.blob, self.origin, |reader| {
             self.store.unpack_from(part, reader, self.options.limits)
         })?;
         self.progress.tell(Event::Syncs(&part.blob.digest));
         // With the files of the layer, one call for all.
-        self.store.layout.sync()?;
+        disk.sync()?;
         self.store.put_blob(&part.blob.digest)?;
         self.store.put_layer(&part.diff_id)?;
         self.store.record(Some(&part.blob), Some((part, &unpacked)))
@@ -82,6 +83,7 @@ impl Adding<'_> {
     /// A layer whose blob is here. If that turns out to be damaged, it is got again.
     fn unpack_blob(&self, part: &Part) -> Result<(), Error> {
         let digest = &part.blob.digest;
+        let disk = self.store.layout.disk()?;
         let unpacked = match self.store.unpack_part(part, self.options.limits) {
             Err(error) if error.is_other_bytes() => {
                 let waiting = &mut || self.tell_waiting(&part.blob);
@@ -91,7 +93,7 @@ impl Adding<'_> {
             result => result?,
         };
         self.progress.tell(Event::Syncs(digest));
-        self.store.layout.sync()?;
+        disk.sync()?;
         self.store.put_layer(&part.diff_id)?;
         self.store.record(None, Some((part, &unpacked)))
     }
@@ -119,7 +121,7 @@ impl Adding<'_> {
 
     fn incoming<'a>(&'a self, blob: &'a Descriptor) -> Result<Incoming<'a>, Error> {
         let file = self.store.layout.open_incoming(&blob.digest)?;
-        Incoming::new(file, blob, self.progress, &self.failed)
+        Incoming::new(file, blob, self.progress, &self.failed, &self.write_back)
             .map_err(|error| Error::Blob(blob.digest.clone(), error))
     }
 

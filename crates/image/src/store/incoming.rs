@@ -1,6 +1,7 @@
 //! A blob on its way in. Parts may come in any order; who reads it waits for those that are
 //! missing. What is there when a process is killed is gone on with by the next one.
 
+use super::write_back::WriteBack;
 use super::{Event, Progress};
 use spec::image::Descriptor;
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub struct Incoming<'a> {
     progress: &'a dyn Progress,
     /// No more is wanted of any blob.
     failed: &'a AtomicBool,
+    write_back: &'a WriteBack,
     arrived: Mutex<Arrived>,
     changed: Condvar,
 }
@@ -45,10 +47,12 @@ impl<'a> Incoming<'a> {
         blob: &'a Descriptor,
         progress: &'a dyn Progress,
         failed: &'a AtomicBool,
+        write_back: &'a WriteBack,
     ) -> io::Result<Incoming<'a>> {
         let until = beginning(&file)?.min(blob.size);
         let arrived = Mutex::new(Arrived { until, ..Arrived::default() });
-        Ok(Incoming { file, blob, progress, failed, arrived, changed: Condvar::new() })
+        let changed = Condvar::new();
+        Ok(Incoming { file, blob, progress, failed, write_back, arrived, changed })
     }
 
     /// How many bytes it will have.
@@ -179,6 +183,7 @@ impl Read for Arriving<'_, '_> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.at += count as u64;
+        self.incoming.write_back.add(count as u64);
         self.incoming.progress.tell(Event::Unpacks(&self.incoming.blob.digest, self.at));
         Ok(count)
     }
@@ -186,7 +191,7 @@ impl Read for Arriving<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arrived, BLOCK, Incoming};
+    use super::{Arrived, BLOCK, Incoming, WriteBack};
     use spec::image::{Algorithm, Descriptor, Digest, MediaType};
     use std::io::Read;
     use std::os::fd::OwnedFd;
@@ -217,8 +222,8 @@ mod tests {
 
     #[test]
     fn a_reader_waits_for_what_is_missing() {
-        let blob = blob(6);
-        let incoming = Incoming::new(file(), &blob, &(), &NOT_FAILED).unwrap();
+        let (blob, write_back) = (blob(6), WriteBack::default());
+        let incoming = Incoming::new(file(), &blob, &(), &NOT_FAILED, &write_back).unwrap();
         std::thread::scope(|scope| {
             let reading = scope.spawn(|| {
                 let mut text = String::new();
@@ -233,8 +238,8 @@ mod tests {
 
     #[test]
     fn too_much_is_refused_and_too_little_is_noticed() {
-        let blob = blob(4);
-        let incoming = Incoming::new(file(), &blob, &(), &NOT_FAILED).unwrap();
+        let (blob, write_back) = (blob(4), WriteBack::default());
+        let incoming = Incoming::new(file(), &blob, &(), &NOT_FAILED, &write_back).unwrap();
         incoming.write_at(0, b"abc").unwrap();
         assert!(incoming.write_at(3, b"de").is_err());
         assert!(incoming.write_at(u64::MAX, b"d").is_err());
@@ -263,8 +268,8 @@ mod tests {
             for (at, length) in parts {
                 write(&file, *at, *length);
             }
-            let blob = blob(100 * BLOCK);
-            let incoming = Incoming::new(file, &blob, &(), &NOT_FAILED).unwrap();
+            let (blob, write_back) = (blob(100 * BLOCK), WriteBack::default());
+            let incoming = Incoming::new(file, &blob, &(), &NOT_FAILED, &write_back).unwrap();
             assert_eq!(incoming.received(), expected, "{parts:?}");
         }
     }

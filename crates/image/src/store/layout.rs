@@ -234,9 +234,22 @@ impl Layout {
         }
     }
 
-    /// Writes all of the store to the disk: one call for all files of a layer.
+    /// The disk, to be asked before anything is written that is to be on it.
+    pub(super) fn disk(&self) -> Result<Disk, Error> {
+        let opened = openat(&self.root, ".", OFlags::RDONLY | FOLDER, Mode::empty());
+        Ok(Disk(opened.or_error("openat", || "the store, to sync it")?))
+    }
+}
+
+/// The disk that the store is on. The kernel tells each open file of an error only once, and only
+/// of those since it was opened: whoever has to know has one of their own.
+#[derive(Debug)]
+pub(super) struct Disk(OwnedFd);
+
+impl Disk {
+    /// Writes everything to the disk: one call for all files of a layer.
     pub(super) fn sync(&self) -> Result<(), Error> {
-        Ok(syncfs(&self.root).or_error("syncfs", String::new)?)
+        Ok(syncfs(&self.0).or_error("syncfs", String::new)?)
     }
 }
 

@@ -23,6 +23,7 @@ mod query;
 mod remove;
 mod trash;
 mod usage;
+mod write_back;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,8 +1,9 @@
 //! Names and images go.
 
 use crate::store::tests::support::{Made, Scratch, archive, digest, reference};
-use crate::store::{Error, Incoming, Origin, OriginError};
+use crate::store::{AddOptions, Candidate, Error, Incoming, Origin, OriginError};
 use spec::image::Descriptor;
+use std::num::NonZeroUsize;
 
 #[test]
 fn the_last_name_takes_the_image_and_nothing_that_others_have() {
@@ -126,7 +127,12 @@ fn what_a_pull_that_failed_left_is_unused() {
     let scratch = Scratch::new();
     let store = scratch.store();
     let made = Made::of(&[archive("a"), archive("b")], vec![archive("a"), archive("x")]);
-    made.add(&store, "one").unwrap_err();
+    // One after the other: the second one's failure would end the first one's work.
+    let one_at_a_time = AddOptions { parallel: NonZeroUsize::MIN, ..AddOptions::default() };
+    let names = [reference("one")];
+    let candidate =
+        Candidate { manifest: &made.manifest, media_type: None, index: None, names: &names };
+    store.add(&candidate, &&made, &one_at_a_time, &()).unwrap_err();
     let other = Made::new(&["other"]).add(&store, "other").unwrap();
     let removed = store.remove_unused().unwrap();
     assert_eq!(removed.layers, [digest(&archive("a"))]);
