@@ -23,6 +23,9 @@ pub enum Content {
 /// Writes a tree into an archive: layers, uppermost first, laid over each other. The same tree
 /// gives the same bytes. Sockets are left away, for no archive has them.
 ///
+/// A folder's entry is followed by all that is in it: tar sets the folder's time when it comes
+/// across something else, and would not do so again.
+///
 /// # Errors
 /// The tree cannot be read, or the archive not written; a name means something else in layers.
 pub fn pack<Sink: Write>(
@@ -33,19 +36,22 @@ pub fn pack<Sink: Write>(
 ) -> io::Result<()> {
     let mut packing = Packing { mends, content, writer, first_names: BTreeMap::new() };
     let Some(top) = layers.first() else { return Ok(()) };
-    packing.write(&Node::read(top.as_fd(), b".").map_err(io::Error::other)?, Name::default())?;
-    let mut places = vec![Place::root(layers.len())];
-    while let Some(place) = places.pop() {
+    let node = Node::read(top.as_fd(), b".").map_err(io::Error::other)?;
+    let mut folders =
+        vec![(Place::root(layers.len()), vec![entry(&node, Name::default(), Kind::Folder)])];
+    while let Some((place, entries)) = folders.pop() {
+        entries.iter().try_for_each(|entry| packing.writer.entry(entry))?;
         let folder = Folder::open(layers, &place).map_err(io::Error::other)?;
-        let mut folders = Vec::new();
+        let mut below = Vec::new();
         for child in folder.children().map_err(io::Error::other)? {
-            packing.child(&folder, &child)?;
             if child.node.kind == NodeKind::Folder {
-                folders.push(folder.place(&child));
+                below.push((folder.place(&child), packing.folder(&folder, &child)?));
+            } else {
+                packing.child(&folder, &child)?;
             }
         }
         // The first one is to be the next.
-        places.extend(folders.into_iter().rev());
+        folders.extend(below.into_iter().rev());
     }
     Ok(())
 }
@@ -59,19 +65,29 @@ struct Packing<'a, Sink> {
 }
 
 impl<Sink: Write> Packing<'_, Sink> {
+    /// The entries of a folder, in front of all that is in it.
+    fn folder(&self, above: &Folder, child: &Child) -> io::Result<Vec<Entry>> {
+        let name = self.name(above, child)?;
+        let node = self.mends.of(name.as_bytes()).unwrap_or(&child.node);
+        let mut entries = vec![entry(node, name, Kind::Folder)];
+        if self.content == Content::Changes && child.node.is_opaque() {
+            let opaque = [&child.name[..], b"/.wh..wh..opq"].concat();
+            entries.push(mark(above, child, &opaque)?);
+        }
+        Ok(entries)
+    }
+
+    /// Anything else.
     fn child(&mut self, folder: &Folder, child: &Child) -> io::Result<()> {
         if child.node.is_whiteout() {
-            return match self.content {
-                Content::Files => Ok(()),
-                Content::Changes => self.mark(folder, child, &[b".wh.", &child.name[..]].concat()),
-            };
+            if self.content == Content::Changes {
+                let gone = [b".wh.", &child.name[..]].concat();
+                self.writer.entry(&mark(folder, child, &gone)?)?;
+            }
+            return Ok(());
         }
-        if self.content == Content::Changes && child.name.starts_with(b".wh.") {
-            let name = String::from_utf8_lossy(&child.name).into_owned();
-            return Err(io::Error::other(format!("{name:?} means that something is gone")));
-        }
-        let name = name(&folder.path_of(&child.name))?;
-        if child.node.links > 1 && child.node.kind != NodeKind::Folder {
+        let name = self.name(folder, child)?;
+        if child.node.links > 1 {
             let file = (child.layer, child.node.inode);
             if let Some(first) = self.first_names.get(&file) {
                 let entry = entry(&child.node, name, Kind::HardLink(first.clone()));
@@ -80,20 +96,6 @@ impl<Sink: Write> Packing<'_, Sink> {
             self.first_names.insert(file, name.clone());
         }
         let node = self.mends.of(name.as_bytes()).unwrap_or(&child.node);
-        self.write(node, name)?;
-        if let NodeKind::Regular { .. } = child.node.kind
-            && let Some(place) = folder.in_layer(child.layer)
-        {
-            self.data(place, child)?;
-        }
-        if self.content == Content::Changes && child.node.is_opaque() {
-            let opaque = [&child.name[..], b"/.wh..wh..opq"].concat();
-            self.mark(folder, child, &opaque)?;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, node: &Node, name: Name) -> io::Result<()> {
         let kind = match &node.kind {
             NodeKind::Regular { .. } => Kind::Regular,
             NodeKind::Folder => Kind::Folder,
@@ -103,7 +105,19 @@ impl<Sink: Write> Packing<'_, Sink> {
             NodeKind::Fifo => Kind::Fifo,
             NodeKind::Socket => return Ok(()),
         };
-        self.writer.entry(&entry(node, name, kind))
+        self.writer.entry(&entry(node, name, kind))?;
+        match (&child.node.kind, folder.in_layer(child.layer)) {
+            (NodeKind::Regular { .. }, Some(place)) => self.data(place, child),
+            _ => Ok(()),
+        }
+    }
+
+    fn name(&self, folder: &Folder, child: &Child) -> io::Result<Name> {
+        if self.content == Content::Changes && child.name.starts_with(b".wh.") {
+            let name = String::from_utf8_lossy(&child.name).into_owned();
+            return Err(io::Error::other(format!("{name:?} means that something is gone")));
+        }
+        name(&folder.path_of(&child.name))
     }
 
     fn data(&mut self, folder: BorrowedFd<'_>, child: &Child) -> io::Result<()> {
@@ -117,22 +131,22 @@ impl<Sink: Write> Packing<'_, Sink> {
             }
         }
     }
+}
 
-    /// An empty file whose name says something.
-    fn mark(&mut self, folder: &Folder, child: &Child, mark: &[u8]) -> io::Result<()> {
-        self.writer.entry(&Entry {
-            name: name(&folder.path_of(mark))?,
-            kind: Kind::Regular,
-            mode: 0,
-            user: 0,
-            group: 0,
-            modified: child.node.modified,
-            accessed: None,
-            size: 0,
-            fragments: None,
-            attributes: Vec::new(),
-        })
-    }
+/// An empty file whose name says something.
+fn mark(folder: &Folder, child: &Child, mark: &[u8]) -> io::Result<Entry> {
+    Ok(Entry {
+        name: name(&folder.path_of(mark))?,
+        kind: Kind::Regular,
+        mode: 0,
+        user: 0,
+        group: 0,
+        modified: child.node.modified,
+        accessed: None,
+        size: 0,
+        fragments: None,
+        attributes: Vec::new(),
+    })
 }
 
 fn name(path: &[u8]) -> io::Result<Name> {

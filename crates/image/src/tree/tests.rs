@@ -80,7 +80,7 @@ fn packed(layers: &[Root], content: Content) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
-/// In the order that packing has: the files of a folder before what is in its folders.
+/// In the order that packing has: all of a folder behind its entry, and folders behind files.
 fn everything() -> Vec<Entry> {
     let target = Name::new(b"a").unwrap();
     let attributes = vec![(b"user.empty".to_vec(), vec![]), (b"user.long".to_vec(), vec![7; 3000])];
@@ -88,13 +88,13 @@ fn everything() -> Vec<Entry> {
         entry("", Kind::Folder),
         Entry { attributes: attributes.clone(), mode: 0o4755, ..entry("a", Kind::Regular) },
         entry("b", Kind::HardLink(target)),
-        Entry { attributes, mode: 0o2750, ..entry("c", Kind::Folder) },
         entry("d", Kind::CharacterDevice(4, 5)),
         entry("e", Kind::BlockDevice(6, 7)),
         entry("f", Kind::Fifo),
         Entry { mode: 0o777, ..entry("g", Kind::SymbolicLink(b"/nowhere".to_vec())) },
-        entry("c/d", Kind::Folder),
+        Entry { attributes, mode: 0o2750, ..entry("c", Kind::Folder) },
         entry("c/e", Kind::Regular),
+        entry("c/d", Kind::Folder),
         entry("c/d/e", Kind::Regular),
     ]
 }
