@@ -7,13 +7,27 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike as _};
 
+use super::disk::Disk;
 use crate::contestant::Contestant;
 
 /// What one pull took.
 pub(super) struct Sample {
-    pub(super) seconds: f64,
-    pub(super) peak_kb: f64,
+    seconds: f64,
+    /// Until everything was on the disk.
+    synced: f64,
+    /// Processor time of all processes.
+    processor: f64,
+    peak_kb: f64,
+}
+
+impl Sample {
+    /// In the order of the lines of the table.
+    pub(super) fn numbers(&self) -> [f64; 4] {
+        [self.seconds, self.synced, self.processor, self.peak_kb]
+    }
 }
 
 /// A way from a registry to root file systems.
@@ -42,19 +56,24 @@ impl Way {
         }
     }
 
-    /// Pulls into an empty store, and throws that away.
+    /// Pulls to a new disk, and throws that away.
     pub(super) fn turn(&self, folder: &Path, name: &str) -> Result<Sample> {
-        let store = folder.join("store");
-        fs::create_dir(&store)?;
-        let result = self.pull(&store, name);
-        // What is still to be written to the disk must not slow the next one down.
-        sync()?;
-        fs::remove_dir_all(&store)?;
-        sync()?;
-        result
+        let disk = Disk::new(folder)?;
+        // What is still to be written must not slow anybody down.
+        ensure!(Command::new("sync").status()?.success(), "sync");
+        let before = processor()?;
+        let (begin, ended, peak_kb) = self.pull(&disk.root, name)?;
+        let processor = processor()? - before;
+        // The daemon of containerd has ended in between, which is not counted.
+        let syncing = Instant::now();
+        disk.sync()?;
+        let seconds = (ended - begin).as_secs_f64();
+        let synced = seconds + syncing.elapsed().as_secs_f64();
+        Ok(Sample { seconds, synced, processor, peak_kb })
     }
 
-    fn pull(&self, store: &Path, name: &str) -> Result<Sample> {
+    /// When it began and ended, and the peak.
+    fn pull(&self, store: &Path, name: &str) -> Result<(Instant, Instant, f64)> {
         let begin = Instant::now();
         let mut peak = 0.0;
         let mut run = |command: &mut Command| -> Result<()> {
@@ -64,7 +83,7 @@ impl Way {
         match self {
             Way::Tinyo(tinyo) => {
                 let mut command = Command::new(tinyo.path.as_ref().context("tinyo")?);
-                run(command.arg("--root").arg(store).args(["pull", "--quiet", name]))?;
+                run(command.arg("--root").arg(store.join("root")).args(["pull", "--quiet", name]))?;
             }
             Way::Podman => {
                 let mut command = Command::new("podman");
@@ -92,12 +111,12 @@ impl Way {
             }
             Way::Containerd => return containerd(store, name),
         }
-        Ok(Sample { seconds: begin.elapsed().as_secs_f64(), peak_kb: peak })
+        Ok((begin, Instant::now(), peak))
     }
 }
 
 /// The daemon is started anew for each turn; its start does not count.
-fn containerd(store: &Path, name: &str) -> Result<Sample> {
+fn containerd(store: &Path, name: &str) -> Result<(Instant, Instant, f64)> {
     let socket = store.join("socket");
     let config = store.join("config.toml");
     fs::write(&config, "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n")?;
@@ -112,16 +131,18 @@ fn containerd(store: &Path, name: &str) -> Result<Sample> {
         pull.arg("--address").arg(&socket).args(["images", "pull", "--plain-http", name]);
         let begin = Instant::now();
         peak_of(&mut pull)?;
-        Ok(Sample { seconds: begin.elapsed().as_secs_f64(), peak_kb: peak(&daemon) })
+        Ok((begin, Instant::now(), peak(&daemon)))
     })();
     let _ = daemon.kill();
     daemon.wait()?;
     result
 }
 
-fn sync() -> Result<()> {
-    ensure!(Command::new("sync").status()?.success(), "sync");
-    Ok(())
+/// Processor time of all children that have ended.
+fn processor() -> Result<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let seconds = |time: TimeVal| time.num_microseconds() as f64 / 1e6;
+    Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
 }
 
 /// Runs a command, which must succeed, and returns its highest resident size in kB.

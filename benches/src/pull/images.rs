@@ -9,11 +9,12 @@ use anyhow::{Context as _, Result, ensure};
 /// An image that can be made.
 pub(super) struct Image {
     pub(super) name: &'static str,
-    /// The lines of the table.
-    pub(super) time: &'static str,
-    pub(super) memory: &'static str,
-    /// A shell script for each layer, which writes an archive to standard output. It runs in an
-    /// empty folder.
+    /// What it is like, and its lines of the table: those of [`Sample`]'s fields.
+    ///
+    /// [`Sample`]: super::contest::Sample
+    pub(super) lines: [&'static str; 4],
+    /// A shell script for each layer, which writes an archive to standard output. They run one
+    /// after the other in a folder that is empty at first.
     layers: &'static [&'static str],
 }
 
@@ -21,28 +22,42 @@ pub(super) fn all() -> [Image; 3] {
     [
         Image {
             name: "debian",
-            time: "Debian with packages, 6 layers: s",
-            memory: "  peak kB",
+            lines: [
+                "Debian with packages, 6 layers: s",
+                "  Debian: s until on the disk",
+                "  Debian: processor s",
+                "  Debian: peak kB",
+            ],
             layers: &[
-                "mmdebstrap --quiet --variant=minbase bookworm",
-                "cd / && tar -c usr/lib/python3* usr/lib/gcc",
-                "cd / && tar -c usr/bin",
-                "cd / && tar -c usr/share/perl usr/share/zoneinfo usr/share/doc",
-                "cd / && tar -c usr/include",
-                "cd / && tar -c etc",
+                "mmdebstrap --quiet --variant=minbase --include=gcc,git,python3 bookworm root \
+                 && tar -C root -c --exclude=./usr .",
+                "tar -C root -c usr/lib/gcc",
+                "tar -C root -c usr/bin usr/sbin",
+                "tar -C root -c usr/share",
+                "tar -C root -c usr/lib/x86_64-linux-gnu",
+                "cd root && tar -c --exclude=usr/lib/gcc --exclude=usr/bin --exclude=usr/sbin \
+                 --exclude=usr/share --exclude=usr/lib/x86_64-linux-gnu usr",
             ],
         },
         Image {
             name: "small",
-            time: "40,000 small files: s",
-            memory: "  peak kB ",
+            lines: [
+                "40,000 small files: s",
+                "  small files: s until on the disk",
+                "  small files: processor s",
+                "  small files: peak kB",
+            ],
             layers: &["for d in $(seq 200); do mkdir $d; for f in $(seq 200); do \
                        echo $d $f > $d/$f; done; done; tar -c *"],
         },
         Image {
             name: "large",
-            time: "one layer of 1 GB: s",
-            memory: "  peak kB  ",
+            lines: [
+                "one layer of 1 GB: s",
+                "  one layer: s until on the disk",
+                "  one layer: processor s",
+                "  one layer: peak kB",
+            ],
             layers: &[
                 "for f in $(seq 8); do tar -C / -c usr/bin usr/sbin | head -c 128M > $f; done; tar -c *",
             ],
@@ -58,11 +73,14 @@ impl Image {
         fs::create_dir_all(&blobs)?;
         fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion": "1.0.0"}"#)?;
         let (mut layers, mut diff_ids) = (Vec::new(), Vec::new());
+        let work = folder.join("work");
+        fs::create_dir(&work)?;
         for script in self.layers {
-            let (blob, diff_id) = layer(folder, &blobs, script)?;
+            let (blob, diff_id) = layer(&work, &blobs, script)?;
             layers.push(blob);
             diff_ids.push(format!("\"sha256:{diff_id}\""));
         }
+        fs::remove_dir_all(work)?;
         let config = format!(
             r#"{{"os": "linux", "architecture": "amd64", "rootfs": {{"type": "layers", "diff_ids": [{}]}}}}"#,
             diff_ids.join(", ")
@@ -86,17 +104,15 @@ impl Image {
 }
 
 /// Makes a layer: its descriptor, and the hash of the archive in it.
-fn layer(folder: &Path, blobs: &Path, script: &str) -> Result<(String, String)> {
-    let (work, archive) = (folder.join("layer"), folder.join("layer.tar"));
-    fs::create_dir(&work)?;
+fn layer(work: &Path, blobs: &Path, script: &str) -> Result<(String, String)> {
+    let archive = blobs.join("layer.tar");
     let mut command = Command::new("sh");
-    command.args(["-c", script]).current_dir(&work).stdout(fs::File::create(&archive)?);
+    command.args(["-c", script]).current_dir(work).stdout(fs::File::create(&archive)?);
     // tar complains of files that change, and so be it.
     let status = command.stderr(Stdio::null()).status()?;
-    fs::remove_dir_all(&work)?;
     ensure!(status.code().is_some_and(|code| code <= 1), "{script}: {status}");
     let diff_id = sha256(&archive)?;
-    let zipped = folder.join("layer.tar.gz");
+    let zipped = blobs.join("layer.tar.gz");
     let mut gzip = Command::new("gzip");
     gzip.arg("-6nf").arg(&archive);
     ensure!(gzip.status().context("gzip")?.success(), "{gzip:?}");

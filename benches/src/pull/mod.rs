@@ -2,6 +2,7 @@
 //! of this machine into root file systems.
 
 mod contest;
+mod disk;
 mod images;
 
 use std::fs;
@@ -28,6 +29,7 @@ pub fn pull(options: &Options) -> Result<()> {
     ensure!(tinyo.path.is_some(), "tinyo is missing: cargo build --release -p tinyo");
     let ways = Way::all(tinyo);
     let rounds = options.rounds.min(MOST_ROUNDS);
+    disk::keep_mounts_private()?;
     let folder = Folder::new()?;
     let _registry = Registry::start(&folder.0)?;
     let mut report = Report {
@@ -41,17 +43,16 @@ pub fn pull(options: &Options) -> Result<()> {
         let name = format!("{REGISTRY}/bench/{}:1", image.name);
         image.put(&folder.0, &name).with_context(|| image.name.to_owned())?;
         let samples = measure(&ways, rounds, &folder.0, &name);
-        let column = |pick: fn(&Sample) -> f64| -> Vec<Result<f64, String>> {
-            let middle = |samples: &Result<Vec<Sample>, String>| {
-                samples
-                    .as_ref()
-                    .map(|it| median(it.iter().map(pick).collect()))
-                    .map_err(Clone::clone)
+        let column = |pick: usize| -> Vec<Result<f64, String>> {
+            let middle = |samples: &Result<Vec<Sample>, String>| match samples {
+                Ok(samples) => Ok(median(samples.iter().map(|it| it.numbers()[pick]).collect())),
+                Err(why) => Err(why.clone()),
             };
             samples.iter().map(middle).collect()
         };
-        report.add(image.time, 2, column(|sample| sample.seconds));
-        report.add(image.memory, 0, column(|sample| sample.peak_kb));
+        for (pick, line) in image.lines.into_iter().enumerate() {
+            report.add(line, if pick == 3 { 0 } else { 2 }, column(pick));
+        }
     }
     print!("{}", report.table());
     report.write_json(&options.json)?;
@@ -83,10 +84,13 @@ fn measure(
 fn notes(rounds: usize) -> Vec<String> {
     vec![
         format!("Medians of {rounds} rounds, turn by turn; in brackets the ratio to tinyo."),
-        "Each pull begins with an empty store. Memory: the most that one process of the contestant \
-         had resident; of containerd the daemon."
+        "Each pull begins with an empty store on a new ext4: one where files have just been deleted \
+         takes longer to make new ones than everything else does. Processor and memory: of all \
+         processes, and the most that one of them had resident; of containerd the daemon."
             .to_owned(),
-        "tinyo has synced everything to the disk when it returns.".to_owned(),
+        "tinyo has synced everything to the disk when it returns; the others are given a syncfs for \
+         the second line."
+            .to_owned(),
     ]
 }
 
