@@ -15,6 +15,8 @@ pub enum Ending {
     Reset,
     /// The time limit was over; it was killed.
     TimedOut,
+    /// The power was cut, as [`Machine::power_cut_after`](crate::Machine::power_cut_after) asks.
+    PowerCut,
     /// QEMU ended without the guest asking for it.
     Crashed,
 }

@@ -5,7 +5,7 @@ use crate::control::{Control, Ending};
 use crate::job::{Job, Status};
 use crate::kernel::Kernel;
 use crate::programs;
-use crate::qemu::{Hardware, Qemu, Watcher};
+use crate::qemu::{Hardware, Qemu, Watcher, once_after};
 use crate::share::{self, Share};
 use anyhow::{Context, Result, bail, ensure};
 use std::io::Write;
@@ -31,6 +31,8 @@ pub struct Machine {
     host_root: bool,
     tee: bool,
     ctrl_alt_delete_after: Option<String>,
+    power_cut_after: Option<(String, Duration)>,
+    disk: Option<PathBuf>,
 }
 
 /// What a machine leaves behind.
@@ -61,10 +63,13 @@ impl Machine {
             memory_megabytes: 512,
             cpus: 1,
             time_limit: Duration::from_secs(120),
-            kernel_arguments: "console=ttyS0 quiet panic=-1".to_owned(),
+            // no_timer_check: on a busy host the kernel takes the timer for broken, and panics.
+            kernel_arguments: "console=ttyS0 quiet panic=-1 no_timer_check".to_owned(),
             host_root: false,
             tee: false,
             ctrl_alt_delete_after: None,
+            power_cut_after: None,
+            disk: None,
         })
     }
 
@@ -133,6 +138,19 @@ impl Machine {
     pub fn ctrl_alt_delete_after(mut self, text: &str) -> Self {
         self.ctrl_alt_delete_after = Some(text.to_owned());
         self
+    }
+
+    /// Cuts the power so long after the command has printed this text: what only the guest's
+    /// memory has is lost.
+    pub fn power_cut_after(mut self, text: &str, delay: Duration) -> Self {
+        self.power_cut_after = Some((text.to_owned(), delay));
+        self
+    }
+
+    /// Gives the guest a disk, `/dev/vda`, kept in a file of the host.
+    pub fn disk(mut self, file: &Path) -> Self {
+        self.disk = Some(file.to_owned());
+        self.module("virtio_pci").module("virtio_blk")
     }
 
     /// Finds `command` as a shell would and puts it into the initramfs under its full path, which
@@ -205,13 +223,18 @@ impl Machine {
             initramfs: &self.archive.finish(),
             kernel_arguments: &kernel_arguments,
             share: connection,
+            disk: self.disk.as_deref(),
         })?;
         let keyboard = match self.ctrl_alt_delete_after {
             Some(text) => Some(press_after(text, qemu.control.try_clone()?)),
             None => None,
         };
         let console = qemu.record(0, keyboard)?;
-        let stdout = qemu.record(1, self.tee.then(|| copy_to(std::io::stdout())))?;
+        let watcher = match self.power_cut_after {
+            Some((text, delay)) => Some(qemu.cut_power_after(text, delay)?),
+            None => self.tee.then(|| copy_to(std::io::stdout())),
+        };
+        let stdout = qemu.record(1, watcher)?;
         let stderr = qemu.record(2, self.tee.then(|| copy_to(std::io::stderr())))?;
         let status = qemu.record(3, None)?;
         let ending = qemu
@@ -247,16 +270,8 @@ fn kernel_command_line(own: &str, init: &str, arguments: &[&str]) -> Result<Stri
 
 /// Presses the keys once, when the text is complete.
 fn press_after(text: String, mut control: Control) -> Watcher {
-    let mut seen = Vec::new();
-    let mut pressed = false;
-    Box::new(move |bytes| {
-        seen.extend_from_slice(bytes);
-        if !pressed && seen.windows(text.len()).any(|window| window == text.as_bytes()) {
-            pressed = true;
-            // If QEMU is gone, the machine's ending says so.
-            control.press_ctrl_alt_delete().ok();
-        }
-    })
+    // If QEMU is gone, the machine's ending says so.
+    once_after(text, move || _ = control.press_ctrl_alt_delete().ok())
 }
 
 fn copy_to(mut output: impl Write + Send + 'static) -> Watcher {

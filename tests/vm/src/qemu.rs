@@ -8,11 +8,14 @@ use anyhow::{Context, Result, bail};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -29,6 +32,8 @@ pub(crate) struct Hardware<'a> {
     pub(crate) kernel_arguments: &'a str,
     /// The connection to virtiofsd, for the tag `host`.
     pub(crate) share: Option<UnixStream>,
+    /// A file that is the first disk.
+    pub(crate) disk: Option<&'a Path>,
 }
 
 /// A machine that runs, and its serial ports in the order of [`PORTS`].
@@ -37,6 +42,7 @@ pub(crate) struct Qemu {
     pub(crate) control: Control,
     ended: Receiver<Ending>,
     ports: Vec<UnixStream>,
+    is_cut: Arc<AtomicBool>,
 }
 
 /// The guest's ttyS0 to ttyS3.
@@ -62,6 +68,11 @@ impl Qemu {
             add_share(&mut command, &share, hardware.memory_megabytes);
             given.push(inheritable(share.into())?);
         }
+        if let Some(disk) = hardware.disk {
+            let escaped = disk.display().to_string().replace(',', ",,");
+            command.args(["-drive", &format!("file={escaped},format=raw,if=none,id=disk")]);
+            command.args(["-device", "virtio-blk-pci,drive=disk"]);
+        }
         let mut ports = Vec::new();
         for name in PORTS {
             ports.push(add_socket(&mut command, name, &mut given)?);
@@ -73,7 +84,7 @@ impl Qemu {
         let process = command.spawn().context("setpriv qemu-system-x86_64")?;
         drop(given);
         let (control, ended) = Control::start(control)?;
-        Ok(Self { process, control, ended, ports })
+        Ok(Self { process, control, ended, ports, is_cut: Arc::default() })
     }
 
     /// Reads a port to its end, in a thread.
@@ -93,6 +104,18 @@ impl Qemu {
         })))
     }
 
+    /// Kills the machine so long after the text has appeared.
+    pub(crate) fn cut_power_after(&self, text: String, delay: Duration) -> Result<Watcher> {
+        let process = pidfd_open(Pid::from_child(&self.process), PidfdFlags::empty())?;
+        let is_cut = self.is_cut.clone();
+        Ok(once_after(text, move || {
+            thread::sleep(delay);
+            is_cut.store(true, Ordering::Relaxed);
+            // If it has ended by itself, its ending says so.
+            pidfd_send_signal(&process, Signal::KILL).ok();
+        }))
+    }
+
     /// Waits for the machine's end, and kills it when the time is over.
     pub(crate) fn wait(mut self, limit: Duration) -> Result<Ending> {
         let ending = match self.ended.recv_timeout(limit) {
@@ -103,6 +126,9 @@ impl Qemu {
             self.process.kill()?;
         }
         let status = self.process.wait()?;
+        if ending == Ending::Crashed && self.is_cut.load(Ordering::Relaxed) {
+            return Ok(Ending::PowerCut);
+        }
         if ending == Ending::Crashed {
             let mut complaint = String::new();
             if let Some(mut stderr) = self.process.stderr.take() {
@@ -120,6 +146,19 @@ impl Drop for Qemu {
         self.process.kill().ok();
         self.process.wait().ok();
     }
+}
+
+/// Does something once, when the text is complete.
+pub(crate) fn once_after(text: String, mut act: impl FnMut() + Send + 'static) -> Watcher {
+    let mut seen = Vec::new();
+    let mut is_done = false;
+    Box::new(move |bytes| {
+        seen.extend_from_slice(bytes);
+        if !is_done && seen.windows(text.len()).any(|window| window == text.as_bytes()) {
+            is_done = true;
+            act();
+        }
+    })
 }
 
 /// The bytes that a port will have printed by the machine's end.

@@ -6,6 +6,7 @@
 
 mod machine;
 mod pid_1;
+mod power_cut;
 
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
         pid_1::runs_without_proc,
         pid_1::without_poweroff_its_end_is_a_panic,
         pid_1::runs_a_job_with_everything_mounted,
+        power_cut::on_ext4,
+        power_cut::on_xfs,
     ])
 }
 
