@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod archives;
 mod cgroup;
 mod commands;
 mod containerd;
@@ -23,6 +24,7 @@ mod registry_token;
 mod rootfs;
 mod sandbox;
 mod terminal;
+mod trees;
 
 use std::process::ExitCode;
 
@@ -76,5 +78,8 @@ fn main() -> ExitCode {
         registry::two_at_once_download_once,
         registry::killed_pulls_go_on,
         registry::damage_is_mended_from_the_registry,
+        archives::podman,
+        archives::docker,
+        trees::as_tar_and_umoci_unpack_them,
     ])
 }

@@ -71,6 +71,7 @@ pub(super) const TIERS: &[Tier] = &[
             "docker-registry",
             "skopeo",
             "umoci",
+            "attr",
             "openssl",
             "iproute2",
             "iptables",
@@ -94,6 +95,8 @@ pub(super) const TIERS: &[Tier] = &[
             "iptables",
             "systemd",
             "util-linux",
+            "e2fsprogs",
+            "xfsprogs",
         ],
         needs_packages: true,
         run: vm,
@@ -118,7 +121,7 @@ fn unit(choice: &Choice, report: &mut Report) -> Result<()> {
 }
 
 fn e2e(choice: &Choice, report: &mut Report) -> Result<()> {
-    let programs = build::release(&["tino", "tinyort", "e2e"])?;
+    let programs = build::release(&["tino", "tinyo", "tinyort", "e2e"])?;
     harness("e2e", Command::new(programs.join("e2e")).args(&choice.filter), report)
 }
 
@@ -128,7 +131,7 @@ fn peers(choice: &Choice, report: &mut Report) -> Result<()> {
 }
 
 fn vm(choice: &Choice, report: &mut Report) -> Result<()> {
-    let programs = build::release(&["tino", "tinyort", "e2e", "vm"])?;
+    let programs = build::release(&["tino", "tinyo", "tinyort", "e2e", "vm"])?;
     let vm_init = build::release(&["vm"])?.join("vm-init");
     let mut tests = Command::new(programs.join("vm-tests"));
     // A machine takes a while to boot when two others do as well.

@@ -156,7 +156,7 @@ pub(crate) fn a_user_with_further_ids() -> Result<()> {
 }
 
 /// A file system of its own for the store, which nobody else sees.
-fn disk(engine: &Engine, size: &str) -> Result<()> {
+pub(super) fn disk(engine: &Engine, size: &str) -> Result<()> {
     sys::process::unshare_namespaces(libc::CLONE_NEWNS as u64).context("unshare")?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
     fs::create_dir_all(&engine.store)?;

@@ -4,6 +4,7 @@
 mod archives;
 mod hardship;
 mod inspecting;
+mod kills;
 mod listing;
 mod names;
 mod sources;
@@ -35,6 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         image::hardship::a_user_with_further_ids,
         image::inspecting::inspect,
         image::inspecting::history,
+        image::kills::at_200_random_moments,
         image::listing::images_as_table_json_and_ids,
         image::listing::filters,
         image::listing::templates,
