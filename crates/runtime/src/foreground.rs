@@ -1,8 +1,8 @@
 //! Staying with a process until it ends: signals and the terminal are passed on.
 
 use crate::error::{Error, Result};
-use crate::parent::Running;
 use crate::readiness::Readiness;
+use crate::running::Running;
 use crate::terminal::{self, End, RawMode, Relay};
 use std::os::fd::{AsFd, OwnedFd};
 use sys::OrError;

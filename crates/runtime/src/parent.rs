@@ -20,6 +20,7 @@ use crate::plan::{self, Invalid, Plan};
 use crate::readiness::Readiness;
 use crate::record::{Process, Record};
 use crate::request::Create;
+use crate::running::{Remains, Running};
 use crate::{child, file, record, start, time};
 use kernel::cgroup::{Cgroups, Entry, Group, Prepared};
 use kernel::mount::whole_proc_and_sys;
@@ -27,80 +28,12 @@ use kernel::namespace::{self, Kind, Namespace};
 use kernel::path::Resolver;
 use kernel::resctrl::{Made, Resctrl};
 use spec::runtime::{Spec, Status};
-use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::SystemTime;
 use sys::OrError;
 use sys::rustix::fs::{CWD, OFlags};
 use sys::rustix::process::{Pid, Uid, WaitOptions, geteuid, waitpid};
-
-/// A container whose program runs, a child of this process.
-#[derive(Debug)]
-pub struct Running {
-    /// Its first process.
-    pub pid: Pid,
-    /// A descriptor of it.
-    pub pidfd: OwnedFd,
-    /// The master of its terminal, if it has one and no console socket was given.
-    pub console: Option<OwnedFd>,
-    /// What is not as it was asked for.
-    pub warnings: Vec<String>,
-    /// What its program tells the service manager.
-    pub(crate) readiness: Option<Readiness>,
-    /// What is to be removed in the end; none for a process that was added to a container.
-    pub(crate) remains: Option<Remains>,
-}
-
-impl Running {
-    /// Removes the container whose first process this was, and which has ended: as
-    /// [`crate::delete`], without the need to find out what there is.
-    ///
-    /// # Errors
-    /// [`Error::Teardown`].
-    pub fn remove(&mut self) -> Result<()> {
-        self.remains.as_mut().map_or(Ok(()), Remains::remove)
-    }
-
-    /// How often the kernel has killed one of the container's processes because memory was short.
-    ///
-    /// # Errors
-    /// The cgroup cannot be read.
-    pub fn memory_kills(&self) -> Result<u64> {
-        let group = self.remains.as_ref().and_then(|remains| remains.group.as_ref());
-        Ok(group.map_or(Ok(0), |group| group.statistics().map(|all| all.memory.killed))?)
-    }
-}
-
-/// What is left of a container once its first process has ended.
-pub(crate) struct Remains {
-    directory: Directory,
-    group: Option<Box<dyn Group>>,
-    guests: Option<Guests>,
-    resctrl: Made,
-    poststop: Hooks,
-    state: String,
-}
-
-impl Remains {
-    fn remove(&mut self) -> Result<()> {
-        // The folder is what everything else is found by: it is kept if something remains.
-        if let Some(group) = &self.group {
-            group.remove()?;
-        }
-        self.guests.take().map_or(Ok(()), Guests::give_back)?;
-        self.resctrl.remove()?;
-        self.directory.remove()?;
-        let failed = self.poststop.run_all(&self.state);
-        if failed.is_empty() { Ok(()) } else { Err(Error::Teardown(failed)) }
-    }
-}
-
-impl fmt::Debug for Remains {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Remains").field(self.directory.id()).finish()
-    }
-}
 
 /// Makes a container; its program waits for [`crate::start`]. Returns warnings: what is not as it
 /// was asked for.
