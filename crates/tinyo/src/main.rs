@@ -45,7 +45,15 @@ fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == engine::monitor::WORD) {
         return monitor(words.next());
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody is left to be told if this fails.
+            let _ = error.print();
+            // As Docker and Podman end, so that no program's own code is mistaken for it.
+            return if error.use_stderr() { ExitCode::from(125) } else { ExitCode::SUCCESS };
+        }
+    };
     let failure = cli.command.failure();
     match run(cli) {
         Ok(code) => code,

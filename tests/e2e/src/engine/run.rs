@@ -27,6 +27,7 @@ pub(crate) fn exit_codes() -> Result<()> {
         (&["box", "no-such-program"], 127),
         (&["--init=false", "box", "no-such-program"], 127),
         (&["--init=false", "box", "/etc/passwd"], 126),
+        (&["--no-such-flag", "box", "true"], 125),
         (&["--pull=never", "no-such-image"], 125),
         (&["--cap-add=nonsense", "box", "true"], 125),
         (&["--workdir=relative", "box", "true"], 125),
