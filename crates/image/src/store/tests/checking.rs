@@ -1,5 +1,6 @@
 //! What is wrong is found, and made right again.
 
+use crate::store::lock::{Lock, Purpose};
 use crate::store::tests::support::{Made, Scratch, archive, digest};
 use crate::store::{CheckOptions, Fault, Finding, Image, Kind, Origin, Outcome, Store};
 use std::fs;
@@ -90,6 +91,19 @@ fn a_layer_in_use_is_not_taken_away() {
     fs::remove_dir_all(file.parent().unwrap()).unwrap();
     assert!(matches!(check(&store, true, None)[0].outcome, Outcome::Repaired));
     store.end_use("container:1").unwrap();
+}
+
+#[test]
+fn a_layer_that_a_killed_command_held_is_unused_and_not_wrong() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    let image = Made::new(&["a"]).add(&store, "one").unwrap();
+    let layer = &image.layers[0].diff_id;
+    let held = Lock::try_take(&store.layout, Kind::Layer, layer, Purpose::Use).unwrap().unwrap();
+    store.remove_image(&image, true).unwrap();
+    drop(held);
+    assert_eq!(check(&store, false, None).len(), 0);
+    assert_eq!(store.remove_unused().unwrap().layers, [layer.clone()]);
 }
 
 #[test]
