@@ -2,9 +2,10 @@
 //! can read, with and without TLS and passwords; two pulls at once, and pulls that are killed.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -100,9 +101,21 @@ impl Place {
         Ok(result["digest"].as_str().context("a digest")?.to_owned())
     }
 
-    /// Forgets what was pulled.
+    /// Forgets what was pulled. Somebody who still frees what the last command removed may make
+    /// files meanwhile.
     fn clear(&self) -> Result<()> {
-        Ok(fs::remove_dir_all(self.folder.join("store"))?)
+        let store = self.folder.join("store");
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            match fs::remove_dir_all(&store) {
+                Err(error)
+                    if error.kind() == ErrorKind::DirectoryNotEmpty && Instant::now() < end =>
+                {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                result => return Ok(result?),
+            }
+        }
     }
 }
 
