@@ -8,9 +8,11 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|archive: &[u8]| {
     let (entries, _) = read(archive);
     let mut writer = Writer::new(Vec::new());
-    // Sparse files are not written, and one attribute cannot be.
+    // Sparse files are not written, and one attribute cannot be; nor can a root that is no folder.
     let is_writable = |entry: &Entry| {
-        entry.fragments.is_none() && !entry.attributes.iter().any(|(name, _)| name.contains(&b'='))
+        entry.fragments.is_none()
+            && !entry.attributes.iter().any(|(name, _)| name.contains(&b'='))
+            && (entry.kind == Kind::Folder || !entry.name.is_root())
     };
     let written: Vec<_> = entries.into_iter().filter(|(entry, _)| is_writable(entry)).collect();
     for (entry, data) in &written {

@@ -43,9 +43,12 @@ impl Source {
     /// Reads `[TRANSPORT:]REST`. A word with a colon that is no transport is an image with a tag.
     ///
     /// # Errors
-    /// A transport with nothing behind it. The image's name is not looked at.
+    /// Nothing, or a transport with nothing behind it. The image's name is not looked at.
     pub fn parse(text: &str) -> Result<Source, ReferenceError> {
         let error = |reason| Err(ReferenceError::Source { source_name: text.to_owned(), reason });
+        if text.is_empty() {
+            return Err(ReferenceError::Empty);
+        }
         if text == "hello" {
             return Ok(Source::Hello);
         }

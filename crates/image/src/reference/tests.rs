@@ -118,7 +118,7 @@ fn sources_are_told_apart_by_their_prefix() {
     assert_eq!(parse("host:"), Source::Host);
     assert_eq!(parse("hello"), Source::Hello);
     assert_eq!(parse("host:1"), Source::Registry("host:1".to_owned()));
-    for bad in ["docker://", "docker:/a", "oci:", "oci-archive:", "dir:"] {
+    for bad in ["", "docker://", "docker:/a", "oci:", "oci-archive:", "dir:"] {
         assert!(Source::parse(bad).is_err(), "{bad}");
     }
     for text in ["docker://a", "oci:/x:y", "oci-archive:a", "dir:/r", "host:", "hello"] {
