@@ -3,7 +3,7 @@
 use super::{DOCKER_HUB, Reference, ReferenceError, Repository};
 use crate::Digest;
 
-/// Characters that registry and path may have together.
+/// Characters that a path may have.
 pub(super) const NAME_LIMIT: usize = 255;
 
 /// Longest tag.
@@ -67,17 +67,18 @@ pub(super) fn split(text: &str) -> Result<Parts<'_>, ReferenceError> {
         check_registry(name, registry)?;
     }
     check_path(path)?;
-    if name.len() > NAME_LIMIT {
-        return Err(ReferenceError::TooLong { length: name.len() });
+    // A name of Docker Hub's is one of its library's.
+    let is_official = registry.is_none_or(|it| it.ends_with("docker.io")) && !path.contains('/');
+    let length = path.len() + if is_official { "library/".len() } else { 0 };
+    if length > NAME_LIMIT {
+        return Err(ReferenceError::TooLong { length });
     }
     Ok(Parts { registry, path, tag, digest })
 }
 
 /// Whether the part before the first slash is a host and not a folder of Docker Hub's.
 fn is_registry(first: &str) -> bool {
-    first.contains(['.', ':'])
-        || first == "localhost"
-        || first.bytes().any(|byte| byte.is_ascii_uppercase())
+    first.contains(['.', ':']) || first == "localhost"
 }
 
 fn parse_digest(text: &str) -> Result<Digest, ReferenceError> {

@@ -45,6 +45,8 @@ fn what_the_grammar_forbids_is_refused_with_its_reason() {
     assert_eq!(error(""), ReferenceError::Empty);
     assert_eq!(error("Alpine").to_string(), r#"image name "Alpine" must be in lower case: alpine"#);
     assert!(matches!(error("ghcr.io/Owner/a"), ReferenceError::UpperCase { .. }));
+    // No host either: shown in lower case it would be a folder.
+    assert!(matches!(error("User/a"), ReferenceError::UpperCase { .. }));
     for name in ["a//b", "/a", "a/", "-a", "a-", "a..b", "a___b", "a._b", "a b", "ä", "a/../b", "."]
     {
         assert!(matches!(error(name), ReferenceError::Component { .. }), "{name}");
@@ -62,7 +64,9 @@ fn what_the_grammar_forbids_is_refused_with_its_reason() {
     for name in ["a@", "a@sha256:ab", "a@md5:00", &format!("a@{}", DIGEST.to_uppercase())] {
         assert!(matches!(error(name), ReferenceError::Digest { .. }), "{name}");
     }
-    assert_eq!(error(&"a".repeat(256)), ReferenceError::TooLong { length: 256 });
+    assert_eq!(error(&format!("a/{}", "a".repeat(254))), ReferenceError::TooLong { length: 256 });
+    // With `library/`, as it is shown in full.
+    assert_eq!(error(&"a".repeat(248)), ReferenceError::TooLong { length: 256 });
     assert!(matches!(error(&DIGEST[7..]), ReferenceError::LooksLikeId { .. }));
 }
 
