@@ -103,7 +103,7 @@ fn a_layer_that_a_killed_command_held_is_unused_and_not_wrong() {
     store.remove_image(&image, true).unwrap();
     drop(held);
     assert_eq!(check(&store, false, None).len(), 0);
-    assert_eq!(store.remove_unused().unwrap().layers, [layer.clone()]);
+    assert_eq!(store.remove_unused().unwrap().layers, std::slice::from_ref(layer));
 }
 
 #[test]
