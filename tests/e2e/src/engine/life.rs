@@ -53,7 +53,7 @@ pub(crate) fn ps_filters_and_formats() -> Result<()> {
     }
     let line = json(&engine.ok(&["ps", "-a", "-f", "name=red", "--format=json"])?)?;
     expect_eq!(line["Labels"], "color=red");
-    engine.fails(&["ps", "-f", "nonsense=1"], 2, "no filter")
+    engine.fails(&["ps", "-f", "nonsense=1"], 125, "no filter")
 }
 
 pub(crate) fn stop_asks_and_then_kills() -> Result<()> {

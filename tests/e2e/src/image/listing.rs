@@ -68,7 +68,7 @@ pub(crate) fn filters() -> Result<()> {
     engine.fails(&["images", "-f", "dangling=maybe"], "neither true nor false")?;
     engine.fails(&["images", "-f", "before=none"], "no image \"none\" is here")?;
     engine.fails(&["images", "-f", "until=soon"], "an age like 24h")?;
-    expect_eq!(engine.run(&["images", "-f", "color=red"])?.code, Some(2));
+    expect_eq!(engine.run(&["images", "-f", "color=red"])?.code, Some(125));
     before_and_since(&engine, &found)
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn templates() -> Result<()> {
     engine
         .fails(&["images", "--format={{.Nothing}}"], "there is no field \"Nothing\"; there are")?;
     let bad = engine.run(&["images", "--format={{.ID"])?;
-    expect_eq!(bad.code, Some(2));
+    expect_eq!(bad.code, Some(125));
     ensure!(bad.stderr.contains("is not ended by }}"), "{bad:?}");
     Ok(())
 }

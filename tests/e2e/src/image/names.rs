@@ -73,7 +73,7 @@ pub(crate) fn rmi_of_what_is_not_there() -> Result<()> {
     ensure!(done.stderr.contains("no image \"0123456789ab\" is here"), "{done:?}");
     engine.ok(&["rmi", "--ignore", "none"])?;
     engine.ok(&["rmi", "--force", "none"])?;
-    expect_eq!(engine.run(&["rmi"])?.code, Some(2));
+    expect_eq!(engine.run(&["rmi"])?.code, Some(125));
     Ok(())
 }
 
