@@ -6,6 +6,7 @@ mod files;
 mod life;
 mod logs;
 mod network;
+mod programs;
 mod run;
 mod support;
 
@@ -56,6 +57,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::network::a_killed_monitor_leaves_nothing,
         engine::network::many_at_once,
         engine::network::what_is_wrong_is_said,
+        engine::programs::a_shell,
+        engine::programs::python,
+        engine::programs::node,
+        engine::programs::java,
+        engine::programs::postgresql,
+        engine::programs::nginx,
+        engine::programs::redis,
         engine::run::hello,
         engine::run::exit_codes,
         engine::run::variables_folder_and_user,

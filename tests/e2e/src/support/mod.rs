@@ -2,6 +2,7 @@
 
 pub(crate) mod launch;
 pub(crate) mod processes;
+pub(crate) mod programs;
 pub(crate) mod pty;
 pub(crate) mod running;
 pub(crate) mod seccomp;
