@@ -7,8 +7,9 @@ use crate::error::{Error, Result};
 use crate::folders::{self, ContainerFolder};
 use crate::lock::Lock;
 use crate::settings::Settings;
-use crate::{configuration, id, merge};
+use crate::{configuration, id, merge, network};
 use image::base::Base;
+use rusqlite::Connection;
 use std::os::fd::AsFd as _;
 use sys::OrError;
 use sys::rustix::fs::{CWD, Mode, OFlags, openat};
@@ -26,7 +27,6 @@ impl Engine {
             id::check_name(name)?;
         }
         let mut settings = merge::with_image(settings, &base.config.config);
-        self.provide_volumes(&mut settings)?;
         if settings.network.mode.is_empty() {
             // Only root makes bridges.
             let usual = if self.user_marks { "none" } else { crate::network::DEFAULT };
@@ -37,36 +37,44 @@ impl Engine {
                 "no command: the image has none, and none was given after its name",
             ));
         }
+        let connection = self.plan_connection(&settings)?;
         let id = id::random()?;
         let folder = self.folders.container(&id);
         folders::make(&folder.path)?;
         // Until there is a row, nobody takes the folder for one that was left.
         let _lock = Lock::take(&folder.file("lock"))?;
-        let made = fill(&folder, base).and_then(|()| self.insert(id, base, settings, name));
-        let container = made.inspect_err(|_| {
-            // What cannot be removed now is removed by a later sweep.
-            let _ = std::fs::remove_dir_all(&folder.path);
-        })?;
-        if let Err(error) = self.connect_new(&container) {
-            database::delete(&self.store, &container.id)?;
-            let path = self.folders.container(&container.id).path;
-            std::fs::remove_dir_all(&path).map_err(Error::file(&path))?;
-            return Err(error);
-        }
+        let volumes = self.provide_volumes(&mut settings)?;
+        let more = |database: &Connection| {
+            volumes.volumes.iter().try_for_each(|it| database::insert_volume(database, it))?;
+            connection.iter().try_for_each(|(network, wish)| {
+                network::connect_in(database, &id, network, wish).map(drop)
+            })
+        };
+        let made = fill(&folder, base).and_then(|()| self.insert(&id, base, settings, name, &more));
+        let container = match made {
+            Ok(container) => container,
+            Err(error) => {
+                // What cannot be removed now is removed by a later sweep.
+                let _ = std::fs::remove_dir_all(&folder.path);
+                let _ = self.withdraw_volumes(volumes);
+                return Err(error);
+            }
+        };
         self.tell_event(&container, "create", &[])?;
         Ok(container)
     }
 
     fn insert(
         &self,
-        id: String,
+        id: &str,
         base: &Base,
         settings: Settings,
         name: Option<&str>,
+        more: &dyn Fn(&Connection) -> Result<()>,
     ) -> Result<Container> {
         let mut container = Container {
             name: String::new(),
-            id,
+            id: id.to_owned(),
             manifest: base.image.as_ref().map(|image| image.manifest.clone()),
             layers: base.lowers.iter().map(|lower| lower.path.clone()).collect(),
             created: clock::now(),
@@ -79,7 +87,7 @@ impl Engine {
                 None if attempt < 3 => id::random_name()?,
                 None => format!("{}{attempt}", id::random_name()?),
             };
-            match database::insert(&self.store, &container, &volumes) {
+            match database::insert(&self.store, &container, &volumes, more) {
                 Err(Error::NameInUse { .. }) if name.is_none() => {}
                 result => return result.map(|()| container),
             }

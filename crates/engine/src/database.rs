@@ -96,8 +96,14 @@ pub(crate) fn prepare(store: &Store) -> Result<()> {
     })
 }
 
-/// Adds a container, which uses its image and volumes from now on.
-pub(crate) fn insert(store: &Store, container: &Container, volumes: &[String]) -> Result<()> {
+/// Adds a container, which uses its image and volumes from now on, with what else belongs to it:
+/// there is all of it or nothing, whoever is killed.
+pub(crate) fn insert(
+    store: &Store,
+    container: &Container,
+    volumes: &[String],
+    more: impl FnOnce(&Connection) -> Result<()>,
+) -> Result<()> {
     let (layers, settings) = (to_json(&container.layers)?, to_json(&container.settings)?);
     let manifest = container.manifest.as_ref();
     store.write(|transaction| {
@@ -119,6 +125,7 @@ pub(crate) fn insert(store: &Store, container: &Container, volumes: &[String]) -
                 settings
             ],
         )?;
+        more(transaction)?;
         for volume in volumes {
             let insert = "INSERT INTO volume_uses VALUES (?1, ?2) ON CONFLICT DO NOTHING";
             transaction.execute(insert, [&container.id, volume])?;
@@ -127,10 +134,11 @@ pub(crate) fn insert(store: &Store, container: &Container, volumes: &[String]) -
     })
 }
 
-/// Removes a container, and says which volumes nobody uses now that nobody has given a name.
-pub(crate) fn delete(store: &Store, id: &str) -> Result<Vec<String>> {
+/// Removes a container, and with `volumes` those that nobody has given a name and nobody uses now:
+/// their folders are to follow.
+pub(crate) fn delete(store: &Store, id: &str, volumes: bool) -> Result<Vec<String>> {
     store.write(|transaction| {
-        let orphans = {
+        let orphans = if volumes {
             let mut statement = transaction.prepare(
                 "SELECT volume FROM volume_uses JOIN volumes ON volumes.name = volume_uses.volume
                  WHERE container = ?1 AND anonymous AND NOT EXISTS
@@ -139,9 +147,14 @@ pub(crate) fn delete(store: &Store, id: &str) -> Result<Vec<String>> {
             )?;
             let rows = statement.query_map([id], |row| row.get(0))?;
             rows.collect::<rusqlite::Result<Vec<String>>>()?
+        } else {
+            Vec::new()
         };
         transaction.execute("DELETE FROM containers WHERE id = ?1", [id])?;
         Store::end_use_in(transaction, &user(id))?;
+        for name in &orphans {
+            transaction.execute("DELETE FROM volumes WHERE name = ?1", [name])?;
+        }
         Ok(orphans)
     })
 }
@@ -203,14 +216,13 @@ pub(crate) fn set_settings(store: &Store, id: &str, settings: &Settings) -> Resu
     })
 }
 
-/// Adds a volume. False if there is one of that name.
-pub(crate) fn insert_volume(store: &Store, volume: &Volume) -> Result<bool> {
+/// Adds a volume, or leaves the one of that name as it is.
+pub(crate) fn insert_volume(database: &Connection, volume: &Volume) -> Result<()> {
     let labels = to_json(&volume.labels)?;
-    store.write(|transaction| {
-        let insert = "INSERT INTO volumes VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-        let values = params![volume.name, volume.created, labels, volume.anonymous];
-        Ok(transaction.execute(insert, values)? > 0)
-    })
+    let insert = "INSERT INTO volumes VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+    let values = params![volume.name, volume.created, labels, volume.anonymous];
+    database.execute(insert, values)?;
+    Ok(())
 }
 
 /// Removes a volume that nobody uses.

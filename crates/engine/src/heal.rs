@@ -4,6 +4,8 @@ use crate::clock;
 use crate::database::Container;
 use crate::engine::{Engine, runtime_id};
 use crate::error::Result;
+use crate::lock::{self, Lock};
+use crate::network::PORTS;
 use crate::settings::RestartPolicy;
 use crate::start::Attach;
 use crate::state::{Phase, State};
@@ -43,6 +45,29 @@ impl Engine {
         }
         drop(lock);
         Ok(Seen { status: Status::Exited, state })
+    }
+
+    /// Puts in order what somebody has left who was killed before the container had started, or
+    /// after it had ended. Nothing is done while somebody starts it or its monitor lives.
+    pub(crate) fn tidy(&self, container: &Container) -> Result<()> {
+        if !self.has_leftovers(container) {
+            return Ok(());
+        }
+        let folder = self.folder(container);
+        let Some(_lock) = Lock::try_take(&folder.file("lock"))? else { return Ok(()) };
+        let seen = self.look_only(container)?;
+        let is_over = seen.is_some_and(|seen| seen.status.is_over());
+        if is_over && !lock::is_held(&folder.file("monitor"))? {
+            self.clear(container)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is anything that only a container which runs should have.
+    pub(crate) fn has_leftovers(&self, container: &Container) -> bool {
+        self.folders.runtime().join(&container.id).exists()
+            || self.folders.socket(&container.id).exists()
+            || self.folder(container).file(PORTS).exists()
     }
 
     /// Ends what runs of the container, and removes what the runtime and a monitor have left.

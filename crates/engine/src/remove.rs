@@ -3,7 +3,7 @@
 use crate::database::{self, Container};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::status::{Status, wrong};
+use crate::status::wrong;
 
 impl Engine {
     /// Removes a container that does not run; with `force` any. With `volumes` those that nobody
@@ -17,7 +17,7 @@ impl Engine {
             Err(Error::NoSuchContainer(_)) if container.settings.auto_remove => return Ok(()),
             seen => seen?,
         };
-        if !matches!(seen.status, Status::Created | Status::Exited) {
+        if !seen.status.is_over() {
             if !force {
                 let Error::WrongStatus { name, verb, status, .. } =
                     wrong(container, "remove", &seen)
@@ -51,18 +51,14 @@ impl Engine {
     /// The row first: what has none is no container, and whatever is left of it is removed by the
     /// next one who comes across it.
     fn remove_locked(&self, container: &Container, volumes: bool) -> Result<()> {
-        if self.folders.runtime().join(&container.id).exists() {
+        if self.has_leftovers(container) {
             self.clear(container)?;
         }
-        self.clear_network(container)?;
-        let orphans = database::delete(&self.store, &container.id)?;
+        let volumes = volumes || container.settings.auto_remove;
+        let orphans = database::delete(&self.store, &container.id, volumes)?;
         let path = self.folder(container).path;
         std::fs::remove_dir_all(&path).map_err(Error::file(&path))?;
-        if volumes || container.settings.auto_remove {
-            for name in orphans {
-                self.remove_volume(&name)?;
-            }
-        }
+        orphans.iter().try_for_each(|name| self.remove_volume_folder(name))?;
         self.tell_event(container, "destroy", &[])
     }
 }

@@ -16,17 +16,34 @@ pub(crate) fn replace_with(
     prepare: impl FnOnce(&File) -> io::Result<()>,
 ) -> io::Result<()> {
     // Two processes may write the same file at the same time.
-    let temporary = path.with_extension(format!("new-{}", std::process::id()));
+    replace_by(path, &path.with_extension(format!("new-{}", std::process::id())), bytes, prepare)
+}
+
+/// The same for who has a lock, so that nobody else writes the file: what somebody who was killed
+/// has left of it is overwritten.
+pub(crate) fn replace_locked(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // No name of anything has this letter.
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push("~");
+    replace_by(path, Path::new(&temporary), bytes, |_| Ok(()))
+}
+
+fn replace_by(
+    path: &Path,
+    temporary: &Path,
+    bytes: &[u8],
+    prepare: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let result = (|| {
-        let mut file = File::create(&temporary)?;
+        let mut file = File::create(temporary)?;
         file.write_all(bytes)?;
         prepare(&file)?;
         drop(file);
-        fs::rename(&temporary, path)
+        fs::rename(temporary, path)
     })();
     if result.is_err() {
         // It may not even have been made.
-        let _ = fs::remove_file(&temporary);
+        let _ = fs::remove_file(temporary);
     }
     result
 }

@@ -9,7 +9,7 @@ use crate::monitor::{self, Launch};
 use crate::network::Prepared;
 use crate::protocol::{self, Message, hear, tell};
 use crate::state::State;
-use crate::status::{Status, wrong};
+use crate::status::wrong;
 use crate::user::Names;
 use crate::{folders, init, lock, rootfs, small_file};
 use std::fs::File;
@@ -40,9 +40,7 @@ impl Engine {
         self.look(container)?;
         let _lock = self.lock(container)?;
         match self.look_only(container)? {
-            Some(seen) if !matches!(seen.status, Status::Created | Status::Exited) => {
-                Err(wrong(container, "start", &seen))
-            }
+            Some(seen) if !seen.status.is_over() => Err(wrong(container, "start", &seen)),
             _ => self.start_locked(container, attach),
         }
     }
@@ -50,8 +48,10 @@ impl Engine {
     /// The caller holds the lock, and the container does not run.
     pub(crate) fn start_locked(&self, container: &Container, attach: Attach) -> Result<Client> {
         let folder = self.folder(container);
+        // A monitor that has just recorded the end is still at taking back what there was.
+        let monitor_lock = lock::take_for_child(&folder.file("monitor"))?;
         // What a start that was killed has left; mostly nothing.
-        if self.folders.runtime().join(&container.id).exists() {
+        if self.has_leftovers(container) {
             self.clear(container)?;
         }
         match std::fs::remove_file(folder.file("stopped")) {
@@ -66,7 +66,6 @@ impl Engine {
         let prepared = self.prepare_network(container)?;
         self.write_configuration(container, prepared.as_ref())?;
         self.write_launch(container, prepared.as_ref())?;
-        let monitor_lock = lock::take_for_child(&folder.file("monitor"))?;
         let (ours, theirs) = protocol::pair()?;
         if let Attach::Foreground { will_remove } = attach {
             tell(&ours, &Message::Attach)?;

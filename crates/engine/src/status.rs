@@ -33,6 +33,11 @@ impl Status {
         }
     }
 
+    /// Whether it does not run, and will not by itself.
+    pub fn is_over(self) -> bool {
+        matches!(self, Status::Created | Status::Exited)
+    }
+
     /// Whether it has processes.
     pub fn is_running(self) -> bool {
         matches!(self, Status::Running | Status::Paused)
@@ -59,6 +64,9 @@ impl Engine {
             Some(seen) => seen,
             None => self.heal(container)?,
         };
+        if seen.status.is_over() {
+            self.tidy(container)?;
+        }
         let is_over = seen.status == Status::Exited && container.settings.auto_remove;
         if is_over && !lock::is_held(&self.folder(container).file("monitor"))? {
             // Whoever was to remove it was killed.
@@ -81,8 +89,7 @@ impl Engine {
                 Phase::Running if folder.file("paused").exists() => self.is_paused(container)?,
                 Phase::Running => Status::Running,
             };
-            let is_over = matches!(status, Status::Created | Status::Exited);
-            if is_over || lock::is_held(&folder.file("monitor"))? {
+            if status.is_over() || lock::is_held(&folder.file("monitor"))? {
                 return Ok(Some(Seen { status, state }));
             }
         }

@@ -35,7 +35,7 @@ impl Engine {
     /// It cannot be killed.
     pub fn stop(&self, container: &Container, timeout: Option<i64>) -> Result<()> {
         let seen = self.look(container)?;
-        if matches!(seen.status, Status::Created | Status::Exited) {
+        if seen.status.is_over() {
             return Ok(());
         }
         self.forbid_restart(container)?;

@@ -4,10 +4,12 @@ use crate::clock;
 use crate::database::{self, Volume};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::lock::Lock;
 use crate::settings::{MountKind, Settings};
 use crate::{folders, id};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::{fs, io};
 
 impl Engine {
     /// Makes a volume, or leaves the one of that name as it is. Without a name, one is made up.
@@ -19,17 +21,11 @@ impl Engine {
         name: Option<&str>,
         labels: BTreeMap<String, String>,
     ) -> Result<String> {
-        let anonymous = name.is_none();
-        let name = match name {
-            Some(name) => name.to_owned(),
-            None => id::random()?,
-        };
-        id::check_name(&name)?;
+        let volume = new_volume(name, labels)?;
+        let _lock = self.lock_volumes()?;
         // The folder first: a row speaks of what is there.
-        folders::make_with(&self.volume_path(&name), 0o755)?;
-        let users = Vec::new();
-        let volume = Volume { name, created: clock::now(), labels, anonymous, users };
-        database::insert_volume(&self.store, &volume)?;
+        folders::make_with(&self.volume_path(&volume.name), 0o755)?;
+        self.store.write(|transaction| database::insert_volume(transaction, &volume))?;
         Ok(volume.name)
     }
 
@@ -55,9 +51,39 @@ impl Engine {
     /// # Errors
     /// There is none; a container uses it.
     pub fn remove_volume(&self, name: &str) -> Result<()> {
+        let lock = self.lock_volumes()?;
         database::delete_volume(&self.store, name)?;
+        self.remove_aside(name, lock)
+    }
+
+    /// Removes the folder of a volume, unless there is a row of that name (by now).
+    pub(crate) fn remove_volume_folder(&self, name: &str) -> Result<()> {
+        let lock = self.lock_volumes()?;
+        if self.volumes()?.iter().any(|volume| volume.name == name) {
+            return Ok(());
+        }
+        self.remove_aside(name, lock)
+    }
+
+    /// It may take long, and nobody else is to wait for that.
+    fn remove_aside(&self, name: &str, lock: Lock) -> Result<()> {
         let path = self.folders.volumes().join(name);
-        std::fs::remove_dir_all(&path).map_err(Error::file(path))
+        let aside = self.folders.volumes().join(format!("{REMOVED}{}", id::random()?));
+        match fs::rename(&path, &aside) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            renamed => renamed.map_err(Error::file(path))?,
+        }
+        drop(lock);
+        fs::remove_dir_all(&aside).map_err(Error::file(aside))
+    }
+
+    /// Nobody else makes or removes a volume while this is held: its row and its folder belong
+    /// together.
+    fn lock_volumes(&self) -> Result<Lock> {
+        let path = self.folders.volumes();
+        folders::make_with(&path, 0o755)?;
+        let lock = Lock::take(&path.join(".lock"))?;
+        lock.ok_or_else(|| Error::invalid(format!("{}: it was removed", path.display())))
     }
 
     /// Where its files are.
@@ -65,15 +91,46 @@ impl Engine {
         self.folders.volumes().join(name).join("_data")
     }
 
-    /// Makes the volumes that a container is to have and that are not there; those without a name
-    /// get one.
-    pub(crate) fn provide_volumes(&self, settings: &mut Settings) -> Result<()> {
-        for mount in &mut settings.mounts {
-            if mount.kind == MountKind::Volume {
-                let name = Some(mount.source.as_str()).filter(|name| !name.is_empty());
-                mount.source = self.create_volume(name, BTreeMap::new())?;
-            }
+    /// Makes the folders of the volumes that a container is to have, where they are not there;
+    /// those without a name get one.
+    pub(crate) fn provide_volumes(&self, settings: &mut Settings) -> Result<Provided> {
+        let mut volumes = Vec::new();
+        for mount in settings.mounts.iter_mut().filter(|it| it.kind == MountKind::Volume) {
+            let name = Some(mount.source.as_str()).filter(|name| !name.is_empty());
+            let volume = new_volume(name, BTreeMap::new())?;
+            mount.source.clone_from(&volume.name);
+            volumes.push(volume);
         }
-        Ok(())
+        let lock = if volumes.is_empty() { None } else { Some(self.lock_volumes()?) };
+        for volume in &volumes {
+            folders::make_with(&self.volume_path(&volume.name), 0o755)?;
+        }
+        Ok(Provided { volumes, _lock: lock })
     }
+
+    /// Removes what was made for a container that did not come to be.
+    pub(crate) fn withdraw_volumes(&self, provided: Provided) -> Result<()> {
+        let Provided { volumes, _lock: lock } = provided;
+        drop(lock);
+        volumes.iter().try_for_each(|it| self.remove_volume_folder(&it.name))
+    }
+}
+
+/// Volumes that have folders, and are to get rows while this is held.
+pub(crate) struct Provided {
+    pub(crate) volumes: Vec<Volume>,
+    _lock: Option<Lock>,
+}
+
+/// What the folders are called that are just being removed.
+pub(crate) const REMOVED: &str = ".removed-";
+
+fn new_volume(name: Option<&str>, labels: BTreeMap<String, String>) -> Result<Volume> {
+    let anonymous = name.is_none();
+    let name = match name {
+        Some(name) => name.to_owned(),
+        None => id::random()?,
+    };
+    id::check_name(&name)?;
+    Ok(Volume { name, created: clock::now(), labels, anonymous, users: Vec::new() })
 }

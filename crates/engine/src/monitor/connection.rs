@@ -116,10 +116,7 @@ impl Connected {
         let path = folder.file(PORTS);
         small_file::replace(&path, lines.as_bytes()).map_err(Error::file(&path))?;
         let published = connection.published(reservation.ports());
-        if let Err(error) = Firewall::open().and_then(|mut it| it.add(&published)) {
-            std::fs::remove_file(&path).map_err(Error::file(&path))?;
-            return Err(error.into());
-        }
+        Firewall::open()?.add(&published)?;
         Ok(Connected { connection: connection.clone(), reservation, watch, responder })
     }
 
@@ -169,11 +166,9 @@ impl Connected {
     }
 
     /// The container has ended: nothing of it is published, and the ports are free at the end.
-    pub(super) fn end(self, folder: &ContainerFolder) -> Result<()> {
+    pub(super) fn end(self) -> Result<()> {
         let elements = self.connection.published(self.reservation.ports());
-        Firewall::open()?.remove(&elements)?;
-        let path = folder.file(PORTS);
-        std::fs::remove_file(&path).map_err(Error::file(path))
+        Ok(Firewall::open()?.remove(&elements)?)
     }
 
     /// Those that it is in.

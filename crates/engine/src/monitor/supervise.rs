@@ -7,7 +7,7 @@ use super::{Launch, Monitor};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
-use crate::network::set_names;
+use crate::network::{PORTS, set_names};
 use crate::protocol::{CHUNK, Message, Stream, tell};
 use crate::settings::RestartPolicy;
 use crate::state::Phase;
@@ -94,13 +94,23 @@ impl Monitor {
 
     /// The container has ended for good.
     pub(super) fn disconnect(&mut self) -> Result<()> {
-        // The names were there before the first start, which may have failed.
-        let of_launch = self.launch.connection.iter().flat_map(|it| &it.networks);
+        // The names were there before the first start, which may have failed; and whoever connected
+        // it to one more may have been killed before this was told of it.
+        let launch = Launch::read(&self.folder.path);
+        let launch = launch.as_ref().unwrap_or(&self.launch);
+        let of_launch = launch.connection.iter().flat_map(|it| &it.networks);
         let now = self.connected.iter().flat_map(Connected::networks);
         for network in of_launch.chain(now) {
             set_names(&self.folders, network, &self.launch.id[..12], &[])?;
         }
-        self.connected.take().map_or(Ok(()), |connected| connected.end(&self.folder))
+        if let Some(connected) = self.connected.take() {
+            connected.end()?;
+        }
+        if self.launch.connection.is_some() {
+            let path = self.folder.file(PORTS);
+            std::fs::remove_file(&path).map_err(Error::file(path))?;
+        }
+        Ok(())
     }
 
     fn kill_program(&mut self) -> Result<()> {

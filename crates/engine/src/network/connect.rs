@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::monitor::{Connection, Launch};
 use crate::protocol::{self, Message, tell};
+use crate::settings::Settings;
 use crate::status::Status;
 use net::dns::Entry;
 use net::firewall::{Element, Firewall};
@@ -29,9 +30,9 @@ pub(crate) struct Prepared {
 }
 
 impl Engine {
-    /// Connects a container that was just made to the network that it is to be in.
-    pub(crate) fn connect_new(&self, container: &Container) -> Result<()> {
-        let settings = &container.settings.network;
+    /// How a container that is about to be made is to be connected; checked, nothing done yet.
+    pub(crate) fn plan_connection(&self, all: &Settings) -> Result<Option<(Network, Wish)>> {
+        let settings = &all.network;
         let ports = published(settings)?;
         if !is_network(&settings.mode) {
             return match ports.first() {
@@ -39,14 +40,14 @@ impl Engine {
                     "the port {port} cannot be published with --network {}",
                     settings.mode
                 ))),
-                None => Ok(()),
+                None => Ok(None),
             };
         }
         if self.user_marks {
             let text = "only root makes bridges: there are --network none, host and container:NAME";
             return Err(Error::Invalid(format!("--network {}: {text}", settings.mode)));
         }
-        if !matches!(container.settings.namespaces.user.as_str(), "" | "host") {
+        if !matches!(all.namespaces.user.as_str(), "" | "host") {
             let text = "--userns: only with --network none, host or container:NAME";
             return Err(Error::invalid(text));
         }
@@ -61,7 +62,7 @@ impl Engine {
             mac: mac(settings.mac.as_deref())?,
             aliases: settings.aliases.clone(),
         };
-        row::connect(&self.store, &container.id, &network, &wish).map(drop)
+        Ok(Some((network, wish)))
     }
 
     /// Makes the network namespace of a container, with all that it is connected to. None if it has
@@ -70,6 +71,9 @@ impl Engine {
         if !is_network(&container.settings.network.mode) {
             return Ok(None);
         }
+        // From now on there may be something to take back.
+        let mark = self.folder(container).file(PORTS);
+        std::fs::File::create(&mark).map_err(Error::file(&mark))?;
         let namespace = link::new_namespace()?;
         let mut host = Socket::open()?;
         let mut inside = link::Container::open(namespace.as_fd())?;
@@ -191,6 +195,8 @@ impl Engine {
         let is_first = self.connections(&container.id)?.len() == 1;
         let attachment = attachment(container, connected, network, is_first);
         attach(&mut host, &mut inside, &attachment)?;
+        // First, as the monitor takes back the names in the networks that it finds there.
+        self.write_connection(container)?;
         self.publish_names(container, connected)?;
         self.tell_monitor(container)
     }
@@ -211,7 +217,11 @@ impl Engine {
             names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
         }
         row::disconnect(&self.store, &container.id, &network.name)?;
-        if self.pid(container)?.is_some() { self.tell_monitor(container) } else { Ok(()) }
+        if self.pid(container)?.is_none() {
+            return Ok(());
+        }
+        self.write_connection(container)?;
+        self.tell_monitor(container)
     }
 
     /// The first process of a container that runs. The caller holds its lock.
@@ -221,12 +231,16 @@ impl Engine {
         Ok(running.and_then(|seen| Pid::from_raw(seen.state.pid)))
     }
 
-    /// Its monitor answers for other networks now.
-    fn tell_monitor(&self, container: &Container) -> Result<()> {
+    /// What its monitor is to know of the networks that it is in now.
+    fn write_connection(&self, container: &Container) -> Result<()> {
         let folder = self.folder(container);
         let connection = self.connection(container, &self.connections(&container.id)?)?;
         let connection = Some(connection);
-        Launch { connection, ..Launch::read(&folder.path)? }.write(&folder)?;
+        Launch { connection, ..Launch::read(&folder.path)? }.write(&folder)
+    }
+
+    /// Its monitor answers for other networks now.
+    fn tell_monitor(&self, container: &Container) -> Result<()> {
         match protocol::connect_to(&self.folders.socket(&container.id))? {
             Some(socket) => tell(&socket, &Message::NetworksChanged).map(drop),
             // It has just ended.
@@ -235,8 +249,8 @@ impl Engine {
     }
 }
 
-/// The file in a container's folder with the ports that it has on the machine, as long as its
-/// monitor lives.
+/// The file in a container's folder with the ports that it has on the machine. It is there from
+/// before anything is connected until after all is taken back.
 pub(crate) const PORTS: &str = "ports";
 
 /// The bridge and its rules, where they are not there yet.

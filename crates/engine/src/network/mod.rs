@@ -12,7 +12,7 @@ pub use row::{Connected, Network, NetworkSettings, Range};
 
 pub(crate) use connect::{PORTS, Prepared};
 pub(crate) use names::{path as zone_path, set_names};
-pub(crate) use row::TABLES;
+pub(crate) use row::{TABLES, connect_in};
 
 use crate::clock;
 use crate::engine::Engine;
@@ -110,10 +110,11 @@ impl Engine {
     /// There is none; containers are connected to it.
     pub fn remove_network(&self, network: &Network) -> Result<()> {
         let lock = names::lock(&self.folders, &network.name)?;
-        row::delete(&self.store, network)?;
-        link::remove_bridge(&mut Socket::open()?, &network.bridge)?;
-        let both = [Element::Network, Element::Internal].map(|it| it(network.bridge.clone()));
-        Firewall::open()?.remove(&both)?;
+        row::delete(&self.store, network, || {
+            link::remove_bridge(&mut Socket::open()?, &network.bridge)?;
+            let both = [Element::Network, Element::Internal].map(|it| it(network.bridge.clone()));
+            Ok(Firewall::open()?.remove(&both)?)
+        })?;
         names::remove(&self.folders, &network.name, lock)
     }
 }

@@ -37,7 +37,7 @@ pub(crate) fn set_names(
     if text == old {
         return Ok(());
     }
-    small_file::replace(&path, text.as_bytes()).map_err(Error::file(&path))
+    small_file::replace_locked(&path, text.as_bytes()).map_err(Error::file(&path))
 }
 
 /// Removes the file of a network that is gone.

@@ -161,8 +161,13 @@ pub(crate) fn all(store: &Store) -> Result<Vec<Network>> {
     })
 }
 
-/// Removes a network that nobody is connected to.
-pub(crate) fn delete(store: &Store, network: &Network) -> Result<()> {
+/// Removes a network that nobody is connected to, and what is made of it by `also`: the row goes
+/// last, so that nothing is left that no row speaks of.
+pub(crate) fn delete(
+    store: &Store,
+    network: &Network,
+    also: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     let name = &network.name;
     store.write(|transaction| {
         let query = "SELECT count(*) FROM connections WHERE network = ?1";
@@ -172,7 +177,7 @@ pub(crate) fn delete(store: &Store, network: &Network) -> Result<()> {
         }
         match transaction.execute("DELETE FROM networks WHERE name = ?1", [name])? {
             0 => Err(Error::NoSuchNetwork(name.clone())),
-            _ => Ok(()),
+            _ => also(),
         }
     })
 }
@@ -184,26 +189,34 @@ pub(crate) fn connect(
     network: &Network,
     wish: &Wish,
 ) -> Result<Connected> {
+    store.write(|transaction| connect_in(transaction, container, network, wish))
+}
+
+/// The same in a transaction of the caller's.
+pub(crate) fn connect_in(
+    database: &Connection,
+    container: &str,
+    network: &Network,
+    wish: &Wish,
+) -> Result<Connected> {
     let name = &network.name;
-    store.write(|transaction| {
-        let query = "SELECT coalesce(max(place) + 1, 0) FROM connections WHERE container = ?1";
-        let place: u32 = transaction.query_row(query, [container], |row| row.get(0))?;
-        let insert = "INSERT INTO connections VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
-        let aliases = to_json(&wish.aliases)?;
-        if transaction.execute(insert, params![container, name, place, wish.mac, aliases])? == 0 {
-            return Err(Error::invalid(format!("it is connected to network {name} already")));
-        }
-        let addresses = choose(transaction, network, wish)?;
-        for address in &addresses {
-            let insert = "INSERT INTO addresses VALUES (?1, ?2, ?3)";
-            transaction.execute(insert, params![name, address.to_string(), container])?;
-        }
-        let update = "UPDATE networks SET last = ?2 WHERE name = ?1";
-        transaction.execute(update, [name, &to_json(&addresses)?])?;
-        let (mac, aliases) = (wish.mac.clone(), wish.aliases.clone());
-        let container = container.to_owned();
-        Ok(Connected { container, network: name.clone(), place, addresses, mac, aliases })
-    })
+    let query = "SELECT coalesce(max(place) + 1, 0) FROM connections WHERE container = ?1";
+    let place: u32 = database.query_row(query, [container], |row| row.get(0))?;
+    let addresses = choose(database, network, wish)?;
+    let insert = "INSERT INTO connections VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
+    let aliases = to_json(&wish.aliases)?;
+    if database.execute(insert, params![container, name, place, wish.mac, aliases])? == 0 {
+        return Err(Error::invalid(format!("it is connected to network {name} already")));
+    }
+    for address in &addresses {
+        let insert = "INSERT INTO addresses VALUES (?1, ?2, ?3)";
+        database.execute(insert, params![name, address.to_string(), container])?;
+    }
+    let update = "UPDATE networks SET last = ?2 WHERE name = ?1";
+    database.execute(update, [name, &to_json(&addresses)?])?;
+    let (mac, aliases) = (wish.mac.clone(), wish.aliases.clone());
+    let container = container.to_owned();
+    Ok(Connected { container, network: name.clone(), place, addresses, mac, aliases })
 }
 
 /// An address of each subnet.

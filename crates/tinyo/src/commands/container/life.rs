@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::show::print_line;
 use anyhow::{Result, bail};
 use clap::Args;
-use engine::{Attach, Container, Engine, Error, Status};
+use engine::{Attach, Container, Engine, Error};
 
 #[derive(Args)]
 pub(crate) struct Names {
@@ -84,9 +84,13 @@ fn each(
     names: &[String],
     act: impl Fn(&Container) -> Result<Option<String>>,
 ) -> Result<()> {
+    each_name(names, |name| act(&engine.find(name)?))
+}
+
+fn each_name(names: &[String], act: impl Fn(&str) -> Result<Option<String>>) -> Result<()> {
     let mut failures = Vec::new();
     for name in names {
-        match engine.find(name).map_err(Into::into).and_then(|container| act(&container)) {
+        match act(name) {
             Ok(text) => print_line(text.as_deref().unwrap_or(name))?,
             Err(error) => failures.push(error),
         }
@@ -101,7 +105,11 @@ fn names(engine: &Engine, all: bool, named: &[String], running: bool) -> Result<
     }
     let mut names = Vec::new();
     for container in engine.containers()? {
-        if !running || engine.look(&container)?.status.is_running() {
+        let is_meant = match engine.look(&container) {
+            Err(Error::NoSuchContainer(_)) => false,
+            seen => !running || seen?.status.is_running(),
+        };
+        if is_meant {
             names.push(container.name);
         }
     }
@@ -152,8 +160,13 @@ pub(crate) fn remove(context: &Context, arguments: &RemoveArguments) -> Result<(
         // As with Docker, it is no error by force if there is none.
         names.retain(|name| !matches!(engine.find(name), Err(Error::NoSuchContainer(_))));
     }
-    each(&engine, &names, |container| {
-        engine.remove(container, arguments.force, arguments.volumes)?;
+    each_name(&names, |name| {
+        let container = engine.find(name);
+        match container.and_then(|it| engine.remove(&it, arguments.force, arguments.volumes)) {
+            // Somebody else was faster.
+            Err(Error::NoSuchContainer(_)) if arguments.force => {}
+            result => result?,
+        }
         Ok(None)
     })
 }
@@ -183,9 +196,11 @@ pub(crate) fn prune(context: &Context, arguments: &PruneArguments) -> Result<()>
     let engine = context.engine()?;
     let mut failures = Vec::new();
     for container in engine.containers()? {
-        let seen = engine.look(&container)?;
-        if !matches!(seen.status, Status::Created | Status::Exited) {
-            continue;
+        match engine.look(&container) {
+            Ok(seen) if seen.status.is_over() => {}
+            // It runs, or was removed meanwhile.
+            Ok(_) | Err(Error::NoSuchContainer(_)) => continue,
+            Err(error) => return Err(error.into()),
         }
         match engine.remove(&container, false, false) {
             Ok(()) => print_line(&container.id)?,
