@@ -49,6 +49,7 @@ mod sweep;
 mod update;
 mod usage;
 mod user;
+pub mod value;
 mod volume;
 
 pub use attach::{Client, Heard};
