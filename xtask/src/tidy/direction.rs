@@ -19,8 +19,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("image", &["hello", "spec", "kernel", "sys"]),
     ("net", &["kernel", "sys"]),
     ("engine", &["runtime", "image", "net", "spec", "kernel", "sys"]),
+    ("project", &["engine", "image", "net", "spec"]),
     ("cri", &["engine"]),
-    ("tinyo", &["engine", "cri", "image", "net", "kernel", "spec", "sys"]),
+    ("tinyo", &["engine", "project", "cri", "image", "net", "kernel", "spec", "sys"]),
     // Tests and tasks drive the programs from outside.
     ("harness", &[]),
     ("e2e", &["harness", "kernel", "net", "spec", "sys", "tino"]),

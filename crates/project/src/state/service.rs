@@ -1,0 +1,201 @@
+//! The fields of one service.
+
+use super::{health, limits, mounts, needs};
+use crate::error::FileError;
+use crate::fields::{Fields, Item};
+use crate::model::{Pull, Service};
+use crate::words;
+use engine::settings::{Network, Settings};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Takes the fields of a service. Those that are left are unknown.
+pub(super) fn read(
+    fields: &mut Fields<'_>,
+    of: &Item<'_>,
+    name: &str,
+    folder: &Path,
+) -> Result<Service, FileError> {
+    const IMAGE: &str = "an image, such as alpine:3";
+    let image = fields.take_one(["image", "container"])?;
+    let image = image.ok_or_else(|| of.wrong("found no image, expected \"image: IMAGE\""))?;
+    let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let settings = Settings {
+        image: image.parsed(IMAGE, named)?,
+        entrypoint: fields.take("entrypoint").map(|item| command(&item)).transpose()?,
+        command: fields.take("command").map_or(Ok(Vec::new()), |item| command(&item))?,
+        env: fields.take("environment").map_or(Ok(Vec::new()), |item| variables(&item))?,
+        network: network(fields)?,
+        mounts: mounts::read(fields, folder)?,
+        restart: match fields.take("restart") {
+            Some(item) => {
+                let expected = "no, on-failure, on-failure:TIMES, always or unless-stopped";
+                item.parsed(expected, |text| engine::value::restart(text).ok())?
+            }
+            None => Default::default(),
+        },
+        health: health::read(fields)?,
+        limits: limits::read(fields)?,
+        user: text(fields, "user", "a user such as 1000:1000")?,
+        working_dir: text(fields, "working-dir", "a folder")?,
+        hostname: text(fields, "hostname", "a host name")?,
+        labels: fields.take("labels").map_or(Ok(BTreeMap::new()), |item| pairs(&item))?,
+        init: fields.take("init").map_or(Ok(true), |item| item.boolean())?,
+        tty: flag(fields, "tty")?,
+        read_only: flag(fields, "read-only")?,
+        security: engine::settings::Security {
+            privileged: flag(fields, "privileged")?,
+            cap_add: list(fields, "cap-add", "capabilities, such as [NET_RAW]")?,
+            cap_drop: list(fields, "cap-drop", "capabilities, such as [ALL]")?,
+            ..Default::default()
+        },
+        stop_signal: text_of(fields, "stop-signal", "a signal such as TERM", |text| {
+            engine::signal(text).is_ok().then(|| text.to_owned())
+        })?,
+        stop_timeout: number(fields, "stop-timeout", "seconds")?,
+        ..Settings::default()
+    };
+    let needs = fields.take("depends-on").map_or(Ok(Vec::new()), |item| needs::read(&item))?;
+    let pull = match fields.take("pull") {
+        Some(item) => item.parsed("missing, always or never", |text| match text {
+            "missing" => Some(Pull::Missing),
+            "always" => Some(Pull::Always),
+            "never" => Some(Pull::Never),
+            _ => None,
+        })?,
+        None => Pull::default(),
+    };
+    Ok(Service { name: name.to_owned(), settings, pull, needs })
+}
+
+/// Words in a list, or in one line as for a shell.
+pub(super) fn command(item: &Item<'_>) -> Result<Vec<String>, FileError> {
+    const EXPECTED: &str = "a command, such as [sleep, 1h] or \"sleep 1h\"";
+    if item.is_list() {
+        return item.texts(EXPECTED);
+    }
+    let text = item.text(EXPECTED)?;
+    words::split(text)
+        .map_err(|missing| item.wrong(format!("found {text:?}, expected {missing} in it")))
+}
+
+fn network(fields: &mut Fields<'_>) -> Result<Network, FileError> {
+    let ports = match fields.take_one(["ports", "port"])? {
+        Some(item) => ports(&item)?,
+        None => Vec::new(),
+    };
+    let mode = match fields.take("network") {
+        Some(item) => item.parsed("none, host or container:NAME", |text| {
+            let is_known = matches!(text, "none" | "host") || text.starts_with("container:");
+            is_known.then(|| text.to_owned())
+        })?,
+        None => String::new(),
+    };
+    let dns = list(fields, "dns", "addresses of servers")?;
+    let hosts = list(fields, "extra-hosts", "lines such as \"db:10.0.0.1\"")?;
+    Ok(Network { mode, ports, dns, hosts, ..Network::default() })
+}
+
+/// A port, or several. One number alone is the same on both sides.
+fn ports(item: &Item<'_>) -> Result<Vec<String>, FileError> {
+    const EXPECTED: &str = "a port such as 8080 or \"8080:80\"";
+    let one = |item: &Item<'_>| {
+        item.parsed(EXPECTED, |text| {
+            let (port, protocol) = text.split_once('/').map_or((text, ""), |it| it);
+            let is_number = port.bytes().all(|digit| digit.is_ascii_digit());
+            let text = match (is_number, protocol) {
+                (true, "") => format!("{port}:{port}"),
+                (true, protocol) => format!("{port}:{port}/{protocol}"),
+                (false, _) => text.to_owned(),
+            };
+            net::port::parse(&text).is_ok().then_some(text)
+        })
+    };
+    if item.is_list() {
+        item.list(EXPECTED)?.iter().map(one).collect()
+    } else {
+        Ok(vec![one(item)?])
+    }
+}
+
+/// A mapping, or a list of `NAME=VALUE`. A name alone is for the caller to complete.
+fn variables(item: &Item<'_>) -> Result<Vec<String>, FileError> {
+    const EXPECTED: &str = "variables, such as {NAME: value} or [NAME=value]";
+    let valid = |name: &str| !name.is_empty() && !name.contains(['=', '\0']);
+    if item.is_list() {
+        let one = |item: &Item<'_>| {
+            item.parsed("NAME=value", |text| {
+                let name = text.split_once('=').map_or(text, |(name, _)| name);
+                (valid(name) && !text.contains('\0')).then(|| text.to_owned())
+            })
+        };
+        return item.list(EXPECTED)?.iter().map(one).collect();
+    }
+    let mut all = Vec::new();
+    for (key, value) in item.map(EXPECTED)? {
+        if !valid(&key.text) {
+            let message = format!("found {:?}, expected the name of a variable", key.text);
+            let field = item.path.clone();
+            return Err(FileError { position: key.position, field, message });
+        }
+        if value.is_nothing() {
+            all.push(key.text.clone());
+        } else {
+            let text =
+                value.parsed("text", |text| (!text.contains('\0')).then_some(text.to_owned()))?;
+            all.push(format!("{}={text}", key.text));
+        }
+    }
+    Ok(all)
+}
+
+fn pairs(item: &Item<'_>) -> Result<BTreeMap<String, String>, FileError> {
+    const EXPECTED: &str = "labels, such as {NAME: value} or [NAME=value]";
+    if item.is_list() {
+        let texts = item.texts(EXPECTED)?;
+        let pair = |text: String| {
+            let (name, value) = text.split_once('=').unwrap_or((&text, ""));
+            (name.to_owned(), value.to_owned())
+        };
+        return Ok(texts.into_iter().map(pair).collect());
+    }
+    let mut all = BTreeMap::new();
+    for (key, value) in item.map(EXPECTED)? {
+        let text = if value.is_nothing() { "" } else { value.text("text")? };
+        all.insert(key.text.clone(), text.to_owned());
+    }
+    Ok(all)
+}
+
+fn text(fields: &mut Fields<'_>, name: &'static str, expected: &str) -> Result<String, FileError> {
+    text_of(fields, name, expected, |text| Some(text.to_owned()))
+}
+
+fn text_of(
+    fields: &mut Fields<'_>,
+    name: &'static str,
+    expected: &str,
+    parse: impl FnOnce(&str) -> Option<String>,
+) -> Result<String, FileError> {
+    fields.take(name).map_or(Ok(String::new()), |item| item.parsed(expected, parse))
+}
+
+pub(super) fn number<T: std::str::FromStr>(
+    fields: &mut Fields<'_>,
+    name: &'static str,
+    expected: &str,
+) -> Result<Option<T>, FileError> {
+    fields.take(name).map(|item| item.parsed(expected, |text| text.parse().ok())).transpose()
+}
+
+fn flag(fields: &mut Fields<'_>, name: &'static str) -> Result<bool, FileError> {
+    fields.take(name).map_or(Ok(false), |item| item.boolean())
+}
+
+pub(super) fn list(
+    fields: &mut Fields<'_>,
+    name: &'static str,
+    expected: &str,
+) -> Result<Vec<String>, FileError> {
+    fields.take(name).map_or(Ok(Vec::new()), |item| item.texts(expected))
+}
