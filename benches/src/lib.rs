@@ -30,7 +30,8 @@ pub use pull::pull;
 pub use runtime::runtime;
 
 /// How `cargo xtask bench` is called.
-pub const USAGE: &str = "init|runtime|pull [--rounds N] [--also NAME=PATH]... [--json FILE]";
+pub const USAGE: &str =
+    "init|runtime|pull [--rounds N] [--quick] [--also NAME=PATH]... [--json FILE]";
 
 /// Runs the benchmark that the first of `words` names, with the options that follow it.
 /// `release` is the folder in which our programs and those of this crate were built.

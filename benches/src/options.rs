@@ -16,7 +16,12 @@ pub struct Options {
     pub also: Vec<(String, PathBuf)>,
     /// Where the results go as JSON.
     pub json: PathBuf,
+    /// To see that it works: few rounds, and small inputs where large ones take long.
+    pub quick: bool,
 }
+
+/// Rounds of `--quick`.
+const QUICK: usize = 2;
 
 impl Options {
     /// The defaults: 30 rounds, and `../bench/NAME.json` seen from the release folder.
@@ -28,10 +33,11 @@ impl Options {
             rounds: 30,
             also: Vec::new(),
             json: target.join("bench").join(format!("{name}.json")),
+            quick: false,
         }
     }
 
-    /// Reads `--rounds N`, `--also NAME=PATH` (repeatable) and `--json FILE`.
+    /// Reads `--rounds N`, `--also NAME=PATH` (repeatable), `--json FILE` and `--quick`.
     pub fn parse(
         mut words: impl Iterator<Item = OsString>,
         release: &Path,
@@ -39,6 +45,10 @@ impl Options {
     ) -> Result<Self> {
         let mut options = Self::new(release, name);
         while let Some(word) = words.next() {
+            if word == "--quick" {
+                (options.quick, options.rounds) = (true, options.rounds.min(QUICK));
+                continue;
+            }
             let mut value =
                 || words.next().with_context(|| format!("{} needs a value", word.display()));
             match word.to_str() {
@@ -86,6 +96,8 @@ mod tests {
         assert_eq!((options.rounds, options.json), (3, "/target/bench/init.json".into()));
         assert_eq!(options.also, [("other".to_owned(), PathBuf::from("/bin/other"))]);
         assert_eq!(parse(&[]).unwrap().rounds, 30);
+        let quick = parse(&["--quick"]).unwrap();
+        assert!(quick.quick && quick.rounds == 2);
     }
 
     #[test]

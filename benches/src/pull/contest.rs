@@ -56,13 +56,13 @@ impl Way {
         }
     }
 
-    /// Pulls to a new disk, and throws that away.
-    pub(super) fn turn(&self, folder: &Path, name: &str) -> Result<Sample> {
-        let disk = Disk::new(folder)?;
+    /// Pulls to an empty disk.
+    pub(super) fn turn(&self, disk: &Disk, name: &str) -> Result<Sample> {
+        let disk = disk.format()?;
         // What is still to be written must not slow anybody down.
         ensure!(Command::new("sync").status()?.success(), "sync");
         let before = processor()?;
-        let (begin, ended, peak_kb) = self.pull(&disk.root, name)?;
+        let (begin, ended, peak_kb) = self.pull(disk.root, name)?;
         let processor = processor()? - before;
         // The daemon of containerd has ended in between, which is not counted.
         let syncing = Instant::now();

@@ -14,7 +14,7 @@ pub(super) struct Image {
     /// [`Sample`]: super::contest::Sample
     pub(super) lines: [&'static str; 4],
     /// A shell script for each layer, which writes an archive to standard output. They run one
-    /// after the other in a folder that is empty at first.
+    /// after the other in a folder that is empty at first, with the variables of [`sizes`].
     layers: &'static [&'static str],
 }
 
@@ -29,8 +29,8 @@ pub(super) fn all() -> [Image; 3] {
                 "  Debian: peak kB",
             ],
             layers: &[
-                "mmdebstrap --quiet --variant=minbase --include=gcc,git,python3 bookworm root \
-                 && tar -C root -c --exclude=./usr .",
+                "mmdebstrap --quiet --variant=minbase ${PACKAGES:+--include=$PACKAGES} bookworm root \
+                 && mkdir -p root/usr/lib/gcc && tar -C root -c --exclude=./usr .",
                 "tar -C root -c usr/lib/gcc",
                 "tar -C root -c usr/bin usr/sbin",
                 "tar -C root -c usr/share",
@@ -47,7 +47,7 @@ pub(super) fn all() -> [Image; 3] {
                 "  small files: processor s",
                 "  small files: peak kB",
             ],
-            layers: &["for d in $(seq 200); do mkdir $d; for f in $(seq 200); do \
+            layers: &["for d in $(seq $FOLDERS); do mkdir $d; for f in $(seq 200); do \
                        echo $d $f > $d/$f; done; done; tar -c *"],
         },
         Image {
@@ -59,15 +59,24 @@ pub(super) fn all() -> [Image; 3] {
                 "  one layer: peak kB",
             ],
             layers: &[
-                "for f in $(seq 8); do tar -C / -c usr/bin usr/sbin | head -c 128M > $f; done; tar -c *",
+                "for f in $(seq 8); do tar -C / -c usr/bin usr/sbin | head -c $SIZE > $f; done; tar -c *",
             ],
         },
     ]
 }
 
+/// Variables for the scripts: how large it all becomes.
+fn sizes(quick: bool) -> [(&'static str, &'static str); 3] {
+    if quick {
+        [("PACKAGES", ""), ("FOLDERS", "20"), ("SIZE", "12M")]
+    } else {
+        [("PACKAGES", "gcc,git,python3"), ("FOLDERS", "200"), ("SIZE", "128M")]
+    }
+}
+
 impl Image {
     /// Makes the image and brings it into the registry, as an OCI layout by skopeo.
-    pub(super) fn put(&self, folder: &Path, name: &str) -> Result<()> {
+    pub(super) fn put(&self, folder: &Path, name: &str, quick: bool) -> Result<()> {
         let layout = folder.join("layout");
         let blobs = layout.join("blobs/sha256");
         fs::create_dir_all(&blobs)?;
@@ -76,7 +85,7 @@ impl Image {
         let work = folder.join("work");
         fs::create_dir(&work)?;
         for script in self.layers {
-            let (blob, diff_id) = layer(&work, &blobs, script)?;
+            let (blob, diff_id) = layer(&work, &blobs, script, quick)?;
             layers.push(blob);
             diff_ids.push(format!("\"sha256:{diff_id}\""));
         }
@@ -104,10 +113,14 @@ impl Image {
 }
 
 /// Makes a layer: its descriptor, and the hash of the archive in it.
-fn layer(work: &Path, blobs: &Path, script: &str) -> Result<(String, String)> {
+fn layer(work: &Path, blobs: &Path, script: &str, quick: bool) -> Result<(String, String)> {
     let archive = blobs.join("layer.tar");
     let mut command = Command::new("sh");
-    command.args(["-c", script]).current_dir(work).stdout(fs::File::create(&archive)?);
+    command
+        .args(["-c", script])
+        .current_dir(work)
+        .envs(sizes(quick))
+        .stdout(fs::File::create(&archive)?);
     // tar complains of files that change, and so be it.
     let status = command.stderr(Stdio::null()).status()?;
     ensure!(status.code().is_some_and(|code| code <= 1), "{script}: {status}");

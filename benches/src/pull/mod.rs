@@ -16,6 +16,7 @@ use crate::options::Options;
 use crate::report::Report;
 use crate::rounds::median;
 use contest::{Sample, Way};
+use disk::Disk;
 
 /// Where the registry listens. Nothing else may.
 const REGISTRY: &str = "127.0.0.1:5987";
@@ -28,21 +29,24 @@ pub fn pull(options: &Options) -> Result<()> {
     let tinyo = Contestant::at("tinyo", options.release.join("tinyo"));
     ensure!(tinyo.path.is_some(), "tinyo is missing: cargo build --release -p tinyo");
     let ways = Way::all(tinyo);
-    let rounds = options.rounds.min(MOST_ROUNDS);
+    let rounds = rounds(options);
     disk::keep_mounts_private()?;
     let folder = Folder::new()?;
     let _registry = Registry::start(&folder.0)?;
+    let disk = Disk::new(&folder.0)?;
     let mut report = Report {
         name: "pull",
         rounds,
         contestants: ways.iter().map(Way::contestant).collect(),
         measures: Vec::new(),
-        notes: notes(rounds),
+        notes: notes(options),
     };
     for image in images::all() {
         let name = format!("{REGISTRY}/bench/{}:1", image.name);
-        image.put(&folder.0, &name).with_context(|| image.name.to_owned())?;
-        let samples = measure(&ways, rounds, &folder.0, &name);
+        eprintln!("bench pull: making the image {}", image.name);
+        let put = image.put(&folder.0, &name, options.quick);
+        put.with_context(|| image.name.to_owned())?;
+        let samples = measure(&ways, rounds, &disk, &name);
         let column = |pick: usize| -> Vec<Result<f64, String>> {
             let middle = |samples: &Result<Vec<Sample>, String>| match samples {
                 Ok(samples) => Ok(median(samples.iter().map(|it| it.numbers()[pick]).collect())),
@@ -64,7 +68,7 @@ pub fn pull(options: &Options) -> Result<()> {
 fn measure(
     ways: &[Way],
     rounds: usize,
-    folder: &Path,
+    disk: &Disk,
     name: &str,
 ) -> Vec<Result<Vec<Sample>, String>> {
     let mut all: Vec<Result<Vec<Sample>, String>> = ways.iter().map(|_| Ok(Vec::new())).collect();
@@ -72,7 +76,7 @@ fn measure(
         for place in 0..ways.len() {
             let place = (round + place) % ways.len();
             let Ok(samples) = &mut all[place] else { continue };
-            match ways[place].turn(folder, name) {
+            match ways[place].turn(disk, name) {
                 Ok(sample) => samples.push(sample),
                 Err(error) => all[place] = Err(format!("{error:#}")),
             }
@@ -81,17 +85,25 @@ fn measure(
     all
 }
 
-fn notes(rounds: usize) -> Vec<String> {
-    vec![
-        format!("Medians of {rounds} rounds, turn by turn; in brackets the ratio to tinyo."),
-        "Each pull begins with an empty store on a new ext4: one where files have just been deleted \
-         takes longer to make new ones than everything else does. Processor and memory: of all \
-         processes, and the most that one of them had resident; of containerd the daemon."
+fn rounds(options: &Options) -> usize {
+    options.rounds.min(MOST_ROUNDS)
+}
+
+fn notes(options: &Options) -> Vec<String> {
+    let mut notes = vec![
+        format!("Medians of {} rounds, turn by turn; in brackets the ratio to tinyo.", rounds(options)),
+        "Each pull begins with an empty store on a new ext4, which is a file read and written past \
+         the page cache. Processor and memory: of all processes, and the most that one of them had \
+         resident; of containerd the daemon."
             .to_owned(),
-        "tinyo has synced everything to the disk when it returns; the others are given a syncfs for \
-         the second line."
+        "tinyo has synced everything to the disk when it returns; the others sync nothing, or little, \
+         and are given a syncfs for the second line."
             .to_owned(),
-    ]
+    ];
+    if options.quick {
+        notes.push("Quick: the images have a tenth of their sizes. This is no result.".to_owned());
+    }
+    notes
 }
 
 /// A folder that goes away with all that is in it.
