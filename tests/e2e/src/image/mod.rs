@@ -6,7 +6,9 @@ mod hardship;
 mod inspecting;
 mod kills;
 mod listing;
+mod lost_writes;
 mod names;
+mod registry;
 mod sources;
 mod store;
 mod support;
@@ -37,9 +39,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         image::inspecting::inspect,
         image::inspecting::history,
         image::kills::at_200_random_moments,
+        image::kills::of_pulls_from_a_registry,
         image::listing::images_as_table_json_and_ids,
         image::listing::filters,
         image::listing::templates,
+        image::lost_writes::every_layer_learns_of_a_write_error,
         image::names::tag_and_untag,
         image::names::rmi,
         image::names::rmi_of_what_is_not_there,
