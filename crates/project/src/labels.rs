@@ -15,6 +15,11 @@ pub(crate) const FINGERPRINT: &str = "org.tinyo.fingerprint";
 /// Which services it needs, with commas between them.
 pub(crate) const NEEDS: &str = "org.tinyo.needs";
 
+/// The label by which the containers of a project are found, as filters are written.
+pub fn label_of(project: &str) -> String {
+    format!("{PROJECT}={project}")
+}
+
 /// Adds the labels of a service's container.
 pub(crate) fn add(settings: &mut Settings, project: &Project, service: &Service) {
     let needs: Vec<&str> = service.needs.iter().map(|need| need.service.as_str()).collect();

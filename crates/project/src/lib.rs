@@ -29,5 +29,6 @@ pub use apply::{Event, Observer, apply};
 pub use down::{Removed, down, stop};
 pub use error::{Error, FileError, Position, Result};
 pub use found::{Found, Turn, found};
+pub use labels::label_of;
 pub use model::{Need, Project, ProjectError, Pull, Service, Until};
 pub use plan::{Action, Plan, Step, plan};

@@ -14,6 +14,7 @@ mod rootless;
 mod show;
 mod template;
 mod terminal;
+mod timings;
 
 use clap::Parser;
 use commands::Command;

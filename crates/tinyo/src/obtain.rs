@@ -2,6 +2,7 @@
 
 use crate::context::{Context, NetworkOptions};
 use crate::show::{Layers, Screen, warn};
+use crate::timings::Timings;
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use image::archive::{Archive, Files, Folder, Packed, Tarball};
@@ -11,9 +12,11 @@ use image::pull::{Machine, Options, pull};
 use image::reference::{Reference, Source};
 use image::registry::Registries;
 use image::store::{AddOptions, Image, Store};
+use std::cell::Cell;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Instant;
 
 /// When a registry is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -35,11 +38,12 @@ pub(crate) struct Ways<'a> {
     pub(crate) options: Options,
     pub(crate) network: &'a NetworkOptions,
     pub(crate) screen: Screen,
+    /// How long it took.
+    pub(crate) timings: Cell<Timings>,
 }
 
 impl<'a> Ways<'a> {
     /// For this machine, or for another one; everything else as usual.
-    #[allow(dead_code, reason = "`run`, which is written at the same time, uses it")]
     pub(crate) fn new(
         policy: Policy,
         platform: Option<&Machine>,
@@ -47,7 +51,8 @@ impl<'a> Ways<'a> {
         screen: Screen,
     ) -> Ways<'a> {
         let machine = platform.cloned().unwrap_or_else(Machine::own);
-        Ways { policy, options: Options { machine, ..Options::default() }, network, screen }
+        let options = Options { machine, ..Options::default() };
+        Ways { policy, options, network, screen, timings: Cell::default() }
     }
 }
 
@@ -71,7 +76,6 @@ impl Obtained {
 }
 
 /// What `tinyo run` makes a container of: an image by its name or id, or any other source.
-#[allow(dead_code, reason = "`run`, which is written at the same time, uses it")]
 pub(crate) fn base(context: &Context, store: &Store, text: &str, ways: &Ways<'_>) -> Result<Base> {
     match Source::parse(text)? {
         Source::Host => Ok(Base::host()?),
@@ -86,7 +90,12 @@ pub(crate) fn base(context: &Context, store: &Store, text: &str, ways: &Ways<'_>
             }
             Ok(store.base(&registry(context, store, &name, ways)?.image)?)
         }
-        source => Ok(store.base(&one(obtain(context, store, &source, ways)?, text)?.image)?),
+        source => {
+            let begin = Instant::now();
+            let image = one(obtain(context, store, &source, ways)?, text)?.image;
+            ways.timings.set(Timings { unpack: begin.elapsed(), ..Timings::default() });
+            Ok(store.base(&image)?)
+        }
     }
 }
 
@@ -233,8 +242,13 @@ pub(crate) fn from_registry(
     }
     let on_wait = |error: &_, time| screen.wait(error, time);
     let layers = Layers::new(screen);
+    let begin = Instant::now();
     let pulled =
         layers.during(|| pull(registries, store, names, &ways.options, &layers, &on_wait))?;
+    let end = Instant::now();
+    let last_byte = layers.last_byte().unwrap_or(end);
+    let (download, unpack) = (last_byte - begin, end - last_byte);
+    ways.timings.set(Timings { download, unpack, ..Timings::default() });
     Ok(Obtained {
         image: pulled.image,
         name: Some(pulled.name),

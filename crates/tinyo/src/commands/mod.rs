@@ -3,6 +3,7 @@
 mod about;
 mod check;
 mod completion;
+mod compose;
 mod container;
 mod df;
 mod filter;
@@ -37,6 +38,12 @@ pub(crate) enum Command {
     /// The commands about containers, and to remove those that have ended
     #[command(name = "container", subcommand)]
     Containers(container::Group),
+    /// Run what a state.yaml says, and what has changed of it anew
+    Up(Box<compose::UpArguments>),
+    /// Stop and remove what `up` has made
+    Down(compose::DownArguments),
+    /// The commands about the services of a state.yaml
+    Compose(Box<compose::Group>),
     /// Say which version this is
     Version(about::Arguments),
     /// Say how many containers and images there are, and on what
@@ -143,6 +150,9 @@ impl Command {
         let done = match self {
             Command::Container(command) => return command.run(context),
             Command::Containers(group) => return group.run(context),
+            Command::Up(arguments) => return compose::up(context, &arguments),
+            Command::Down(arguments) => compose::down(context, &arguments),
+            Command::Compose(command) => return command.run(context),
             Command::Version(arguments) => about::version(&arguments),
             Command::Info(arguments) => about::info(context, &arguments),
             Command::Doctor(arguments) => about::doctor(context, &arguments),

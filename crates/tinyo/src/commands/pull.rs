@@ -66,6 +66,7 @@ fn ways(arguments: &Arguments) -> Ways<'_> {
         options: Options { machine, add, fetch },
         network: &arguments.network,
         screen: Screen::new(arguments.quiet),
+        timings: Default::default(),
     }
 }
 
@@ -82,7 +83,8 @@ fn all_tags(
     if name.digest().is_some() {
         bail!("{name} has a digest: it cannot be pulled with all tags");
     }
-    let on_wait = |error: &_, time| ways.screen.wait(error, time);
+    let screen = ways.screen;
+    let on_wait = |error: &_, time| screen.wait(error, time);
     let tags = registries.remote(name.repository(), &on_wait)?.tags()?;
     let pull = |tag: String| {
         let tag: Tag = tag.parse()?;

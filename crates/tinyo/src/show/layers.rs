@@ -4,16 +4,24 @@ use super::bars::{Bar, Bars};
 use super::{Screen, units};
 use image::Digest;
 use image::store::{Event, Progress};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// Shows a bar for each layer, or a line for what has happened where there is no terminal.
 pub(crate) struct Layers {
     screen: Screen,
     bars: Bars,
+    last_byte: Mutex<Option<Instant>>,
 }
 
 impl Layers {
     pub(crate) fn new(screen: &Screen) -> Layers {
-        Layers { screen: *screen, bars: Bars::default() }
+        Layers { screen: *screen, bars: Bars::default(), last_byte: Mutex::new(None) }
+    }
+
+    /// When the last byte came, if one did.
+    pub(crate) fn last_byte(&self) -> Option<Instant> {
+        *self.last_byte.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Shows them while `work` goes on.
@@ -50,6 +58,8 @@ impl Progress for Layers {
                 self.change(digest, "other pull", |bar| bar.set("other pull", done));
             }
             Event::Receives(digest, done) => {
+                let now = Some(Instant::now());
+                *self.last_byte.lock().unwrap_or_else(PoisonError::into_inner) = now;
                 self.change(digest, "downloading", |bar| bar.set("downloading", done));
             }
             // Both go on at the same time: the bar is about what is behind.

@@ -46,6 +46,11 @@ impl Screen {
         Screen { is_quiet, is_terminal: !is_dumb && io::stderr().is_terminal() }
     }
 
+    /// With lines instead of bars, for what is done at the same time.
+    pub(crate) fn without_bars(self) -> Screen {
+        Screen { is_terminal: false, ..self }
+    }
+
     /// A line about what is done now.
     pub(crate) fn say(&self, text: &str) {
         if !self.is_quiet {

@@ -9,6 +9,7 @@ mod network;
 mod programs;
 mod run;
 mod support;
+mod up;
 
 use harness::{Trial, trials};
 
@@ -79,5 +80,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::run::what_is_wrong_is_said,
         engine::run::nothing_is_left,
         engine::run::a_user_without_rights,
+        engine::up::the_smallest_form,
+        engine::up::several_that_need_each_other,
+        engine::up::the_seconds_of_each_step,
+        engine::up::in_front_of_them,
+        engine::up::what_is_not_ready_says_why,
+        engine::up::what_is_wrong_is_said_with_its_place,
+        engine::up::two_at_once,
+        engine::up::killed_at_any_moment,
     ]
 }

@@ -60,6 +60,14 @@ const HEADINGS: [(&str, &str); 9] = [
     ("Labels", "LABELS"),
 ];
 
+impl Arguments {
+    /// Only those that fit one more filter, too.
+    pub(crate) fn with_filter(mut self, name: &str, value: String) -> Arguments {
+        self.filter.push((name.to_owned(), value));
+        self
+    }
+}
+
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let engine = context.engine()?;
     let mut found = Vec::new();

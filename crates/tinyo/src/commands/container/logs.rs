@@ -8,13 +8,22 @@ use engine::{Container, Engine, Entry, Logs};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How often it is looked whether there is more.
-const PACE: Duration = Duration::from_millis(100);
+pub(crate) const PACE: Duration = Duration::from_millis(100);
 
 #[derive(Args)]
 pub(crate) struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    /// Name or id
+    container: String,
+}
+
+/// Which part of a log, and how it is shown.
+#[derive(Args)]
+pub(crate) struct Which {
     /// Go on as long as the container runs
     #[arg(short, long)]
-    follow: bool,
+    pub(crate) follow: bool,
     /// How many of the last lines, or all
     #[arg(short = 'n', long, value_name = "LINES", default_value = "all")]
     tail: String,
@@ -26,9 +35,17 @@ pub(crate) struct Arguments {
     until: Option<u64>,
     /// Show when each line was printed
     #[arg(short, long)]
-    timestamps: bool,
-    /// Name or id
-    container: String,
+    pub(crate) timestamps: bool,
+}
+
+impl Which {
+    pub(crate) fn logs(&self) -> Result<Logs> {
+        let tail = match self.tail.as_str() {
+            "all" => None,
+            lines => Some(lines.parse().with_context(|| format!("--tail {lines}"))?),
+        };
+        Ok(Logs { since: self.since, until: self.until, tail })
+    }
 }
 
 /// A point in time, in nanoseconds since 1970.
@@ -54,16 +71,13 @@ pub(super) fn time(text: &str) -> Result<u64, String> {
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let engine = context.engine()?;
     let container = engine.find(&arguments.container)?;
-    let tail = match arguments.tail.as_str() {
-        "all" => None,
-        lines => Some(lines.parse().with_context(|| format!("--tail {lines}"))?),
-    };
-    let logs = Logs { since: arguments.since, until: arguments.until, tail };
+    let Which { follow: is_to_follow, timestamps, .. } = arguments.which;
+    let logs = arguments.which.logs()?;
     let (entries, mut follow) = engine.logs(&container, &logs)?;
     for entry in &entries {
-        show(entry, arguments.timestamps)?;
+        show(entry, timestamps)?;
     }
-    if !arguments.follow {
+    if !is_to_follow {
         return Ok(());
     }
     loop {
@@ -73,10 +87,10 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
             let everything = Logs { tail: None, ..logs };
             let (entries, now) = engine.logs(&container, &everything)?;
             follow = now;
-            entries.iter().try_for_each(|entry| show(entry, arguments.timestamps))?;
+            entries.iter().try_for_each(|entry| show(entry, timestamps))?;
         }
         while let Some(entry) = follow.as_mut().map_or(Ok(None), engine::Follow::next_entry)? {
-            show(&entry, arguments.timestamps)?;
+            show(&entry, timestamps)?;
         }
         if is_over {
             return Ok(());
@@ -85,7 +99,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     }
 }
 
-fn is_over(engine: &Engine, container: &Container) -> Result<bool> {
+pub(crate) fn is_over(engine: &Engine, container: &Container) -> Result<bool> {
     match engine.look(container) {
         Ok(seen) => Ok(!matches!(
             seen.status,

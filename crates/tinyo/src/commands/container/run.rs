@@ -5,6 +5,7 @@ use super::options::Options;
 use crate::context::Context;
 use crate::obtain::{Ways, base};
 use crate::show::{Screen, print_line};
+use crate::timings::{Timings, print_one};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use engine::settings::{Mount, MountKind, RestartPolicy};
@@ -12,6 +13,7 @@ use engine::{Attach, Container, Engine};
 use std::fs::File;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Instant;
 
 #[derive(Args)]
 pub(crate) struct RunArguments {
@@ -24,6 +26,9 @@ pub(crate) struct RunArguments {
     /// Whether signals are passed on to it
     #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
     sig_proxy: bool,
+    /// Say how many seconds download, unpack, prepare and start took
+    #[arg(long)]
+    timings: bool,
     #[command(flatten)]
     options: Options,
 }
@@ -36,18 +41,19 @@ pub(crate) struct CreateArguments {
 
 pub(crate) fn create(context: &Context, arguments: &CreateArguments) -> Result<ExitCode> {
     let engine = context.engine()?;
-    let container = make(context, &engine, &arguments.options)?;
+    let (container, _) = make(context, &engine, &arguments.options)?;
     print_line(&container.id)?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn run(context: &Context, arguments: &RunArguments) -> Result<ExitCode> {
+    let begin = Instant::now();
     let options = &arguments.options;
     if options.tty && options.interactive && !arguments.detach {
         front::check_terminal()?;
     }
     let engine = context.engine()?;
-    let container = make(context, &engine, options)?;
+    let (container, timings) = make(context, &engine, options)?;
     let attach = if arguments.detach {
         Attach::Nothing
     } else {
@@ -58,6 +64,7 @@ pub(crate) fn run(context: &Context, arguments: &RunArguments) -> Result<ExitCod
     } else {
         Some(Front::begin(options.tty, options.interactive, arguments.sig_proxy)?)
     };
+    let begin_of_start = Instant::now();
     let client = match engine.start(&container, attach) {
         Ok(client) => client,
         Err(error) => {
@@ -69,6 +76,9 @@ pub(crate) fn run(context: &Context, arguments: &RunArguments) -> Result<ExitCod
             return Err(error.into());
         }
     };
+    if arguments.timings {
+        print_one(&Timings { start: begin_of_start.elapsed(), ..timings }, begin.elapsed());
+    }
     let Some(front) = front else {
         print_line(&container.id)?;
         return Ok(ExitCode::SUCCESS);
@@ -84,7 +94,7 @@ pub(crate) fn run(context: &Context, arguments: &RunArguments) -> Result<ExitCod
     }
 }
 
-fn make(context: &Context, engine: &Engine, options: &Options) -> Result<Container> {
+fn make(context: &Context, engine: &Engine, options: &Options) -> Result<(Container, Timings)> {
     let mut settings = options.settings()?;
     if settings.auto_remove && settings.restart.policy != RestartPolicy::No {
         bail!("--rm and --restart contradict each other");
@@ -99,11 +109,13 @@ fn make(context: &Context, engine: &Engine, options: &Options) -> Result<Contain
     let screen = Screen::new(options.quiet);
     let ways = Ways::new(options.pull, options.platform.as_ref(), &options.registry, screen);
     let base = base(context, engine.store(), options.image(), &ways)?;
+    let begin = Instant::now();
     let container = engine.create(&base, settings, options.name.as_deref())?;
+    let timings = Timings { prepare: begin.elapsed(), ..ways.timings.get() };
     if let Some(file) = &mut file {
         file.write_all(container.id.as_bytes()).context("--cidfile")?;
     }
-    Ok(container)
+    Ok((container, timings))
 }
 
 /// What another container has mounted that is not in memory.
