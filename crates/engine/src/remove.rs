@@ -3,7 +3,12 @@
 use crate::database::{self, Container};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::status::wrong;
+use crate::lock;
+use crate::status::{Seen, wrong};
+use std::time::Duration;
+
+/// How often it is looked whether a monitor has ended. Mostly it has.
+const PACE: Duration = Duration::from_millis(1);
 
 impl Engine {
     /// Removes a container that does not run; with `force` any. With `volumes` those that nobody
@@ -12,30 +17,42 @@ impl Engine {
     /// # Errors
     /// It runs; something of it cannot be removed.
     pub fn remove(&self, container: &Container, force: bool, volumes: bool) -> Result<()> {
-        let seen = match self.look(container) {
-            // To look at one that was to be removed has removed it.
-            Err(Error::NoSuchContainer(_)) if container.settings.auto_remove => return Ok(()),
-            seen => seen?,
-        };
-        if !seen.status.is_over() {
-            if !force {
-                let Error::WrongStatus { name, verb, status, .. } =
-                    wrong(container, "remove", &seen)
-                else {
-                    return Err(wrong(container, "remove", &seen));
-                };
-                let hint = "; stop it first, or use --force";
-                return Err(Error::WrongStatus { name, verb, status, hint });
+        loop {
+            let seen = match self.look(container) {
+                // To look at one that was to be removed has removed it.
+                Err(Error::NoSuchContainer(_)) if container.settings.auto_remove => return Ok(()),
+                seen => seen?,
+            };
+            if !seen.status.is_over() {
+                if !force {
+                    return Err(refusal(container, &seen));
+                }
+                self.stop(container, Some(0))?;
             }
-            self.stop(container, Some(0))?;
+            let _lock = match self.lock(container) {
+                Err(Error::NoSuchContainer(_)) if container.settings.auto_remove => return Ok(()),
+                lock => lock?,
+            };
+            if self.is_settled(container)? {
+                return self.remove_locked(container, volumes);
+            }
         }
-        let _lock = match self.lock(container) {
-            Err(Error::NoSuchContainer(_)) if container.settings.auto_remove => return Ok(()),
-            lock => lock?,
-        };
-        match self.look_only(container)? {
-            Some(seen) if seen.status.is_running() => Err(wrong(container, "remove", &seen)),
-            _ => self.remove_locked(container, volumes),
+    }
+
+    /// Waits until the monitor of a container that does not run has ended, too: it takes away what
+    /// it has made. False if the container runs by now, as whoever started it was killed before
+    /// that. The caller holds the lock.
+    fn is_settled(&self, container: &Container) -> Result<bool> {
+        let monitor = self.folder(container).file("monitor");
+        loop {
+            match self.look_only(container)? {
+                Some(seen) if !seen.status.is_over() => return Ok(false),
+                // It may be the monitor itself that removes the container.
+                _ if container.settings.auto_remove || !lock::is_held(&monitor)? => {
+                    return Ok(true);
+                }
+                _ => std::thread::sleep(PACE),
+            }
         }
     }
 
@@ -60,5 +77,15 @@ impl Engine {
         std::fs::remove_dir_all(&path).map_err(Error::file(&path))?;
         orphans.iter().try_for_each(|name| self.remove_volume_folder(name))?;
         self.tell_event(container, "destroy", &[])
+    }
+}
+
+fn refusal(container: &Container, seen: &Seen) -> Error {
+    match wrong(container, "remove", seen) {
+        Error::WrongStatus { name, verb, status, .. } => {
+            let hint = "; stop it first, or use --force";
+            Error::WrongStatus { name, verb, status, hint }
+        }
+        error => error,
     }
 }
