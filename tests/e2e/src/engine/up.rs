@@ -74,7 +74,7 @@ container: box
 command: busybox httpd -f -p 80 -h /srv
 port: 8080:80
 mounts:
-  - {source: site, target: /srv}
+  - {source: ./site, target: /srv}
 health: {command: busybox wget -qO- 127.0.0.1, start-interval: 20ms, start-period: 10s}
 ";
 
@@ -148,10 +148,8 @@ pub(crate) fn several_that_need_each_other() -> Result<()> {
     place.engine.ok(&["exec", "shop-db", "ls", "/anonymous/kept", "/data/kept"])?;
     expect_eq!(place.engine.ok(&["volume", "ls", "-q"])?.lines().count(), 2);
     // What is gone from the file is told of, and removed where that is asked for.
-    let rest: String = SEVERAL
-        .lines()
-        .filter(|line| !line.contains("job:"))
-        .fold(String::new(), |text, line| text + line + "\n");
+    let is_kept = |line: &&str| !line.starts_with("  job:");
+    let rest = SEVERAL.lines().filter(is_kept).collect::<Vec<_>>().join("\n");
     let rest = rest.replace("{db: , job: {condition: completed}}", "[db]");
     place.write(&rest)?;
     let done = place.engine.run(&place.words(&["up", "-d"])?)?;
@@ -168,7 +166,7 @@ pub(crate) fn several_that_need_each_other() -> Result<()> {
 
 pub(crate) fn the_seconds_of_each_step() -> Result<()> {
     let place = Place::new(
-        "services:\n  a: {image: box, command: sleep 100}\n  b: {image: host:, command: sleep 100}\n",
+        "services:\n  a: {image: box, command: sleep 100}\n  b: {image: 'host:', command: sleep 100}\n",
     )?;
     let done = place.engine.run(&place.words(&["up", "-d", "--timings"])?)?;
     let lines: Vec<Vec<&str>> =
