@@ -1,0 +1,30 @@
+//! `state.yaml`: what it means, or what is wrong with it and where.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use project::state::{Defaults, parse};
+use std::path::Path;
+
+fuzz_target!(|bytes: &[u8]| {
+    let defaults = Defaults { name: None, folder_name: "shop", folder: Path::new("/shop") };
+    match parse(bytes, defaults) {
+        Ok(project) => {
+            let services = project.services();
+            assert!(!services.is_empty());
+            let place = |name: &str| services.iter().position(|it| it.name == name);
+            for (own, service) in services.iter().enumerate() {
+                let settings = &service.settings;
+                assert!(!settings.image.is_empty());
+                assert!(service.needs.iter().all(|need| place(&need.service) < Some(own)));
+                assert!(settings.network.ports.iter().all(|it| net::port::parse(it).is_ok()));
+                assert!(settings.mounts.iter().all(|it| !it.source.contains('\0')));
+            }
+        }
+        Err(error) => {
+            let lines = String::from_utf8_lossy(bytes).lines().count();
+            let position = error.position;
+            assert!((1..=lines + 1).contains(&position.line), "{error}");
+            assert!(position.column > 0 && !error.message.is_empty(), "{error}");
+        }
+    }
+});
