@@ -28,9 +28,7 @@ impl Engine {
         }
         let mut settings = merge::with_image(settings, &base.config.config);
         if settings.network.mode.is_empty() {
-            // Only root makes bridges.
-            let usual = if self.user_marks { "none" } else { crate::network::DEFAULT };
-            usual.clone_into(&mut settings.network.mode);
+            crate::network::DEFAULT.clone_into(&mut settings.network.mode);
         }
         if settings.words().next().is_none() {
             return Err(Error::invalid(

@@ -6,7 +6,7 @@ use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::monitor::{self, Launch};
-use crate::network::Prepared;
+use crate::network::{Place, Prepared};
 use crate::protocol::{self, Message, hear, tell};
 use crate::state::State;
 use crate::status::wrong;
@@ -17,6 +17,8 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use sys::OrError;
+use sys::rustix::io::{FdFlags, fcntl_setfd};
 use sys::rustix::net::RecvFlags;
 
 /// Who is connected to a container that is started.
@@ -73,8 +75,9 @@ impl Engine {
                 tell(&ours, &Message::WillRemove)?;
             }
         }
-        let namespace = prepared.map(|it| it.namespace);
-        self.spawn_monitor(container, theirs, monitor_lock, namespace)?;
+        let (namespace, place) = prepared.map(|it| (it.namespace, it.place)).unzip();
+        let (shared, _lock) = place.map_or((None, None), Place::into_namespace);
+        self.spawn_monitor(container, theirs, monitor_lock, namespace, shared)?;
         let mut buffer = Vec::new();
         match hear(&ours, &mut buffer, RecvFlags::empty()) {
             Ok(Some(Message::Started(_))) => Ok(Client::new(ours)),
@@ -177,6 +180,7 @@ impl Engine {
         socket: OwnedFd,
         lock: OwnedFd,
         namespace: Option<OwnedFd>,
+        shared: Option<OwnedFd>,
     ) -> Result<()> {
         let program = runtime::protected_executable()?;
         let path = PathBuf::from(format!("/proc/self/fd/{}", program.as_raw_fd()));
@@ -186,6 +190,11 @@ impl Engine {
         };
         let mut command = Command::new(path);
         command.arg0("tinyo").arg(monitor::WORD).arg(self.folder(container).path).env_clear();
+        if let Some(shared) = &shared {
+            // It inherits this one by its number.
+            fcntl_setfd(shared, FdFlags::empty()).or_error("fcntl", || "F_SETFD, 0")?;
+            command.arg(shared.as_raw_fd().to_string());
+        }
         command.stdin(Stdio::from(socket)).stdout(Stdio::from(lock)).stderr(Stdio::from(namespace));
         // Nobody waits for it: it outlives this process.
         command.spawn().map(drop).map_err(Error::file("/proc/self/exe"))

@@ -26,6 +26,18 @@ pub enum Error {
     /// A device that was there a moment ago, or has to be.
     #[error("there is no network device {0}")]
     Missing(String),
+    /// A child process has said what went wrong with its work.
+    #[error("{0}")]
+    Apart(String),
+    /// Nothing can connect the containers of a user without rights.
+    #[error(
+        "a user without rights needs pasta (Debian's package passt) or slirp4netns for networks: \
+         install one of them, or say --network none or host"
+    )]
+    NoHelper,
+    /// A program that connects a container of a user without rights does not work.
+    #[error("{0}")]
+    Helper(String),
     /// The network namespace of the container cannot be used.
     #[error("cannot enter the network of the container: {0}")]
     Namespace(#[from] kernel::namespace::Error),

@@ -1,6 +1,7 @@
 //! Networks of containers: bridges, addresses, published ports, names.
 //!
-//! Everything is said to the kernel over netlink, no program is run. What a network is, which
+//! Everything is said to the kernel over netlink, and no program is run but the helpers of users
+//! without rights. What a network is, which
 //! container has which address, and who may do what is kept elsewhere: functions here take it as
 //! arguments, and each can be called again after a crash in the middle of it.
 //!
@@ -8,17 +9,21 @@
 //! - [`port`]: `8080:80/udp` and its like
 //! - [`link`]: bridges, and pairs of devices between them and containers
 //! - [`firewall`]: our nf_tables table: published ports, isolation, masquerading
+//! - [`helper`]: `pasta` or `slirp4netns`, for users without rights
 //! - [`dns`]: names, answered at 127.0.0.11 in each container
 
 #![forbid(unsafe_code)]
 
+mod apart;
 pub mod dns;
 mod error;
 pub mod firewall;
+pub mod helper;
 pub mod link;
 pub mod port;
 mod reservation;
 pub mod subnet;
 
+pub use apart::apart;
 pub use error::Error;
 pub use reservation::Reservation;

@@ -39,6 +39,12 @@ impl Reservation {
         Ok(reservation)
     }
 
+    /// Gives them back, for another program that is to have them: all with a number.
+    #[must_use]
+    pub fn into_ports(self) -> Vec<Port> {
+        self.ports
+    }
+
     /// The ports, all of them with a number on the machine.
     #[must_use]
     pub fn ports(&self) -> &[Port] {

@@ -214,7 +214,7 @@ fn placement(container: &Container, spec: &Spec<'_>) -> Result<Placement> {
 }
 
 /// Whether this is the machine's own user namespace, where every user is whom it says.
-fn owns_machine() -> Result<bool> {
+pub(crate) fn owns_machine() -> Result<bool> {
     let map = crate::file::read_made_up("/proc/self/uid_map")?;
     let map = String::from_utf8_lossy(&map);
     Ok(map.split_ascii_whitespace().eq(["0", "0", "4294967295"]))

@@ -375,6 +375,8 @@ fn placement(plan: &Plan) -> Result<Placement> {
     let open = |(kind, path): &(Kind, std::path::PathBuf)| Namespace::open(*kind, path);
     let joined =
         plan.namespaces.joined.iter().map(open).collect::<std::result::Result<Vec<_>, _>>()?;
-    let child_enters = joined.iter().any(|it| it.kind() == Kind::User);
+    // Who has no rights on the machine could not return from the machine's own ones.
+    let child_enters = joined.iter().any(|it| it.kind() == Kind::User)
+        || joined.iter().any(|it| it.kind() != Kind::Mount) && !crate::exec::owns_machine()?;
     Ok(Placement { new: plan.namespaces.new, joined, of_process: None, child_enters })
 }

@@ -44,7 +44,7 @@ struct Cli {
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == engine::monitor::WORD) {
-        return monitor(words.next());
+        return monitor(words.next(), words.next());
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -90,9 +90,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// The process that looks after a container. Nobody sees what it prints: errors are in the
 /// container's state.
-fn monitor(folder: Option<OsString>) -> ExitCode {
+fn monitor(folder: Option<OsString>, shared: Option<OsString>) -> ExitCode {
     let Some(folder) = folder else { return ExitCode::FAILURE };
-    let ending = engine::monitor::run(Path::new(&folder));
+    let shared = shared.and_then(|it| it.to_str()?.parse().ok());
+    let ending = engine::monitor::run(Path::new(&folder), shared);
     let result = match ending {
         Ok(Ending::Nothing) => return ExitCode::SUCCESS,
         Ok(Ending::Remove { root, run, id }) => {

@@ -1,19 +1,20 @@
-//! What a monitor does for its container's networks: it holds the published ports, writes them to
-//! the firewall anew when somebody has flushed it, and answers questions about names.
+//! What a monitor does for its container's networks: it sees to the way out and the published ports
+//! (`outward.rs`), and answers questions about names.
 
 use super::Launch;
+use super::outward::Outward;
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
 use crate::network::{PORTS, zone_path};
 use crate::small_file;
 use net::Reservation;
 use net::dns::{Responder, Upstream, Zone, listen};
-use net::firewall::{Element, Firewall, Published, Watch};
-use net::link::Container;
+use net::firewall::{Element, Published};
+use net::link::{Container, enter_namespace};
 use net::port::{self, Port};
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 /// What it must know of the networks.
@@ -55,7 +56,7 @@ impl Connection {
         elements
     }
 
-    fn elements(&self, ports: &[Port]) -> Vec<Element> {
+    pub(super) fn elements(&self, ports: &[Port]) -> Vec<Element> {
         let mut elements = self.published(ports);
         for (bridge, is_internal) in &self.bridges {
             elements.push(Element::Network(bridge.clone()));
@@ -88,14 +89,14 @@ impl Connection {
 /// A container that is connected.
 pub(super) struct Connected {
     connection: Connection,
-    reservation: Reservation,
-    watch: Watch,
+    outward: Outward,
     responder: Responder,
 }
 
 impl Connected {
     /// Publishes the ports of a container and begins to answer its questions.
     pub(super) fn begin(
+        launch: &Launch,
         connection: &Connection,
         folders: &Folders,
         folder: &ContainerFolder,
@@ -106,22 +107,28 @@ impl Connected {
             ports.extend(port::parse(text).map_err(|error| Error::Invalid(error.to_string()))?);
         }
         let reservation = Reservation::new(&ports)?;
-        let sockets = listen(&Container::open(namespace)?)?;
+        let sockets = if launch.user_marks {
+            listen_apart(namespace)?
+        } else {
+            listen(&Container::open(namespace)?)?
+        };
         let (zones, upstream) = (connection.zones(folders), connection.upstream());
         let responder = Responder::new(sockets, zones, upstream)?;
-        // Before anybody can flush it unheard.
-        let watch = Watch::open()?;
         // Whoever finds this monitor dead knows by it what is to be taken back.
         let lines: String = reservation.ports().iter().map(|port| format!("{port}\n")).collect();
         let path = folder.file(PORTS);
         small_file::replace(&path, lines.as_bytes()).map_err(Error::file(&path))?;
-        let published = connection.published(reservation.ports());
-        Firewall::open()?.add(&published)?;
-        Ok(Connected { connection: connection.clone(), reservation, watch, responder })
+        let outward = if launch.user_marks {
+            let ports = reservation.into_ports();
+            Outward::begin_helper(launch, connection, ports, folders, namespace)?
+        } else {
+            Outward::begin_firewall(connection, reservation)?
+        };
+        Ok(Connected { connection: connection.clone(), outward, responder })
     }
 
-    pub(super) fn polled(&self) -> [BorrowedFd<'_>; 2] {
-        [self.watch.as_fd(), self.responder.as_fd()]
+    pub(super) fn polled(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        [self.responder.as_fd()].into_iter().chain(self.outward.polled())
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -129,37 +136,20 @@ impl Connected {
     }
 
     /// Does what there is to do, without waiting.
-    pub(super) fn serve(&mut self) -> Result<()> {
+    pub(super) fn serve(&mut self, network: BorrowedFd<'_>) -> Result<()> {
         self.responder.serve(Instant::now())?;
-        if self.watch.take()? {
-            self.restore()?;
-        }
-        Ok(())
-    }
-
-    /// Somebody has changed the firewall. Of all monitors, the first one writes what is missing,
-    /// and each its own ports.
-    fn restore(&mut self) -> Result<()> {
-        let elements = self.connection.elements(self.reservation.ports());
-        let mut firewall = Firewall::open()?;
-        if !firewall.is_whole(&elements)? {
-            firewall.restore(&elements)?;
-        }
-        // It may be another program's that was written anew.
-        firewall.open_foreign_chains()?;
-        Ok(())
+        self.outward.serve(&self.connection, network)
     }
 
     /// The container is in other networks now.
-    pub(super) fn change(&mut self, launch: &Launch, folders: &Folders) -> Result<()> {
+    pub(super) fn change(
+        &mut self,
+        launch: &Launch,
+        folders: &Folders,
+        network: BorrowedFd<'_>,
+    ) -> Result<()> {
         let Some(new) = &launch.connection else { return Ok(()) };
-        let ports = self.reservation.ports();
-        let (old, now) = (self.connection.published(ports), new.published(ports));
-        if old != now {
-            let mut firewall = Firewall::open()?;
-            firewall.remove(&old)?;
-            firewall.add(&now)?;
-        }
+        self.outward.change(&self.connection, new, network)?;
         self.responder.set_zones(new.zones(folders), new.upstream());
         self.connection = new.clone();
         Ok(())
@@ -167,12 +157,25 @@ impl Connected {
 
     /// The container has ended: nothing of it is published, and the ports are free at the end.
     pub(super) fn end(self) -> Result<()> {
-        let elements = self.connection.published(self.reservation.ports());
-        Ok(Firewall::open()?.remove(&elements)?)
+        self.outward.end(&self.connection)
     }
 
     /// Those that it is in.
     pub(super) fn networks(&self) -> &[String] {
         &self.connection.networks
+    }
+}
+
+/// The sockets for questions, opened by a child: a user's monitor could not return.
+fn listen_apart(namespace: BorrowedFd<'_>) -> Result<(UdpSocket, TcpListener)> {
+    let open = || -> Result<Vec<OwnedFd>, net::Error> {
+        enter_namespace(namespace)?;
+        let (udp, tcp) = listen(&Container::open(namespace)?)?;
+        Ok(vec![udp.into(), tcp.into()])
+    };
+    let opened = net::apart(|| open().map_err(|error| error.to_string()))?;
+    match <[OwnedFd; 2]>::try_from(opened) {
+        Ok([udp, tcp]) => Ok((udp.into(), tcp.into())),
+        Err(_) => Err(net::Error::Apart("no sockets for names came".to_owned()).into()),
     }
 }

@@ -13,6 +13,7 @@ mod health;
 mod input;
 mod launch;
 mod log;
+mod outward;
 mod program;
 mod supervise;
 
@@ -59,6 +60,9 @@ pub fn namespace_holders(root: &Path) -> Vec<i32> {
 pub(crate) const NETWORK: &str = "/proc/self/fd/100";
 const NETWORK_DESCRIPTOR: i32 = 100;
 
+/// Where a monitor of a user's container has the namespace with his bridges.
+pub(crate) const SHARED_NETWORK: i32 = 101;
+
 /// What is left to be done when the container has ended for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -95,15 +99,21 @@ pub(crate) struct Monitor {
     _lock: OwnedFd,
     /// Kept, so that the container finds the same network when it is started again.
     network: OwnedFd,
+    /// Held for all of the user's containers.
+    _shared: Option<OwnedFd>,
     connected: Option<Connected>,
 }
 
-/// Looks after the container of this folder until it has ended for good.
+/// Looks after the container of this folder until it has ended for good. With a user's comes the
+/// number of the descriptor of the namespace that his bridges are in.
 ///
 /// # Errors
 /// The streams are not those that a monitor gets; its files cannot be read or written.
-pub fn run(folder: &Path) -> Result<Ending> {
+pub fn run(folder: &Path, shared: Option<i32>) -> Result<Ending> {
     let [starter, lock, network] = take_streams()?;
+    let shared = shared.and_then(sys::process::take_descriptor).map(|it| {
+        fcntl_dupfd_cloexec(&it, SHARED_NETWORK).or_error("fcntl", || "F_DUPFD_CLOEXEC, 101")
+    });
     // Whoever started it may lead a session that ends, or stand in a folder that is unmounted.
     setsid().or_error("setsid", || "")?;
     chdir(c"/").or_error("chdir", || "\"/\"")?;
@@ -131,6 +141,7 @@ pub fn run(folder: &Path) -> Result<Ending> {
         quit: false,
         _lock: lock,
         network,
+        _shared: shared.transpose()?,
         connected: None,
     };
     let result = monitor.supervise();

@@ -77,7 +77,8 @@ impl Monitor {
     fn connect(&mut self) -> Result<()> {
         if let (Some(connection), None) = (&self.launch.connection, &self.connected) {
             let network = self.network.as_fd();
-            let connected = Connected::begin(connection, &self.folders, &self.folder, network)?;
+            let (folders, folder) = (&self.folders, &self.folder);
+            let connected = Connected::begin(&self.launch, connection, folders, folder, network)?;
             self.connected = Some(connected);
         }
         Ok(())
@@ -86,7 +87,7 @@ impl Monitor {
     /// Serves its networks. What fails is tried again with the next change.
     fn serve_networks(&mut self) {
         if let Some(connected) = &mut self.connected
-            && let Err(error) = connected.serve()
+            && let Err(error) = connected.serve(self.network.as_fd())
         {
             self.state.error = error.to_string();
         }
@@ -231,7 +232,8 @@ impl Monitor {
         if wishes.networks_changed
             && let Some(connected) = &mut self.connected
         {
-            connected.change(&Launch::read(&self.folder.path)?, &self.folders)?;
+            let launch = Launch::read(&self.folder.path)?;
+            connected.change(&launch, &self.folders, self.network.as_fd())?;
         }
         self.quit |= wishes.quit;
         for (process, socket) in wishes.added {

@@ -1,5 +1,6 @@
 //! Connecting containers: when they are made, when they start, and while they run.
 
+use super::place::Place;
 use super::row::{self, Connected, Network, Wish};
 use super::{address_in, bridge, is_network, names};
 use crate::database::Container;
@@ -11,6 +12,7 @@ use crate::settings::Settings;
 use crate::status::Status;
 use net::dns::Entry;
 use net::firewall::{Element, Firewall};
+use net::helper;
 use net::link::{self, Attachment, Interface, attach, detach, ensure_bridge};
 use net::port::{self, Port};
 use std::fmt::Write as _;
@@ -23,6 +25,8 @@ use sys::rustix::process::{Pid, PidfdFlags, pidfd_open};
 /// The network of a container that is about to start.
 pub(crate) struct Prepared {
     pub(crate) namespace: OwnedFd,
+    /// Where the bridges are.
+    pub(crate) place: Place,
     /// Lines for `/etc/hosts`.
     pub(crate) hosts: String,
     /// For the monitor.
@@ -43,9 +47,11 @@ impl Engine {
                 None => Ok(None),
             };
         }
-        if self.user_marks {
-            let text = "only root makes bridges: there are --network none, host and container:NAME";
-            return Err(Error::Invalid(format!("--network {}: {text}", settings.mode)));
+        if self.user_marks
+            && let Some(port) = ports.iter().find(|it| !helper::can_publish(it.protocol))
+        {
+            let text = format!("the port {port} cannot be published: only root can do that");
+            return Err(Error::Invalid(text));
         }
         if !matches!(all.namespaces.user.as_str(), "" | "host") {
             let text = "--userns: only with --network none, host or container:NAME";
@@ -74,24 +80,36 @@ impl Engine {
         // From now on there may be something to take back.
         let mark = self.folder(container).file(PORTS);
         std::fs::File::create(&mark).map_err(Error::file(&mark))?;
-        let namespace = link::new_namespace()?;
-        let mut host = Socket::open()?;
-        let mut inside = link::Container::open(namespace.as_fd())?;
+        let place = self.bridge_place()?;
         let connections = self.connections(&container.id)?;
         let mut hosts = String::new();
-        for (place, connected) in connections.iter().enumerate() {
+        let mut wanted = Vec::new();
+        for (number, connected) in connections.iter().enumerate() {
             let network = self.network(&connected.network)?;
-            provide(&mut host, &network)?;
-            let attachment = attachment(container, connected, &network, place == 0);
-            attach(&mut host, &mut inside, &attachment)?;
-            self.publish_names(container, connected)?;
+            let attachment = self.attachment(container, connected, &network, number == 0);
+            wanted.push((network, attachment));
             for address in &connected.addresses {
                 // Writing to a String cannot fail.
                 let _ = writeln!(hosts, "{address}\t{}", own_names(container));
             }
         }
+        let made = place.within(|| {
+            let namespace = link::new_namespace()?;
+            let mut host = Socket::open()?;
+            let mut inside = link::Container::open(namespace.as_fd())?;
+            for (network, attachment) in &wanted {
+                provide(&mut host, network)?;
+                attach(&mut host, &mut inside, attachment)?;
+            }
+            drop(inside);
+            Ok(vec![namespace])
+        })?;
+        for connected in &connections {
+            self.publish_names(container, connected)?;
+        }
         let connection = self.connection(container, &connections)?;
-        Ok(Some(Prepared { namespace, hosts, connection }))
+        let namespace = made.into_iter().next().ok_or(Error::MonitorDied)?;
+        Ok(Some(Prepared { namespace, place, hosts, connection }))
     }
 
     /// What the monitor of a container must know of its networks.
@@ -118,6 +136,31 @@ impl Engine {
         Ok(connection)
     }
 
+    fn attachment(
+        &self,
+        container: &Container,
+        connected: &Connected,
+        network: &Network,
+        is_first: bool,
+    ) -> Attachment {
+        let ranges = &network.settings.subnets;
+        let interfaces = ranges.iter().filter_map(|range| {
+            let address = address_in(connected, range.subnet)?;
+            Some(Interface { address, subnet: range.subnet })
+        });
+        // A user's container leaves by its helper.
+        let leads_on = is_first && !network.settings.internal && !self.user_marks;
+        Attachment {
+            bridge: network.bridge.clone(),
+            host_device: device_of(container, connected),
+            device: format!("eth{}", connected.place),
+            interfaces: interfaces.collect(),
+            gateways: ranges.iter().filter(|_| leads_on).map(|it| it.gateway).collect(),
+            mac: connected.mac.as_deref().and_then(|text| text.parse().ok()),
+            mtu: network.settings.mtu,
+        }
+    }
+
     fn publish_names(&self, container: &Container, connected: &Connected) -> Result<()> {
         let (network, short) = (&connected.network, &container.id[..12]);
         let mut names = vec![container.name.clone(), short.to_owned()];
@@ -135,15 +178,20 @@ impl Engine {
             return Ok(());
         }
         let connections = self.connections(&container.id)?;
-        let mut host = Socket::open()?;
         for connected in &connections {
-            detach(&mut host, &device_of(container, connected))?;
             let short = &container.id[..12];
             names::set_names(&self.folders, &connected.network, short, &[])?;
         }
-        let connection = self.connection(container, &connections)?;
-        let elements = connection.published(&self.published_ports(container)?);
-        Firewall::open()?.remove(&elements)?;
+        // A user's devices and ports went with the processes that held them.
+        if !self.user_marks {
+            let mut host = Socket::open()?;
+            for connected in &connections {
+                detach(&mut host, &device_of(container, connected))?;
+            }
+            let connection = self.connection(container, &connections)?;
+            let elements = connection.published(&self.published_ports(container)?);
+            Firewall::open()?.remove(&elements)?;
+        }
         let path = folder.file(PORTS);
         std::fs::remove_file(&path).map_err(Error::file(path))
     }
@@ -189,12 +237,15 @@ impl Engine {
     fn join(&self, container: &Container, connected: &Connected, network: &Network) -> Result<()> {
         let Some(pid) = self.pid(container)? else { return Ok(()) };
         let process = pidfd_open(pid, PidfdFlags::empty()).or_error("pidfd_open", || "")?;
-        let mut host = Socket::open()?;
-        provide(&mut host, network)?;
-        let mut inside = link::Container::open(process.as_fd())?;
         let is_first = self.connections(&container.id)?.len() == 1;
-        let attachment = attachment(container, connected, network, is_first);
-        attach(&mut host, &mut inside, &attachment)?;
+        let attachment = self.attachment(container, connected, network, is_first);
+        self.bridge_place()?.within(|| {
+            let mut host = Socket::open()?;
+            provide(&mut host, network)?;
+            let mut inside = link::Container::open(process.as_fd())?;
+            attach(&mut host, &mut inside, &attachment)?;
+            Ok(Vec::new())
+        })?;
         // First, as the monitor takes back the names in the networks that it finds there.
         self.write_connection(container)?;
         self.publish_names(container, connected)?;
@@ -213,7 +264,11 @@ impl Engine {
             Error::invalid(format!("container {name} is not connected to network {network}"))
         })?;
         if self.pid(container)?.is_some() {
-            detach(&mut Socket::open()?, &device_of(container, connected))?;
+            let device = device_of(container, connected);
+            self.bridge_place()?.within(|| {
+                detach(&mut Socket::open()?, &device)?;
+                Ok(Vec::new())
+            })?;
             names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
         }
         row::disconnect(&self.store, &container.id, &network.name)?;
@@ -266,29 +321,6 @@ fn provide(host: &mut Socket, network: &Network) -> Result<()> {
         firewall.open_foreign_chains()?;
     }
     Ok(())
-}
-
-fn attachment(
-    container: &Container,
-    connected: &Connected,
-    network: &Network,
-    is_first: bool,
-) -> Attachment {
-    let ranges = &network.settings.subnets;
-    let interfaces = ranges.iter().filter_map(|range| {
-        let address = address_in(connected, range.subnet)?;
-        Some(Interface { address, subnet: range.subnet })
-    });
-    let leads_on = is_first && !network.settings.internal;
-    Attachment {
-        bridge: network.bridge.clone(),
-        host_device: device_of(container, connected),
-        device: format!("eth{}", connected.place),
-        interfaces: interfaces.collect(),
-        gateways: ranges.iter().filter(|_| leads_on).map(|it| it.gateway).collect(),
-        mac: connected.mac.as_deref().and_then(|text| text.parse().ok()),
-        mtu: network.settings.mtu,
-    }
 }
 
 /// The end of a connection on the machine.

@@ -6,12 +6,14 @@
 
 mod connect;
 mod names;
+mod place;
 mod row;
 
 pub use row::{Connected, Network, NetworkSettings, Range};
 
 pub(crate) use connect::{PORTS, Prepared};
 pub(crate) use names::{path as zone_path, set_names};
+pub(crate) use place::Place;
 pub(crate) use row::{TABLES, connect_in};
 
 use crate::clock;
@@ -116,9 +118,15 @@ impl Engine {
     pub fn remove_network(&self, network: &Network) -> Result<()> {
         let lock = names::lock(&self.folders, &network.name)?;
         row::delete(&self.store, network, || {
-            link::remove_bridge(&mut Socket::open()?, &network.bridge)?;
-            let both = [Element::Network, Element::Internal].map(|it| it(network.bridge.clone()));
-            Ok(Firewall::open()?.remove(&both)?)
+            let Some(place) = self.existing_bridge_place() else { return Ok(()) };
+            let remove = || {
+                link::remove_bridge(&mut Socket::open()?, &network.bridge)?;
+                let both =
+                    [Element::Network, Element::Internal].map(|it| it(network.bridge.clone()));
+                Firewall::open()?.remove(&both)?;
+                Ok(Vec::new())
+            };
+            place.within(remove).map(drop)
         })?;
         names::remove(&self.folders, &network.name, lock)
     }

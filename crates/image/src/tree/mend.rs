@@ -86,8 +86,15 @@ impl Mends {
 /// # Errors
 /// One of the two cannot be read or changed.
 pub(crate) fn make_alike(folder: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<(), Error> {
-    let node = Node::read(other, b".")?;
-    make_like(folder, &folder_entry(b"", &node))?;
+    let mut node = Node::read(other, b".")?;
+    match make_like(folder, &folder_entry(b"", &node)) {
+        // A user namespace lacks the owner, as that of the machine's own files: there it is root.
+        Err(error) if error.errno == Errno::INVAL => {
+            (node.user, node.group) = (0, 0);
+            make_like(folder, &folder_entry(b"", &node))?;
+        }
+        result => result?,
+    }
     set_file_times(folder, node.modified, None)
 }
 

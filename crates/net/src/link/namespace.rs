@@ -1,8 +1,8 @@
 //! New network namespaces.
 
 use crate::Error;
-use kernel::namespace::{Kind, Namespace, Set, unshare};
-use std::os::fd::OwnedFd;
+use kernel::namespace::{Kind, Namespace, Set, enter_process, unshare};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::fs::{CWD, Mode, OFlags, openat};
 
@@ -13,12 +13,31 @@ use sys::rustix::fs::{CWD, Mode, OFlags, openat};
 /// EPERM without CAP_SYS_ADMIN, ENOSPC for too many. Where the way back fails, the caller must not
 /// go on.
 pub fn new_namespace() -> Result<OwnedFd, Error> {
-    let failed = || Error::doing("make a network namespace");
     let own = Namespace::own(Kind::Network)?;
+    let made = enter_new_namespace();
+    own.enter()?;
+    made
+}
+
+/// The same, and stays in it.
+///
+/// # Errors
+/// EPERM without CAP_SYS_ADMIN, ENOSPC for too many.
+pub fn enter_new_namespace() -> Result<OwnedFd, Error> {
+    let failed = || Error::doing("make a network namespace");
     unshare(Set::EMPTY.with(Kind::Network)).map_err(failed())?;
     let opened = openat(CWD, c"/proc/self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    let brought_up = sys::interface::bring_up(c"lo").or_error("ioctl", || "SIOCSIFFLAGS, \"lo\"");
-    own.enter()?;
-    brought_up.map_err(failed())?;
+    sys::interface::bring_up(c"lo")
+        .or_error("ioctl", || "SIOCSIFFLAGS, \"lo\"")
+        .map_err(failed())?;
     opened.or_error("openat", || "\"/proc/self/ns/net\", O_RDONLY").map_err(failed())
+}
+
+/// Enters one, and stays in it.
+///
+/// # Errors
+/// EPERM without CAP_SYS_ADMIN over it.
+pub fn enter_namespace(namespace: BorrowedFd<'_>) -> Result<(), Error> {
+    let kinds = Set::EMPTY.with(Kind::Network);
+    enter_process(namespace, kinds).map_err(Error::doing("enter a network namespace"))
 }

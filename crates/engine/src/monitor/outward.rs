@@ -1,0 +1,169 @@
+//! How a container's packets leave it, and its published ports are reached: by the machine's
+//! firewall, which has their rules, or by a program of the user's, who has no rights.
+
+use super::{Connection, Launch};
+use crate::error::Result;
+use crate::folders::Folders;
+use crate::init;
+use net::Reservation;
+use net::firewall::{Firewall, Watch};
+use net::helper::{Helper, Request};
+use net::port::Port;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// A helper that ends sooner than that would only end again.
+const LONG_ENOUGH: Duration = Duration::from_secs(1);
+
+/// The way out of a container, and in.
+pub(super) enum Outward {
+    /// Rules.
+    Firewall {
+        /// Holds the ports, though no packet comes there.
+        reservation: Reservation,
+        /// Hears when somebody changes the firewall.
+        watch: Watch,
+    },
+    /// A program.
+    Helper(Program),
+}
+
+/// A helper and what it is started with.
+pub(super) struct Program {
+    running: Option<(Helper, Instant)>,
+    ports: Vec<Port>,
+    init: PathBuf,
+    log: PathBuf,
+    socket: PathBuf,
+}
+
+impl Outward {
+    pub(super) fn begin_firewall(
+        connection: &Connection,
+        reservation: Reservation,
+    ) -> Result<Outward> {
+        // Before anybody can flush it unheard.
+        let watch = Watch::open()?;
+        Firewall::open()?.add(&connection.published(reservation.ports()))?;
+        Ok(Outward::Firewall { reservation, watch })
+    }
+
+    pub(super) fn begin_helper(
+        launch: &Launch,
+        connection: &Connection,
+        ports: Vec<Port>,
+        folders: &Folders,
+        network: BorrowedFd<'_>,
+    ) -> Result<Outward> {
+        let mut program = Program {
+            running: None,
+            ports,
+            init: init::file(folders)?,
+            log: folders.container(&launch.id).file("helper"),
+            // The name of a socket is short.
+            socket: folders.run().join(format!("{}.net", &launch.id[..12])),
+        };
+        if !connection.is_internal {
+            program.start(network)?;
+        }
+        Ok(Outward::Helper(program))
+    }
+
+    pub(super) fn polled(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Outward::Firewall { watch, .. } => Some(watch.as_fd()),
+            Outward::Helper(program) => program.running.as_ref().map(|(helper, _)| helper.as_fd()),
+        }
+    }
+
+    pub(super) fn serve(&mut self, connection: &Connection, network: BorrowedFd<'_>) -> Result<()> {
+        match self {
+            Outward::Firewall { reservation, watch } => {
+                if watch.take()? {
+                    restore(connection, reservation.ports())
+                } else {
+                    Ok(())
+                }
+            }
+            Outward::Helper(program) => program.look_after(network),
+        }
+    }
+
+    /// The container is in other networks now.
+    pub(super) fn change(
+        &mut self,
+        old: &Connection,
+        new: &Connection,
+        network: BorrowedFd<'_>,
+    ) -> Result<()> {
+        match self {
+            Outward::Firewall { reservation, .. } => {
+                let ports = reservation.ports();
+                let (old, now) = (old.published(ports), new.published(ports));
+                if old != now {
+                    let mut firewall = Firewall::open()?;
+                    firewall.remove(&old)?;
+                    firewall.add(&now)?;
+                }
+                Ok(())
+            }
+            Outward::Helper(program) if new.is_internal => {
+                program.running = None;
+                Ok(())
+            }
+            Outward::Helper(program) if program.running.is_none() => program.start(network),
+            Outward::Helper(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn end(self, connection: &Connection) -> Result<()> {
+        if let Outward::Firewall { reservation, .. } = &self {
+            Firewall::open()?.remove(&connection.published(reservation.ports()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Somebody has changed the firewall. Of all monitors, the first one writes what is missing, and
+/// each its own ports.
+fn restore(connection: &Connection, ports: &[Port]) -> Result<()> {
+    let elements = connection.elements(ports);
+    let mut firewall = Firewall::open()?;
+    if !firewall.is_whole(&elements)? {
+        firewall.restore(&elements)?;
+    }
+    // It may be another program's that was written anew.
+    firewall.open_foreign_chains()?;
+    Ok(())
+}
+
+impl Program {
+    fn start(&mut self, network: BorrowedFd<'_>) -> Result<()> {
+        let request = Request {
+            init: &self.init,
+            namespace: network,
+            ports: &self.ports,
+            log: &self.log,
+            socket: &self.socket,
+        };
+        let helper = Helper::start(&request)?;
+        self.running = Some((helper, Instant::now()));
+        Ok(())
+    }
+
+    /// Starts it again if somebody has killed it.
+    fn look_after(&mut self, network: BorrowedFd<'_>) -> Result<()> {
+        let Some((helper, since)) = &self.running else { return Ok(()) };
+        let mut polled = [PollFd::from_borrowed_fd(helper.as_fd(), PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // What cannot be found out now can be the next time.
+        if !matches!(poll(&mut polled, Some(&now)), Ok(1..)) {
+            return Ok(());
+        }
+        let has_lived = since.elapsed() >= LONG_ENOUGH;
+        self.running = None;
+        if has_lived { self.start(network) } else { Ok(()) }
+    }
+}

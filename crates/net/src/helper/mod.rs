@@ -1,0 +1,107 @@
+//! Programs that connect a container of a user without rights: they have a device in its network
+//! namespace, and sockets of the user's for what goes through it.
+//!
+//! `pasta` (Debian's package `passt`) keeps the clients' addresses, and is preferred; where it is
+//! not there, or cannot be used, as without a default route, `slirp4netns` takes its place.
+//!
+//! The program is in a PID namespace of its own below `tino`, which the kernel kills when whoever
+//! started it dies: by that all of it ends, whatever it has made of itself.
+
+mod pasta;
+mod slirp;
+mod start;
+
+use crate::Error;
+use crate::port::{Port, Protocol};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use sys::rustix::io::retry_on_intr;
+use sys::rustix::process::{Pid, WaitOptions, waitpid};
+
+/// The name of its device in the container.
+pub const DEVICE: &str = "tap0";
+
+/// Where programs are looked for.
+const FOLDERS: [&str; 5] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin"];
+
+/// What a helper needs to be started.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// `tino` on the machine.
+    pub init: &'a Path,
+    /// The network namespace of the container.
+    pub namespace: BorrowedFd<'a>,
+    /// What is published, each with a port of the machine.
+    pub ports: &'a [Port],
+    /// What it prints goes to this file.
+    pub log: &'a Path,
+    /// Where it listens for what it is told, if it does; a short path.
+    pub socket: &'a Path,
+}
+
+/// A helper that runs. It ends when this is dropped, or the process that started it.
+#[derive(Debug)]
+pub struct Helper {
+    pid: Pid,
+    pidfd: OwnedFd,
+}
+
+impl Helper {
+    /// Starts one, and waits until it is ready.
+    ///
+    /// # Errors
+    /// [`Error::NoHelper`] if neither program is there; [`Error::Helper`] with what they say.
+    pub fn start(request: &Request<'_>) -> Result<Helper, Error> {
+        let mut failures = Vec::new();
+        if let Some(program) = find("pasta") {
+            match pasta::start(&program, request) {
+                Err(Error::Helper(text)) => failures.push(text),
+                result => return result,
+            }
+        }
+        if let Some(program) = find("slirp4netns") {
+            match slirp::start(&program, request) {
+                Err(Error::Helper(text)) => failures.push(text),
+                result => return result,
+            }
+        }
+        if failures.is_empty() {
+            Err(Error::NoHelper)
+        } else {
+            Err(Error::Helper(failures.join("; ")))
+        }
+    }
+}
+
+impl AsFd for Helper {
+    /// Readable when it has ended.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        // It may have ended already; then there is only its body.
+        let _ = sys::process::send_signal(self.pidfd.as_fd(), sys::process::SIGKILL);
+        let _ = retry_on_intr(|| waitpid(Some(self.pid), WaitOptions::empty()));
+    }
+}
+
+/// A program, if it is installed.
+#[must_use]
+pub fn find(program: &str) -> Option<PathBuf> {
+    FOLDERS.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.is_file())
+}
+
+/// Whether one of the programs is there.
+#[must_use]
+pub fn is_installed() -> bool {
+    find("pasta").or_else(|| find("slirp4netns")).is_some()
+}
+
+/// Whether a helper can publish a port of this protocol.
+#[must_use]
+pub fn can_publish(protocol: Protocol) -> bool {
+    protocol != Protocol::Sctp
+}
