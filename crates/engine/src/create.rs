@@ -6,8 +6,8 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::folders::{self, ContainerFolder};
 use crate::lock::Lock;
-use crate::settings::Settings;
-use crate::{configuration, id, merge, network};
+use crate::settings::{SeccompChoice, Settings};
+use crate::{configuration, id, merge, network, seccomp_profile};
 use image::base::Base;
 use rusqlite::Connection;
 use std::os::fd::AsFd as _;
@@ -35,7 +35,14 @@ impl Engine {
                 "no command: the image has none, and none was given after its name",
             ));
         }
-        let connection = self.plan_connection(&settings)?;
+        if let SeccompChoice::Profile(text) = &settings.security.seccomp {
+            let capabilities = configuration::capability_names(&settings)?;
+            let kernel = sys::rustix::system::uname();
+            let kernel = kernel.release().to_string_lossy();
+            let section = seccomp_profile::section(text, &capabilities, &kernel)?;
+            settings.security.seccomp = SeccompChoice::Profile(section);
+        }
+        let connections = self.plan_connection(&settings)?;
         let id = id::random()?;
         let folder = self.folders.container(&id);
         folders::make(&folder.path)?;
@@ -44,7 +51,7 @@ impl Engine {
         let volumes = self.provide_volumes(&mut settings)?;
         let more = |database: &Connection| {
             volumes.volumes.iter().try_for_each(|it| database::insert_volume(database, it))?;
-            connection.iter().try_for_each(|(network, wish)| {
+            connections.iter().try_for_each(|(network, wish)| {
                 network::connect_in(database, &id, network, wish).map(drop)
             })
         };

@@ -38,6 +38,7 @@ mod network;
 mod protocol;
 mod remove;
 mod rootfs;
+mod seccomp_profile;
 pub mod settings;
 mod small_file;
 mod start;

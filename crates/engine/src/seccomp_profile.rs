@@ -14,7 +14,9 @@ pub(crate) fn section(text: &str, capabilities: &[&str], kernel: &str) -> Result
     let parsed: Value = serde_json::from_str(text).map_err(|error| wrong(&error.to_string()))?;
     let Value::Object(mut profile) = parsed else { return Err(wrong("it is no JSON object")) };
     if let Some(map) = profile.remove("archMap") {
-        if profile.get("architectures").is_some_and(|it| it.as_array().is_none_or(|it| !it.is_empty()))
+        if profile
+            .get("architectures")
+            .is_some_and(|it| it.as_array().is_none_or(|it| !it.is_empty()))
         {
             return Err(wrong("architectures: there is archMap, too"));
         }
@@ -51,7 +53,8 @@ fn wrong(what: &str) -> Error {
 fn architectures(map: &Value) -> Result<Vec<Value>> {
     let wrong = |what: &str| wrong(&format!("archMap{what}"));
     let mut found = Vec::new();
-    for (place, entry) in map.as_array().ok_or_else(|| wrong(": it is no list"))?.iter().enumerate() {
+    for (place, entry) in map.as_array().ok_or_else(|| wrong(": it is no list"))?.iter().enumerate()
+    {
         let name = entry.get("architecture").and_then(Value::as_str);
         let name = name.ok_or_else(|| wrong(&format!("[{place}].architecture: it is no text")))?;
         if name == MACHINE.1 {
@@ -93,7 +96,9 @@ impl Condition {
             let wrong = |what: &str| format!(".{key}.{name}: {what}");
             match (name.as_str(), value) {
                 (_, Value::Null) => {}
-                ("caps", value) => condition.capabilities = texts(&value).map_err(|it| wrong(&it))?,
+                ("caps", value) => {
+                    condition.capabilities = texts(&value).map_err(|it| wrong(&it))?
+                }
                 ("arches", value) => condition.machines = texts(&value).map_err(|it| wrong(&it))?,
                 ("minKernel", Value::String(text)) => {
                     let version = version(&text).filter(|_| text.split('.').count() == 2);
@@ -128,7 +133,9 @@ impl Condition {
 
 fn texts(value: &Value) -> Result<Vec<String>, String> {
     let all = value.as_array().ok_or("it is no list")?;
-    let text = |it: &Value| it.as_str().map(str::to_owned).ok_or_else(|| "it is no list of texts".to_owned());
+    let text = |it: &Value| {
+        it.as_str().map(str::to_owned).ok_or_else(|| "it is no list of texts".to_owned())
+    };
     all.iter().map(text).collect()
 }
 

@@ -122,6 +122,10 @@ pub struct Network {
     pub addresses: Vec<String>,
     /// Its Ethernet address.
     pub mac: Option<String>,
+    /// What its device there is called; empty: `ethN`.
+    pub device: String,
+    /// More networks that it is in from the start.
+    pub more: Vec<Endpoint>,
     /// Ports that it says it listens on, `PORT/PROTOCOL`.
     pub exposed: Vec<String>,
     /// Servers for names.
@@ -132,6 +136,36 @@ pub struct Network {
     pub dns_options: Vec<String>,
     /// Lines of its `/etc/hosts`, `NAME:ADDRESS`.
     pub hosts: Vec<String>,
+}
+
+impl Network {
+    /// How it is connected to the first of its networks, and to the others.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        let first = Endpoint {
+            network: self.mode.clone(),
+            aliases: self.aliases.clone(),
+            addresses: self.addresses.clone(),
+            mac: self.mac.clone(),
+            device: self.device.clone(),
+        };
+        std::iter::once(first).chain(self.more.iter().cloned()).collect()
+    }
+}
+
+/// How a container is connected to one network.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Endpoint {
+    /// The name of the network.
+    pub network: String,
+    /// Other names by which those on the same network find it.
+    pub aliases: Vec<String>,
+    /// Its addresses, if they are not to be chosen.
+    pub addresses: Vec<String>,
+    /// Its Ethernet address.
+    pub mac: Option<String>,
+    /// What its device there is called; empty: `ethN`.
+    pub device: String,
 }
 
 /// When a container is started again.
@@ -276,7 +310,8 @@ pub enum SeccompChoice {
     Default,
     /// None.
     Unconfined,
-    /// That of this text: a Docker profile is not one; the section `linux.seccomp` is.
+    /// That of this text: the section `linux.seccomp`, or Docker's form of it until the container
+    /// is made.
     Profile(String),
 }
 

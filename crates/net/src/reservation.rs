@@ -30,19 +30,26 @@ impl Reservation {
     /// [`Error::PortInUse`]; EACCES for a port below 1024 without CAP_NET_BIND_SERVICE;
     /// EADDRNOTAVAIL for an address that the machine does not have.
     pub fn new(ports: &[Port]) -> Result<Reservation, Error> {
+        Reservation::with(ports, false)
+    }
+
+    /// Finds out whether another program could listen on these ports, and which are free where none
+    /// are given: all of them with a number. What is left of old connections does not matter.
+    ///
+    /// # Errors
+    /// As of [`Reservation::new`].
+    pub fn try_for_other(ports: &[Port]) -> Result<Vec<Port>, Error> {
+        Ok(Reservation::with(ports, true)?.ports)
+    }
+
+    fn with(ports: &[Port], reuse: bool) -> Result<Reservation, Error> {
         let mut reservation = Reservation { ports: Vec::new(), _sockets: Vec::new() };
         for port in ports {
-            let (number, sockets) = reserve(port)?;
+            let (number, sockets) = reserve(port, reuse)?;
             reservation.ports.push(Port { host: Some(number), ..*port });
             reservation._sockets.extend(sockets);
         }
         Ok(reservation)
-    }
-
-    /// Gives them back, for another program that is to have them: all with a number.
-    #[must_use]
-    pub fn into_ports(self) -> Vec<Port> {
-        self.ports
     }
 
     /// The ports, all of them with a number on the machine.
@@ -52,11 +59,11 @@ impl Reservation {
     }
 }
 
-fn reserve(port: &Port) -> Result<(u16, Vec<OwnedFd>), Error> {
+fn reserve(port: &Port, reuse: bool) -> Result<(u16, Vec<OwnedFd>), Error> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match reserve_once(port) {
+        match reserve_once(port, reuse) {
             Err(error) if error.errno == Errno::ADDRINUSE => {
                 if port.host.is_some() || tries == TRIES {
                     return Err(Error::PortInUse { port: *port });
@@ -69,14 +76,14 @@ fn reserve(port: &Port) -> Result<(u16, Vec<OwnedFd>), Error> {
     }
 }
 
-fn reserve_once(port: &Port) -> Result<(u16, Vec<OwnedFd>), sys::Error> {
+fn reserve_once(port: &Port, reuse: bool) -> Result<(u16, Vec<OwnedFd>), sys::Error> {
     let everywhere = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
     let given = port.address.map(|address| [address]);
     let addresses: &[IpAddr] = given.as_ref().map_or(&everywhere, |given| given);
     let mut number = port.host.unwrap_or(0);
     let mut sockets = Vec::new();
     for address in addresses {
-        match bound(SocketAddr::new(*address, number), port.protocol) {
+        match bound(SocketAddr::new(*address, number), port.protocol, reuse) {
             Ok(socket) => {
                 number = number_of(&socket)?;
                 sockets.push(socket);
@@ -93,7 +100,7 @@ fn is_unknown(errno: Errno) -> bool {
     matches!(errno, Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL | Errno::PROTONOSUPPORT)
 }
 
-fn bound(address: SocketAddr, protocol: Protocol) -> Result<OwnedFd, sys::Error> {
+fn bound(address: SocketAddr, protocol: Protocol, reuse: bool) -> Result<OwnedFd, sys::Error> {
     let arguments = || format!("{address}/{protocol}");
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let (kind, number) = match protocol {
@@ -105,6 +112,10 @@ fn bound(address: SocketAddr, protocol: Protocol) -> Result<OwnedFd, sys::Error>
         .or_error("socket", arguments)?;
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true).or_error("setsockopt", arguments)?;
+    }
+    // Who listens is in the way all the same; with UDP nobody would be.
+    if reuse && protocol == Protocol::Tcp {
+        sockopt::set_socket_reuseaddr(&socket, true).or_error("setsockopt", arguments)?;
     }
     bind(&socket, &address).or_error("bind", arguments)?;
     Ok(socket)

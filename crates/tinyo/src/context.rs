@@ -106,6 +106,11 @@ impl Context {
         Ok(data.context("neither HOME nor XDG_DATA_HOME is set: say --root FOLDER")?.join("tinyo"))
     }
 
+    /// Whether the caller has the machine's rights.
+    pub(crate) fn is_root(&self) -> bool {
+        self.is_root
+    }
+
     /// How registries are reached.
     pub(crate) fn registries(&self, options: &NetworkOptions) -> Result<Registries> {
         let text = |path| fs::read_to_string(path).unwrap_or_default();

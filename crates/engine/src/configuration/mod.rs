@@ -19,6 +19,7 @@ use std::path::Path;
 pub(crate) use limits::limits as limits_of;
 pub(crate) use mounts::volumes_of;
 pub(crate) use process::variables;
+pub(crate) use security::capability_names;
 
 /// What is known when a container is about to start.
 pub(crate) struct Context<'a> {

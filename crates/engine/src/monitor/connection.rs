@@ -106,7 +106,14 @@ impl Connected {
         for text in &connection.ports {
             ports.extend(port::parse(text).map_err(|error| Error::Invalid(error.to_string()))?);
         }
-        let reservation = Reservation::new(&ports)?;
+        let reservation = if launch.user_marks {
+            ports = Reservation::try_for_other(&ports)?;
+            None
+        } else {
+            let reservation = Reservation::new(&ports)?;
+            ports = reservation.ports().to_vec();
+            Some(reservation)
+        };
         let sockets = if launch.user_marks {
             listen_apart(namespace)?
         } else {
@@ -115,14 +122,12 @@ impl Connected {
         let (zones, upstream) = (connection.zones(folders), connection.upstream());
         let responder = Responder::new(sockets, zones, upstream)?;
         // Whoever finds this monitor dead knows by it what is to be taken back.
-        let lines: String = reservation.ports().iter().map(|port| format!("{port}\n")).collect();
+        let lines: String = ports.iter().map(|port| format!("{port}\n")).collect();
         let path = folder.file(PORTS);
         small_file::replace(&path, lines.as_bytes()).map_err(Error::file(&path))?;
-        let outward = if launch.user_marks {
-            let ports = reservation.into_ports();
-            Outward::begin_helper(launch, connection, ports, folders, namespace)?
-        } else {
-            Outward::begin_firewall(connection, reservation)?
+        let outward = match reservation {
+            Some(reservation) => Outward::begin_firewall(connection, reservation)?,
+            None => Outward::begin_helper(launch, connection, ports, folders, namespace)?,
         };
         Ok(Connected { connection: connection.clone(), outward, responder })
     }

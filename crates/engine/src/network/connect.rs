@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::monitor::{Connection, Launch};
 use crate::protocol::{self, Message, tell};
-use crate::settings::Settings;
+use crate::settings::{Endpoint, Settings};
 use crate::status::Status;
 use net::dns::Entry;
 use net::firewall::{Element, Firewall};
@@ -35,16 +35,20 @@ pub(crate) struct Prepared {
 
 impl Engine {
     /// How a container that is about to be made is to be connected; checked, nothing done yet.
-    pub(crate) fn plan_connection(&self, all: &Settings) -> Result<Option<(Network, Wish)>> {
+    pub(crate) fn plan_connection(&self, all: &Settings) -> Result<Vec<(Network, Wish)>> {
         let settings = &all.network;
         let ports = published(settings)?;
         if !is_network(&settings.mode) {
-            return match ports.first() {
-                Some(port) => Err(Error::invalid(format!(
-                    "the port {port} cannot be published with --network {}",
-                    settings.mode
+            let mode = &settings.mode;
+            return match (ports.first(), settings.more.first()) {
+                (Some(port), _) => Err(Error::invalid(format!(
+                    "the port {port} cannot be published with --network {mode}"
                 ))),
-                None => Ok(None),
+                (None, Some(other)) => Err(Error::invalid(format!(
+                    "--network {mode}: not together with {}",
+                    other.network
+                ))),
+                (None, None) => Ok(Vec::new()),
             };
         }
         if self.user_marks
@@ -57,18 +61,45 @@ impl Engine {
             let text = "--userns: only with --network none, host or container:NAME";
             return Err(Error::invalid(text));
         }
-        let network = self.network(&settings.mode).map_err(|error| match error {
+        let endpoints = settings.endpoints();
+        let mut planned: Vec<(Network, Wish)> = Vec::new();
+        for (number, endpoint) in endpoints.iter().enumerate() {
+            let network = self.wished(&endpoint.network)?;
+            check_device(&endpoint.device)?;
+            let before = &endpoints[..number];
+            let has_device = |it: &Endpoint| !it.device.is_empty() && it.device == endpoint.device;
+            if planned.iter().any(|(it, _)| it.name == network.name) {
+                return Err(Error::Invalid(format!(
+                    "--network {}: it is there twice",
+                    network.name
+                )));
+            }
+            if before.iter().any(has_device) {
+                let text = format!("--network: two devices cannot be called {}", endpoint.device);
+                return Err(Error::Invalid(text));
+            }
+            let wish = Wish {
+                addresses: addresses(&endpoint.addresses)?,
+                mac: mac(endpoint.mac.as_deref())?,
+                aliases: endpoint.aliases.clone(),
+            };
+            planned.push((network, wish));
+        }
+        Ok(planned)
+    }
+
+    /// A network that a flag names.
+    fn wished(&self, name: &str) -> Result<Network> {
+        if !is_network(name) {
+            let text = format!("--network {name}: not together with other networks");
+            return Err(Error::Invalid(text));
+        }
+        self.network(name).map_err(|error| match error {
             Error::NoSuchNetwork(name) => {
                 Error::invalid(format!("--network {name}: there is no such network"))
             }
             error => error,
-        })?;
-        let wish = Wish {
-            addresses: addresses(&settings.addresses)?,
-            mac: mac(settings.mac.as_deref())?,
-            aliases: settings.aliases.clone(),
-        };
-        Ok(Some((network, wish)))
+        })
     }
 
     /// Makes the network namespace of a container, with all that it is connected to. None if it has
@@ -84,9 +115,12 @@ impl Engine {
         let connections = self.connections(&container.id)?;
         let mut hosts = String::new();
         let mut wanted = Vec::new();
-        for (number, connected) in connections.iter().enumerate() {
+        let mut has_way_out = false;
+        for connected in &connections {
             let network = self.network(&connected.network)?;
-            let attachment = self.attachment(container, connected, &network, number == 0);
+            let leads_on = !network.settings.internal && !has_way_out;
+            has_way_out |= leads_on;
+            let attachment = self.attachment(container, connected, &network, leads_on);
             wanted.push((network, attachment));
             for address in &connected.addresses {
                 // Writing to a String cannot fail.
@@ -141,7 +175,7 @@ impl Engine {
         container: &Container,
         connected: &Connected,
         network: &Network,
-        is_first: bool,
+        leads_on: bool,
     ) -> Attachment {
         let ranges = &network.settings.subnets;
         let interfaces = ranges.iter().filter_map(|range| {
@@ -149,11 +183,18 @@ impl Engine {
             Some(Interface { address, subnet: range.subnet })
         });
         // A user's container leaves by its helper.
-        let leads_on = is_first && !network.settings.internal && !self.user_marks;
+        let leads_on = leads_on && !self.user_marks;
+        let endpoints = container.settings.network.endpoints();
+        let is_this =
+            |it: &&Endpoint| it.network == network.name || network.id.starts_with(&it.network);
+        let device = endpoints.iter().find(is_this).map_or("", |it| &it.device);
         Attachment {
             bridge: network.bridge.clone(),
             host_device: device_of(container, connected),
-            device: format!("eth{}", connected.place),
+            device: match device {
+                "" => format!("eth{}", connected.place),
+                device => device.to_owned(),
+            },
             interfaces: interfaces.collect(),
             gateways: ranges.iter().filter(|_| leads_on).map(|it| it.gateway).collect(),
             mac: connected.mac.as_deref().and_then(|text| text.parse().ok()),
@@ -237,8 +278,12 @@ impl Engine {
     fn join(&self, container: &Container, connected: &Connected, network: &Network) -> Result<()> {
         let Some(pid) = self.pid(container)? else { return Ok(()) };
         let process = pidfd_open(pid, PidfdFlags::empty()).or_error("pidfd_open", || "")?;
-        let is_first = self.connections(&container.id)?.len() == 1;
-        let attachment = self.attachment(container, connected, network, is_first);
+        let mut leads_on = !network.settings.internal;
+        for other in self.connections(&container.id)? {
+            let is_this = other.network == network.name;
+            leads_on &= is_this || self.network(&other.network)?.settings.internal;
+        }
+        let attachment = self.attachment(container, connected, network, leads_on);
         self.bridge_place()?.within(|| {
             let mut host = Socket::open()?;
             provide(&mut host, network)?;
@@ -326,6 +371,17 @@ fn provide(host: &mut Socket, network: &Network) -> Result<()> {
 /// The end of a connection on the machine.
 fn device_of(container: &Container, connected: &Connected) -> String {
     format!("ve{}{}", &container.id[..9], connected.place)
+}
+
+/// What the kernel takes for the name of a device, and nobody else has.
+fn check_device(name: &str) -> Result<()> {
+    let is_taken = ["lo", "all", "default", ".", "..", helper::DEVICE].contains(&name);
+    let fits = name.len() <= 15 && name.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_taken || !fits || name.contains(['/', ':', '%']) {
+        let text = format!("--network: {name:?} cannot be the name of a device");
+        return Err(Error::Invalid(text));
+    }
+    Ok(())
 }
 
 fn own_names(container: &Container) -> String {

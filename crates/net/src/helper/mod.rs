@@ -1,8 +1,9 @@
 //! Programs that connect a container of a user without rights: they have a device in its network
 //! namespace, and sockets of the user's for what goes through it.
 //!
-//! `pasta` (Debian's package `passt`) keeps the clients' addresses, and is preferred; where it is
-//! not there, or cannot be used, as without a default route, `slirp4netns` takes its place.
+//! `pasta` (Debian's package `passt`) is faster and has IPv6, and is preferred; where it is not there,
+//! or cannot be used, as without a default route, or is too old for what is published, `slirp4netns`
+//! takes its place. Both keep the address of a client that is not the machine itself.
 //!
 //! The program is in a PID namespace of its own below `tino`, which the kernel kills when whoever
 //! started it dies: by that all of it ends, whatever it has made of itself.
@@ -23,6 +24,9 @@ pub const DEVICE: &str = "tap0";
 
 /// Where programs are looked for.
 const FOLDERS: [&str; 5] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin"];
+
+/// Starts one of the programs.
+type Start = fn(&Path, &Request<'_>) -> Result<Helper, Error>;
 
 /// What a helper needs to be started.
 #[derive(Clone, Copy, Debug)]
@@ -52,15 +56,19 @@ impl Helper {
     /// # Errors
     /// [`Error::NoHelper`] if neither program is there; [`Error::Helper`] with what they say.
     pub fn start(request: &Request<'_>) -> Result<Helper, Error> {
-        let mut failures = Vec::new();
-        if let Some(program) = find("pasta") {
-            match pasta::start(&program, request) {
-                Err(Error::Helper(text)) => failures.push(text),
-                result => return result,
-            }
+        let mut programs = Vec::new();
+        programs.extend(find("pasta").map(|path| (path, pasta::start as Start)));
+        programs.extend(find("slirp4netns").map(|path| (path, slirp::start as Start)));
+        let has_tcp = request.ports.iter().any(|it| it.protocol == Protocol::Tcp);
+        if let [(pasta, _), _] = &programs[..]
+            && has_tcp
+            && pasta::loses_greetings(pasta)
+        {
+            programs.reverse();
         }
-        if let Some(program) = find("slirp4netns") {
-            match slirp::start(&program, request) {
+        let mut failures = Vec::new();
+        for (program, start) in programs {
+            match start(&program, request) {
                 Err(Error::Helper(text)) => failures.push(text),
                 result => return result,
             }

@@ -5,6 +5,7 @@ use super::{DEVICE, Helper, Request};
 use crate::Error;
 use crate::port::{Port, Protocol};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 pub(super) fn start_words(ports: &[Port], namespace: i32, ready: i32) -> Vec<String> {
     // Not forked into the background, as its parent waits for it; nothing of the machine's own
@@ -34,6 +35,23 @@ pub(super) fn start(program: &Path, request: &Request<'_>) -> Result<Helper, Err
     super::start::start(program, request, words)
 }
 
+/// Whether this is one that loses what a server says before its client has said anything, as that of
+/// Debian 12 does: no mail, no database, no shell could be published.
+pub(super) fn loses_greetings(program: &Path) -> bool {
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
+    output.is_ok_and(|it| is_old(&String::from_utf8_lossy(&it.stdout)))
+}
+
+/// Versions are days: `pasta 0.0~git20230309.7c7625d-1`, `pasta 2025_02_17.a1e48a0`.
+fn is_old(version: &str) -> bool {
+    const GOOD: u32 = 2024_00_00;
+    let line = version.lines().next().unwrap_or_default().replace('_', "");
+    let mut numbers = line.split(|it: char| !it.is_ascii_digit());
+    let day = numbers.find(|it| it.len() == 8).and_then(|it| it.parse::<u32>().ok());
+    // That of Debian 12 does not know its own.
+    day.is_none_or(|day| day < GOOD)
+}
+
 /// `[ADDRESS/]PORT:PORT`.
 fn written(port: &Port) -> Option<String> {
     let ports = format!("{}:{}", port.host?, port.container);
@@ -42,7 +60,7 @@ fn written(port: &Port) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::start_words;
+    use super::{is_old, start_words};
     use crate::port::parse;
 
     #[test]
@@ -54,5 +72,12 @@ mod tests {
         );
         let words = start_words(&parse("[::1]:53:53/udp").unwrap(), 3, 4).join(" ");
         assert!(words.contains("-t none -u ::1/53:53"), "{words}");
+    }
+
+    #[test]
+    fn versions_are_days() {
+        assert!(is_old("pasta 0.0~git20230309.7c7625d-1\nCopyright 2019"));
+        assert!(!is_old("pasta 2025_02_17.a1e48a0\n"));
+        assert!(is_old("pasta unknown version\n20250101"));
     }
 }

@@ -100,6 +100,7 @@ pub(crate) fn doctor(context: &Context, arguments: &Arguments) -> Result<()> {
                 "modprobe nf_tables (it is also loaded when it is first used)",
             ),
         ),
+        ("networks of users", user_networks()),
         ("id ranges", here("/etc/subuid", "apt install uidmap, for users without rights")),
     ];
     if arguments.format == Format::Json {
@@ -149,6 +150,13 @@ fn listed(file: &str, word: &str, help: &str) -> Result<String, String> {
 
 fn here(path: &str, help: &str) -> Result<String, String> {
     if Path::new(path).exists() { Ok(path.to_owned()) } else { Err(help.to_owned()) }
+}
+
+fn user_networks() -> Result<String, String> {
+    let found = |name| net::helper::find(name).map(|path| path.display().to_string());
+    found("pasta")
+        .or_else(|| found("slirp4netns"))
+        .ok_or_else(|| "apt install passt (or slirp4netns), for users without rights".to_owned())
 }
 
 fn above_zero(file: &str) -> Result<String, String> {

@@ -6,7 +6,9 @@ mod files;
 mod life;
 mod logs;
 mod network;
+mod network_flags;
 mod programs;
+mod rootless;
 mod run;
 mod support;
 mod up;
@@ -65,6 +67,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::programs::postgresql,
         engine::programs::nginx,
         engine::programs::redis,
+        engine::network_flags::several_networks_at_once,
+        engine::network_flags::docker_filters_of_system_calls,
+        engine::rootless::ports_and_the_world,
+        engine::rootless::names_and_own_networks,
+        engine::rootless::helpers_end_with_their_containers,
+        engine::rootless::pasta_where_it_can,
+        engine::rootless::without_a_default_route,
         engine::run::hello,
         engine::run::exit_codes,
         engine::run::variables_folder_and_user,

@@ -2,13 +2,14 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
-use engine::settings::Network;
+use engine::settings::{Endpoint, Network};
 
 #[derive(Args)]
 pub(super) struct ConnectionOptions {
-    /// none, host, container:NAME, or a network; bridge for root, and none for others
+    /// none, host, container:NAME, or a network, which can be said several times and with
+    /// :ip=ADDRESS,alias=NAME,mac=ADDRESS,interface_name=NAME [default: bridge]
     #[arg(long, visible_alias = "net", value_name = "NETWORK")]
-    network: Option<String>,
+    network: Vec<String>,
     /// One more name by which others in its network find it
     #[arg(long, visible_alias = "net-alias", value_name = "NAME")]
     network_alias: Vec<String>,
@@ -46,31 +47,35 @@ pub(super) struct ConnectionOptions {
 
 impl ConnectionOptions {
     pub(super) fn settings(&self) -> Result<Network> {
-        // NAME:ip=ADDRESS,alias=NAME as Podman has it.
-        let given = self.network.as_deref().unwrap_or_default();
-        let (mode, options) = match given.split_once(':') {
-            Some((mode, options)) if mode != "container" => (mode, options),
-            _ => (given, ""),
-        };
-        let mut addresses: Vec<String> = self.ip.iter().chain(&self.ip6).cloned().collect();
-        let (mut aliases, mut mac) = (self.network_alias.clone(), self.mac_address.clone());
-        for option in options.split(',').filter(|it| !it.is_empty()) {
-            let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            match name {
-                "ip" | "ip6" => addresses.push(value.to_owned()),
-                "mac" => mac = Some(value.to_owned()),
-                "alias" => aliases.push(value.to_owned()),
-                _ => {
-                    bail!("--network {given}: there is no option {name}, only ip, ip6, mac, alias")
-                }
-            }
+        let mut endpoints =
+            self.network.iter().map(|it| endpoint(it)).collect::<Result<Vec<_>>>()?;
+        if endpoints.is_empty() {
+            endpoints.push(Endpoint::default());
         }
-        let mode = if mode == "default" { "" } else { mode };
+        let is_one = endpoints.len() == 1;
+        if !is_one && (self.ip.is_some() || self.ip6.is_some() || self.mac_address.is_some()) {
+            bail!(
+                "--ip, --ip6 and --mac-address: with several networks write --network \
+                 NAME:ip=ADDRESS,mac=ADDRESS"
+            );
+        }
+        for endpoint in &mut endpoints {
+            endpoint.aliases.extend(self.network_alias.iter().cloned());
+        }
+        let first = endpoints.remove(0);
+        let mode = if first.network == "default" { String::new() } else { first.network };
         Ok(Network {
-            mode: mode.to_owned(),
-            aliases,
-            addresses,
-            mac,
+            mode,
+            aliases: first.aliases,
+            addresses: first
+                .addresses
+                .into_iter()
+                .chain(self.ip.clone())
+                .chain(self.ip6.clone())
+                .collect(),
+            mac: first.mac.or_else(|| self.mac_address.clone()),
+            device: first.device,
+            more: endpoints,
             ports: self.publish.clone(),
             publish_all: self.publish_all,
             exposed: self.expose.clone(),
@@ -79,5 +84,56 @@ impl ConnectionOptions {
             dns_options: self.dns_option.clone(),
             hosts: self.add_host.clone(),
         })
+    }
+}
+
+/// `NAME[:ip=ADDRESS,alias=NAME,...]` as Podman has it, or `name=NAME,ip=ADDRESS,...` as Docker has.
+fn endpoint(given: &str) -> Result<Endpoint> {
+    let (mode, options) = match given.split_once(':') {
+        Some((mode, options)) if mode != "container" && !given.starts_with("name=") => {
+            (mode, options)
+        }
+        _ if given.starts_with("name=") => ("", given),
+        _ => (given, ""),
+    };
+    let mut endpoint = Endpoint { network: mode.to_owned(), ..Endpoint::default() };
+    for option in options.split(',').filter(|it| !it.is_empty()) {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        if value.is_empty() {
+            bail!("--network {given}: {name} has no value");
+        }
+        let value = value.to_owned();
+        match name {
+            "name" if mode.is_empty() => endpoint.network = value,
+            "ip" | "ip6" => endpoint.addresses.push(value),
+            "mac" | "mac-address" => endpoint.mac = Some(value),
+            "alias" => endpoint.aliases.push(value),
+            "interface_name" => endpoint.device = value,
+            _ => bail!(
+                "--network {given}: there is no option {name}, only ip, ip6, mac, alias, \
+                 interface_name"
+            ),
+        }
+    }
+    Ok(endpoint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::endpoint;
+
+    #[test]
+    fn networks_as_podman_and_docker_write_them() {
+        let of_podman =
+            "a:ip=10.0.0.2,ip6=fd00::2,alias=x,alias=y,mac=02:00:00:00:00:01,interface_name=net0";
+        let of_docker = "name=a,ip=10.0.0.2,ip6=fd00::2,alias=x,alias=y,mac-address=02:00:00:00:00:01,interface_name=net0";
+        let found = endpoint(of_podman).unwrap();
+        assert_eq!(found, endpoint(of_docker).unwrap());
+        assert_eq!(found.addresses, ["10.0.0.2", "fd00::2"]);
+        assert_eq!((found.network.as_str(), found.device.as_str()), ("a", "net0"));
+        assert_eq!(endpoint("container:web").unwrap().network, "container:web");
+        for wrong in ["a:ip", "a:ip=", "a:color=red", "a:name=b"] {
+            assert!(endpoint(wrong).is_err(), "{wrong}");
+        }
     }
 }

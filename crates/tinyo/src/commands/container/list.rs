@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::show::{ListFormat, ago, print_columns, print_line, print_lines, print_table};
 use anyhow::Result;
 use clap::Args;
+use engine::settings::Settings;
 use engine::{Container, Engine, HealthStatus, Seen, Status};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -145,7 +146,7 @@ fn record(container: &Container, seen: &Seen, ports: &str, long: bool) -> Value 
         "Names": container.name,
         "Labels": labels.collect::<Vec<_>>().join(","),
         "Mounts": mounts.collect::<Vec<_>>().join(","),
-        "Networks": settings.network.mode,
+        "Networks": networks(settings).join(","),
         "ExitCode": seen.state.exit_code,
         "Pid": seen.state.pid,
     })
@@ -237,7 +238,7 @@ fn fits_one(
         "volume" => {
             settings.mounts.iter().any(|mount| mount.source == value || mount.target == value)
         }
-        "network" => settings.network.mode == value,
+        "network" => networks(settings).iter().any(|it| it == value),
         "health" => {
             let health = seen.state.health.map_or("none", |(health, _)| health.name());
             health == value
@@ -252,4 +253,9 @@ fn is_image(engine: &Engine, container: &Container, value: &str) -> Result<bool>
     let Some(manifest) = &container.manifest else { return Ok(false) };
     let found = engine.store().find_by_digest(value)?;
     Ok(found.is_some_and(|image| image.manifest == *manifest))
+}
+
+/// Those that it was made for.
+fn networks(settings: &Settings) -> Vec<String> {
+    settings.network.endpoints().into_iter().map(|it| it.network).collect()
 }

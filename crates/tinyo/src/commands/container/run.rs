@@ -4,7 +4,7 @@ use super::front::{self, Front, Outcome};
 use super::options::Options;
 use crate::context::Context;
 use crate::obtain::{Ways, base};
-use crate::show::{Screen, print_line};
+use crate::show::{Screen, print_line, warn};
 use crate::timings::{Timings, print_one};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -98,6 +98,13 @@ fn make(context: &Context, engine: &Engine, options: &Options) -> Result<(Contai
     let mut settings = options.settings()?;
     if settings.auto_remove && settings.restart.policy != RestartPolicy::No {
         bail!("--rm and --restart contradict each other");
+    }
+    let network = &mut settings.network;
+    let is_of_use = !network.ports.is_empty() || network.publish_all;
+    let is_possible = context.is_root() || net::helper::is_installed();
+    if network.mode.is_empty() && !is_of_use && !is_possible {
+        warn("no network: a user without rights needs pasta (Debian's package passt) for it");
+        "none".clone_into(&mut network.mode);
     }
     for text in options.volumes_from() {
         settings.mounts.extend(mounts_of(engine, text)?);
