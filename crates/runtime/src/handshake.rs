@@ -25,6 +25,9 @@
 //!          <---------------------- end of stream   execve has closed it
 //! ```
 //!
+//! Where nothing is to be done between `Ready` and `Start`, the parent says `Start` before it serves
+//! the child, which then finds it waiting: that saves two turns of the scheduler.
+//!
 //! At any place the child may say `Failed` and end. An end of stream, in either direction, means
 //! that the other one is dead; the child then ends as well. After `Ready` of a `create` the same
 //! conversation goes on, from `Start`, over a connection that `start` has made.

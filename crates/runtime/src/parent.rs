@@ -167,16 +167,25 @@ impl Making {
             self.directory.write_record(&self.record)?;
         }
         prepare(plan, &launched)?;
-        let (master, last_words) = self.serve(plan, &launched, terminal)?;
-        if let Some(group) = &self.group {
-            group.first_process_entered()?;
+        let in_advance = start_it && plan.is_left_alone() && !request.holds_up_the_start();
+        if in_advance {
+            self.directory.write_record(&self.record)?;
+            launched.channel.order(Order::Start)?;
         }
-        self.directory.write_record(&self.record)?;
-        request.announce(launched.pid, &launched.pidfd)?;
+        let (master, last_words) = self.serve(plan, &launched, terminal)?;
+        if !in_advance {
+            if let Some(group) = &self.group {
+                group.first_process_entered()?;
+            }
+            self.directory.write_record(&self.record)?;
+            request.announce(launched.pid, &launched.pidfd)?;
+        }
         let mut readiness = None;
         if start_it {
             readiness = readiness_of(&self.directory, request.notify_socket)?;
-            launched.channel.order(Order::Start)?;
+            if !in_advance {
+                launched.channel.order(Order::Start)?;
+            }
             let listener = plan.listener.as_ref();
             let state = || state_text(self.directory.id(), &self.record, Status::Created);
             start::until_executed(&launched.channel, listener, process.pid, last_words, state)?;

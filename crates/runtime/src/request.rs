@@ -72,6 +72,14 @@ impl Create<'_> {
         absolute(self.bundle)
     }
 
+    /// Whether somebody is to hear of the process, or do something about it, before its program runs.
+    pub(crate) fn holds_up_the_start(&self) -> bool {
+        self.pid_file.is_some()
+            || self.pidfd_socket.is_some()
+            || self.notify_socket.is_some()
+            || matches!(self.cgroup_driver, kernel::cgroup::Driver::Systemd(_))
+    }
+
     /// Tells those who asked which process it is.
     pub(crate) fn announce(&self, pid: Pid, pidfd: &OwnedFd) -> Result<()> {
         announce(self.pid_file, self.pidfd_socket, pid, pidfd)

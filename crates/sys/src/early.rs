@@ -8,13 +8,12 @@
 
 use core::arch::asm;
 
-/// Makes the linker's entry point `begin_early`, which executes the program again from a read-only
-/// mount of its file, if one of its words is among `$words`, and else goes on to the C library's
-/// start. `-Wl,--entry=begin_early` makes it the first to run.
+/// Makes the linker's entry point `begin_early`, which has the program run from a read-only mount
+/// of its file, if one of its words is among `$words`, and goes on to the C library's start.
+/// `-Wl,--entry=begin_early` makes it the first to run.
 ///
 /// It is a short cut and no more: whoever needs the program to be out of reach (CVE-2019-5736) asks
-/// again, and does the same if this did nothing. It spares the first of the two programs its start,
-/// some 20 system calls and twice as many page faults.
+/// again, and executes it once more if this did nothing.
 #[macro_export]
 macro_rules! early_entry {
     ($words:expr) => {
@@ -39,77 +38,218 @@ macro_rules! early_entry {
         #[allow(unsafe_code)]
         unsafe extern "C" fn early(stack: *const usize) {
             // SAFETY: the caller's promise.
-            unsafe { $crate::early::execute_from_read_only_mount(stack, $words) }
+            unsafe { $crate::early::move_to_read_only_mount(stack, $words) }
         }
     };
 }
 
-/// See [`early_entry`]. It returns if it is not to be done, or cannot be.
+/// See [`early_entry`].
+///
+/// Executing the program anew would do, and cost a third of a millisecond. Instead every page of the
+/// program is mapped again, from the mount, and `/proc/self/exe` is made to say so (`PR_SET_MM_MAP`,
+/// Linux 3.18, for who may checkpoint): the kernel refuses that as long as anything of the old file
+/// is mapped. Where it does, or has no mount_setattr, nothing is changed but where the pages come
+/// from.
 ///
 /// # Safety
 /// `stack` is what the kernel hands to a new program: the number of arguments, these, null, the
-/// environment, null, and the auxiliary vector.
+/// environment, null, and the auxiliary vector. The program is static, at the addresses its headers
+/// say, and nothing has been written to its data yet.
 #[inline]
-pub unsafe fn execute_from_read_only_mount(stack: *const usize, words: &[&[u8]]) {
+pub unsafe fn move_to_read_only_mount(stack: *const usize, words: &[&[u8]]) {
     // SAFETY: the caller's promise.
     let (count, arguments) = unsafe { (*stack, stack.add(1).cast::<*const u8>()) };
-    // SAFETY: null follows the arguments.
-    let environment = unsafe { arguments.add(count + 1) };
     let is_meant = (1..count).any(|index| {
         // SAFETY: there are `count` of them, each a C string.
         words.iter().any(|word| unsafe { is(*arguments.add(index), word) })
     });
-    // SAFETY: `environment` ends with null, and the auxiliary vector follows.
-    if !is_meant || unsafe { is_from_descriptor(environment) } {
+    if !is_meant {
         return;
     }
-    let file = c"/proc/self/exe".as_ptr().addr();
+    let own = c"/proc/self/exe".as_ptr().addr();
     let flags = libc::OPEN_TREE_CLONE as usize | libc::OPEN_TREE_CLOEXEC as usize;
     let here = libc::AT_FDCWD as isize as usize;
     // SAFETY: the path ends with NUL.
-    let mount = unsafe { call(libc::SYS_open_tree, [here, file, flags, 0, 0]) };
-    if mount < 0 {
-        return;
+    let mount = unsafe { call(libc::SYS_open_tree, [here, own, flags, 0, 0, 0]) };
+    // The path below has room for one figure: whoever starts a program with more descriptors than
+    // that has it executed again.
+    if !(0..10).contains(&mount) {
+        return close(mount);
     }
     let (mount, nothing, itself) =
         (mount.cast_unsigned(), c"".as_ptr().addr(), libc::AT_EMPTY_PATH as usize);
     // `struct mount_attr`: to set, to clear, propagation, user namespace.
     let read_only: [u64; 4] = [libc::MOUNT_ATTR_RDONLY, 0, 0, 0];
-    let size = size_of_val(&read_only);
-    let attributes = read_only.as_ptr().addr();
+    let (size, attributes) = (size_of_val(&read_only), read_only.as_ptr().addr());
     // SAFETY: the structure outlives the call, and is of the size that is passed.
-    let set = unsafe { call(libc::SYS_mount_setattr, [mount, nothing, itself, attributes, size]) };
+    let set =
+        unsafe { call(libc::SYS_mount_setattr, [mount, nothing, itself, attributes, size, 0]) };
     if set == 0 {
-        let lists = [arguments.addr(), environment.addr()];
-        // SAFETY: both lists end with null and hold C strings, as the kernel laid them out.
-        unsafe { call(libc::SYS_execveat, [mount, nothing, lists[0], lists[1], itself]) };
+        let mut path = *b"/proc/self/fd/N\0";
+        path[14] = b'0' + mount as u8;
+        let flags = libc::O_RDONLY as usize | libc::O_CLOEXEC as usize;
+        // SAFETY: the path ends with NUL.
+        let file =
+            unsafe { call(libc::SYS_openat, [here, path.as_ptr().addr(), flags, 0, 0, 0]) };
+        if file >= 0 {
+            // SAFETY: the caller's promise; it is the program's own file.
+            unsafe { move_to(file.cast_unsigned(), stack) };
+        }
+        close(file);
     }
-    // SAFETY: it is ours, and used no more.
-    unsafe { call(libc::SYS_close, [mount, 0, 0, 0, 0]) };
+    close(mount.cast_signed());
 }
 
-/// Whether the program was executed from a descriptor, as it is the second time: the kernel then
-/// makes up the name `/dev/fd/N` for it (`AT_EXECFN`, getauxval(3)).
+/// Makes this file the process's program: its pages, and what the kernel says of it.
 ///
 /// # Safety
-/// The list ends with null, and the auxiliary vector follows.
-unsafe fn is_from_descriptor(environment: *const *const u8) -> bool {
-    let mut place = environment;
+/// As [`move_to_read_only_mount`] demands, and the file is that of the program.
+unsafe fn move_to(file: usize, stack: *const usize) {
+    // SAFETY: the caller's promise.
+    let (count, arguments) = unsafe { (*stack, stack.add(1).cast::<*const u8>()) };
+    // SAFETY: null follows the arguments.
+    let environment = unsafe { arguments.add(count + 1) };
+    // SAFETY: both lists end with null.
+    let (variables, segments) = unsafe { after_environment(environment) };
+    let mut description = Description { exe_fd: file as u32, ..Description::default() };
+    for segment in segments.iter().filter(|it| it.p_type == libc::PT_LOAD) {
+        // SAFETY: the caller's promise.
+        if !unsafe { map_again(segment, file) } {
+            return;
+        }
+        let begin = segment.p_vaddr;
+        let end = begin + segment.p_filesz;
+        if segment.p_flags & libc::PF_X != 0 {
+            (description.start_code, description.end_code) = (begin, end);
+        }
+        (description.start_data, description.end_data) = (begin, end);
+    }
+    // SAFETY: it only asks.
+    let heap = unsafe { call(libc::SYS_brk, [0; 6]) } as u64;
+    (description.start_brk, description.brk) = (heap, heap);
+    description.start_stack = stack.addr() as u64;
+    // SAFETY: there are that many; each is a C string, and they follow one another (execve(2)).
+    unsafe {
+        description.arg_start = (*arguments).addr() as u64;
+        description.arg_end = end_of(*arguments.add(count - 1));
+        description.env_start = description.arg_end;
+        description.env_end = match variables {
+            0 => description.arg_end,
+            _ => end_of(*environment.add(variables - 1)),
+        };
+    }
+    let (size, place) = (size_of::<Description>(), (&raw const description).addr());
+    let what = [libc::PR_SET_MM as usize, libc::PR_SET_MM_MAP as usize, place, size, 0, 0];
+    // SAFETY: the structure outlives the call, and is of the size that is passed.
+    unsafe { call(libc::SYS_prctl, what) };
+}
+
+/// `struct prctl_mm_map` of `linux/prctl.h`.
+#[repr(C)]
+#[derive(Default)]
+struct Description {
+    start_code: u64,
+    end_code: u64,
+    start_data: u64,
+    end_data: u64,
+    start_brk: u64,
+    brk: u64,
+    start_stack: u64,
+    arg_start: u64,
+    arg_end: u64,
+    env_start: u64,
+    env_end: u64,
+    auxv: u64,
+    auxv_size: u32,
+    exe_fd: u32,
+}
+
+/// Puts the pages of this file in place of the program's, which are the same.
+///
+/// # Safety
+/// The file is that of the program, which has this segment, and whose data are untouched.
+unsafe fn map_again(segment: &libc::Elf64_Phdr, file: usize) -> bool {
+    const PAGE: usize = 4096;
+    let begin = segment.p_vaddr as usize;
+    let (end, end_of_all) = (begin + segment.p_filesz as usize, begin + segment.p_memsz as usize);
+    let before = begin % PAGE;
+    let (place, length) = (begin - before, end - begin + before);
+    let (offset, rights) = (segment.p_offset as usize - before, rights(segment.p_flags));
+    let flags = libc::MAP_PRIVATE as usize | libc::MAP_FIXED as usize;
+    // SAFETY: the same bytes are there as before, with the same rights.
+    let at = unsafe { call(libc::SYS_mmap, [place, length, rights, flags, file, offset]) };
+    if at != place.cast_signed() {
+        return false;
+    }
+    // What the kernel has cleared behind the file's part.
+    for address in end..end_of_all.min(end.next_multiple_of(PAGE)) {
+        let byte = core::ptr::with_exposed_provenance_mut::<u8>(address);
+        // SAFETY: it belongs to the segment, which can be written, as it is longer in memory.
+        unsafe { byte.write_volatile(0) };
+    }
+    true
+}
+
+/// For mmap(2), what a segment's flags say, elf(5).
+fn rights(flags: u32) -> usize {
+    let pairs = [
+        (libc::PF_R, libc::PROT_READ),
+        (libc::PF_W, libc::PROT_WRITE),
+        (libc::PF_X, libc::PROT_EXEC),
+    ];
+    let chosen = pairs.into_iter().filter(|(flag, _)| flags & flag != 0);
+    chosen.fold(0, |all, (_, right)| all | right as usize)
+}
+
+/// How many variables there are, and the program headers, from the auxiliary vector behind them
+/// (getauxval(3)).
+///
+/// # Safety
+/// The environment ends with null, and the auxiliary vector follows.
+unsafe fn after_environment<'a>(environment: *const *const u8) -> (usize, &'a [libc::Elf64_Phdr]) {
+    let (mut variables, mut headers, mut count) = (0, 0, 0);
     // SAFETY: up to the null after the environment, and then up to the entry `AT_NULL`.
     unsafe {
-        while !place.read_volatile().is_null() {
-            place = place.add(1);
+        while !environment.add(variables).read_volatile().is_null() {
+            variables += 1;
         }
-        let mut entry = place.add(1).cast::<[usize; 2]>();
+        let mut entry = environment.add(variables + 1).cast::<[usize; 2]>();
         loop {
             match entry.read_volatile() {
-                [0, _] => return false,
-                [kind, name] if kind == libc::AT_EXECFN as usize => {
-                    return starts_with(core::ptr::with_exposed_provenance(name), b"/dev/fd/");
-                }
-                _ => entry = entry.add(1),
+                [0, _] => break,
+                [kind, value] if kind == libc::AT_PHDR as usize => headers = value,
+                [kind, value] if kind == libc::AT_PHNUM as usize => count = value,
+                _ => {}
             }
+            entry = entry.add(1);
         }
+    }
+    if headers == 0 {
+        return (variables, &[]);
+    }
+    let headers = core::ptr::with_exposed_provenance(headers);
+    // SAFETY: the kernel says where they are, and how many.
+    (variables, unsafe { core::slice::from_raw_parts(headers, count) })
+}
+
+/// Where the byte behind a C string is.
+///
+/// # Safety
+/// It ends with NUL.
+unsafe fn end_of(text: *const u8) -> u64 {
+    let mut place = text;
+    // SAFETY: up to the NUL.
+    while unsafe { place.read_volatile() } != 0 {
+        // SAFETY: the NUL is still to come.
+        place = unsafe { place.add(1) };
+    }
+    place.addr() as u64 + 1
+}
+
+fn close(fd: isize) {
+    if fd >= 0 {
+        // SAFETY: it is ours, and used no more.
+        unsafe { call(libc::SYS_close, [fd.cast_unsigned(), 0, 0, 0, 0, 0]) };
     }
 }
 
@@ -133,8 +273,8 @@ unsafe fn starts_with(text: *const u8, word: &[u8]) -> bool {
 ///
 /// # Safety
 /// As the call demands.
-unsafe fn call(number: i64, arguments: [usize; 5]) -> isize {
-    let [first, second, third, fourth, fifth] = arguments;
+unsafe fn call(number: i64, arguments: [usize; 6]) -> isize {
+    let [first, second, third, fourth, fifth, sixth] = arguments;
     let result;
     // SAFETY: the kernel changes rax, rcx and r11 alone, and what the caller let it.
     unsafe {
@@ -146,6 +286,7 @@ unsafe fn call(number: i64, arguments: [usize; 5]) -> isize {
             in("rdx") third,
             in("r10") fourth,
             in("r8") fifth,
+            in("r9") sixth,
             lateout("rcx") _,
             lateout("r11") _,
             options(nostack),

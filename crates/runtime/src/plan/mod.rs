@@ -110,6 +110,13 @@ impl Plan {
         !self.hooks.create_container.is_empty() || !self.hooks.start_container.is_empty()
     }
 
+    /// Whether the child, once its ids are mapped, needs nothing of the parent but the word to start.
+    pub(crate) fn is_left_alone(&self) -> bool {
+        let Namespaces { new, .. } = self.namespaces;
+        let trees = self.init.trees.iter().any(Option::is_some);
+        !(new.contains(Kind::Time) || trees || self.wants_parent() || self.process().terminal)
+    }
+
     /// Whether the child must wait for the parent when the mounts are there.
     pub(crate) fn wants_parent(&self) -> bool {
         !self.net_devices.is_empty()
