@@ -89,8 +89,7 @@ pub unsafe fn move_to_read_only_mount(stack: *const usize, words: &[&[u8]]) {
         path[14] = b'0' + mount as u8;
         let flags = libc::O_RDONLY as usize | libc::O_CLOEXEC as usize;
         // SAFETY: the path ends with NUL.
-        let file =
-            unsafe { call(libc::SYS_openat, [here, path.as_ptr().addr(), flags, 0, 0, 0]) };
+        let file = unsafe { call(libc::SYS_openat, [here, path.as_ptr().addr(), flags, 0, 0, 0]) };
         if file >= 0 {
             // SAFETY: the caller's promise; it is the program's own file.
             unsafe { move_to(file.cast_unsigned(), stack) };

@@ -101,6 +101,7 @@ impl Architecture {
 }
 
 /// A call of 32-bit x86 through which others go, and the number that one of them has there.
+#[cfg(any(test, fuzzing))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Multiplexed {
     /// That of `socketcall` or `ipc`.
@@ -110,10 +111,22 @@ pub(super) struct Multiplexed {
 }
 
 /// Through what a call also goes on 32-bit x86: socketcall(2), ipc(2).
+#[cfg(any(test, fuzzing))]
 pub(super) fn multiplexed(name: &str) -> Option<Multiplexed> {
     let index = MULTIPLEXED.binary_search_by(|(known, ..)| (*known).cmp(name)).ok()?;
     let (_, number, call) = MULTIPLEXED[index];
     Some(Multiplexed { number, call })
+}
+
+/// Whether calls of 32-bit x86 go through the one with this number.
+pub(super) fn is_multiplexer(number: u32) -> bool {
+    number == SOCKETCALL || number == IPC
+}
+
+/// The names of all calls that go through this one, and their numbers there.
+pub(super) fn multiplexed_by(number: u32) -> impl Iterator<Item = (&'static str, u8)> {
+    let all = MULTIPLEXED.iter().filter(move |(_, through, _)| *through == number);
+    all.map(|(name, _, call)| (*name, *call))
 }
 
 const SOCKETCALL: u32 = 102;

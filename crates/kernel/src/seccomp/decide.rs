@@ -1,8 +1,8 @@
 //! From rules about names to what happens on each number, per architecture.
 
-use super::architecture::{Architecture, multiplexed};
+use super::architecture::{Architecture, is_multiplexer, multiplexed_by};
 use super::check::{Checked, CheckedRule, Condition, Error, Operator};
-use super::syscalls::{self, __, COUNT, SYSCALLS};
+use super::syscalls::{self, SYSCALLS};
 use super::verdict::Verdict;
 use std::cmp::Reverse;
 
@@ -48,7 +48,6 @@ pub(super) struct Case {
 /// A rule that speaks of a call.
 #[derive(Clone, Copy)]
 struct Mention {
-    number: u32,
     /// The index of the rule.
     rule: u32,
     /// The number of the call within the one it goes through, if it goes through one.
@@ -72,7 +71,7 @@ impl Decisions {
 /// first.
 pub(super) fn decide(checked: &Checked<'_>) -> Result<Vec<Decisions>, Error> {
     let mut all: Vec<Decisions> = Vec::new();
-    let mut mentions = mentions(checked);
+    let mentions = Mentions::new(checked);
     for architecture in &checked.architectures {
         let audit = architecture.audit();
         if all.iter().any(|decisions| decisions.audit == audit) {
@@ -85,13 +84,13 @@ pub(super) fn decide(checked: &Checked<'_>) -> Result<Vec<Decisions>, Error> {
         };
         for part in parts {
             if checked.architectures.contains(part) {
-                add_architecture(&mut ranges, checked, *part, &mut mentions[*part as usize])?;
+                add_architecture(&mut ranges, checked, *part, &mentions)?;
                 continue;
             }
             ranges.push(part.base(), Decision::Always(Verdict::KILL_THREAD));
             if *part == Architecture::X32 {
                 // A tracer makes a number -1 so that the call does not happen: not one of x32.
-                let newest = newest(&mentions[Architecture::X86_64 as usize]);
+                let newest = mentions.newest(Architecture::X86_64);
                 ranges.push(u32::MAX, Decision::Always(beyond(checked, newest)));
             }
         }
@@ -100,55 +99,113 @@ pub(super) fn decide(checked: &Checked<'_>) -> Result<Vec<Decisions>, Error> {
     Ok(all)
 }
 
-/// All that the rules say, by architecture.
-fn mentions(checked: &Checked<'_>) -> [Vec<Mention>; COUNT] {
-    let mut mentions = [const { Vec::new() }; COUNT];
-    for (rule, checked_rule) in (0..).zip(&checked.rules) {
-        for name in checked_rule.names {
-            let Some(row) = syscalls::find(name) else { continue };
-            let (_, numbers) = SYSCALLS[usize::from(row)];
-            for architecture in &checked.architectures {
-                let column = *architecture as usize;
-                let mut add = |number, call| {
-                    mentions[column].push(Mention { number, rule, call, row });
-                };
-                if numbers[column] != __ {
-                    add(architecture.number(numbers[column]), None);
-                }
-                if *architecture == Architecture::X86
-                    && let Some(through) = multiplexed(name)
-                {
-                    add(through.number, Some(through.call));
+/// Which rules speak of each row of the table of system calls.
+struct Mentions {
+    /// For each row the place of its first rule in `rules`, counted from 1; 0 if there is none.
+    first: Vec<u32>,
+    /// The indexes of rules, each with the place of the next one of the same row.
+    rules: Vec<(u32, u32)>,
+}
+
+impl Mentions {
+    fn new(checked: &Checked<'_>) -> Mentions {
+        let mut all = Mentions { first: vec![0; SYSCALLS.len()], rules: Vec::with_capacity(512) };
+        // From the last rule to the first, so that each becomes the first of its list.
+        for (index, checked_rule) in checked.rules.iter().enumerate().rev() {
+            let rule = index as u32;
+            for name in checked_rule.names {
+                let Some(row) = syscalls::find(name) else { continue };
+                let first = &mut all.first[usize::from(row)];
+                // Of a name that stands in a rule twice once is enough.
+                let known = (*first as usize).checked_sub(1).map(|place| all.rules[place].0);
+                if known != Some(rule) {
+                    all.rules.push((rule, *first));
+                    *first = all.rules.len() as u32;
                 }
             }
         }
+        all
     }
-    mentions
+
+    /// The rules that speak of a row, in their order.
+    fn of(&self, row: u16, call: Option<u8>) -> impl Iterator<Item = Mention> {
+        let mut next = self.first[usize::from(row)];
+        std::iter::from_fn(move || {
+            let (rule, following) = *self.rules.get((next as usize).checked_sub(1)?)?;
+            next = following;
+            Some(Mention { rule, call, row })
+        })
+    }
+
+    /// What the only rule about a number says, if it has no conditions: the usual case, for which
+    /// nothing need be collected.
+    fn only(
+        &self,
+        checked: &Checked<'_>,
+        architecture: Architecture,
+        number: u32,
+        row: u16,
+    ) -> Option<Verdict> {
+        let place = (self.first[usize::from(row)] as usize).checked_sub(1)?;
+        let (rule, next) = self.rules[place];
+        let rule = &checked.rules[rule as usize];
+        let through_it = architecture == Architecture::X86 && is_multiplexer(number);
+        (next == 0 && rule.conditions.is_empty() && !through_it).then_some(rule.verdict)
+    }
+
+    /// Puts into `into` what the rules say of a number of an architecture, in their order.
+    fn collect(&self, architecture: Architecture, number: u32, row: u16, into: &mut Vec<Mention>) {
+        into.clear();
+        into.extend(self.of(row, None));
+        if architecture == Architecture::X86 && is_multiplexer(number) {
+            for (name, call) in multiplexed_by(number) {
+                let row = syscalls::find(name).into_iter();
+                into.extend(row.flat_map(|row| self.of(row, Some(call))));
+            }
+            into.sort_by_key(|mention| mention.rule);
+        }
+    }
+
+    /// The largest number of an architecture that is spoken of.
+    fn newest(&self, architecture: Architecture) -> Option<u32> {
+        let mut mentions = Vec::new();
+        syscalls::by_number(architecture).rev().find_map(|(number, row)| {
+            self.collect(architecture, number, row, &mut mentions);
+            (!mentions.is_empty()).then_some(number)
+        })
+    }
 }
 
 fn add_architecture(
     ranges: &mut Ranges,
     checked: &Checked<'_>,
     architecture: Architecture,
-    mentions: &mut [Mention],
+    all: &Mentions,
 ) -> Result<(), Error> {
-    let default = Decision::Always(checked.default);
-    ranges.push(architecture.base(), default.clone());
-    mentions.sort_unstable_by_key(|mention| (mention.number, mention.rule));
-    for of_one in mentions.chunk_by(|a, b| a.number == b.number) {
-        let number = of_one[0].number;
-        ranges.push(number, decide_one(checked, of_one, architecture.is_narrow())?);
-        ranges.push(number + 1, default.clone());
+    let default = || Decision::Always(checked.default);
+    let mut undecided = architecture.base();
+    let mut mentions = Vec::new();
+    ranges.push(undecided, default());
+    for (number, row) in syscalls::by_number(architecture) {
+        let decision = if let Some(verdict) = all.only(checked, architecture, number, row) {
+            Decision::Always(verdict)
+        } else {
+            all.collect(architecture, number, row, &mut mentions);
+            if mentions.is_empty() {
+                continue;
+            }
+            decide_one(checked, &mentions, architecture.is_narrow())?
+        };
+        if undecided < number {
+            ranges.push(undecided, default());
+        }
+        ranges.push(number, decision);
+        undecided = number + 1;
     }
-    if let Some(newest) = newest(mentions) {
-        ranges.push(newest + 1, Decision::Always(beyond(checked, Some(newest))));
+    if undecided > architecture.base() {
+        ranges.push(undecided, Decision::Always(beyond(checked, Some(undecided))));
     }
     Ok(())
-}
-
-/// The largest number that is spoken of. The list is sorted.
-fn newest(mentions: &[Mention]) -> Option<u32> {
-    mentions.last().map(|mention| mention.number)
 }
 
 /// What happens on calls newer than all that are spoken of.
@@ -251,8 +308,11 @@ struct Ranges(Vec<Range>);
 impl Ranges {
     /// From `first` on, which is not below the last one, this happens.
     fn push(&mut self, first: u32, decision: Decision) {
-        self.0.pop_if(|last| last.first == first);
-        if self.0.last().is_none_or(|last| last.decision != decision) {
+        let last_says = |ranges: &[Range]| ranges.last().is_some_and(|it| it.decision == decision);
+        if last_says(&self.0) {
+            return;
+        }
+        if self.0.pop_if(|last| last.first == first).is_none() || !last_says(&self.0) {
             self.0.push(Range { first, decision });
         }
     }

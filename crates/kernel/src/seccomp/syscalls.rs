@@ -1,6 +1,7 @@
 //! The numbers of all system calls by name: facts of the kernel's tables, up to Linux 7.1.
 // tidy: table
 
+use super::architecture::Architecture;
 pub(super) use super::architecture::COUNT;
 
 /// No such call.
@@ -21,6 +22,48 @@ pub(super) fn find(name: &str) -> Option<u16> {
         slot = (slot + 1) % SLOTS.len();
     }
 }
+
+/// All calls of an architecture, by their numbers in a filter, with the places of their names in
+/// [`SYSCALLS`].
+pub(super) fn by_number(architecture: Architecture) -> impl DoubleEndedIterator<Item = (u32, u16)> {
+    let column = architecture as usize;
+    let rows = BY_NUMBER[column].iter().take_while(|row| **row != __).count();
+    BY_NUMBER[column][..rows].iter().map(move |row| {
+        let (_, numbers) = &SYSCALLS[usize::from(*row)];
+        (architecture.number(numbers[column]), *row)
+    })
+}
+
+/// For each architecture the rows that it has, sorted by their numbers, and then [`__`].
+static BY_NUMBER: [[u16; SYSCALLS.len()]; COUNT] = {
+    /// More than all numbers but Arm's private ones, which come after them.
+    const PRIVATE: usize = 1000;
+    let mut sorted = [[__; SYSCALLS.len()]; COUNT];
+    let mut column = 0;
+    while column < COUNT {
+        let mut places = [__; 1024];
+        let mut row = 0;
+        while row < SYSCALLS.len() {
+            let number = SYSCALLS[row].1[column];
+            if number >= 0xf000 && number != __ {
+                places[PRIVATE + number as usize - 0xf000] = row as u16;
+            } else if number != __ {
+                places[number as usize] = row as u16;
+            }
+            row += 1;
+        }
+        let (mut place, mut count) = (0, 0);
+        while place < places.len() {
+            if places[place] != __ {
+                sorted[column][count] = places[place];
+                count += 1;
+            }
+            place += 1;
+        }
+        column += 1;
+    }
+    sorted
+};
 
 /// The numbers of this name.
 #[cfg(any(test, fuzzing))]
@@ -547,7 +590,7 @@ pub(super) static SYSCALLS: &[(&str, Row)] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::{__, SLOTS, SYSCALLS, find, hash, row};
+    use super::{__, BY_NUMBER, SLOTS, SYSCALLS, find, hash, row};
 
     #[test]
     fn the_table_is_sorted_and_no_number_stands_twice() {
@@ -575,7 +618,8 @@ mod tests {
     #[test]
     fn the_table_is_small() {
         let names: usize = SYSCALLS.iter().map(|(name, _)| name.len()).sum();
-        assert!(names + size_of_val(SYSCALLS) + size_of_val(&SLOTS) < 24 << 10);
+        let tables = size_of_val(SYSCALLS) + size_of_val(&SLOTS) + size_of_val(&BY_NUMBER);
+        assert!(names + tables < 30 << 10);
     }
 
     #[test]
