@@ -168,6 +168,14 @@ impl Channel {
         self.send(order.encode(), None)
     }
 
+    /// Says `Start` to a child that may have failed by now, and then tells of that.
+    pub(crate) fn start_in_advance(&self) -> Result<(), sys::Error> {
+        match self.order(Order::Start) {
+            Err(error) if error.errno == Errno::PIPE => Ok(()),
+            result => result,
+        }
+    }
+
     /// Hands over the source of a bind mount.
     pub(crate) fn hand(&self, tree: BorrowedFd<'_>) -> Result<(), sys::Error> {
         self.send(Order::Tree.encode(), Some(tree))
@@ -227,9 +235,8 @@ impl Channel {
         let received = loop {
             let mut slices = [IoSliceMut::new(&mut bytes)];
             match recvmsg(&self.0, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
-                Err(Errno::INTR) => {}
-                // A connection that was not taken up to its end.
-                Err(Errno::CONNRESET) => return Ok((Vec::new(), None)),
+                // It ended without having read all; what it has said before comes next, or its end.
+                Err(Errno::INTR | Errno::CONNRESET) => {}
                 result => break result.or_error("recvmsg", || "the other process")?,
             }
         };
@@ -320,6 +327,25 @@ mod tests {
         drop(child);
         assert!(parent.next_report().unwrap().is_none());
         assert!(parent.order(Order::Proceed).is_err());
+    }
+
+    #[test]
+    fn what_fails_before_it_has_read_all_is_heard() {
+        let failure = || Report::Failed(Failure::new(Step::Mount, "/x"));
+        for fails_first in [false, true] {
+            let (parent, child) = Channel::pair().unwrap();
+            if fails_first {
+                child.report(&failure(), None).unwrap();
+                drop(child);
+                parent.start_in_advance().unwrap();
+            } else {
+                parent.start_in_advance().unwrap();
+                child.report(&failure(), None).unwrap();
+                drop(child);
+            }
+            assert_eq!(parent.next_report().unwrap().unwrap().0, failure());
+            assert!(parent.next_report().unwrap().is_none());
+        }
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl Making {
         let in_advance = start_it && plan.is_left_alone() && !request.holds_up_the_start();
         if in_advance {
             self.directory.write_record(&self.record)?;
-            launched.channel.order(Order::Start)?;
+            launched.channel.start_in_advance()?;
         }
         let (master, last_words) = self.serve(plan, &launched, terminal)?;
         if !in_advance {

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 use core::arch::asm;
+use core::mem::MaybeUninit;
 
 /// Makes the linker's entry point `begin_early`, which has the program run from a read-only mount
 /// of its file, if one of its words is among `$words`, and goes on to the C library's start.
@@ -70,7 +71,7 @@ pub unsafe fn move_to_read_only_mount(stack: *const usize, words: &[&[u8]]) {
     let flags = libc::OPEN_TREE_CLONE as usize | libc::OPEN_TREE_CLOEXEC as usize;
     let here = libc::AT_FDCWD as isize as usize;
     // SAFETY: the path ends with NUL.
-    let mount = unsafe { call(libc::SYS_open_tree, [here, own, flags, 0, 0, 0]) };
+    let mount = unsafe { call(libc::SYS_open_tree, here, own, flags, 0, 0, 0) };
     // The path below has room for one figure: whoever starts a program with more descriptors than
     // that has it executed again.
     if !(0..10).contains(&mount) {
@@ -82,14 +83,13 @@ pub unsafe fn move_to_read_only_mount(stack: *const usize, words: &[&[u8]]) {
     let read_only: [u64; 4] = [libc::MOUNT_ATTR_RDONLY, 0, 0, 0];
     let (size, attributes) = (size_of_val(&read_only), read_only.as_ptr().addr());
     // SAFETY: the structure outlives the call, and is of the size that is passed.
-    let set =
-        unsafe { call(libc::SYS_mount_setattr, [mount, nothing, itself, attributes, size, 0]) };
+    let set = unsafe { call(libc::SYS_mount_setattr, mount, nothing, itself, attributes, size, 0) };
     if set == 0 {
         let mut path = *b"/proc/self/fd/N\0";
         path[14] = b'0' + mount as u8;
         let flags = libc::O_RDONLY as usize | libc::O_CLOEXEC as usize;
         // SAFETY: the path ends with NUL.
-        let file = unsafe { call(libc::SYS_openat, [here, path.as_ptr().addr(), flags, 0, 0, 0]) };
+        let file = unsafe { call(libc::SYS_openat, here, path.as_ptr().addr(), flags, 0, 0, 0) };
         if file >= 0 {
             // SAFETY: the caller's promise; it is the program's own file.
             unsafe { move_to(file.cast_unsigned(), stack) };
@@ -110,57 +110,54 @@ unsafe fn move_to(file: usize, stack: *const usize) {
     let environment = unsafe { arguments.add(count + 1) };
     // SAFETY: both lists end with null.
     let (variables, segments) = unsafe { after_environment(environment) };
-    let mut description = Description { exe_fd: file as u32, ..Description::default() };
-    for segment in segments.iter().filter(|it| it.p_type == libc::PT_LOAD) {
+    let (mut code, mut end_of_code, mut data, mut end_of_data) = (0, 0, 0, 0);
+    for segment in segments {
+        if segment.p_type != libc::PT_LOAD {
+            continue;
+        }
         // SAFETY: the caller's promise.
         if !unsafe { map_again(segment, file) } {
             return;
         }
-        let begin = segment.p_vaddr;
-        let end = begin + segment.p_filesz;
+        (data, end_of_data) = (segment.p_vaddr, segment.p_vaddr + segment.p_filesz);
         if segment.p_flags & libc::PF_X != 0 {
-            (description.start_code, description.end_code) = (begin, end);
+            (code, end_of_code) = (data, end_of_data);
         }
-        (description.start_data, description.end_data) = (begin, end);
     }
     // SAFETY: it only asks.
-    let heap = unsafe { call(libc::SYS_brk, [0; 6]) } as u64;
-    (description.start_brk, description.brk) = (heap, heap);
-    description.start_stack = stack.addr() as u64;
+    let heap = unsafe { call(libc::SYS_brk, 0, 0, 0, 0, 0, 0) } as u64;
     // SAFETY: there are that many; each is a C string, and they follow one another (execve(2)).
-    unsafe {
-        description.arg_start = (*arguments).addr() as u64;
-        description.arg_end = end_of(*arguments.add(count - 1));
-        description.env_start = description.arg_end;
-        description.env_end = match variables {
-            0 => description.arg_end,
-            _ => end_of(*environment.add(variables - 1)),
-        };
-    }
-    let (size, place) = (size_of::<Description>(), (&raw const description).addr());
-    let what = [libc::PR_SET_MM as usize, libc::PR_SET_MM_MAP as usize, place, size, 0, 0];
-    // SAFETY: the structure outlives the call, and is of the size that is passed.
-    unsafe { call(libc::SYS_prctl, what) };
-}
-
-/// `struct prctl_mm_map` of `linux/prctl.h`.
-#[repr(C)]
-#[derive(Default)]
-struct Description {
-    start_code: u64,
-    end_code: u64,
-    start_data: u64,
-    end_data: u64,
-    start_brk: u64,
-    brk: u64,
-    start_stack: u64,
-    arg_start: u64,
-    arg_end: u64,
-    env_start: u64,
-    env_end: u64,
-    auxv: u64,
-    auxv_size: u32,
-    exe_fd: u32,
+    let (words, end_of_words) =
+        unsafe { ((*arguments).addr() as u64, end_of(*arguments.add(count - 1))) };
+    // SAFETY: the same.
+    let end_of_variables = match variables {
+        0 => end_of_words,
+        _ => unsafe { end_of(*environment.add(variables - 1)) },
+    };
+    // `struct prctl_mm_map` of `linux/prctl.h`, written word by word, as memset(3) must not be
+    // called. In the last word are the size of the auxiliary vector, which stays, and the file.
+    let mut description = MaybeUninit::<[u64; 13]>::uninit();
+    let place = description.as_mut_ptr().cast::<u64>();
+    let set = |index: usize, value: u64| {
+        // SAFETY: there are that many.
+        unsafe { place.add(index).write_volatile(value) };
+    };
+    set(0, code);
+    set(1, end_of_code);
+    set(2, data);
+    set(3, end_of_data);
+    set(4, heap);
+    set(5, heap);
+    set(6, stack.addr() as u64);
+    set(7, words);
+    set(8, end_of_words);
+    set(9, end_of_words);
+    set(10, end_of_variables);
+    set(11, 0);
+    set(12, (file as u64) << 32);
+    let (what, which) = (libc::PR_SET_MM as usize, libc::PR_SET_MM_MAP as usize);
+    // SAFETY: the words outlive the call, and are as many as it is told.
+    unsafe { call(libc::SYS_prctl, what, which, place.addr(), 13 * 8, 0, 0) };
 }
 
 /// Puts the pages of this file in place of the program's, which are the same.
@@ -176,7 +173,7 @@ unsafe fn map_again(segment: &libc::Elf64_Phdr, file: usize) -> bool {
     let (offset, rights) = (segment.p_offset as usize - before, rights(segment.p_flags));
     let flags = libc::MAP_PRIVATE as usize | libc::MAP_FIXED as usize;
     // SAFETY: the same bytes are there as before, with the same rights.
-    let at = unsafe { call(libc::SYS_mmap, [place, length, rights, flags, file, offset]) };
+    let at = unsafe { call(libc::SYS_mmap, place, length, rights, flags, file, offset) };
     if at != place.cast_signed() {
         return false;
     }
@@ -191,13 +188,17 @@ unsafe fn map_again(segment: &libc::Elf64_Phdr, file: usize) -> bool {
 
 /// For mmap(2), what a segment's flags say, elf(5).
 fn rights(flags: u32) -> usize {
-    let pairs = [
-        (libc::PF_R, libc::PROT_READ),
-        (libc::PF_W, libc::PROT_WRITE),
-        (libc::PF_X, libc::PROT_EXEC),
-    ];
-    let chosen = pairs.into_iter().filter(|(flag, _)| flags & flag != 0);
-    chosen.fold(0, |all, (_, right)| all | right as usize)
+    let mut rights = 0;
+    if flags & libc::PF_R != 0 {
+        rights |= libc::PROT_READ;
+    }
+    if flags & libc::PF_W != 0 {
+        rights |= libc::PROT_WRITE;
+    }
+    if flags & libc::PF_X != 0 {
+        rights |= libc::PROT_EXEC;
+    }
+    rights as usize
 }
 
 /// How many variables there are, and the program headers, from the auxiliary vector behind them
@@ -248,7 +249,7 @@ unsafe fn end_of(text: *const u8) -> u64 {
 fn close(fd: isize) {
     if fd >= 0 {
         // SAFETY: it is ours, and used no more.
-        unsafe { call(libc::SYS_close, [fd.cast_unsigned(), 0, 0, 0, 0, 0]) };
+        unsafe { call(libc::SYS_close, fd.cast_unsigned(), 0, 0, 0, 0, 0) };
     }
 }
 
@@ -272,8 +273,15 @@ unsafe fn starts_with(text: *const u8, word: &[u8]) -> bool {
 ///
 /// # Safety
 /// As the call demands.
-unsafe fn call(number: i64, arguments: [usize; 6]) -> isize {
-    let [first, second, third, fourth, fifth, sixth] = arguments;
+unsafe fn call(
+    number: i64,
+    first: usize,
+    second: usize,
+    third: usize,
+    fourth: usize,
+    fifth: usize,
+    sixth: usize,
+) -> isize {
     let result;
     // SAFETY: the kernel changes rax, rcx and r11 alone, and what the caller let it.
     unsafe {
