@@ -7,6 +7,7 @@ use super::add::Part;
 use super::lock::{Lock, Purpose};
 use super::origin::Origin;
 use super::query::digest;
+use super::remove::is_referenced;
 use super::{Error, Image, Kind, Store};
 use crate::flow::Limits;
 use crate::tree::{Difference, compare};
@@ -87,6 +88,10 @@ impl Store {
                 // Somebody is just removing it.
                 continue;
             };
+            if !self.has_row(*kind, digest)? {
+                // Somebody has, since the rows were read. From now on nobody can.
+                continue;
+            }
             let fault = match kind {
                 Kind::Blob => self.blob_fault(digest, contents.sizes.get(digest), options)?,
                 Kind::Layer => self.layer_fault(digest, &contents, options)?,
@@ -147,8 +152,8 @@ impl Store {
         let _making = Lock::take(&self.layout, Kind::Layer, diff_id, Purpose::Make, waiting)?;
         if !self.unpack_beside(diff_id, contents)? {
             // One that no image has was held, when its blob was removed, by somebody who was then
-            // killed. The next prune takes it.
-            let is_used = contents.images_with(Kind::Layer, diff_id).next().is_some();
+            // killed; or is, by this check. The next prune takes it.
+            let is_used = is_referenced(&self.database(), Kind::Layer, diff_id)?;
             return Ok(is_used.then_some(Fault::Unknown));
         }
         let expected = Root::from_descriptor(self.layout.open_unpacking(diff_id)?, self.resolver);
@@ -161,7 +166,8 @@ impl Store {
     /// Unpacks a layer into the folder for that. False if no blob has it whole.
     fn unpack_beside(&self, diff_id: &Digest, contents: &Contents) -> Result<bool, Error> {
         for blob in contents.blobs.get(diff_id).into_iter().flatten() {
-            if !self.layout.has(Kind::Blob, blob)? {
+            let using = Lock::try_take(&self.layout, Kind::Blob, blob, Purpose::Use)?;
+            if using.is_none() || !self.layout.has(Kind::Blob, blob)? {
                 continue;
             }
             let blob = Descriptor::new(MediaType::OciLayer, blob.clone(), 0);

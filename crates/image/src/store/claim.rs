@@ -33,11 +33,15 @@ impl Store {
     /// Whether a row speaks of the thing, and it is there as well: what somebody has removed by
     /// hand is made again.
     pub(super) fn is_there(&self, kind: Kind, digest: &Digest) -> Result<bool, Error> {
+        Ok(self.has_row(kind, digest)? && self.layout.has(kind, digest)?)
+    }
+
+    /// Whether a row says that the thing is there.
+    pub(super) fn has_row(&self, kind: Kind, digest: &Digest) -> Result<bool, Error> {
         let query = match kind {
             Kind::Blob => "SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1)",
             Kind::Layer => "SELECT EXISTS (SELECT 1 FROM layers WHERE diff_id = ?1)",
         };
-        let has_row = self.database().query_row(query, [digest.as_str()], |row| row.get(0))?;
-        Ok(has_row && self.layout.has(kind, digest)?)
+        Ok(self.database().query_row(query, [digest.as_str()], |row| row.get(0))?)
     }
 }

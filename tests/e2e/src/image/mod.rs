@@ -8,6 +8,7 @@ mod kills;
 mod listing;
 mod lost_writes;
 mod names;
+mod pulling;
 mod registry;
 mod sources;
 mod store;
@@ -48,6 +49,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         image::names::rmi,
         image::names::rmi_of_what_is_not_there,
         image::names::what_containers_use_stays,
+        image::pulling::everything_at_once,
         image::sources::pull_from_archives_and_folders,
         image::sources::short_names_are_looked_for_in_the_list,
         image::sources::hello,

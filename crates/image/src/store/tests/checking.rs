@@ -163,3 +163,26 @@ fn usage_is_of_what_the_rows_say() {
     assert_eq!(used.reclaimable, usage.reclaimable - "sharedone".len() as u64 - blobs as u64);
     assert!(archive("one").len() > 1024);
 }
+
+#[test]
+fn what_goes_while_it_is_checked_is_not_missing() {
+    // Before the first thing is looked at, the second, and so on.
+    for moment in 0..6 {
+        let scratch = Scratch::new();
+        let store = scratch.store();
+        let image = Made::new(&["a", "b"]).add(&store, "one").unwrap();
+        let other = scratch.store();
+        let looked_at = std::cell::Cell::new(0);
+        let progress = |_: Kind, _: &_| {
+            if looked_at.replace(looked_at.get() + 1) == moment {
+                other.remove_image(&image, true).unwrap();
+            }
+        };
+        let origin = |_: &Image| None;
+        let options =
+            CheckOptions { read_all: true, repair: false, origin: &origin, progress: &progress };
+        let findings = store.check(&options).unwrap();
+        assert!(looked_at.get() > moment, "{moment}: {looked_at:?}");
+        assert!(findings.is_empty(), "{moment}: {findings:?}");
+    }
+}
