@@ -40,13 +40,32 @@ impl Overlay {
     /// than this kernel takes.
     pub fn detached(&self) -> Result<OwnedFd, sys::Error> {
         let layers = self.layers.iter().map(|layer| open(layer)).collect::<Result<Vec<_>, _>>()?;
-        let context =
+        let context = match self.created(&layers, set_each) {
+            // The option is of Linux 6.8, and before 6.5 it is refused only in the end.
+            Err(error) if error.errno == Errno::INVAL => self.created(&layers, set_list)?,
+            result => result?,
+        };
+        fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+            .or_error("fsmount", || "\"overlay\"")
+    }
+
+    fn created(
+        &self,
+        layers: &[OwnedFd],
+        set_layers: fn(BorrowedFd<'_>, &[OwnedFd]) -> Result<(), sys::Error>,
+    ) -> Result<OwnedFd, sys::Error> {
+        let opened =
             fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).or_error("fsopen", || "\"overlay\"")?;
-        let context = context.as_fd();
+        let context = opened.as_fd();
         set(context, c"source", "overlay")?;
-        if let Some((upper, work)) = &self.changes {
-            set(context, c"upperdir", &path(&open(upper)?))?;
-            set(context, c"workdir", &path(&open(work)?))?;
+        // Open until the end: an older kernel follows the paths only then.
+        let changes = match &self.changes {
+            Some((upper, work)) => Some((open(upper)?, open(work)?)),
+            None => None,
+        };
+        if let Some((upper, work)) = &changes {
+            set(context, c"upperdir", &path(upper))?;
+            set(context, c"workdir", &path(work))?;
             if self.volatile {
                 set_flag(context, c"volatile")?;
             }
@@ -54,30 +73,20 @@ impl Overlay {
         if self.user_marks {
             set_flag(context, c"userxattr")?;
         }
-        if set_each(context, &layers)? {
-            create(context)?;
-        } else {
-            create_with_one_list(context, &layers)?;
-        }
-        fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
-            .or_error("fsmount", || "\"overlay\"")
+        set_layers(context, layers)?;
+        Ok(opened)
     }
 }
 
-/// One option a layer, Linux 6.8. False if the kernel does not know it.
-fn set_each(context: BorrowedFd<'_>, layers: &[OwnedFd]) -> Result<bool, sys::Error> {
-    for (index, layer) in layers.iter().enumerate() {
-        match set(context, c"lowerdir+", &path(layer)) {
-            Err(error) if error.errno == Errno::INVAL && index == 0 => return Ok(false),
-            result => result?,
-        }
-    }
-    Ok(true)
+/// One option a layer.
+fn set_each(context: BorrowedFd<'_>, layers: &[OwnedFd]) -> Result<(), sys::Error> {
+    layers.iter().try_for_each(|layer| set(context, c"lowerdir+", &path(layer)))?;
+    create(context)
 }
 
 /// All layers in one option, which has 255 bytes: their numbers, in the folder that has a link of
 /// this name for each descriptor.
-fn create_with_one_list(context: BorrowedFd<'_>, layers: &[OwnedFd]) -> Result<(), sys::Error> {
+fn set_list(context: BorrowedFd<'_>, layers: &[OwnedFd]) -> Result<(), sys::Error> {
     let numbers: Vec<String> = layers.iter().map(|layer| layer.as_raw_fd().to_string()).collect();
     let here = open(c".")?;
     chdir(c"/proc/self/fd").or_error("chdir", || "\"/proc/self/fd\"")?;
