@@ -143,6 +143,12 @@ fn copy(from: &Place, to: &Place, archive: bool) -> Result<()> {
     let mut target = to.find()?;
     let target_is_folder = target.status.as_ref().is_some_and(|it| kind(it) == FileType::Directory);
     let only_contents = from.path.ends_with("/.");
+    // It would be replaced by a file, as anything is: for `/dev/null` the end of the machine.
+    if let Some(status) = &target.status
+        && !matches!(kind(status), FileType::RegularFile | FileType::Directory | FileType::Symlink)
+    {
+        return Err(Error::invalid(format!("{}: neither a file nor a folder", to.path)));
+    }
     if target_is_folder && !(kind(status) == FileType::Directory && only_contents) {
         let name = from.path.trim_end_matches(['/', '.']).rsplit('/').next().unwrap_or_default();
         let name = if source.name.as_c_str() == c"." {

@@ -194,6 +194,14 @@ pub(crate) fn find(store: &Store, text: &str) -> Result<Container> {
     }
 }
 
+/// Whether there is no container of this id.
+pub(crate) fn is_gone(store: &Store, id: &str) -> Result<bool> {
+    store.read(|database| {
+        let query = "SELECT 1 FROM containers WHERE id = ?1";
+        Ok(database.query_row(query, [id], |_| Ok(())).optional()?.is_none())
+    })
+}
+
 /// Gives a container another name.
 pub(crate) fn rename(store: &Store, id: &str, name: &str) -> Result<()> {
     store.write(|transaction| {

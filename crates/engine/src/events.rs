@@ -6,6 +6,7 @@ use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::folders::Folders;
+use crate::small_file;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -52,19 +53,28 @@ impl Event {
     }
 }
 
+/// On a full disk the event is lost, as what it tells of has happened anyway.
 pub(crate) fn append(folders: &Folders, event: &Event) -> Result<()> {
     let path = folders.events();
     let write = || -> std::io::Result<()> {
         let mut line = serde_json::to_vec(event)?;
         line.push(b'\n');
         let mut file = File::options().append(true).create(true).open(&path)?;
-        file.write_all(&line)?;
+        let length = file.write(&line)?;
+        if length < line.len() {
+            // Half a line would spoil the next one.
+            let whole = file.metadata()?.len().saturating_sub(length as u64);
+            return file.set_len(whole);
+        }
         if file.metadata()?.len() > LONGEST {
             fs::rename(&path, path.with_extension("1"))?;
         }
         Ok(())
     };
-    write().map_err(Error::file(&path))
+    match write() {
+        Err(error) if small_file::is_full(&error) => Ok(()),
+        result => result.map_err(Error::file(&path)),
+    }
 }
 
 impl Engine {

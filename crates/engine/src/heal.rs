@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::database::Container;
 use crate::engine::{Engine, runtime_id};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lock::{self, Lock};
 use crate::network::PORTS;
 use crate::settings::RestartPolicy;
@@ -24,43 +24,78 @@ impl Engine {
         }
         let folder = self.folder(container);
         let mut state = State::read(&folder)?;
+        let is_of_former_boot = self.is_of_former_boot(container);
         self.clear(container)?;
-        state.phase = Phase::Exited;
-        (state.exit_code, state.pid, state.finished) = (KILLED, 0, clock::now());
-        "its monitor was killed".clone_into(&mut state.error);
-        state.write(&folder)?;
-        let code = KILLED.to_string();
-        self.tell_event(container, "die", &[("exitCode", &code)])?;
+        // Else it was waiting to be started again.
+        let has_run = state.phase == Phase::Running;
+        if has_run {
+            (state.exit_code, state.pid, state.finished) = (KILLED, 0, clock::now());
+            let why =
+                if is_of_former_boot { "the machine ended" } else { "its monitor was killed" };
+            why.clone_into(&mut state.error);
+        }
         let is_to_restart = match container.settings.restart.policy {
             RestartPolicy::No => false,
+            // It is not the one that has failed.
+            RestartPolicy::OnFailure if is_of_former_boot => false,
             RestartPolicy::OnFailure => {
                 let limit = container.settings.restart.limit;
                 limit == 0 || state.restarts < limit
             }
             RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
         };
-        if is_to_restart && !folder.file("stopped").exists() {
-            self.start_locked(container, Attach::Nothing)?;
-            return Ok(Seen { status: Status::Running, state: State::read(&folder)? });
+        let is_to_restart = is_to_restart && !folder.file("stopped").exists();
+        // So that the next one goes on with it if this one is killed, too.
+        state.phase = if is_to_restart { Phase::Restarting } else { Phase::Exited };
+        state.write(&folder)?;
+        if has_run {
+            let code = KILLED.to_string();
+            self.tell_event(container, "die", &[("exitCode", &code)])?;
+        }
+        if is_to_restart {
+            return self.start_again(container);
         }
         drop(lock);
         Ok(Seen { status: Status::Exited, state })
     }
 
+    /// Whether that works out is no matter of whoever has only looked.
+    fn start_again(&self, container: &Container) -> Result<Seen> {
+        let folder = self.folder(container);
+        let Err(error) = self.start_locked(container, Attach::Nothing) else {
+            return Ok(Seen { status: Status::Running, state: State::read(&folder)? });
+        };
+        let mut state = State::read(&folder)?;
+        state.error = error.to_string();
+        let is_final = matches!(error, Error::NotStarted { .. });
+        state.phase = if is_final { Phase::Exited } else { Phase::Restarting };
+        state.write(&folder)?;
+        let status = if is_final { Status::Exited } else { Status::Restarting };
+        Ok(Seen { status, state })
+    }
+
     /// Puts in order what somebody has left who was killed before the container had started, or
     /// after it had ended. Nothing is done while somebody starts it or its monitor lives.
     pub(crate) fn tidy(&self, container: &Container) -> Result<()> {
-        if !self.has_leftovers(container) {
-            return Ok(());
+        match self.leftovers(container)? {
+            Some(_lock) => self.clear(container),
+            None => Ok(()),
         }
+    }
+
+    /// The container's lock, if it does not run, nobody is at it, and something of it is left.
+    pub(crate) fn leftovers(&self, container: &Container) -> Result<Option<Lock>> {
+        if self.has_leftovers(container) { self.unattended(container) } else { Ok(None) }
+    }
+
+    /// The container's lock, if it does not run and nobody is at it.
+    pub(crate) fn unattended(&self, container: &Container) -> Result<Option<Lock>> {
         let folder = self.folder(container);
-        let Some(_lock) = Lock::try_take(&folder.file("lock"))? else { return Ok(()) };
+        let Some(lock) = Lock::try_take(&folder.file("lock"))? else { return Ok(None) };
         let seen = self.look_only(container)?;
         let is_over = seen.is_some_and(|seen| seen.status.is_over());
-        if is_over && !lock::is_held(&folder.file("monitor"))? {
-            self.clear(container)?;
-        }
-        Ok(())
+        let is_free = is_over && !lock::is_held(&folder.file("monitor"))?;
+        Ok(is_free.then_some(lock))
     }
 
     /// Whether there is anything that only a container which runs should have.
@@ -72,7 +107,12 @@ impl Engine {
 
     /// Ends what runs of the container, and removes what the runtime and a monitor have left.
     pub(crate) fn clear(&self, container: &Container) -> Result<()> {
-        runtime::delete(&self.folders.runtime(), &runtime_id(&container.id)?, true)?;
+        if self.is_of_former_boot(container) {
+            // Whatever has that process id now is nobody of ours.
+            runtime::forget(&self.folders.runtime(), &runtime_id(&container.id)?)?;
+        } else {
+            runtime::delete(&self.folders.runtime(), &runtime_id(&container.id)?, true)?;
+        }
         self.clear_network(container)?;
         // Mostly there are none.
         for file in [self.folders.socket(&container.id), self.folder(container).file("paused")] {

@@ -15,7 +15,9 @@
 #![forbid(unsafe_code)]
 
 mod attach;
+mod boot;
 mod changes;
+mod check;
 mod clock;
 mod configuration;
 mod copy;
@@ -37,6 +39,8 @@ pub mod monitor;
 mod network;
 mod protocol;
 mod remove;
+mod reset;
+mod room;
 mod rootfs;
 mod seccomp_profile;
 pub mod settings;
@@ -55,6 +59,7 @@ mod volume;
 
 pub use attach::{Client, Heard};
 pub use changes::Kind as ChangeKind;
+pub use check::Fault;
 pub use clock::text as time_text;
 pub use database::{Container, Volume};
 pub use engine::Engine;
@@ -65,6 +70,7 @@ pub use folders::Folders;
 pub use log::{Entry, Follow, Logs};
 pub use network::{Connected, DEFAULT as DEFAULT_NETWORK, Network, NetworkSettings, Range};
 pub use protocol::Stream;
+pub use room::Room;
 pub use start::Attach;
 pub use state::{HealthStatus, Phase, State};
 pub use status::{Seen, Status};

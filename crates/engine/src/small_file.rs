@@ -48,6 +48,23 @@ fn replace_by(
     result
 }
 
+/// The same, but on a full disk the file that is there is written over, which needs no more room:
+/// who reads it at that moment may see a part.
+pub(crate) fn replace_even_on_full_disk(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match replace(path, bytes) {
+        Err(error) if is_full(&error) => {
+            let mut file = File::options().write(true).open(path)?;
+            file.write_all(bytes)?;
+            file.set_len(bytes.len() as u64)
+        }
+        result => result,
+    }
+}
+
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Nothing if there is no such file.
 pub(crate) fn read(path: &Path) -> io::Result<Option<String>> {
     match fs::read_to_string(path) {

@@ -56,12 +56,6 @@ impl Engine {
         if self.has_leftovers(container) {
             self.clear(container)?;
         }
-        match std::fs::remove_file(folder.file("stopped")) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::File { path: folder.file("stopped"), error });
-            }
-            _ => {}
-        }
         if !self.folders.runtime().exists() {
             folders::make(&self.folders.runtime())?;
         }
@@ -168,6 +162,7 @@ impl Engine {
             health: settings.health.clone(),
             auto_remove: settings.auto_remove,
             connection: prepared.map(|it| it.connection.clone()),
+            boot: crate::boot::id(),
         };
         launch.write(&self.folder(container))
     }

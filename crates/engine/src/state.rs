@@ -94,7 +94,9 @@ impl State {
 
     pub(crate) fn write(&self, folder: &ContainerFolder) -> Result<()> {
         let path = folder.file("state");
-        small_file::replace(&path, self.to_text().as_bytes()).map_err(Error::file(&path))
+        // A full disk must not be the end of a program that runs.
+        let text = self.to_text();
+        small_file::replace_even_on_full_disk(&path, text.as_bytes()).map_err(Error::file(&path))
     }
 
     fn to_text(&self) -> String {

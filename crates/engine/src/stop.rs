@@ -117,7 +117,7 @@ impl Engine {
         File::create(&mark).map(drop).map_err(Error::file(&mark))
     }
 
-    fn send(&self, container: &Container, signal: i32) -> Result<()> {
+    pub(crate) fn send(&self, container: &Container, signal: i32) -> Result<()> {
         let id = runtime_id(&container.id)?;
         match runtime::kill(&self.folders.runtime(), &id, signal, false) {
             // It has just ended.

@@ -1,40 +1,106 @@
-//! Folders of containers that have no row: whoever made or removed them was killed.
+//! What is of no use any more, because whoever was at it was killed: folders without a row, and
+//! files that were to replace others.
 
 use crate::database;
 use crate::engine::{Engine, runtime_id};
 use crate::error::{Error, Result};
 use crate::lock::Lock;
+use crate::volume::REMOVED;
 use std::fs;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
 
 impl Engine {
-    /// Removes what is left of containers that are none any more, and says which those were.
+    /// Removes what is left of containers, volumes and networks that are none any more, and says
+    /// which containers those were.
     ///
     /// # Errors
     /// Something cannot be removed.
     pub fn sweep(&self) -> Result<Vec<String>> {
-        let path = self.folders.containers();
-        let entries = match fs::read_dir(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(Error::file(&path))?,
-        };
         let mut swept = Vec::new();
-        for entry in entries {
-            let id = entry.map_err(Error::file(&path))?.file_name().to_string_lossy().into_owned();
-            let folder = self.folders.container(&id);
-            // Whoever makes one holds its lock until there is a row.
-            let Some(_lock) = Lock::try_take(&folder.file("lock"))? else { continue };
-            // Only now: it may have got its row while the lock was waited for.
-            match database::find(&self.store, &id) {
-                Err(Error::NoSuchContainer(_)) => {}
-                found => {
-                    found?;
-                    continue;
-                }
+        for id in names(&self.folders.containers())? {
+            if self.sweep_container(&id)? {
+                swept.push(id);
             }
-            runtime::delete(&self.folders.runtime(), &runtime_id(&id)?, true)?;
-            fs::remove_dir_all(&folder.path).map_err(Error::file(&folder.path))?;
-            swept.push(id);
+        }
+        for name in names(&self.folders.volumes())? {
+            let path = self.folders.volumes().join(&name);
+            if name.starts_with(REMOVED) {
+                fs::remove_dir_all(&path).map_err(Error::file(&path))?;
+            } else if !name.starts_with('.') {
+                self.remove_volume_folder(&name)?;
+            }
+        }
+        self.sweep_networks()?;
+        for folder in [self.folders.root(), &self.folders.networks()] {
+            sweep_replacements(folder)?;
         }
         Ok(swept)
     }
+
+    fn sweep_container(&self, id: &str) -> Result<bool> {
+        let folder = self.folders.container(id);
+        // Whoever makes one holds its lock until there is a row.
+        let Some(_lock) = Lock::try_take(&folder.file("lock"))? else { return Ok(false) };
+        // Only now: it may have got its row while the lock was waited for.
+        if !database::is_gone(&self.store, id)? {
+            return sweep_replacements(&folder.path).map(|()| false);
+        }
+        runtime::delete(&self.folders.runtime(), &runtime_id(id)?, true)?;
+        fs::remove_dir_all(&folder.path).map_err(Error::file(&folder.path))?;
+        Ok(true)
+    }
+
+    /// The files of networks that are gone.
+    fn sweep_networks(&self) -> Result<()> {
+        let found = names(&self.folders.networks())?;
+        // Only now: files are made for a row that is there.
+        let networks = self.networks()?;
+        for name in found {
+            let of = name.trim_start_matches('.').trim_end_matches('~');
+            if !networks.iter().any(|network| network.name == of) {
+                let path = self.folders.networks().join(&name);
+                fs::remove_file(&path).map_err(Error::file(&path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The ids of containers whose sockets nobody listens at.
+    pub(crate) fn dead_sockets(&self) -> Result<Vec<String>> {
+        let mut dead = Vec::new();
+        for name in names(self.folders.run())? {
+            let path = self.folders.socket(&name);
+            let is_socket = path.symlink_metadata().is_ok_and(|it| it.file_type().is_socket());
+            if is_socket && crate::protocol::connect_to(&path)?.is_none() {
+                dead.push(name);
+            }
+        }
+        Ok(dead)
+    }
+}
+
+/// Removes files that a process which has ended was to replace others by.
+fn sweep_replacements(folder: &Path) -> Result<()> {
+    for name in names(folder)? {
+        let Some((_, pid)) = name.rsplit_once(".new-") else { continue };
+        let is_number = !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number && !Path::new("/proc").join(pid).exists() {
+            let path = folder.join(&name);
+            fs::remove_file(&path).map_err(Error::file(&path))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder; nothing if there is none.
+fn names(path: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(Error::file(path))?,
+    };
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        Ok(entry.map_err(Error::file(path))?.file_name().to_string_lossy().into_owned())
+    };
+    entries.map(name).collect()
 }

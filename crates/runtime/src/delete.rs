@@ -52,6 +52,18 @@ pub fn delete(root: &Path, id: &ContainerId, force: bool) -> Result<()> {
     }
 }
 
+/// Removes what is remembered of a container that was made before the machine last started, if
+/// there is anything: the kernel has nothing of it any more, whoever has its process id now.
+///
+/// # Errors
+/// Its folder cannot be removed.
+pub fn forget(root: &Path, id: &ContainerId) -> Result<()> {
+    match Container::open_to_remove(root, id) {
+        Err(Error::NotFound(_)) => Ok(()),
+        container => container?.directory().remove(),
+    }
+}
+
 /// Takes down everything, carrying on past failures. The folder, by which everything else can be
 /// found, is kept if something else could not be removed.
 fn remove(container: &Container, guests: Result<Option<Guests>>) -> Result<()> {

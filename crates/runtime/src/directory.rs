@@ -144,7 +144,13 @@ impl Directory {
 
     /// The configuration that the container was made from, on one line.
     pub(crate) fn configuration(&self) -> Result<Vec<u8>> {
-        let mut lines = file::read_all(&self.folder, RECORDS, MAX_RECORDS)?;
+        let mut lines = match file::read_all(&self.folder, RECORDS, MAX_RECORDS) {
+            // It has just been removed.
+            Err(error) if error.errno == Errno::NOENT => {
+                return Err(Error::NotFound(self.id.clone()));
+            }
+            lines => lines?,
+        };
         let end = lines.iter().position(|byte| *byte == b'\n');
         let damaged = || Error::Damaged { id: self.id.clone(), reason: "no configuration".into() };
         lines.truncate(end.ok_or_else(damaged)?);

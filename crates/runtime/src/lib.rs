@@ -54,7 +54,7 @@ mod update;
 
 pub use container::{Container, Summary, list};
 pub use criu::{CgroupsMode, Checkpoint, Criu, Restore, checkpoint, restore};
-pub use delete::delete;
+pub use delete::{delete, forget};
 pub use error::{Error, Result};
 pub use events::{Event, InterfaceUse, Use, Watch};
 pub use exec::{Exec, exec, with_configuration};

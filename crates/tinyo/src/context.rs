@@ -73,6 +73,17 @@ impl Context {
         Ok(Engine::open(self.store()?, Folders::new(&root, &run), !is_machines_own())?)
     }
 
+    /// The engine; none on a disk that cannot be written, if there was never a container there.
+    pub(crate) fn engine_if_any(&self) -> Result<Option<Engine>> {
+        match self.engine() {
+            Ok(engine) => Ok(Some(engine)),
+            Err(error) => match error.downcast_ref() {
+                Some(engine::Error::Store(store::Error::ReadOnly)) => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+
     /// For what does not outlive the machine. Another store has another one.
     fn run_folder(&self) -> Result<PathBuf> {
         if let Some(folder) = &self.run_root {
@@ -109,6 +120,28 @@ impl Context {
     /// Whether the caller has the machine's rights.
     pub(crate) fn is_root(&self) -> bool {
         self.is_root
+    }
+
+    /// The folder of the store.
+    pub(crate) fn absolute_root(&self) -> Result<PathBuf> {
+        std::path::absolute(self.store_folder()?).context("the current folder")
+    }
+
+    /// What the user has said of folders, for another process to be told the same.
+    pub(crate) fn folder_flags(&self) -> Result<Vec<(&'static str, PathBuf)>> {
+        let flags = [("--root", &self.root), ("--runroot", &self.run_root)];
+        let given = flags.into_iter().filter_map(|(flag, it)| Some((flag, it.as_ref()?)));
+        given
+            .map(|(flag, it)| Ok((flag, std::path::absolute(it).context("the current folder")?)))
+            .collect()
+    }
+
+    /// Where a user who is not root has configuration files.
+    pub(crate) fn user_config(&self) -> Result<Option<PathBuf>> {
+        if self.is_root {
+            return Ok(None);
+        }
+        Ok(Some(self.config_home().context("neither HOME nor XDG_CONFIG_HOME is set")?))
     }
 
     /// How registries are reached.

@@ -55,6 +55,7 @@ pub(super) const TIERS: &[Tier] = &[
             "slirp4netns",
             "rhino",
             "socat",
+            "sqlite3",
             "systemd",
             "util-linux",
         ],

@@ -55,7 +55,7 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
     let process = process::process(context, user)?;
     let linux = Linux {
         devices: devices::devices(settings)?,
-        cgroups_path: cgroup_path(context).into(),
+        cgroups_path: cgroup_path(context.container).into(),
         resources: Some(limits::resources(settings, context.unprivileged)?),
         seccomp: security::seccomp(settings)?,
         sysctl: namespaces::sysctls(settings, &namespaces, context.unprivileged),
@@ -85,10 +85,11 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
     })
 }
 
-fn cgroup_path(context: &Context<'_>) -> String {
-    let parent = &context.container.settings.namespaces.cgroup_parent;
+/// The cgroup of a container, below where all are mounted.
+pub(crate) fn cgroup_path(container: &Container) -> String {
+    let parent = &container.settings.namespaces.cgroup_parent;
     let parent = if parent.is_empty() { "/tinyo" } else { parent };
-    format!("{}/{}", parent.trim_end_matches('/'), context.container.id)
+    format!("{}/{}", parent.trim_end_matches('/'), container.id)
 }
 
 /// A value that somebody has written, and what is wrong with it.

@@ -26,6 +26,9 @@ pub(crate) struct Launch {
     pub(crate) health: Option<Health>,
     pub(crate) auto_remove: bool,
     pub(crate) connection: Option<Connection>,
+    /// In which life of the machine.
+    #[serde(default)]
+    pub(crate) boot: String,
 }
 
 const FILE: &str = "launch.json";

@@ -46,9 +46,10 @@ impl Log {
         let mut text = Vec::with_capacity(bytes.len() + 128);
         let time = clock::text(clock::now());
         if self.lost > 0 {
-            let note = format!("{time} stderr F tinyo: {} bytes of output were lost\n", self.lost);
-            text.extend_from_slice(note.as_bytes());
+            text.extend_from_slice(self.note(&time).as_bytes());
         }
+        // Of the output, without what is put in front of its lines.
+        let mut pending = 0;
         let name = match stream {
             Stream::Output => "stdout",
             Stream::Error => "stderr",
@@ -62,23 +63,43 @@ impl Log {
             let length = (head.len() + line.len() + 1) as u64;
             let full = self.size + text.len() as u64 + length > self.options.max_size;
             if full && self.options.max_size > 0 && self.size + text.len() as u64 > 0 {
-                self.write(&text);
-                text.clear();
+                self.write(&text, pending);
+                (text, pending) = (Vec::new(), 0);
                 self.rotate();
             }
+            pending += line.len() as u64 + u64::from(tag == 'F');
             text.extend_from_slice(head.as_bytes());
             text.extend_from_slice(line);
             text.push(b'\n');
         }
-        self.write(&text);
+        self.write(&text, pending);
+    }
+
+    fn note(&self, time: &str) -> String {
+        format!("{time} stderr F tinyo: {} bytes of output were lost\n", self.lost)
     }
 
     /// A disk that is full must not stop the program; when there is room, the log says so.
-    fn write(&mut self, text: &[u8]) {
-        match self.file.as_mut().map(|file| file.write_all(text)) {
-            Some(Ok(())) => (self.lost, self.size) = (0, self.size + text.len() as u64),
-            _ => self.lost += text.len() as u64,
+    fn write(&mut self, text: &[u8], output: u64) {
+        let Some(file) = &mut self.file else { return };
+        if file.write_all(text).is_ok() {
+            (self.lost, self.size) = (0, self.size + text.len() as u64);
+        } else {
+            self.lost += output;
+            // Nothing half: the next line would go on with it. What cannot be cut off stays.
+            let _ = file.set_len(self.size);
         }
+    }
+
+    /// Says what was lost and could not be said yet, as nothing more comes.
+    pub(super) fn end(&mut self) -> Option<String> {
+        if self.lost == 0 {
+            return None;
+        }
+        let lost = self.lost;
+        let note = self.note(&clock::text(clock::now()));
+        self.write(note.as_bytes(), 0);
+        (self.lost > 0).then(|| format!("{lost} bytes of output were lost: no room for its log"))
     }
 
     /// `log` becomes `log.1`, that `log.2`, and so on.

@@ -47,11 +47,14 @@ pub const WORD: &str = "monitor";
 const PID: &str = "pid";
 
 /// Processes that may hold the user namespace in which an unprivileged user's containers are: who
-/// wants to do anything with these must be in it, too. They may have ended by now.
+/// wants to do anything with these must be in it, too. They may end meanwhile.
 pub fn namespace_holders(root: &Path) -> Vec<i32> {
     let folders = std::fs::read_dir(root.join("containers")).into_iter().flatten().flatten();
     let pid = |folder: std::fs::DirEntry| {
-        std::fs::read_to_string(folder.path().join(PID)).ok()?.parse().ok()
+        // Else somebody else may have that number by now.
+        let lives = crate::lock::is_held(&folder.path().join("monitor")).unwrap_or(false);
+        let text = lives.then(|| std::fs::read_to_string(folder.path().join(PID)))?;
+        text.ok()?.parse().ok()
     };
     folders.filter_map(pid).collect()
 }

@@ -50,6 +50,7 @@ impl Monitor {
 
     fn start(&mut self) -> Result<()> {
         self.connect()?;
+        let is_first = self.state.started == 0;
         let program = Program::start(&self.launch, &self.folders, &self.folder)?;
         let pid = program.pid();
         self.program = Some(program);
@@ -68,9 +69,24 @@ impl Monitor {
             self.kill_program()?;
             return written;
         }
+        if is_first {
+            // Not before it runs: who is killed on the way has not taken back what was asked for.
+            self.allow_restart()?;
+        }
         self.tell_event("start", &[])?;
         self.clients.tell_starter(&Message::Started(pid));
         Ok(())
+    }
+
+    /// Somebody may have stopped it before it was started this time.
+    fn allow_restart(&self) -> Result<()> {
+        let mark = self.folder.file("stopped");
+        match std::fs::remove_file(&mark) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::File { path: mark, error })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Its networks, the first time.
@@ -283,6 +299,9 @@ impl Monitor {
         }
         let code = self.state.exit_code.to_string();
         self.tell_event("die", &[("exitCode", &code)])?;
+        if let Some(lost) = self.log.end() {
+            self.state.error = lost;
+        }
         // What cannot be removed is tried again by whoever starts or removes the container.
         if let Err(error) = program.remove() {
             self.state.error = error.to_string();

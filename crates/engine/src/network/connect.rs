@@ -370,7 +370,18 @@ fn provide(host: &mut Socket, network: &Network) -> Result<()> {
 
 /// The end of a connection on the machine.
 fn device_of(container: &Container, connected: &Connected) -> String {
-    format!("ve{}{}", &container.id[..9], connected.place)
+    format!("{}{}", device_prefix(&container.id), connected.place)
+}
+
+/// How the names of all devices of a container begin on the machine.
+pub(crate) fn device_prefix(id: &str) -> String {
+    format!("ve{}", &id[..9])
+}
+
+/// Whether a device has a name such as we give them.
+pub(crate) fn is_device(name: &str) -> bool {
+    let rest = name.strip_prefix("ve").unwrap_or_default();
+    rest.len() > 9 && rest.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// What the kernel takes for the name of a device, and nobody else has.

@@ -11,8 +11,8 @@ mod row;
 
 pub use row::{Connected, Network, NetworkSettings, Range};
 
-pub(crate) use connect::{PORTS, Prepared};
-pub(crate) use names::{path as zone_path, set_names};
+pub(crate) use connect::{PORTS, Prepared, device_prefix, is_device};
+pub(crate) use names::{ids as ids_of_names, path as zone_path, set_names};
 pub(crate) use place::Place;
 pub(crate) use row::{TABLES, connect_in};
 

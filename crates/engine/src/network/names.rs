@@ -40,6 +40,17 @@ pub(crate) fn set_names(
     small_file::replace_locked(&path, text.as_bytes()).map_err(Error::file(&path))
 }
 
+/// The words of each line of a network's file that may be the beginnings of a container's id.
+pub(crate) fn ids(folders: &Folders, network: &str) -> Result<Vec<Vec<String>>> {
+    let path = path(folders, network);
+    let text = small_file::read(&path).map_err(Error::file(&path))?.unwrap_or_default();
+    let is_id = |word: &&str| word.len() == 12 && word.bytes().all(|it| it.is_ascii_hexdigit());
+    let ids = |line: &str| {
+        line.split_ascii_whitespace().filter(is_id).map(str::to_owned).collect::<Vec<_>>()
+    };
+    Ok(text.lines().map(ids).filter(|ids| !ids.is_empty()).collect())
+}
+
 /// Removes the file of a network that is gone.
 pub(crate) fn remove(folders: &Folders, network: &str, lock: Lock) -> Result<()> {
     for path in [path(folders, network), folders.networks().join(format!(".{network}"))] {

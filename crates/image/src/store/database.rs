@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The name of the file in the store. Other parts of the engine have tables of their own in it.
-const FILE: &str = "tinyo.db";
+pub(super) const FILE: &str = "tinyo.db";
 
 /// So long a command waits for another one's transaction, which take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);

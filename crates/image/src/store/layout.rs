@@ -31,6 +31,20 @@ pub(super) struct Layout {
     read_only: bool,
 }
 
+/// What the store has in its root folder.
+pub(super) const NAMES: [&str; 10] = [
+    "blobs",
+    "layers",
+    "incoming",
+    "unpacking",
+    "locks",
+    "trash",
+    RESERVE,
+    "tinyo.db-wal",
+    "tinyo.db-shm",
+    super::database::FILE,
+];
+
 /// Nobody else may look into layers: they can hold set-id programs and devices.
 const PRIVATE: Mode = Mode::from_raw_mode(0o700);
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);

@@ -82,6 +82,11 @@ impl Store {
         Store { owners, ..self }
     }
 
+    /// The names of all files and folders that the store has in its folder, for whoever removes it.
+    pub fn file_names(&self) -> &'static [&'static str] {
+        &layout::NAMES
+    }
+
     /// An empty file on the store's disk, which is gone when it is closed.
     ///
     /// # Errors

@@ -80,3 +80,14 @@ pub fn bridge_names(socket: &mut Socket) -> Result<Vec<String>, Error> {
     let ours = all.into_iter().filter(|it| it.is_bridge && it.name.starts_with(PREFIX));
     Ok(ours.map(|it| it.name).collect())
 }
+
+/// The names of the devices that are ports of a bridge; none if it is not there.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn bridge_ports(socket: &mut Socket, bridge: &str) -> Result<Vec<String>, Error> {
+    let all = device::all(socket).map_err(Error::doing("list the network devices"))?;
+    let index = all.iter().find(|it| it.is_bridge && it.name == bridge).map(|it| it.index);
+    let ports = all.into_iter().filter(|it| index.is_some() && it.master == index);
+    Ok(ports.map(|it| it.name).collect())
+}

@@ -37,6 +37,8 @@ pub(super) struct Device {
     pub(super) name: String,
     pub(super) is_bridge: bool,
     pub(super) mtu: Option<u32>,
+    /// The bridge that it is a port of.
+    pub(super) master: Option<u32>,
     pub(super) is_up: bool,
 }
 
@@ -164,7 +166,7 @@ fn read(answer: &Received<'_>) -> Option<Device> {
     let all = || attributes(answer.content, STRUCTURE);
     let (_, name) = all().find(|(kind, _)| *kind == IFLA_IFNAME)?;
     let name = name.strip_suffix(&[0]).unwrap_or(name);
-    let mtu = all().find(|(kind, _)| *kind == IFLA_MTU).and_then(|(_, value)| number(value));
+    let value = |wanted| all().find(|(kind, _)| *kind == wanted).and_then(|(_, it)| number(it));
     let mut information = all().filter(|(kind, _)| *kind == IFLA_LINKINFO);
     let is_bridge = information
         .any(|(_, value)| attributes(value, 0).any(|it| it == (IFLA_INFO_KIND, &b"bridge\0"[..])));
@@ -172,7 +174,8 @@ fn read(answer: &Received<'_>) -> Option<Device> {
         index: number(answer.content.get(4..)?)?,
         name: String::from_utf8_lossy(name).into_owned(),
         is_bridge,
-        mtu,
+        mtu: value(IFLA_MTU),
+        master: value(IFLA_MASTER),
         is_up: number(answer.content.get(8..)?)? & IFF_UP != 0,
     })
 }

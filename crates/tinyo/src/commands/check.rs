@@ -49,17 +49,40 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
         store::Error::ReadOnly => anyhow::anyhow!("{error}: only --quick is possible there"),
         error => error.into(),
     })?;
+    screen.say("checking containers, volumes and networks");
+    let engine = context.engine_if_any()?;
+    let faults = engine.map_or(Ok(Vec::new()), |engine| engine.check(arguments.repair))?;
     if arguments.format == Format::Json {
-        print_line(&findings.iter().map(finding_json).collect::<serde_json::Value>().to_string())?;
+        let all = findings.iter().map(finding_json).chain(faults.iter().map(fault_json));
+        print_line(&all.collect::<serde_json::Value>().to_string())?;
     } else {
-        findings.iter().flat_map(finding_lines).try_for_each(|line| print_line(&line))?;
+        let all = findings.iter().flat_map(finding_lines).chain(faults.iter().map(fault_line));
+        all.into_iter().try_for_each(|line| print_line(&line))?;
     }
-    let left = findings.iter().filter(|it| !matches!(it.outcome, Outcome::Repaired)).count();
+    let left = findings.iter().filter(|it| !matches!(it.outcome, Outcome::Repaired)).count()
+        + faults.iter().filter(|it| !matches!(it.repaired, Some(Ok(())))).count();
     match left {
         0 => Ok(()),
-        1 => bail!("one thing is wrong in the store"),
-        left => bail!("{left} things are wrong in the store"),
+        1 => bail!("one thing is wrong"),
+        left => bail!("{left} things are wrong"),
     }
+}
+
+fn fault_line(fault: &engine::Fault) -> String {
+    match &fault.repaired {
+        None => fault.text.clone(),
+        Some(Ok(())) => format!("{}; repaired", fault.text),
+        Some(Err(why)) => format!("{}; not repaired: {why}", fault.text),
+    }
+}
+
+fn fault_json(fault: &engine::Fault) -> serde_json::Value {
+    let (outcome, reason) = match &fault.repaired {
+        None => ("reported", None),
+        Some(Ok(())) => ("repaired", None),
+        Some(Err(why)) => ("failed", Some(why.to_string())),
+    };
+    serde_json::json!({"Fault": fault.text, "Outcome": outcome, "Reason": reason})
 }
 
 fn kind_name(kind: Kind) -> &'static str {

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::show::{bytes, print_line, print_table};
 use anyhow::Result;
 use clap::Args;
+use engine::Room;
 use image::Digest;
 use image::store::{Image, Usage};
 use serde_json::{Value, json};
@@ -24,16 +25,24 @@ pub(crate) struct Arguments {
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let store = context.store()?;
     let usage = store.usage()?;
+    let (containers, volumes) = match context.engine_if_any()? {
+        Some(engine) => (engine.room_of_containers()?, engine.room_of_volumes()?),
+        None => (Room::default(), Room::default()),
+    };
+    let rooms = [("Containers", containers), ("Volumes", volumes)];
     let images = if arguments.verbose { store.images()? } else { Vec::new() };
     let shares = shares(&images);
     if arguments.format == Format::Json {
         let mut value = usage_json(&usage);
+        for (name, room) in rooms {
+            value[name] = room_json(room);
+        }
         if arguments.verbose {
             value["Details"] = shares.iter().map(share_json).collect();
         }
         return print_line(&value.to_string());
     }
-    print_usage(&usage)?;
+    print_usage(&usage, rooms)?;
     if arguments.verbose {
         print_line("")?;
         print_shares(&shares)?;
@@ -41,26 +50,44 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn print_usage(usage: &Usage) -> Result<()> {
+fn print_usage(usage: &Usage, rooms: [(&str, Room); 2]) -> Result<()> {
     let size = usage.layer_bytes + usage.blob_bytes;
-    let share = (usage.reclaimable * 100).checked_div(size).unwrap_or(0);
-    let rows = [
-        vec![
-            "Images".to_owned(),
-            usage.images.to_string(),
-            usage.images_in_use.to_string(),
-            bytes(size),
-            format!("{} ({share}%)", bytes(usage.reclaimable)),
-        ],
-        vec![
-            "Downloads".to_owned(),
-            String::new(),
-            String::new(),
-            bytes(usage.incoming_bytes),
-            bytes(usage.incoming_bytes),
-        ],
-    ];
+    let images = Room {
+        count: usage.images,
+        active: usage.images_in_use,
+        bytes: size,
+        reclaimable: usage.reclaimable,
+    };
+    let mut rows = vec![row("Images", images)];
+    rows.extend(rooms.map(|(name, room)| row(name, room)));
+    rows.push(vec![
+        "Downloads".to_owned(),
+        String::new(),
+        String::new(),
+        bytes(usage.incoming_bytes),
+        bytes(usage.incoming_bytes),
+    ]);
     print_table(&["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"], &rows)
+}
+
+fn row(name: &str, room: Room) -> Vec<String> {
+    let share = (room.reclaimable * 100).checked_div(room.bytes).unwrap_or(0);
+    vec![
+        name.to_owned(),
+        room.count.to_string(),
+        room.active.to_string(),
+        bytes(room.bytes),
+        format!("{} ({share}%)", bytes(room.reclaimable)),
+    ]
+}
+
+fn room_json(room: Room) -> Value {
+    json!({
+        "Count": room.count,
+        "Active": room.active,
+        "Bytes": room.bytes,
+        "Reclaimable": room.reclaimable,
+    })
 }
 
 fn usage_json(usage: &Usage) -> Value {

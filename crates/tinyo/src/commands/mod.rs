@@ -16,11 +16,13 @@ mod login;
 mod logout;
 mod manifest;
 mod network;
+mod prune;
 mod pull;
 mod push;
 mod rmi;
 mod save;
 mod search;
+mod service;
 mod system;
 mod tag;
 
@@ -77,8 +79,8 @@ pub(crate) enum Command {
     Import(import::ImportArguments),
     /// Write the files of an image into a tar file
     Export(import::ExportArguments),
-    /// Remove what is not needed
-    Prune(system::PruneArguments),
+    /// Remove images that are not needed
+    Prune(prune::ImageArguments),
     /// Look after the store
     #[command(subcommand)]
     System(system::Command),
@@ -169,7 +171,7 @@ impl Command {
             Command::Load(arguments) => load::run(context, &arguments),
             Command::Import(arguments) => import::import(context, &arguments),
             Command::Export(arguments) => import::export(context, &arguments),
-            Command::Prune(arguments) => system::prune(context, &arguments),
+            Command::Prune(arguments) => prune::images(context, &arguments),
             Command::System(command) => system::run(context, &command),
             Command::Network(command) => network::run(context, &command),
             Command::Port(arguments) => network::port(context, &arguments),

@@ -303,17 +303,24 @@ fn prune(engine: &Engine, arguments: &PruneArguments) -> Result<()> {
     if !arguments.force {
         bail!("it would remove all networks that no container is connected to: say --force");
     }
+    remove_unused(engine)?.iter().try_for_each(|name| print_line(name))
+}
+
+/// Removes all networks but the default one that no container is connected to, and says which those
+/// were.
+pub(crate) fn remove_unused(engine: &Engine) -> Result<Vec<String>> {
+    let mut removed = Vec::new();
     for network in engine.networks()? {
         if network.name == engine::DEFAULT_NETWORK {
             continue;
         }
         match engine.remove_network(&network) {
-            Ok(()) => print_line(&network.name)?,
+            Ok(()) => removed.push(network.name),
             Err(engine::Error::NetworkInUse { .. } | engine::Error::NoSuchNetwork(_)) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
+    Ok(removed)
 }
 
 pub(crate) fn port(context: &Context, arguments: &PortArguments) -> Result<()> {

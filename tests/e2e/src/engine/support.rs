@@ -132,7 +132,7 @@ impl Engine {
         }
         let mounts = fs::read_to_string("/proc/self/mountinfo")?;
         let ours = self.store.to_string_lossy().into_owned();
-        ensure!(!mounts.contains(&ours), "a mount is left");
+        ensure!(!mounts.contains(&format!("{ours}/")), "a mount is left");
         until("all monitors have ended", || {
             !processes::all().iter().any(|(pid, _)| {
                 fs::read(format!("/proc/{pid}/cmdline"))

@@ -74,7 +74,7 @@ pub(crate) fn check_finds_and_mends() -> Result<()> {
     flip(&in_layer("folder/b"))?;
     // A quick look does not read it.
     engine.ok(&["system", "check", "--quick"])?;
-    let done = engine.fails(&["system", "check"], "one thing is wrong in the store")?;
+    let done = engine.fails(&["system", "check"], "one thing is wrong")?;
     ensure!(
         done.stdout.contains(&format!("layer sha256:{layer} (image {}) is damaged", &id[7..19]))
             && done.stdout.contains("/folder/b: its contents"),
@@ -144,10 +144,8 @@ pub(crate) fn reset() -> Result<()> {
     engine.import("one", &["a"], &[])?;
     engine.fails(&["system", "reset"], "standard input is no terminal")?;
     engine.ok(&["system", "reset", "--force"])?;
+    ensure!(!engine.store.exists(), "the store is still there");
     expect_eq!(engine.names()?, Vec::<String>::new());
-    for folder in ["blobs/sha256", "layers/sha256", "incoming", "unpacking", "locks"] {
-        expect_eq!(engine.files(folder)?, Vec::<String>::new(), "{folder}");
-    }
     // It goes on to be a store.
     engine.import("two", &["b"], &[])?;
     ensure!(scratch("store").join("tinyo.db").exists());

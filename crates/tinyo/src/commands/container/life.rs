@@ -193,8 +193,14 @@ pub(crate) fn rename(context: &Context, arguments: &RenameArguments) -> Result<(
 
 pub(crate) fn prune(context: &Context, arguments: &PruneArguments) -> Result<()> {
     confirm(arguments.force, "This removes all containers that do not run.")?;
-    let engine = context.engine()?;
-    let mut failures = Vec::new();
+    let (removed, failures) = remove_ended(&context.engine()?)?;
+    removed.iter().try_for_each(|id| print_line(id))?;
+    fail(&failures)
+}
+
+/// Removes all containers that do not run, and says which those were, and what failed.
+pub(crate) fn remove_ended(engine: &Engine) -> Result<(Vec<String>, Vec<anyhow::Error>)> {
+    let (mut removed, mut failures) = (Vec::new(), Vec::new());
     for container in engine.containers()? {
         match engine.look(&container) {
             Ok(seen) if seen.status.is_over() => {}
@@ -203,13 +209,13 @@ pub(crate) fn prune(context: &Context, arguments: &PruneArguments) -> Result<()>
             Err(error) => return Err(error.into()),
         }
         match engine.remove(&container, false, false) {
-            Ok(()) => print_line(&container.id)?,
+            Ok(()) => removed.push(container.id),
             // It was started or removed meanwhile.
             Err(Error::WrongStatus { .. } | Error::NoSuchContainer(_)) => {}
             Err(error) => failures.push(error.into()),
         }
     }
     // What was left of those whose making or removal was killed.
-    engine.sweep()?.iter().try_for_each(|id| print_line(id))?;
-    fail(&failures)
+    removed.extend(engine.sweep()?);
+    Ok((removed, failures))
 }

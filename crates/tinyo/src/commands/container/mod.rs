@@ -18,6 +18,7 @@ pub(super) mod volume;
 mod watch;
 
 pub(super) use inspect::describe;
+pub(super) use life::remove_ended;
 
 use crate::context::Context;
 use anyhow::Result;

@@ -137,15 +137,21 @@ fn describe(engine: &Engine, volume: &Volume) -> Value {
 fn prune(engine: &Engine, arguments: &PruneArguments) -> Result<()> {
     let what = if arguments.all { "all volumes" } else { "all volumes without a name" };
     confirm(arguments.force, &format!("This removes {what} that no container uses."))?;
+    remove_unused(engine, arguments.all)?.iter().try_for_each(|name| print_line(name))
+}
+
+/// Removes volumes that no container uses, and says which those were.
+pub(crate) fn remove_unused(engine: &Engine, with_names: bool) -> Result<Vec<String>> {
+    let mut removed = Vec::new();
     for volume in engine.volumes()? {
-        if volume.users.is_empty() && (volume.anonymous || arguments.all) {
+        if volume.users.is_empty() && (volume.anonymous || with_names) {
             match engine.remove_volume(&volume.name) {
-                Ok(()) => print_line(&volume.name)?,
+                Ok(()) => removed.push(volume.name),
                 // A container has taken it, or somebody else removed it.
                 Err(Error::VolumeInUse { .. } | Error::NoSuchVolume(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
     }
-    Ok(())
+    Ok(removed)
 }

@@ -7,6 +7,7 @@
 mod machine;
 mod pid_1;
 mod power_cut;
+mod reboot;
 
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         pid_1::runs_a_job_with_everything_mounted,
         power_cut::on_ext4,
         power_cut::on_xfs,
+        reboot::what_is_to_run_always_runs_again,
     ])
 }
 

@@ -1,10 +1,14 @@
 //! Whatever of ours is killed: what is told afterwards is true, and nothing is left.
 
+pub(crate) mod chaos;
+pub(crate) mod disks;
+pub(crate) mod upkeep;
+
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::support::Engine;
+use crate::engine::support::Engine;
 use crate::expect_eq;
 use crate::support::{processes, sys, until};
 

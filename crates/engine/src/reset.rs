@@ -1,0 +1,111 @@
+//! Removing everything, so that the machine is as it was before the first container.
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use kernel::cgroup::{Cgroups, Driver};
+use net::firewall::Firewall;
+use net::link;
+use std::path::Path;
+use std::{fs, io};
+use sys::netlink::Socket;
+
+/// What is ours in the root folder besides what the image store has there.
+const FILES: [&str; 4] = ["events", "events.1", "containers", "volumes"];
+
+impl Engine {
+    /// Removes all containers, those that run are killed; all volumes with what is in them; and all
+    /// networks with their bridges. Images stay, as the store removes these.
+    ///
+    /// # Errors
+    /// With all that could not be removed, after everything else was.
+    pub fn remove_all(&self) -> Result<()> {
+        let mut failures = Vec::new();
+        let mut note = |result: Result<()>| match result {
+            // Somebody else was faster.
+            Ok(()) | Err(Error::NoSuchContainer(_) | Error::NoSuchVolume(_)) => {}
+            Err(error) => failures.push(error.to_string()),
+        };
+        for container in self.containers()? {
+            note(self.remove(&container, true, true));
+        }
+        note(self.sweep().map(drop));
+        for volume in self.volumes()? {
+            note(self.remove_volume(&volume.name));
+        }
+        for network in self.networks()? {
+            note(self.remove_network(&network));
+        }
+        if failures.is_empty() { Ok(()) } else { Err(Error::Several(failures)) }
+    }
+
+    /// Removes the last that is left when there is neither container nor image any more: the
+    /// folders, and what all stores of the machine share, unless another one uses it. Files that
+    /// are not ours stay.
+    ///
+    /// # Errors
+    /// Something cannot be removed.
+    pub fn forget(self) -> Result<()> {
+        if !self.user_marks {
+            remove_shared()?;
+        }
+        let (root, run) = (self.folders.root().to_owned(), self.folders.run().to_owned());
+        let store_files = self.store.file_names();
+        // Whoever opens the store from now on makes a new one.
+        drop(self);
+        for name in ["runtime", "networks"] {
+            remove(&run.join(name))?;
+        }
+        remove_if_empty(&run)?;
+        let inits = fs::read_dir(&root).map_err(Error::file(&root))?;
+        let inits = inits.flatten().map(|it| it.file_name().to_string_lossy().into_owned());
+        let inits = inits.filter(|name| name.starts_with("tino-")).collect::<Vec<_>>();
+        let own = FILES.into_iter().chain(store_files.iter().copied());
+        own.chain(inits.iter().map(String::as_str))
+            .try_for_each(|name| remove(&root.join(name)))?;
+        remove_if_empty(&root)
+    }
+}
+
+/// The firewall's table and the group above those of containers.
+fn remove_shared() -> Result<()> {
+    let is_in_use = match Socket::open() {
+        Ok(mut socket) => !link::bridge_names(&mut socket)?.is_empty(),
+        Err(_) => false,
+    };
+    // Where the kernel has no nf_tables there is nothing of ours.
+    if let (false, Ok(mut firewall)) = (is_in_use, Firewall::open()) {
+        firewall.clear()?;
+    }
+    if let Ok(cgroups) = Cgroups::find(&Driver::Files, false) {
+        for (_, mount_point) in cgroups.mount_points() {
+            remove_if_empty(&Path::new(mount_point).join("tinyo"))?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<()> {
+    let is_folder = path.symlink_metadata().is_ok_and(|status| status.is_dir());
+    let removed = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::File { path: path.to_owned(), error })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What others have put there stays, and the folder with it.
+fn remove_if_empty(path: &Path) -> Result<()> {
+    match fs::remove_dir(path) {
+        Ok(()) => Ok(()),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound
+            | io::ErrorKind::DirectoryNotEmpty
+            // A cgroup with groups below it, or a mount point.
+            | io::ErrorKind::ResourceBusy
+            | io::ErrorKind::ReadOnlyFilesystem => Ok(()),
+            _ => Err(Error::File { path: path.to_owned(), error }),
+        },
+    }
+}

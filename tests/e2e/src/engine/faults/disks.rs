@@ -1,0 +1,204 @@
+//! Disks that are full or cannot be written, and a database that somebody holds.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change, mount_remount};
+
+use crate::engine::support::Engine;
+use crate::expect_eq;
+use crate::support::{processes, scratch, sys, until};
+
+/// With a disk of its own, which nobody else sees.
+fn engine_on_disk(size: &str) -> Result<Engine> {
+    if !rustix::process::geteuid().is_root() {
+        harness::skip("only root mounts disks")?;
+    }
+    ::sys::process::unshare_namespaces(libc::CLONE_NEWNS as u64).context("unshare")?;
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
+    let store = scratch("store");
+    fs::create_dir_all(&store)?;
+    let options = std::ffi::CString::new(format!("size={size},mode=0700"))?;
+    mount("none", &store, "tmpfs", MountFlags::empty(), options.as_c_str())?;
+    Engine::new()
+}
+
+/// Takes all that is left of the disk, and what the store has set aside for such a moment, too.
+fn fill(engine: &Engine) -> Result<PathBuf> {
+    let path = engine.store.join("filler");
+    let mut file = fs::File::create(&path)?;
+    while file.write(&[1; 4096]).is_ok() {}
+    match fs::remove_file(engine.store.join("reserve")) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    while file.write(&[1; 4096]).is_ok() {}
+    Ok(path)
+}
+
+pub(crate) fn a_full_disk_stops_the_log_and_not_the_program() -> Result<()> {
+    let engine = engine_on_disk("24m")?;
+    // What it prints when it is asked to is more than a page.
+    let script = "trap 'seq 5000' USR1; trap 'echo after' USR2; trap 'exit 7' TERM
+        echo ready; while :; do sleep 0.1; done";
+    let flags = ["--health-cmd=test -e /healthy", "--health-interval=1s", "--health-retries=1"];
+    let id = engine.start("one", &flags, script)?;
+    let folder = engine.store.join("containers").join(id);
+    let has = |file: &str, text: &str| {
+        fs::read_to_string(folder.join(file)).is_ok_and(|all| all.contains(text))
+    };
+    let first: i32 = engine.field("one", "Pid")?.parse()?;
+    until("it is ready", || has("log", " ready\n"))?;
+    let filler = fill(&engine)?;
+    sys::send(first, libc::SIGUSR1)?;
+    // Its health changes meanwhile, and the file that tells of it finds no room.
+    until("its health is known", || has("state", "health unhealthy"))?;
+    ensure!(processes::alive(first), "the program has ended");
+    fs::remove_file(filler)?;
+    expect_eq!(engine.status("one")?, "running");
+    sys::send(first, libc::SIGUSR2)?;
+    until("the log goes on", || has("log", "stdout F after\n"))?;
+    ensure!(
+        has("log", " bytes of output were lost\n"),
+        "{:?}",
+        fs::read(folder.join("log"))?.len()
+    );
+    // No line is half there.
+    for line in fs::read_to_string(folder.join("log"))?.lines() {
+        ensure!(line.split(' ').nth(1).is_some_and(|it| it.starts_with("std")), "{line}");
+    }
+    // What is lost at the end is said in the log if the rest of its last block is enough for that,
+    // and elsewhere if not; and the end is recorded.
+    let filler = fill(&engine)?;
+    sys::send(first, libc::SIGUSR1)?;
+    std::thread::sleep(Duration::from_millis(500));
+    sys::send(first, libc::SIGTERM)?;
+    until("its end is known", || has("state", "phase exited"))?;
+    fs::remove_file(filler)?;
+    expect_eq!(engine.field("one", "ExitCode")?, "7");
+    let error = engine.ok(&["inspect", "-f", "{{.State.Error}}", "one"])?;
+    let said = [fs::read_to_string(folder.join("log"))?, error].concat();
+    expect_eq!(said.matches(" bytes of output were lost").count(), 2, "{said}");
+    engine.ok(&["rm", "one"])?;
+    engine.is_clean()
+}
+
+pub(crate) fn a_full_disk_is_said() -> Result<()> {
+    let engine = engine_on_disk("16m")?;
+    engine.start("one", &[], "sleep 1000")?;
+    let filler = fill(&engine)?;
+    for words in [&["run", "--rm", "box", "true"][..], &["create", "-v", "/x", "box", "true"]] {
+        let done = engine.run(words)?;
+        ensure!(done.code == Some(125), "{done:#?}");
+        ensure!(done.stderr.contains("hint: make room"), "{done:#?}");
+    }
+    // With as little room as the store sets aside, what is there is told, stopped and removed.
+    let little = fs::metadata(&filler)?.len() - (512 << 10);
+    fs::File::options().write(true).open(&filler)?.set_len(little)?;
+    expect_eq!(engine.ok(&["ps", "--format={{.Names}}"])?, "one");
+    engine.ok(&["stop", "-t", "0", "one"])?;
+    expect_eq!(engine.status("one")?, "exited");
+    engine.ok(&["rm", "one"])?;
+    fs::remove_file(filler)?;
+    // Nothing half was made.
+    expect_eq!(engine.ok(&["volume", "ls", "-q"])?, "");
+    engine.ok(&["run", "--rm", "box", "true"])?;
+    engine.ok(&["system", "check"])?;
+    engine.ok(&["container", "prune", "-f"])?;
+    engine.is_clean()
+}
+
+/// Somebody who has the database alone, as long as this lives.
+struct Holder(Child);
+
+impl Holder {
+    fn new(engine: &Engine) -> Result<Holder> {
+        if !Path::new("/usr/bin/sqlite3").exists() {
+            harness::skip("sqlite3 is not installed")?;
+        }
+        let mut command = Command::new("sqlite3");
+        command.arg(engine.store.join("tinyo.db")).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn()?;
+        let input = child.stdin.as_mut().context("a pipe")?;
+        input.write_all(b"BEGIN EXCLUSIVE;\n.print held\n")?;
+        input.flush()?;
+        let mut said = [0; 5];
+        child.stdout.as_mut().context("a pipe")?.read_exact(&mut said)?;
+        Ok(Holder(child))
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub(crate) fn a_locked_database_is_waited_for() -> Result<()> {
+    let engine = Engine::new()?;
+    engine.start("one", &[], "sleep 1000")?;
+    let holder = Holder::new(&engine)?;
+    // To look needs no right to write, nor does what a monitor does.
+    expect_eq!(engine.status("one")?, "running");
+    engine.ok(&["exec", "one", "true"])?;
+    engine.ok(&["stop", "-t", "0", "one"])?;
+    expect_eq!(engine.status("one")?, "exited");
+    let waiting = engine.launch(&["run", "--rm", "-v", "/x", "box", "echo", "done"]).start()?;
+    std::thread::sleep(Duration::from_millis(500));
+    drop(holder);
+    waiting.finish()?.expect_code(0)?.expect_stdout("done\n")?;
+    engine.ok(&["rm", "-v", "one"])?;
+    // As long as it takes, and then it is said, and nothing is half done.
+    let holder = Holder::new(&engine)?;
+    let done = engine.run(&["create", "-v", "/x", "--name", "two", "box", "true"])?;
+    ensure!(done.code == Some(125) && done.stderr.contains("is locked"), "{done:#?}");
+    drop(holder);
+    expect_eq!(engine.ok(&["volume", "ls", "-q"])?, "");
+    let volumes = fs::read_dir(engine.store.join("volumes"))?.flatten();
+    let volumes: Vec<_> = volumes.map(|it| it.file_name()).filter(|it| it != ".lock").collect();
+    ensure!(volumes.is_empty(), "{volumes:?}");
+    engine.is_clean()
+}
+
+pub(crate) fn a_disk_that_cannot_be_written() -> Result<()> {
+    let engine = engine_on_disk("16m")?;
+    let run = scratch("run");
+    let command = |words: &str| {
+        let mut all = vec!["--runroot", run.to_str().unwrap_or_default()];
+        all.extend(words.split(' '));
+        engine.run(&all)
+    };
+    expect_eq!(command("create --name one box true")?.code, Some(0));
+    mount_remount(&engine.store, MountFlags::RDONLY, c"")?;
+    for words in ["run box true", "create box true", "start one", "rm one", "volume create x1"] {
+        let done = command(words)?;
+        let is_said = done.stderr.to_lowercase().contains("read-only");
+        ensure!(done.code != Some(0) && is_said, "{words:?}: {done:#?}");
+    }
+    expect_eq!(command("ps -a --format={{.State}}")?.stdout, "created\n");
+    expect_eq!(command("inspect one")?.code, Some(0));
+    mount_remount(&engine.store, MountFlags::empty(), c"")?;
+    expect_eq!(command("rm one")?.code, Some(0));
+    engine.is_clean()
+}
+
+pub(crate) fn many_lines_lose_none() -> Result<()> {
+    const LINES: usize = 30_000;
+    let engine = Engine::new()?;
+    let flags = ["--log-opt=max-size=64k", "--log-opt=max-file=100"];
+    engine.start("one", &flags, &format!("seq {LINES}"))?;
+    engine.ok(&["wait", "one"])?;
+    let mut expected = 0;
+    for line in engine.ok(&["logs", "one"])?.lines() {
+        expected += 1;
+        expect_eq!(line, expected.to_string());
+    }
+    expect_eq!(expected, LINES);
+    Ok(())
+}
