@@ -65,7 +65,7 @@ const TASKS: &[Task] = &[
     Task {
         name: "picture",
         usage: "",
-        about: "draw the README's picture from a real session",
+        about: "draw the README's pictures from real sessions",
         run: picture::run,
     },
 ];
