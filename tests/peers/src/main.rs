@@ -19,6 +19,7 @@ mod docker_runtime;
 mod lxc;
 mod podman;
 mod podman_runtime;
+mod readme;
 mod registry;
 mod registry_token;
 mod rootfs;
@@ -81,5 +82,6 @@ fn main() -> ExitCode {
         archives::podman,
         archives::docker,
         trees::as_tar_and_umoci_unpack_them,
+        readme::every_command,
     ])
 }

@@ -82,6 +82,7 @@ pub(super) const TIERS: &[Tier] = &[
             "umoci",
             "attr",
             "openssl",
+            "python3",
             "iproute2",
             "iptables",
             "uidmap",
