@@ -8,7 +8,7 @@ use serde_json::json;
 use super::support::{Bundle, Container, groups};
 use crate::expect_eq;
 use crate::support::sys::{self, Change};
-use crate::support::{processes, scratch};
+use crate::support::{processes, scratch, until};
 
 fn service() -> Result<Container> {
     let container = Container::new(Bundle::service()?)?;
@@ -210,9 +210,14 @@ pub(crate) fn it_is_where_the_first_process_went() -> Result<()> {
     let Some(v2) = v2 else { return harness::skip("there is no cgroup v2") };
     let sub = v2.join("sub");
     std::fs::create_dir(&sub)?;
-    for pid in std::fs::read_to_string(v2.join("cgroup.procs"))?.lines() {
-        std::fs::write(sub.join("cgroup.procs"), pid)?;
-    }
+    // The shell starts others, and they end, while all are moved.
+    until("everybody has moved", || {
+        let pids = std::fs::read_to_string(v2.join("cgroup.procs")).unwrap_or_default();
+        for pid in pids.lines() {
+            _ = std::fs::write(sub.join("cgroup.procs"), pid);
+        }
+        pids.is_empty()
+    })?;
     let controllers = std::fs::read_to_string(v2.join("cgroup.controllers"))?;
     // Now nobody can be in the group itself any more.
     for name in controllers.split_whitespace() {
