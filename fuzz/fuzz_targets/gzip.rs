@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use spec::image::Algorithm;
 use std::io::Read;
 
-const LIMITS: Limits = Limits { bytes: 1 << 20, entries: 0, ratio: 200 };
+const LIMITS: Limits = Limits { bytes: 1 << 20, entries: 0, ratio: 200, folders: 1 << 20 };
 
 fuzz_target!(|layer: &[u8]| {
     let flow = Flow { digest: Algorithm::Sha256, diff_id: Algorithm::Sha256, limits: LIMITS };

@@ -23,6 +23,10 @@ pub struct Limits {
     pub entries: u64,
     /// How many bytes may become of each compressed one, beyond [`Limits::FREE`].
     pub ratio: u64,
+    /// How many bytes the names of its folders may have, which are remembered until all else is
+    /// done; 16 times less those of folders without an entry of their own, which are many where an
+    /// entry is deep.
+    pub folders: u64,
 }
 
 impl Limits {
@@ -33,7 +37,7 @@ impl Limits {
 impl Default for Limits {
     /// Twice as much as any image that we know of, and a ratio that only zeros reach.
     fn default() -> Limits {
-        Limits { bytes: 1 << 40, entries: 8_000_000, ratio: 200 }
+        Limits { bytes: 1 << 40, entries: 8_000_000, ratio: 200, folders: 256 << 20 }
     }
 }
 
@@ -246,7 +250,7 @@ mod tests {
     const FLOW: Flow = Flow {
         digest: Algorithm::Sha256,
         diff_id: Algorithm::Sha256,
-        limits: Limits { bytes: 1 << 30, entries: 0, ratio: 200 },
+        limits: Limits { bytes: 1 << 30, entries: 0, ratio: 200, folders: 0 },
     };
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -152,6 +152,7 @@ impl Error {
             | unpack::Error::Inflate(_)
             | unpack::Error::Archive(_)
             | unpack::Error::TooManyEntries(_)
+            | unpack::Error::TooManyFolders(_)
             | unpack::Error::Refused(..) => true,
             unpack::Error::Source(_) | unpack::Error::Thread(_) | unpack::Error::Kernel(..) => {
                 false

@@ -32,6 +32,9 @@ pub enum Error {
     /// It has too many entries.
     #[error("the layer has more than the {0} entries that it may have")]
     TooManyEntries(u64),
+    /// It has too many folders, or too deep ones.
+    #[error("the names of the layer's folders have more than the {0} bytes that they may have")]
+    TooManyFolders(u64),
     /// An entry is not allowed.
     #[error("cannot unpack {0:?}: {1}")]
     Refused(tar::Name, String),

@@ -40,6 +40,7 @@ pub(super) fn extract<Source: BufRead>(
             return Err(Error::TooManyEntries(options.limits.entries));
         }
         extraction.entry(&mut archive, entry)?;
+        extraction.check_folders()?;
     }
     extraction.finish()
 }
@@ -71,6 +72,15 @@ struct Extraction<'a> {
 const SPECIAL_BITS: Mode = Mode::SUID.union(Mode::SGID).union(Mode::SVTX);
 
 impl Extraction<'_> {
+    /// A small layer must not fill the memory either.
+    fn check_folders(&self) -> Result<(), Error> {
+        let most = self.options.limits.folders;
+        if self.pending.remembered > most || self.folders.remembered > most / 16 {
+            return Err(Error::TooManyFolders(most));
+        }
+        Ok(())
+    }
+
     fn entry<Source: BufRead>(
         &mut self,
         archive: &mut Reader<Source>,

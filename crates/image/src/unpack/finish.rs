@@ -17,16 +17,21 @@ pub(super) struct Pending {
     times: Vec<(Name, Time)>,
     /// Attributes that all new files of the folder would inherit.
     attributes: BTreeMap<Name, Entry>,
+    /// How many bytes all that has.
+    pub(super) remembered: u64,
 }
 
 impl Pending {
     /// Remembers a folder's time, and takes the attributes out of its entry that must wait.
     pub(super) fn add(&mut self, entry: &mut Entry) {
         self.times.push((entry.name.clone(), entry.modified));
+        self.remembered += remembered(entry.name.as_bytes());
         let is_inherited = |(name, _): &(Vec<u8>, _)| metadata::is_inherited(name);
         if entry.attributes.iter().any(is_inherited) {
             let (waiting, now) = entry.attributes.drain(..).partition(is_inherited);
             entry.attributes = now;
+            let waiting: Vec<(Vec<u8>, Vec<u8>)> = waiting;
+            self.remembered += waiting.iter().map(|(_, value)| remembered(value)).sum::<u64>();
             self.attributes
                 .insert(entry.name.clone(), Entry { attributes: waiting, ..entry.clone() });
         }
@@ -50,6 +55,11 @@ impl Pending {
         }
         Ok(())
     }
+}
+
+/// What it takes to remember some bytes, with what belongs to them.
+pub(super) fn remembered(bytes: &[u8]) -> u64 {
+    bytes.len() as u64 + 64
 }
 
 /// Opens the folder, if it is still one: a later entry may have replaced it.

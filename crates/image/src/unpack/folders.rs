@@ -1,5 +1,6 @@
 //! The folders that entries go into.
 
+use super::finish::remembered;
 use super::whiteout;
 use super::{Error, Marks, metadata};
 use crate::tar::{Name, Time};
@@ -22,6 +23,8 @@ pub(super) struct Folders<'a> {
     last: Option<(Vec<u8>, Rc<Folder>)>,
     /// Made here without an entry of their own, and the time of what first went into them.
     pub(super) implied: BTreeMap<Vec<u8>, Time>,
+    /// How many bytes all that has.
+    pub(super) remembered: u64,
 }
 
 /// A folder to put something into.
@@ -39,7 +42,7 @@ impl AsFd for Folder {
 
 impl<'a> Folders<'a> {
     pub(super) fn new(root: &'a Root, marks: Marks, umask: Mode) -> Folders<'a> {
-        Folders { root, marks, umask, last: None, implied: BTreeMap::new() }
+        Folders { root, marks, umask, last: None, implied: BTreeMap::new(), remembered: 0 }
     }
 
     /// The folder at a path, which is that of an entry without its last part. Links in it are
@@ -116,6 +119,7 @@ impl<'a> Folders<'a> {
             metadata::set_mode(above, name, IMPLIED_MODE)?;
         }
         self.implied.insert(whole.to_vec(), time);
+        self.remembered += remembered(whole);
         Ok(())
     }
 }

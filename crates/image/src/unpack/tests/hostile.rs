@@ -115,7 +115,7 @@ fn a_layer_cannot_set_marks_of_overlayfs() {
 fn limits_hold() {
     let scratch = Scratch::new();
     let limits = |bytes, entries| Options {
-        limits: Limits { bytes, entries, ratio: 1 },
+        limits: Limits { bytes, entries, ratio: 1, folders: 1000 },
         ..Options::default()
     };
     let small = layer([file("a"), file("b"), file("c")]);
@@ -124,6 +124,23 @@ fn limits_hold() {
     let result = scratch.unpack_with(&small, &limits(1 << 10, 3));
     assert!(matches!(result, Err(Error::Inflate(_))), "{result:?}");
     scratch.unpack_with(&small, &limits(1 << 20, 3)).unwrap();
+}
+
+#[test]
+fn folders_do_not_fill_the_memory() {
+    let scratch = Scratch::new();
+    let with =
+        |folders| Options { limits: Limits { folders, ..Limits::default() }, ..Options::default() };
+    let names = (0..100).map(|number| format!("folder{number}"));
+    let many = layer(names.map(|name| folder(&name)));
+    let result = scratch.unpack_with(&many, &with(6000));
+    assert!(matches!(result, Err(Error::TooManyFolders(6000))), "{result:?}");
+    // Few entries, of which each makes many folders.
+    let deep = |number| file(&format!("{number}/{}f", "d/".repeat(1000)));
+    let result = scratch.unpack_with(&layer((0..30).map(deep)), &Options::default());
+    assert!(matches!(result, Err(Error::TooManyFolders(_))), "{result:?}");
+    scratch.unpack_with(&many, &with(10_000)).unwrap();
+    scratch.unpack_with(&layer((30..33).map(deep)), &Options::default()).unwrap();
 }
 
 #[test]
