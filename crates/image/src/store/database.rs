@@ -2,15 +2,21 @@
 //! removed, so what a row speaks of is there, whole.
 
 use super::Error;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use std::path::Path;
 use std::time::Duration;
+use sys::rustix::fs::stat;
 
 /// The name of the file in the store. Other parts of the engine have tables of their own in it.
 pub(super) const FILE: &str = "tinyo.db";
 
 /// So long a command waits for another one's transaction, which take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// When the log of writes has so many bytes, whoever closes the database last takes it over, which
+/// means to wait for the disk. Whoever opens the database alone reads it: 1 ms a megabyte.
+pub(super) const LONGEST_LOG: u64 = 1 << 20;
 
 /// How to come from each version of the tables to the next. The last one is what the queries know;
 /// a step that was released is never changed.
@@ -82,7 +88,8 @@ pub(super) fn open(folder: &Path, read_only: bool) -> Result<Connection, Error> 
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     if !read_only {
-        connection.pragma_update(None, "journal_mode", "wal")?;
+        // Else every command would wait for the disk when it ends, even if it has only read.
+        leave_log(&connection, true)?;
         // A commit is on the disk when it returns: whoever was told that an image is there finds
         // it after a power cut.
         connection.pragma_update(None, "synchronous", "full")?;
@@ -91,14 +98,16 @@ pub(super) fn open(folder: &Path, read_only: bool) -> Result<Connection, Error> 
     Ok(connection)
 }
 
-/// On a disk that cannot change, a lock is neither possible nor needed.
+/// On a disk that cannot change, a lock is neither possible nor needed, unless there is a log to be
+/// read with the database.
 fn open_unchanging(path: &Path) -> Result<Connection, Error> {
     let escaped =
         path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Ok(Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?)
+    let is_final = if log_length(path) > 0 { "" } else { "?immutable=1" };
+    Ok(Connection::open_with_flags(format!("file:{escaped}{is_final}"), flags)?)
 }
 
 fn migrate(connection: &mut Connection, read_only: bool) -> Result<(), Error> {
@@ -109,6 +118,9 @@ fn migrate(connection: &mut Connection, read_only: bool) -> Result<(), Error> {
         version if read_only => return Err(Error::OlderStore { version, known: latest }),
         _ => {}
     }
+    leave_log(connection, false)?;
+    // The file remembers it.
+    connection.pragma_update(None, "journal_mode", "wal")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(
         "CREATE TABLE IF NOT EXISTS versions (part TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT",
@@ -137,7 +149,29 @@ fn version(connection: &Connection) -> Result<usize, Error> {
 }
 
 /// A transaction that may write: it has the only right to from its beginning on, so that what it
-/// reads stays so.
+/// reads stays so. What it writes is in the database itself when that is closed.
 pub(super) fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Error> {
+    leave_log(connection, false)?;
+    begin_unsynced(connection)
+}
+
+/// The same for what need not outlive a power cut.
+pub(super) fn begin_unsynced(connection: &mut Connection) -> Result<Transaction<'_>, Error> {
     Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+}
+
+/// To be called after each of these: a log that has become long does not stay.
+pub(super) fn limit_log(connection: &Connection, folder: &Path) -> Result<(), Error> {
+    if log_length(&folder.join(FILE)) > LONGEST_LOG { leave_log(connection, false) } else { Ok(()) }
+}
+
+fn log_length(database: &Path) -> u64 {
+    let status = stat(database.with_extension("db-wal"));
+    status.map_or(0, |log| log.st_size.cast_unsigned())
+}
+
+/// Whether the log of writes stays a file of its own when the database is closed.
+fn leave_log(connection: &Connection, leave: bool) -> Result<(), Error> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave)?;
+    Ok(())
 }

@@ -31,9 +31,10 @@ impl Store {
         let mut database = self.database();
         database.pragma_update(None, "synchronous", "normal")?;
         let result = (|| {
-            let transaction = database::begin(&mut database)?;
+            let transaction = database::begin_unsynced(&mut database)?;
             let result = act(&transaction)?;
             transaction.commit()?;
+            database::limit_log(&database, &self.path)?;
             Ok(result)
         })();
         database.pragma_update(None, "synchronous", "full")?;

@@ -2,5 +2,6 @@
 
 mod adding;
 mod checking;
+mod log;
 mod removing;
 pub(crate) mod support;

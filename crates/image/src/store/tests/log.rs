@@ -1,0 +1,66 @@
+//! The database's log of writes, which commands about containers leave as it is.
+
+use super::support::{Made, Scratch, reference};
+use crate::store::{Error, Store, database};
+use std::fs;
+
+fn log(scratch: &Scratch) -> u64 {
+    fs::metadata(scratch.0.join("deep/store/tinyo.db-wal")).map_or(0, |log| log.len())
+}
+
+fn add_guest(store: &Store, value: u32) {
+    let written: Result<_, Error> = store.write(|transaction| {
+        transaction.execute_batch("CREATE TABLE IF NOT EXISTS guests (value INTEGER)")?;
+        transaction.execute("INSERT INTO guests VALUES (?1)", [value])?;
+        Ok(())
+    });
+    written.unwrap();
+}
+
+fn guests(store: &Store) -> Vec<u32> {
+    let read: Result<_, Error> = store.read(|database| {
+        let mut statement = database.prepare("SELECT value FROM guests ORDER BY value")?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    });
+    read.unwrap()
+}
+
+#[test]
+fn what_only_the_log_has_is_seen_by_the_next_one() {
+    let scratch = Scratch::new();
+    drop(scratch.store());
+    assert_eq!(log(&scratch), 0);
+    add_guest(&scratch.store(), 1);
+    assert!(log(&scratch) > 0);
+    add_guest(&scratch.store(), 2);
+    assert_eq!(guests(&scratch.store()), [1, 2]);
+    // So it is on a disk that cannot change.
+    let unchanging = database::open(&scratch.0.join("deep/store"), true).unwrap();
+    let sum: u32 =
+        unchanging.query_row("SELECT sum(value) FROM guests", [], |row| row.get(0)).unwrap();
+    assert_eq!(sum, 3);
+}
+
+#[test]
+fn images_are_in_the_database_itself_when_it_is_closed() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    add_guest(&store, 1);
+    Made::new(&["a"]).add(&store, "one").unwrap();
+    drop(store);
+    assert_eq!(log(&scratch), 0);
+    let store = scratch.store();
+    assert!(store.find_by_name(&[reference("one")]).unwrap().is_some());
+    assert_eq!(guests(&store), [1]);
+}
+
+#[test]
+fn the_log_does_not_grow_for_ever() {
+    let scratch = Scratch::new();
+    for number in 0..300 {
+        add_guest(&scratch.store(), number);
+    }
+    assert!(log(&scratch) <= database::LONGEST_LOG + 20 * 4120, "{}", log(&scratch));
+    assert_eq!(guests(&scratch.store()).len(), 300);
+}
