@@ -15,6 +15,7 @@ use image::unpack::{Marks, Owners};
 use std::env;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// Folders with a folder for each registry.
 const HOST_FOLDERS: &[&str] = &[
@@ -31,6 +32,8 @@ pub(crate) struct Context {
     is_root: bool,
     home: Option<PathBuf>,
     owners: Owners,
+    /// Read when it is first needed.
+    registries_conf: OnceLock<RegistriesConf>,
 }
 
 /// What the flags of a command say about the network.
@@ -57,7 +60,8 @@ impl Context {
         is_root: bool,
         owners: Owners,
     ) -> Context {
-        Context { root, run_root, is_root, home: folder("HOME"), owners }
+        let registries_conf = OnceLock::new();
+        Context { root, run_root, is_root, home: folder("HOME"), owners, registries_conf }
     }
 
     /// The same, where files of images become somebody else's.
@@ -166,7 +170,7 @@ impl Context {
         let hosts = Hosts {
             folders: HOST_FOLDERS.iter().map(PathBuf::from).collect(),
             only_folder: options.cert_dir.clone(),
-            registries: self.registries_conf()?,
+            registries: self.registries_conf()?.clone(),
             insecure: !options.tls_verify,
         };
         Ok(Registries {
@@ -216,7 +220,10 @@ impl Context {
         self.store_folder()
     }
 
-    fn registries_conf(&self) -> Result<RegistriesConf> {
+    fn registries_conf(&self) -> Result<&RegistriesConf> {
+        if let Some(known) = self.registries_conf.get() {
+            return Ok(known);
+        }
         let (file, folder) = match env::var_os("CONTAINERS_REGISTRIES_CONF").map(PathBuf::from) {
             Some(file) => (file, PathBuf::new()),
             None => {
@@ -225,7 +232,8 @@ impl Context {
                 own.unwrap_or((SYSTEM_FILES.0.into(), SYSTEM_FILES.1.into()))
             }
         };
-        Ok(RegistriesConf::read(&file, &folder)?)
+        let read = RegistriesConf::read(&file, &folder)?;
+        Ok(self.registries_conf.get_or_init(|| read))
     }
 
     /// The first one is written; Docker's, as its users expect to stay logged in.

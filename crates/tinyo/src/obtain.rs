@@ -81,14 +81,17 @@ pub(crate) fn base(context: &Context, store: &Store, text: &str, ways: &Ways<'_>
         Source::Host => Ok(Base::host()?),
         Source::Folder(path) => Ok(Base::folder(&path)?),
         Source::Registry(name) => {
-            // An id is nothing that a registry could be asked for.
             let by_name = context.find_by_name(store, &name)?;
-            if by_name.is_none()
-                && let Some(image) = store.find_by_digest(&name)?
-            {
-                return Ok(store.base(&image)?);
+            let is_asked = matches!(ways.policy, Policy::Always | Policy::Newer);
+            // An id is nothing that a registry could be asked for.
+            let here = match by_name {
+                Some(image) => (!is_asked).then_some(image),
+                None => store.find_by_digest(&name)?,
+            };
+            match here {
+                Some(image) => Ok(store.base(&image)?),
+                None => Ok(store.base(&registry(context, store, &name, ways)?.image)?),
             }
-            Ok(store.base(&registry(context, store, &name, ways)?.image)?)
         }
         source => {
             let begin = Instant::now();

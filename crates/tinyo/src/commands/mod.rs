@@ -11,6 +11,7 @@ mod history;
 mod images;
 mod import;
 mod inspect;
+mod late;
 mod load;
 mod login;
 mod logout;

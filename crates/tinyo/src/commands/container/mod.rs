@@ -20,6 +20,7 @@ mod watch;
 pub(super) use inspect::describe;
 pub(super) use life::remove_ended;
 
+use super::late::Late;
 use crate::context::Context;
 use anyhow::Result;
 use clap::Subcommand;
@@ -28,50 +29,50 @@ use std::process::ExitCode;
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Make a container of an image and start it
-    Run(Box<run::RunArguments>),
+    Run(Late<run::RunArguments>),
     /// Make a container of an image
-    Create(Box<run::CreateArguments>),
+    Create(Late<run::CreateArguments>),
     /// Start containers
-    Start(attach::StartArguments),
+    Start(Late<attach::StartArguments>),
     /// Ask containers to end, and kill those that do not in time
-    Stop(life::StopArguments),
+    Stop(Late<life::StopArguments>),
     /// Stop containers and start them again
-    Restart(life::StopArguments),
+    Restart(Late<life::StopArguments>),
     /// Send a signal to containers
-    Kill(life::KillArguments),
+    Kill(Late<life::KillArguments>),
     /// Remove containers
-    Rm(life::RemoveArguments),
+    Rm(Late<life::RemoveArguments>),
     /// Stop all processes of containers
-    Pause(life::Names),
+    Pause(Late<life::Names>),
     /// Let paused containers go on
-    Unpause(life::Names),
+    Unpause(Late<life::Names>),
     /// Wait until containers have ended, and print their exit codes
-    Wait(life::Names),
+    Wait(Late<life::Names>),
     /// Give a container another name
-    Rename(life::RenameArguments),
+    Rename(Late<life::RenameArguments>),
     /// List containers
     #[command(alias = "ls", alias = "list")]
-    Ps(list::Arguments),
+    Ps(Late<list::Arguments>),
     /// Print what a container has printed
-    Logs(logs::Arguments),
+    Logs(Late<logs::Arguments>),
     /// Run one more program in a container
-    Exec(exec::Arguments),
+    Exec(Late<exec::Arguments>),
     /// Come in front of a container
-    Attach(attach::AttachArguments),
+    Attach(Late<attach::AttachArguments>),
     /// Change limits and the restart policy of containers
-    Update(update::Arguments),
+    Update(Late<update::Arguments>),
     /// List the processes of a container
-    Top(watch::TopArguments),
+    Top(Late<watch::TopArguments>),
     /// Show what containers use
-    Stats(watch::StatsArguments),
+    Stats(Late<watch::StatsArguments>),
     /// Show what happens to containers
-    Events(watch::EventsArguments),
+    Events(Late<watch::EventsArguments>),
     /// Copy files into a container or out of it
-    Cp(files::CopyArguments),
+    Cp(Late<files::CopyArguments>),
     /// List what a container has changed of its image
-    Diff(files::DiffArguments),
+    Diff(Late<files::DiffArguments>),
     /// Make an image of a container
-    Commit(files::CommitArguments),
+    Commit(Late<files::CommitArguments>),
 }
 
 /// `tinyo container ...`.

@@ -1,0 +1,37 @@
+//! Flags that are defined only when their command is called. There are hundreds of them, and to
+//! define all takes longer than most commands do.
+
+use clap::error::Error;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use std::ops::Deref;
+
+/// The arguments of a command among many.
+pub(crate) struct Late<T>(Box<T>);
+
+impl<T> Deref for Late<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Args> Args for Late<T> {
+    fn augment_args(command: Command) -> Command {
+        command.defer(T::augment_args)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        command.defer(T::augment_args_for_update)
+    }
+}
+
+impl<T: FromArgMatches> FromArgMatches for Late<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        Ok(Late(Box::new(T::from_arg_matches(matches)?)))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
