@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::folders::{self, ContainerFolder};
 use crate::lock::Lock;
 use crate::settings::{SeccompChoice, Settings};
-use crate::{configuration, id, merge, network, seccomp_profile};
+use crate::{configuration, id, merge, network, rootfs, seccomp_profile};
 use image::base::Base;
 use rusqlite::Connection;
 use std::os::fd::AsFd as _;
@@ -104,8 +104,11 @@ impl Engine {
 /// The folders of a container, which are empty but for what its layers leave unsaid.
 fn fill(folder: &ContainerFolder, base: &Base) -> Result<()> {
     // The container's root folder has the mode of its changes' folder.
-    for (name, mode) in [("upper", 0o755), ("work", 0o700), ("rootfs", 0o755)] {
+    for (name, mode) in [("upper", 0o755), ("work", 0o700)] {
         folders::make_with(&folder.file(name), mode)?;
+    }
+    if base.lowers.is_empty() {
+        folders::make(&folder.file(rootfs::EMPTY))?;
     }
     let upper = folder.upper();
     let upper = openat(CWD, &upper, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())

@@ -14,11 +14,13 @@
 //!     ports                those that are published, while a monitor lives
 //!     stopped              it is not to be started again by itself
 //!     log, log.1 ...       what it printed
-//!     upper/ work/ rootfs/ its changes, overlayfs's own, and where it is mounted
+//!     upper/ work/         its changes, and overlayfs's own
+//!     empty/               what is below them if its image has no files
 //!     hosts hostname resolv.conf
 //! RUN/
 //!   runtime/ID             the runtime's
 //!   ID                     the socket of the monitor
+//!   rootfs/              where each container mounts its root, in a namespace of its own
 //!   networks/NAME          the names of running containers, see crate::network
 //! ```
 
@@ -71,6 +73,12 @@ impl Folders {
     /// The folder of the runtime, which has a folder there for each container that runs.
     pub(crate) fn runtime(&self) -> PathBuf {
         self.run.join("runtime")
+    }
+
+    /// An empty folder that stays empty: each container mounts its root over it, and nobody else
+    /// sees that.
+    pub(crate) fn rootfs(&self) -> PathBuf {
+        self.run.join("rootfs")
     }
 
     /// The folder with the names in each network.

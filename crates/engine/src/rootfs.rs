@@ -15,6 +15,9 @@ use sys::rustix::fs::{FileType, OFlags, fstat};
 /// A file that is larger is no `/etc/passwd`.
 const LONGEST: u64 = 8 << 20;
 
+/// A folder of a container whose image has no files: something must be below its changes.
+pub(crate) const EMPTY: &str = "empty";
+
 /// What becomes the root of a container.
 pub(crate) fn overlay(
     folder: &ContainerFolder,
@@ -24,8 +27,7 @@ pub(crate) fn overlay(
 ) -> Result<Overlay> {
     let mut all = layers.iter().map(|path| c_path(path)).collect::<Result<Vec<_>>>()?;
     if all.is_empty() {
-        // An image of no files; something must be below.
-        all.push(c_path(&folder.file("rootfs"))?);
+        all.push(c_path(&folder.file(EMPTY))?);
     }
     let changes = (c_path(&folder.upper())?, c_path(&folder.file("work"))?);
     Ok(Overlay { layers: all, changes: Some(changes), volatile, user_marks })

@@ -56,8 +56,10 @@ impl Engine {
         if self.has_leftovers(container) {
             self.clear(container)?;
         }
-        if !self.folders.runtime().exists() {
-            folders::make(&self.folders.runtime())?;
+        for folder in [self.folders.runtime(), self.folders.rootfs()] {
+            if !folder.exists() {
+                folders::make(&folder)?;
+            }
         }
         let prepared = self.prepare_network(container)?;
         self.write_configuration(container, prepared.as_ref())?;

@@ -69,7 +69,7 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
         oci_version: VERSION.into(),
         process: Some(process),
         root: Root {
-            path: context.folder.file("rootfs").to_string_lossy().into_owned().into(),
+            path: context.folders.rootfs().to_string_lossy().into_owned().into(),
             readonly: settings.read_only,
         },
         hostname: hostname.into(),

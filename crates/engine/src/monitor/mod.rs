@@ -38,6 +38,7 @@ use sys::OrError;
 use sys::rustix::io::fcntl_dupfd_cloexec;
 use sys::rustix::process::{chdir, setsid};
 use sys::rustix::stdio;
+use sys::rustix::thread::set_name;
 use sys::signal::Signals;
 
 /// The word by which a program knows that it is to be a monitor; the container's folder follows.
@@ -119,6 +120,8 @@ pub fn run(folder: &Path, shared: Option<i32>) -> Result<Ending> {
     });
     // Whoever started it may lead a session that ends, or stand in a folder that is unmounted.
     setsid().or_error("setsid", || "")?;
+    // It has the name of the descriptor that it was executed from.
+    set_name(c"tinyo").or_error("prctl", || "PR_SET_NAME")?;
     chdir(c"/").or_error("chdir", || "\"/\"")?;
     let launch = Launch::read(folder)?;
     if launch.user_marks {
