@@ -61,6 +61,18 @@ impl Options {
         Ok(options)
     }
 
+    /// The words that [`Options::parse`] reads these from.
+    #[must_use]
+    pub fn words(&self) -> Vec<OsString> {
+        let mut words = vec!["--rounds".into(), self.rounds.to_string().into()];
+        words.extend(["--json".into(), self.json.clone().into()]);
+        for (name, path) in &self.also {
+            words.extend(["--also".into(), format!("{name}={}", path.display()).into()]);
+        }
+        words.extend(self.quick.then(|| "--quick".into()));
+        words
+    }
+
     /// The helper program `bench-actor`.
     #[must_use]
     pub fn actor(&self) -> PathBuf {
@@ -98,6 +110,12 @@ mod tests {
         assert_eq!(parse(&[]).unwrap().rounds, 30);
         let quick = parse(&["--quick"]).unwrap();
         assert!(quick.quick && quick.rounds == 2);
+    }
+
+    #[test]
+    fn what_was_read_is_written_alike() {
+        let words = ["--rounds", "2", "--json", "/x", "--also", "other=/bin/other", "--quick"];
+        assert_eq!(parse(&words).unwrap().words(), words);
     }
 
     #[test]

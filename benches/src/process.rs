@@ -12,12 +12,15 @@ pub struct Memory {
     pub rss: u64,
     /// Resident pages, shared ones divided by the number of processes that share them.
     pub pss: u64,
+    /// Resident pages that no other process has.
+    pub private: u64,
 }
 
 /// Reads `smaps_rollup` (Linux 4.14).
 pub fn memory(pid: Pid) -> Result<Memory> {
     let text = read(pid, "smaps_rollup")?;
-    Ok(Memory { rss: field(&text, "Rss:")?, pss: field(&text, "Pss:")? })
+    let private = field(&text, "Private_Clean:")? + field(&text, "Private_Dirty:")?;
+    Ok(Memory { rss: field(&text, "Rss:")?, pss: field(&text, "Pss:")?, private })
 }
 
 /// The most resident memory that the process has had since it executed its program, in kB.
@@ -43,6 +46,13 @@ pub fn context_switches(pid: Pid) -> Result<u64> {
 pub fn children(pid: Pid) -> Result<Vec<Pid>> {
     let pids = read(pid, &format!("task/{pid}/children"))?;
     Ok(pids.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect())
+}
+
+/// All processes that this one can see.
+pub fn all() -> Result<Vec<Pid>> {
+    let names =
+        fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    Ok(names.filter_map(|name| name.parse().ok()).map(Pid::from_raw).collect())
 }
 
 /// The name of the program that the process runs.

@@ -14,7 +14,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
     let mut packages = vec!["tino", "benches"];
     // Until it has landed, the benchmark has its peers alone.
     packages.extend(build::root().join("crates/tinyort").is_dir().then_some("tinyort"));
-    if arguments.first().is_some_and(|name| name == "pull") {
+    if arguments.first().is_some_and(|name| name == "pull" || name == "engine") {
         packages = vec!["tinyo", "benches"];
     }
     let programs = build::release(&packages)?;

@@ -13,7 +13,7 @@ const FIRST_ID: u32 = 100_000;
 
 /// What is asked of the runtime beside the default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Nothing.
     Plain,
     /// A seccomp profile of some 400 rules, for three architectures.
@@ -28,13 +28,13 @@ impl Kind {
     const ALL: [Self; 4] = [Self::Plain, Self::Seccomp, Self::User, Self::Waiting];
 
     /// Its folder below the one given to [`write`].
-    pub(super) fn bundle(self, folder: &Path) -> PathBuf {
+    pub(crate) fn bundle(self, folder: &Path) -> PathBuf {
         folder.join(format!("{self:?}").to_lowercase())
     }
 }
 
 /// Writes the bundles into `folder`.
-pub(super) fn write(folder: &Path) -> Result<()> {
+pub(crate) fn write(folder: &Path) -> Result<()> {
     for kind in Kind::ALL {
         let bundle = kind.bundle(folder);
         write_rootfs(&bundle.join("rootfs"), kind)?;

@@ -12,25 +12,25 @@ use super::bundle::Kind;
 use super::machine::Machine;
 
 /// The file name of the program that does nothing but the system calls.
-pub(super) const BARE: &str = "bench-bare";
+pub(crate) const BARE: &str = "bench-bare";
 
 /// A contestant on the prepared machine.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Runtime<'a> {
+pub(crate) struct Runtime<'a> {
     /// The program.
-    pub(super) program: &'a Path,
+    pub(crate) program: &'a Path,
     /// Where it runs.
-    pub(super) machine: &'a Machine,
+    pub(crate) machine: &'a Machine,
 }
 
 impl<'a> Runtime<'a> {
     /// Whether it is the bare program, which can do nothing but [`Runtime::run`].
-    pub(super) fn is_bare(self) -> bool {
+    pub(crate) fn is_bare(self) -> bool {
         self.program.ends_with(BARE)
     }
 
     /// The command for the whole life of a container of its own.
-    pub(super) fn run(self, kind: Kind) -> Result<Command> {
+    pub(crate) fn run(self, kind: Kind) -> Result<Command> {
         let bundle = kind.bundle(&self.machine.folder);
         let id = self.machine.fresh_id();
         if !self.is_bare() {
@@ -46,7 +46,7 @@ impl<'a> Runtime<'a> {
     }
 
     /// `PROGRAM --root STATE VERB`.
-    pub(super) fn command(self, verb: &str) -> Result<Command> {
+    pub(crate) fn command(self, verb: &str) -> Result<Command> {
         if self.is_bare() {
             bail!("knows no command but `run`");
         }
@@ -58,7 +58,7 @@ impl<'a> Runtime<'a> {
 
     /// Runs a command that must succeed, and returns how long it took. Standard error goes to a
     /// file, so that nobody has to read it meanwhile.
-    pub(super) fn time(self, command: &mut Command) -> Result<Duration> {
+    pub(crate) fn time(self, command: &mut Command) -> Result<Duration> {
         let errors = self.machine.folder.join("errors");
         command.stderr(File::create(&errors)?);
         let start = Instant::now();
@@ -70,7 +70,7 @@ impl<'a> Runtime<'a> {
     }
 
     /// Creates a container whose program waits for ever, and returns how long it took.
-    pub(super) fn create(self) -> Result<(Container<'a>, Duration)> {
+    pub(crate) fn create(self) -> Result<(Container<'a>, Duration)> {
         let id = self.machine.fresh_id();
         let pid_file = self.machine.folder.join("pid");
         let mut create = self.command("create")?;
@@ -85,7 +85,7 @@ impl<'a> Runtime<'a> {
 
 /// A container that was created. Dropping it removes it.
 #[derive(Debug)]
-pub(super) struct Container<'a> {
+pub(crate) struct Container<'a> {
     runtime: Runtime<'a>,
     id: String,
     pid: u32,
@@ -93,12 +93,12 @@ pub(super) struct Container<'a> {
 
 impl Container<'_> {
     /// Runs `VERB ID WORDS`, and returns how long it took.
-    pub(super) fn tell(&self, verb: &str, words: &[&str]) -> Result<Duration> {
+    pub(crate) fn tell(&self, verb: &str, words: &[&str]) -> Result<Duration> {
         self.runtime.time(self.runtime.command(verb)?.arg(&self.id).args(words))
     }
 
     /// Kills its program and waits for its end.
-    pub(super) fn kill(&self) -> Result<()> {
+    pub(crate) fn kill(&self) -> Result<()> {
         self.tell("kill", &["KILL"])?;
         let deadline = Instant::now() + Duration::from_secs(10);
         while self.lives() {
@@ -109,7 +109,7 @@ impl Container<'_> {
     }
 
     /// The most memory that its cgroup has had at one time, in kB.
-    pub(super) fn peak_memory(&self) -> Result<u64> {
+    pub(crate) fn peak_memory(&self) -> Result<u64> {
         let text = fs::read_to_string(format!("/proc/{}/cgroup", self.pid))?;
         let file = text.lines().find_map(peak_file).context("no memory cgroup is known")?;
         let peak = fs::read_to_string(&file).with_context(|| file.display().to_string())?;

@@ -13,11 +13,11 @@ const NO_DATA: Option<&str> = None;
 
 /// The mount namespace of the benchmark, with a folder in memory for bundles and states.
 #[derive(Debug)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     /// The folder; it vanishes with the process.
-    pub(super) folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// The version of the cgroups, 1 or 2.
-    pub(super) version: u8,
+    pub(crate) version: u8,
     /// The own group in every hierarchy.
     groups: Vec<PathBuf>,
     /// The number of ids given out.
@@ -29,7 +29,7 @@ impl Machine {
     ///
     /// On a machine with both versions of cgroups the tree of version 2 is hidden from all
     /// contestants alike: crun refuses to run beside one without a systemd that uses it.
-    pub(super) fn prepare() -> Result<Self> {
+    pub(crate) fn prepare() -> Result<Self> {
         ensure!(nix::unistd::geteuid().is_root(), "needs root");
         unshare(CloneFlags::CLONE_NEWNS).context("unshare")?;
         let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
@@ -49,23 +49,23 @@ impl Machine {
     }
 
     /// Below it each contestant keeps the states of its containers.
-    pub(super) fn states(&self) -> PathBuf {
+    pub(crate) fn states(&self) -> PathBuf {
         self.folder.join("states")
     }
 
     /// An id that no container had.
-    pub(super) fn fresh_id(&self) -> String {
+    pub(crate) fn fresh_id(&self) -> String {
         self.ids.set(self.ids.get() + 1);
         format!("{}{}", prefix(), self.ids.get())
     }
 
     /// The folders that the cgroup of a container called `id` will have.
-    pub(super) fn groups_for(&self, id: &str) -> impl Iterator<Item = PathBuf> {
+    pub(crate) fn groups_for(&self, id: &str) -> impl Iterator<Item = PathBuf> {
         self.groups.iter().map(move |group| group.join(id))
     }
 
     /// Groups, mounts and states that the contestants left although they should be gone.
-    pub(super) fn leftovers(&self) -> Result<Vec<String>> {
+    pub(crate) fn leftovers(&self) -> Result<Vec<String>> {
         let mut found = Vec::new();
         for group in self.groups.iter().chain(&roots(&self.groups)) {
             for entry in fs::read_dir(group)?.flatten() {

@@ -1,9 +1,9 @@
 //! `cargo xtask bench runtime`: `tinyort` against the runtimes that Debian has, and against the
 //! bare system calls.
 
-mod bundle;
-mod contestants;
-mod machine;
+pub(crate) mod bundle;
+pub(crate) mod contestants;
+pub(crate) mod machine;
 mod measure;
 
 use std::path::Path;
