@@ -85,6 +85,7 @@ fn add(request: &Exec<'_>, container: &Container, spec: &Spec<'_>) -> Result<Run
         reason: it.to_string(),
     };
     let plan = ProcessPlan::new("", request.process, spec)
+        .and_then(|plan| plan.with_filter(spec))
         .and_then(|plan| plan.with_descriptors(request.preserve_fds, request.listen_fds.as_ref()))
         .map_err(invalid)?;
     let plan = ProcessPlan { ignored_signals: crate::record::ignored_signals()?, ..plan };

@@ -58,7 +58,8 @@ impl Machine {
         };
         let Ok(group) = plan::cgroup(&spec, &request, &self.0) else { return };
         let groups = group.description();
-        if let Err(invalid) = Plan::new(&spec, request.bundle, &request, &self.0, &groups) {
+        let plan = Plan::new(&spec, request.bundle, &request, &self.0, &groups);
+        if let Err(invalid) = plan.and_then(|plan| plan.with_start(&spec, false)) {
             assert!(invalid.to_string().contains(':'), "{invalid} names nothing");
         }
     }

@@ -41,10 +41,10 @@ use sys::rustix::process::{Pid, Uid, WaitOptions, geteuid, waitpid};
 /// # Errors
 /// Whatever is wrong, and then nothing of the container is left.
 pub fn create(request: &Create<'_>) -> Result<Vec<String>> {
-    let build = |made: &mut Making, plan: &Plan, _: &Spec<'_>, terminal| {
-        made.build(plan, request, terminal, false)
+    let build = |made: &mut Making, plan: &Plan, spec: &Spec<'_>, terminal| {
+        made.build(plan, spec, request, terminal, false)
     };
-    make(request, false, build).map(|made| made.warnings)
+    make(request, Caller::Creates, build).map(|made| made.warnings)
 }
 
 /// Makes a container and executes its program.
@@ -52,16 +52,23 @@ pub fn create(request: &Create<'_>) -> Result<Vec<String>> {
 /// # Errors
 /// As [`create`] and [`crate::start`].
 pub fn run(request: &Create<'_>) -> Result<Running> {
-    make(request, !request.detach, |made, plan, _, terminal| {
-        made.build(plan, request, terminal, true)
+    make(request, Caller::Runs, |made, plan, spec, terminal| {
+        made.build(plan, spec, request, terminal, true)
     })
 }
 
-/// Makes a container around what `build` makes, or takes all of it back. `stays` says whether the
-/// caller is there for its terminal.
+/// What a container is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    Creates,
+    Runs,
+    Restores,
+}
+
+/// Makes a container around what `build` makes, or takes all of it back.
 pub(crate) fn make(
     request: &Create<'_>,
-    stays: bool,
+    caller: Caller,
     build: impl FnOnce(&mut Making, &Plan, &Spec<'_>, Terminal) -> Result<Running>,
 ) -> Result<Running> {
     let bundle = request.bundle()?;
@@ -71,17 +78,18 @@ pub(crate) fn make(
             path: bundle.join("config.json"),
             error,
         })?;
-    let configuration =
-        |reason: String| Error::Configuration { file: "config.json".into(), reason };
-    let spec: Spec<'_> = spec::json::parse(&text).map_err(|it| configuration(it.to_string()))?;
-    let invalid = |it: Invalid| configuration(it.to_string());
+    let spec: Spec<'_> = spec::json::parse(&text).map_err(|it| wrong(it.to_string()))?;
     let user = geteuid();
     let rootless = request.rootless.unwrap_or(!user.is_root());
     let cgroups = Cgroups::find(&request.cgroup_driver, rootless)?;
     let cgroup = plan::cgroup(&spec, request, &cgroups).map_err(invalid)?;
     let groups = cgroup.description();
-    let mut plan = Plan::new(&spec, &bundle, request, &cgroups, &groups).map_err(invalid)?;
+    let nothing_before = caller == Caller::Runs && !request.holds_up_the_start();
+    let mut plan = Plan::new(&spec, &bundle, request, &cgroups, &groups)
+        .and_then(|plan| plan.with_start(&spec, nothing_before))
+        .map_err(invalid)?;
     plan.init.process.ignored_signals = record::ignored_signals()?;
+    let stays = caller != Caller::Creates && !request.detach;
     let terminal = Terminal::new(plan.process().terminal, request.console_socket, stays)?;
     let directory = Directory::claim(request.root, request.id)?;
     let record = first_record(&plan, user);
@@ -95,6 +103,14 @@ pub(crate) fn make(
         }
         Err(error) => Err(made.undo(&plan, error)),
     }
+}
+
+fn invalid(what: Invalid) -> Error {
+    wrong(what.to_string())
+}
+
+fn wrong(reason: String) -> Error {
+    Error::Configuration { file: "config.json".into(), reason }
 }
 
 fn first_record(plan: &Plan, user: Uid) -> Record {
@@ -147,6 +163,7 @@ impl Making {
     fn build(
         &mut self,
         plan: &Plan,
+        spec: &Spec<'_>,
         request: &Create<'_>,
         terminal: Terminal,
         start_it: bool,
@@ -167,13 +184,13 @@ impl Making {
             self.directory.write_record(&self.record)?;
         }
         prepare(plan, &launched)?;
-        let in_advance = start_it && plan.is_left_alone() && !request.holds_up_the_start();
-        if in_advance {
+        if plan.starts_in_advance {
             self.directory.write_record(&self.record)?;
-            launched.channel.start_in_advance()?;
+            let filter = plan.late_filter(spec).map_err(invalid)?;
+            launched.channel.start_in_advance(filter.as_ref())?;
         }
         let (master, last_words) = self.serve(plan, &launched, terminal)?;
-        if !in_advance {
+        if !plan.starts_in_advance {
             if let Some(group) = &self.group {
                 group.first_process_entered()?;
             }
@@ -183,7 +200,7 @@ impl Making {
         let mut readiness = None;
         if start_it {
             readiness = readiness_of(&self.directory, request.notify_socket)?;
-            if !in_advance {
+            if !plan.starts_in_advance {
                 launched.channel.order(Order::Start)?;
             }
             let listener = plan.listener.as_ref();

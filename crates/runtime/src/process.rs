@@ -12,6 +12,7 @@ use kernel::credentials::{self, set_limits};
 use kernel::device::{Console, take_terminal};
 use kernel::landlock::{self, Rules, Ruleset};
 use kernel::path::{Procfs, Root};
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -110,15 +111,19 @@ pub(crate) fn wait_and_execute(
     channel: Channel,
     state: &str,
 ) -> Infallible {
-    let mut last_words = match LastWords::new(plan.seccomp.as_ref()).during(Step::Seccomp) {
-        Ok(place) => place,
+    let prepared = filter(plan, &channel).and_then(|filter| {
+        let last_words = LastWords::new(filter.as_deref()).during(Step::Seccomp)?;
+        Ok((filter, last_words))
+    });
+    let (filter, mut last_words) = match prepared {
+        Ok(prepared) => prepared,
         Err(failure) => return fail(&channel, failure),
     };
     let channel = match wait(listening, channel, last_words.as_ref().map(AsFd::as_fd)) {
         Ok(channel) => channel,
         Err((channel, failure)) => return fail(&channel, failure),
     };
-    match execute(plan, program, &channel, state) {
+    match execute(plan, program, filter.as_deref(), &channel, state) {
         Ok(never) => never,
         Err(failure) => {
             if let Some(last_words) = &mut last_words {
@@ -126,6 +131,22 @@ pub(crate) fn wait_and_execute(
             }
             fail(&channel, failure)
         }
+    }
+}
+
+/// The filter of the plan, or the one that the parent has compiled meanwhile.
+fn filter<'a>(
+    plan: &'a ProcessPlan,
+    channel: &Channel,
+) -> Result<Option<Cow<'a, kernel::seccomp::Program>>, Failure> {
+    match &plan.seccomp {
+        Some(filter) => Ok(Some(Cow::Borrowed(filter))),
+        None if !plan.is_filtered => Ok(None),
+        None => match channel.next_filter().during(Step::Seccomp)? {
+            Some(filter) => Ok(Some(Cow::Owned(filter))),
+            // The parent is gone: there is nobody to be a container for.
+            None => sys::process::exit_now(1),
+        },
     }
 }
 
@@ -168,6 +189,7 @@ fn wait(
 fn execute(
     plan: &ProcessPlan,
     program: &Program,
+    filter: Option<&kernel::seccomp::Program>,
     channel: &Channel,
     state: &str,
 ) -> Result<Infallible, Failure> {
@@ -181,11 +203,11 @@ fn execute(
     // handing over of a listener). The CAP_SYS_ADMIN that was kept for this goes by execve itself:
     // what a program has does not depend on what was permitted or effective before, but on the
     // bounding, inheritable and ambient sets, which it is not in.
-    let listener = match &plan.seccomp {
+    let listener = match filter {
         Some(filter) => filter.install().during(Step::Seccomp)?,
         None => None,
     };
-    if let (Some(filter), Some(listener)) = (&plan.seccomp, &listener) {
+    if let (Some(filter), Some(listener)) = (filter, &listener) {
         // Closed by execve: the agent may be asked about close as well.
         channel.notify(filter, listener.as_fd()).during(Step::Seccomp)?;
         expect(channel, Order::Proceed)?;

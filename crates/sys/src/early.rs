@@ -129,9 +129,9 @@ unsafe fn move_to(file: usize, stack: *const usize) {
     // SAFETY: there are that many; each is a C string, and they follow one another (execve(2)).
     let (words, end_of_words) =
         unsafe { ((*arguments).addr() as u64, end_of(*arguments.add(count - 1))) };
-    // SAFETY: the same.
     let end_of_variables = match variables {
         0 => end_of_words,
+        // SAFETY: the same.
         _ => unsafe { end_of(*environment.add(variables - 1)) },
     };
     // `struct prctl_mm_map` of `linux/prctl.h`, written word by word, as memset(3) must not be

@@ -102,6 +102,14 @@ pub fn compile(profile: &Profile<'_>) -> Result<Program, Error> {
     Ok(Program { instructions, flags, sender, lets_send })
 }
 
+/// Whether every word of a profile is known, which takes a tenth of the time that [`compile`] does.
+///
+/// # Errors
+/// As [`compile`], but for rules that contradict each other, and too many of them.
+pub fn check(profile: &Profile<'_>) -> Result<(), Error> {
+    check::check(profile)?.sender().map(drop)
+}
+
 /// Whether any architecture has a system call of this name. Rules about others have no effect.
 #[must_use]
 pub fn is_known(name: &str) -> bool {

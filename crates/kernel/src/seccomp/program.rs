@@ -76,6 +76,43 @@ impl Program {
         result.or_error(call, || "the listener of a seccomp filter")
     }
 
+    /// For another process of this program: [`Program::from_bytes`] takes it.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(6 + 8 * self.instructions.len());
+        bytes.extend(self.flags.to_ne_bytes());
+        bytes.extend([u8::from(self.sender == Sender::Sendmmsg), u8::from(self.lets_send)]);
+        for it in &self.instructions {
+            bytes.extend(it.code.to_ne_bytes());
+            bytes.extend([it.when_true, it.when_false]);
+            bytes.extend(it.k.to_ne_bytes());
+        }
+        bytes
+    }
+
+    /// What [`Program::to_bytes`] has made; `None` for anything else.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Program> {
+        let (flags, rest) = bytes.split_first_chunk::<4>()?;
+        let ([sender, lets_send], rest) = rest.split_first_chunk::<2>()?;
+        let (instructions, rest) = rest.as_chunks::<8>();
+        if instructions.is_empty() || !rest.is_empty() {
+            return None;
+        }
+        let instruction = |it: &[u8; 8]| Instruction {
+            code: u16::from_ne_bytes([it[0], it[1]]),
+            when_true: it[2],
+            when_false: it[3],
+            k: u32::from_ne_bytes([it[4], it[5], it[6], it[7]]),
+        };
+        Some(Program {
+            instructions: instructions.iter().map(instruction).collect(),
+            flags: u32::from_ne_bytes(*flags),
+            sender: if *sender == 0 { Sender::Sendmsg } else { Sender::Sendmmsg },
+            lets_send: *lets_send != 0,
+        })
+    }
+
     /// The program, as the kernel takes it.
     #[must_use]
     pub fn instructions(&self) -> &[Instruction] {
@@ -100,4 +137,23 @@ fn send_descriptor(
 pub fn supported_flags() -> Vec<&'static str> {
     let known = |word: &&str| super::check::flag(word).is_some_and(seccomp::knows_filter_flags);
     super::FLAGS.iter().copied().filter(known).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Program;
+    use crate::seccomp::{Profile, Rule, compile};
+
+    #[test]
+    fn it_is_the_same_on_the_other_side() {
+        let rule = Rule { names: vec!["read"], action: "SCMP_ACT_TRAP", ..Rule::default() };
+        let mut profile = Profile { default_action: "SCMP_ACT_ALLOW", ..Profile::default() };
+        profile.syscalls.push(rule);
+        let program = compile(&profile).unwrap();
+        let bytes = program.to_bytes();
+        assert_eq!(Program::from_bytes(&bytes), Some(program));
+        for nonsense in [&bytes[..bytes.len() - 1], &bytes[..6], b"p", b""] {
+            assert_eq!(Program::from_bytes(nonsense), None);
+        }
+    }
 }

@@ -7,7 +7,7 @@ use super::swrk::{Kind, Question, Swrk};
 use crate::console::Terminal;
 use crate::error::{Error, Result};
 use crate::file;
-use crate::parent::{Making, make};
+use crate::parent::{Caller, Making, make};
 use crate::plan::Plan;
 use crate::record::Process;
 use crate::request::Create;
@@ -48,7 +48,7 @@ pub fn restore(request: &Restore<'_>) -> Result<Running> {
     if request.options.lazy_pages {
         request.options.check("lazy pages", LAZY_PAGES)?;
     }
-    make(&request.create, !request.create.detach, |made, plan, spec, mut terminal| {
+    make(&request.create, Caller::Restores, |made, plan, spec, mut terminal| {
         let root = prepare_root(plan)?;
         // Not before: criu mounts something in there, which it may only in its own namespace.
         let folders = Folders::open(&request.options, false)?;

@@ -66,6 +66,8 @@ pub(crate) struct Plan {
     pub(crate) init: Init,
     /// The state document for hooks in the container.
     pub(crate) state_in_container: String,
+    /// Whether the child is told to start before it is ready.
+    pub(crate) starts_in_advance: bool,
 }
 
 impl Plan {
@@ -98,7 +100,31 @@ impl Plan {
             init,
             namespaces,
             state_in_container: String::new(),
+            starts_in_advance: false,
         })
+    }
+
+    /// Decides when the program is told to start, in advance if the caller has nothing to do before,
+    /// and if so leaves the filter to be compiled while the child works.
+    pub(crate) fn with_start(
+        mut self,
+        spec: &Spec<'_>,
+        nothing_before: bool,
+    ) -> Result<Plan, Invalid> {
+        self.starts_in_advance = nothing_before && self.is_left_alone();
+        match &spec.linux.seccomp {
+            Some(profile) if self.starts_in_advance => seccomp::check(profile)?,
+            _ => self.init.process.seccomp = process::compile_filter(spec)?,
+        }
+        Ok(self)
+    }
+
+    /// The filter, for a child that has none yet.
+    pub(crate) fn late_filter(
+        &self,
+        spec: &Spec<'_>,
+    ) -> Result<Option<kernel::seccomp::Program>, Invalid> {
+        if self.starts_in_advance { process::compile_filter(spec) } else { Ok(None) }
     }
 
     pub(crate) fn process(&self) -> &ProcessPlan {

@@ -45,12 +45,19 @@ pub(crate) struct ProcessPlan {
     /// Processors for `exec`: before it joins the cgroup, and after.
     pub(crate) affinity: (Option<Vec<u64>>, Option<Vec<u64>>),
     pub(crate) landlock: Option<landlock::Rules>,
+    /// Whether there is a filter of system calls: the one below, or one that the parent sends.
+    pub(crate) is_filtered: bool,
     pub(crate) seccomp: Option<kernel::seccomp::Program>,
     /// How many descriptors, from 3 on, it inherits.
     pub(crate) preserved_descriptors: u32,
     pub(crate) start_hooks: Hooks,
     /// The signals that this runtime was started with ignored, see [`sys::process::reset_signals`].
     pub(crate) ignored_signals: u64,
+}
+
+/// The filter of the program, if there is to be one.
+pub(super) fn compile_filter(spec: &Spec<'_>) -> Result<Option<kernel::seccomp::Program>, Invalid> {
+    spec.linux.seccomp.as_ref().map(seccomp::program).transpose()
 }
 
 impl ProcessPlan {
@@ -115,7 +122,8 @@ impl ProcessPlan {
                 processors("final", affinity.map(|it| &it.r#final))?,
             ),
             landlock: landlock_rules(spec)?,
-            seccomp: spec.linux.seccomp.as_ref().map(seccomp::program).transpose()?,
+            is_filtered: spec.linux.seccomp.is_some(),
+            seccomp: None,
             preserved_descriptors: 0,
             start_hooks: Hooks::default(),
             ignored_signals: 0,
@@ -129,7 +137,12 @@ impl ProcessPlan {
 
     /// Whether it restricts itself in a way for which it needs CAP_SYS_ADMIN.
     pub(crate) fn restricts_without_no_new_privileges(&self) -> bool {
-        !self.no_new_privileges && (self.seccomp.is_some() || self.landlock.is_some())
+        !self.no_new_privileges && (self.is_filtered || self.landlock.is_some())
+    }
+
+    /// With its filter, if there is to be one.
+    pub(crate) fn with_filter(self, spec: &Spec<'_>) -> Result<ProcessPlan, Invalid> {
+        Ok(ProcessPlan { seccomp: compile_filter(spec)?, ..self })
     }
 
     /// For a container's first process: it runs the hooks before its program.

@@ -207,7 +207,7 @@ pub(crate) fn failure_after_the_end_does_not_keep_the_container() -> Result<()> 
 /// The hook is killed, with what it has started, and has failed.
 pub(crate) fn a_time_out_is_a_failure() -> Result<()> {
     for kind in ["createRuntime", "createContainer"] {
-        let text = "echo $$ > $0.pid; exec sleep 1000; true";
+        let text = "echo $$ > $0.pid; exec sleep 1013; true";
         let bundle = hook_program(Bundle::service()?, "hang", text)?;
         let path = scratch("hang");
         let configuration = json!({ "path": path, "args": [path], "timeout": 1 });
@@ -218,7 +218,7 @@ pub(crate) fn a_time_out_is_a_failure() -> Result<()> {
         let pid = fs::read_to_string(scratch("hang.pid"))?;
         let left = processes::all().into_iter().filter(|(pid, stat)| {
             let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            stat.state != 'Z' && words == b"sleep\x001000\0"
+            stat.state != 'Z' && words == b"sleep\x001013\0"
         });
         expect_eq!(left.count(), 0, "{kind}: the hook (pid {pid}) lives");
         container.expect_gone()?;
