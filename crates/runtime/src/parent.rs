@@ -82,12 +82,12 @@ pub(crate) fn make(
     let user = geteuid();
     let rootless = request.rootless.unwrap_or(!user.is_root());
     let cgroups = Cgroups::find(&request.cgroup_driver, rootless)?;
-    let cgroup = plan::cgroup(&spec, request, &cgroups).map_err(invalid)?;
+    let cgroup = plan::cgroup(&spec, request, &cgroups).map_err(|it| invalid(&it))?;
     let groups = cgroup.description();
     let nothing_before = caller == Caller::Runs && !request.holds_up_the_start();
     let mut plan = Plan::new(&spec, &bundle, request, &cgroups, &groups)
         .and_then(|plan| plan.with_start(&spec, nothing_before))
-        .map_err(invalid)?;
+        .map_err(|it| invalid(&it))?;
     plan.init.process.ignored_signals = record::ignored_signals()?;
     let stays = caller != Caller::Creates && !request.detach;
     let terminal = Terminal::new(plan.process().terminal, request.console_socket, stays)?;
@@ -105,7 +105,7 @@ pub(crate) fn make(
     }
 }
 
-fn invalid(what: Invalid) -> Error {
+fn invalid(what: &Invalid) -> Error {
     wrong(what.to_string())
 }
 
@@ -186,7 +186,7 @@ impl Making {
         prepare(plan, &launched)?;
         if plan.starts_in_advance {
             self.directory.write_record(&self.record)?;
-            let filter = plan.late_filter(spec).map_err(invalid)?;
+            let filter = plan.late_filter(spec).map_err(|it| invalid(&it))?;
             launched.channel.start_in_advance(filter.as_ref())?;
         }
         let (master, last_words) = self.serve(plan, &launched, terminal)?;

@@ -6,7 +6,7 @@ use spec::runtime as oci;
 
 /// The compiled filter.
 pub(crate) fn program(seccomp: &oci::Seccomp<'_>) -> Result<Program, Invalid> {
-    let program = seccomp::compile(&profile(seccomp)).map_err(invalid)?;
+    let program = seccomp::compile(&profile(seccomp)).map_err(|it| invalid(&it))?;
     if program.has_listener() && seccomp.listener_path.is_empty() {
         let what = "the socket of the agent that SCMP_ACT_NOTIFY asks is missing";
         return Err(Invalid::new("linux.seccomp.listenerPath", what));
@@ -16,10 +16,10 @@ pub(crate) fn program(seccomp: &oci::Seccomp<'_>) -> Result<Program, Invalid> {
 
 /// Finds the mistakes that users make, for a filter that is compiled later.
 pub(crate) fn check(seccomp: &oci::Seccomp<'_>) -> Result<(), Invalid> {
-    seccomp::check(&profile(seccomp)).map_err(invalid)
+    seccomp::check(&profile(seccomp)).map_err(|it| invalid(&it))
 }
 
-fn invalid(error: seccomp::Error) -> Invalid {
+fn invalid(error: &seccomp::Error) -> Invalid {
     Invalid(format!("linux.seccomp.{error}"))
 }
 
