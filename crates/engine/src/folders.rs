@@ -20,7 +20,8 @@
 //! RUN/
 //!   runtime/ID             the runtime's
 //!   ID                     the socket of the monitor
-//!   rootfs/              where each container mounts its root, in a namespace of its own
+//!   rootfs/                where each container mounts its root, in a namespace of its own
+//!   SHORT-ID.net           the socket of the program that connects a user's container
 //!   networks/NAME          the names of running containers, see crate::network
 //! ```
 
@@ -84,6 +85,11 @@ impl Folders {
     /// The folder with the names in each network.
     pub(crate) fn networks(&self) -> PathBuf {
         self.run.join("networks")
+    }
+
+    /// The socket of the program that connects a user's container, whose name must be short.
+    pub(crate) fn helper_socket(&self, id: &str) -> PathBuf {
+        self.run.join(format!("{}.net", &id[..12]))
     }
 
     /// The socket of a container's monitor.

@@ -115,7 +115,9 @@ impl Engine {
         }
         self.clear_network(container)?;
         // Mostly there are none.
-        for file in [self.folders.socket(&container.id), self.folder(container).file("paused")] {
+        let paused = self.folder(container).file("paused");
+        let Container { id, .. } = container;
+        for file in [self.folders.socket(id), self.folders.helper_socket(id), paused] {
             match std::fs::remove_file(&file) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(crate::error::Error::File { path: file, error });

@@ -52,7 +52,7 @@ impl Engine {
         let store_files = self.store.file_names();
         // Whoever opens the store from now on makes a new one.
         drop(self);
-        for name in ["runtime", "rootfs", "networks"] {
+        for name in ["runtime", "rootfs", "networks", "projects"] {
             remove(&run.join(name))?;
         }
         remove_if_empty(&run)?;

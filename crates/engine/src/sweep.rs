@@ -5,10 +5,14 @@ use crate::database;
 use crate::engine::{Engine, runtime_id};
 use crate::error::{Error, Result};
 use crate::lock::Lock;
+use crate::network::PLACE_LOCK;
 use crate::volume::REMOVED;
 use std::fs;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
+
+/// The letters of a container's id.
+const ID_LENGTH: usize = 64;
 
 impl Engine {
     /// Removes what is left of containers, volumes and networks that are none any more, and says
@@ -58,7 +62,7 @@ impl Engine {
         let networks = self.networks()?;
         for name in found {
             let of = name.trim_start_matches('.').trim_end_matches('~');
-            if !networks.iter().any(|network| network.name == of) {
+            if name != PLACE_LOCK && !networks.iter().any(|network| network.name == of) {
                 let path = self.folders.networks().join(&name);
                 fs::remove_file(&path).map_err(Error::file(&path))?;
             }
@@ -72,7 +76,8 @@ impl Engine {
         for name in names(self.folders.run())? {
             let path = self.folders.socket(&name);
             let is_socket = path.symlink_metadata().is_ok_and(|it| it.file_type().is_socket());
-            if is_socket && crate::protocol::connect_to(&path)?.is_none() {
+            let is_of_monitor = is_socket && name.len() == ID_LENGTH;
+            if is_of_monitor && crate::protocol::connect_to(&path)?.is_none() {
                 dead.push(name);
             }
         }

@@ -62,8 +62,7 @@ impl Outward {
             ports,
             init: init::file(folders)?,
             log: folders.container(&launch.id).file("helper"),
-            // The name of a socket is short.
-            socket: folders.run().join(format!("{}.net", &launch.id[..12])),
+            socket: folders.helper_socket(&launch.id),
         };
         if !connection.is_internal {
             program.start(network)?;

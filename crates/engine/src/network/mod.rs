@@ -13,7 +13,7 @@ pub use row::{Connected, Network, NetworkSettings, Range};
 
 pub(crate) use connect::{PORTS, Prepared, device_prefix, is_device};
 pub(crate) use names::{ids as ids_of_names, path as zone_path, set_names};
-pub(crate) use place::Place;
+pub(crate) use place::{LOCK as PLACE_LOCK, Place};
 pub(crate) use row::{TABLES, connect_in};
 
 use crate::clock;

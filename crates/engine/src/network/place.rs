@@ -15,6 +15,9 @@ use std::fs::File;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::Path;
 
+/// The lock of who looks for the namespace or makes it. No network has this name.
+pub(crate) const LOCK: &str = ".~namespace";
+
 /// Where the bridges are.
 pub(crate) enum Place {
     /// Here.
@@ -35,7 +38,7 @@ impl Engine {
             return Ok(Place::Machine);
         }
         folders::make(&self.folders.networks())?;
-        let lock = Lock::take(&self.folders.networks().join(".namespace"))?;
+        let lock = Lock::take(&self.folders.networks().join(LOCK))?;
         let namespace = match self.shared_network() {
             Some(namespace) => namespace,
             None => {

@@ -202,8 +202,9 @@ fn nothing_is_left(engine: &Engine) -> Result<()> {
     let devices = fs::read_to_string("/proc/self/net/dev")?;
     ensure!(!devices.lines().any(|line| line.trim_start().starts_with("ve")), "{devices}");
     let run = fs::read_dir(engine.store.join("run"))?.flatten();
+    let folders = ["runtime", "rootfs", "networks"];
     let left: Vec<_> =
-        run.map(|it| it.file_name()).filter(|it| it != "runtime" && it != "networks").collect();
+        run.map(|it| it.file_name()).filter(|it| folders.iter().all(|known| it != known)).collect();
     ensure!(left.is_empty(), "sockets are left: {left:?}");
     for file in fs::read_dir(engine.store.join("run/networks"))?.flatten() {
         let text = fs::read_to_string(file.path())?;

@@ -185,7 +185,7 @@ pub(crate) fn start_and_stop_with_the_machine() -> Result<()> {
     // One that cannot be started keeps none from it.
     engine.ok(&["system", "service", "stop"])?;
     let id = engine.ok(&["ps", "-aq", "--no-trunc", "--filter=name=always"])?;
-    fs::remove_dir_all(engine.store.join("containers").join(id).join("rootfs"))?;
+    fs::remove_dir_all(engine.store.join("containers").join(id).join("upper"))?;
     let done = engine.run(&["system", "service", "start"])?;
     ensure!(done.code == Some(1) && done.stderr.contains("container always: "), "{done:#?}");
     expect_eq!(done.stdout.trim(), "unless");
