@@ -88,7 +88,7 @@ fn check_sources(step: &Step<'_>) -> Result<()> {
 /// One of that name may be there that somebody else has made; `down` leaves it alone.
 fn provide_network(engine: &Engine, project: &Project, plan: &Plan<'_>) -> Result<()> {
     let is_needed = plan.steps.iter().any(|step| step.service.settings.network.mode.is_empty());
-    if !is_needed || !engine.has_bridges() {
+    if !is_needed {
         return Ok(());
     }
     match engine.network(project.name()) {
@@ -178,7 +178,7 @@ impl Apply<'_> {
     fn settings(&self, service: &Service) -> Result<Settings> {
         let mut settings = service.settings.clone();
         labels::add(&mut settings, self.project, service);
-        if settings.network.mode.is_empty() && self.engine.has_bridges() {
+        if settings.network.mode.is_empty() {
             self.project.name().clone_into(&mut settings.network.mode);
             settings.network.aliases.push(service.name.clone());
         }

@@ -38,11 +38,6 @@ pub(crate) fn is_network(mode: &str) -> bool {
 }
 
 impl Engine {
-    /// Whether containers can be in networks of ours: only root makes bridges.
-    pub fn has_bridges(&self) -> bool {
-        !self.user_marks
-    }
-
     /// Makes a network. Subnets that are not given are chosen, so that they overlap no route of the
     /// machine and no other network.
     ///

@@ -211,9 +211,12 @@ pub(crate) fn in_front_of_them() -> Result<()> {
             .all(|it| place.engine.status(it).is_ok_and(|is| is == "running"))
     })?;
     running.wait_line("a    | one")?;
+    expect_eq!(place.id("shop-a")?, id);
     place.ok(&["down", "-t0"])?;
-    running.finish()?.expect_code(0)?;
-    ensure!(!id.is_empty());
+    let finished = running.finish()?;
+    finished.expect_code(0)?;
+    // Not what it had printed the time before.
+    expect_eq!(finished.stdout.matches("| one").count(), 1);
     place.is_clean()
 }
 

@@ -16,7 +16,7 @@ use project::{Error, Event, Observer, Plan, Project, Pull, Service, Turn};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use sys::signal::{SIGCHLD, SIGWINCH, Signals};
 
 /// How many lines of a service are shown that did not get ready.
@@ -49,7 +49,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(context: &Context, of: &ProjectOptions, options: &Options) -> Result<ExitCode> {
-    let begin = Instant::now();
+    let (begin, now) = (Instant::now(), SystemTime::now());
     let mut project = of.read()?;
     project.complete_variables(environment);
     let project = project.only(&options.services)?;
@@ -87,7 +87,10 @@ pub(super) fn run(context: &Context, of: &ProjectOptions, options: &Options) -> 
         return Ok(ExitCode::SUCCESS);
     }
     let names = project.services().iter().map(|service| service.name.clone());
-    let mut printing = Printing::begin(&engine, names.zip(containers).collect(), Logs::default())?;
+    // What was printed before is for `compose logs`.
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let logs = Logs { since: u64::try_from(now).ok(), ..Logs::default() };
+    let mut printing = Printing::begin(&engine, names.zip(containers).collect(), logs)?;
     printing.print_past()?;
     while printing.go_on()? {
         if telling.is_cancelled() {
