@@ -69,7 +69,8 @@ pub(crate) fn a_killed_foreground_removes_in_the_end() -> Result<()> {
         .start()?;
     running.wait_line("ready")?;
     kill(running.pid)?;
-    until("the container is gone", || engine.ok(&["ps", "-aq"]).is_ok_and(|ids| ids.is_empty()))?;
+    // The row goes before the folder.
+    until("the container is gone", || engine.is_clean().is_ok())?;
     engine.is_clean()
 }
 
