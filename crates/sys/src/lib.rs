@@ -8,6 +8,7 @@ mod call;
 pub mod early;
 mod error;
 pub mod interface;
+pub mod iptables;
 pub mod keyring;
 pub mod landlock;
 pub mod memory;

@@ -44,6 +44,7 @@ pub(super) const TIERS: &[Tier] = &[
             "dbus",
             "dnsmasq-base",
             "iproute2",
+            "iptables",
             "nftables",
             "nginx-light",
             "nodejs",

@@ -9,18 +9,22 @@
 
 mod element;
 mod expression;
+mod flows;
 mod foreign;
+mod legacy;
 mod message;
 mod names;
 mod rules;
 mod watch;
 
 pub use element::{Element, Published};
+pub use legacy::{MEND as LEGACY_MEND, legacy_drops_forwarded};
 pub use names::redirect_names;
 pub use watch::Watch;
 
 use crate::Error;
 use element::Set;
+use flows::Change;
 use message::{GET_RULE, NEW_RULE, in_table};
 use sys::netlink::{BatchError, DUMP, Message, Received, Socket, attributes};
 use sys::rustix::io::Errno;
@@ -44,7 +48,8 @@ impl Firewall {
     }
 
     /// Adds elements, and first everything else if the table is not there. An element that has the
-    /// place of one of these is left from a container that is gone, and is replaced.
+    /// place of one of these is left from a container that is gone, and is replaced. Flows of UDP that
+    /// led elsewhere follow.
     ///
     /// # Errors
     /// What the kernel answers; nothing is changed then.
@@ -56,7 +61,8 @@ impl Firewall {
                 self.replace(elements).map_err(|it| failed()(it.error))
             }
             result => result.map_err(|it| failed()(it.error)),
-        }
+        }?;
+        flows::forget(&mut self.socket, elements, Change::Added).map_err(failed())
     }
 
     /// Removes elements; those that are not there, or not as they are here, are passed over.
@@ -69,14 +75,16 @@ impl Firewall {
         for element in elements {
             found.extend(self.is_there(element)?.then_some(element));
         }
+        let failed = || Error::doing("remove from the firewall");
         match self.commit(element::remove(&found)) {
             // Somebody was faster: then one by one.
             Err(it) if it.error.errno == Errno::NOENT && found.len() > 1 => {
                 found.iter().try_for_each(|element| self.remove(std::slice::from_ref(*element)))
             }
             Err(it) if it.error.errno == Errno::NOENT => Ok(()),
-            result => result.map_err(|it| Error::doing("remove from the firewall")(it.error)),
-        }
+            result => result.map_err(|it| failed()(it.error)),
+        }?;
+        flows::forget(&mut self.socket, elements, Change::Removed).map_err(failed())
     }
 
     /// Whether all rules are there, and these elements.

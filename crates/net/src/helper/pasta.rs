@@ -44,7 +44,7 @@ pub(super) fn loses_greetings(program: &Path) -> bool {
 
 /// Versions are days: `pasta 0.0~git20230309.7c7625d-1`, `pasta 2025_02_17.a1e48a0`.
 fn is_old(version: &str) -> bool {
-    const GOOD: u32 = 2024_00_00;
+    const GOOD: u32 = 20_240_000;
     let line = version.lines().next().unwrap_or_default().replace('_', "");
     let mut numbers = line.split(|it: char| !it.is_ascii_digit());
     let day = numbers.find(|it| it.len() == 8).and_then(|it| it.parse::<u32>().ok());

@@ -100,6 +100,7 @@ pub(crate) fn doctor(context: &Context, arguments: &Arguments) -> Result<()> {
                 "modprobe nf_tables (it is also loaded when it is first used)",
             ),
         ),
+        ("legacy iptables", legacy_iptables()),
         ("networks of users", user_networks()),
         ("id ranges", here("/etc/subuid", "apt install uidmap, for users without rights")),
     ];
@@ -150,6 +151,14 @@ fn listed(file: &str, word: &str, help: &str) -> Result<String, String> {
 
 fn here(path: &str, help: &str) -> Result<String, String> {
     if Path::new(path).exists() { Ok(path.to_owned()) } else { Err(help.to_owned()) }
+}
+
+fn legacy_iptables() -> Result<String, String> {
+    match net::firewall::legacy_drops_forwarded() {
+        Ok(false) => Ok("drops nothing of ours".to_owned()),
+        Ok(true) => Err(net::firewall::LEGACY_MEND.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn user_networks() -> Result<String, String> {

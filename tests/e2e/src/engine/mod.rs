@@ -81,6 +81,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::programs::nginx,
         engine::programs::redis,
         engine::network_flags::several_networks_at_once,
+        engine::network_flags::legacy_iptables_are_noticed,
         engine::network_flags::docker_filters_of_system_calls,
         engine::rootless::ports_and_the_world,
         engine::rootless::names_and_own_networks,

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::support::Engine;
 use crate::expect_eq;
-use crate::net::world::{MISSING, has_programs};
-use crate::support::scratch;
+use crate::net::world::{ECHO, MISSING, ask_in_vain, has_programs, other_machine, run};
+use crate::support::{scratch, until};
 
 /// Each has its own addresses, names and device, and the first that leads anywhere is the way out.
 pub(super) fn several_networks_at_once() -> Result<()> {
@@ -112,4 +112,40 @@ pub(super) fn docker_filters_of_system_calls() -> Result<()> {
     let words = ["run", "--rm", "--security-opt", &option, "box", "true"];
     engine.fails(&words, 125, "syscalls[0].includes.users")?;
     engine.is_clean()
+}
+
+/// Docker and Podman of old leave behind a chain that drops all that is forwarded.
+pub(super) fn legacy_iptables_are_noticed() -> Result<()> {
+    let is_there = fs::metadata("/usr/sbin/iptables-legacy").is_ok();
+    if !has_programs() || !is_there || run("iptables-legacy -S FORWARD").is_err() {
+        return harness::skip(&format!("{MISSING}, or no iptables-legacy"));
+    }
+    let engine = Engine::new()?;
+    let other = other_machine()?;
+    let start = |name: &str| {
+        let words = ["run", "-d", "--name", name, "-p", "8080:80", "host:", "python3", "-uc", ECHO];
+        let done = engine.run(&words)?;
+        ensure!(done.code == Some(0), "{done:#?}");
+        until("it serves", || engine.ok(&["logs", name]).is_ok_and(|text| text == "ready"))?;
+        anyhow::Ok(done.stderr)
+    };
+    let reached = || other.python(&ask_in_vain("192.0.2.1", 8080));
+    let doctor = || engine.ok(&["doctor", "--format=json"]);
+    run("iptables-legacy -P FORWARD ACCEPT")?;
+    expect_eq!(start("one")?, "");
+    expect_eq!(reached()?, "192.0.2.2\nNone\n");
+    engine.ok(&["rm", "-f", "one"])?;
+    run("iptables-legacy -P FORWARD DROP")?;
+    let warning = start("two")?;
+    ensure!(warning.contains("iptables-legacy -I FORWARD -i tinyo+ -j ACCEPT"), "{warning}");
+    ensure!(doctor()?.contains("-o tinyo+ -j ACCEPT"), "the doctor sees nothing");
+    expect_eq!(reached()?, "None\nNone\n");
+    // What it says helps.
+    run("iptables-legacy -I FORWARD -i tinyo+ -j ACCEPT")?;
+    run("iptables-legacy -I FORWARD -o tinyo+ -j ACCEPT")?;
+    expect_eq!(reached()?, "192.0.2.2\nNone\n");
+    ensure!(!doctor()?.contains("-o tinyo+ -j ACCEPT"), "the doctor does not see the mend");
+    engine.ok(&["rm", "-f", "two"])?;
+    expect_eq!(start("three")?, "");
+    Ok(())
 }

@@ -291,3 +291,49 @@ pub(crate) fn a_strict_firewall_of_another_program_lets_networks_pass() -> Resul
     ensure!(!left.contains("tinyo") && left.contains("FORWARD"), "{left}");
     Ok(())
 }
+
+/// A client that goes on sending from the same port reaches whoever has the published port now.
+pub(crate) fn flows_of_udp_follow_their_port() -> Result<()> {
+    if !become_machine()? {
+        return harness::skip(MISSING);
+    }
+    let other = other_machine()?;
+    let bridge = made_bridge("tinyo-f", &SUBNETS)?;
+    let (first, second) = (Space::container(&bridge, 2)?, Space::container(&bridge, 3)?);
+    let named = |name: &str| {
+        format!(
+            r#"
+import socket
+it = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); it.bind(("", 80)); print("ready")
+while True:
+    _, address = it.recvfrom(100)
+    it.sendto(b"{name}", address)
+"#
+        )
+    };
+    let _servers = [first.serve(&named("first"))?, second.serve(&named("second"))?];
+    let ask = || {
+        other.python(
+            r#"
+import socket
+it = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); it.settimeout(1); it.bind(("", 5555))
+try: it.sendto(b"x", ("192.0.2.1", 8080)); print(it.recv(100).decode())
+except OSError: print(None)
+"#,
+        )
+    };
+    let mut firewall = Firewall::open()?;
+    // It is remembered that nobody has the port.
+    expect_eq!(ask()?, "None\n");
+    let (one, two) = (publish(None, 8080, "10.231.8.2")?, publish(None, 8080, "10.231.8.3")?);
+    firewall.add(&one)?;
+    expect_eq!(ask()?, "first\n");
+    firewall.remove(&one)?;
+    expect_eq!(ask()?, "None\n");
+    firewall.add(&two)?;
+    expect_eq!(ask()?, "second\n");
+    // Another one takes its place without a gap.
+    firewall.add(&one)?;
+    expect_eq!(ask()?, "first\n");
+    Ok(())
+}

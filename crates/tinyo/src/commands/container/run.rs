@@ -106,6 +106,11 @@ fn make(context: &Context, engine: &Engine, options: &Options) -> Result<(Contai
         warn("no network: a user without rights needs pasta (Debian's package passt) for it");
         "none".clone_into(&mut network.mode);
     }
+    let is_network = !matches!(network.mode.as_str(), "none" | "host");
+    if context.is_root() && is_network && net::firewall::legacy_drops_forwarded()? {
+        let mend = net::firewall::LEGACY_MEND;
+        warn(&format!("another program's iptables drop what networks forward; what helps: {mend}"));
+    }
     for text in options.volumes_from() {
         settings.mounts.extend(mounts_of(engine, text)?);
     }
