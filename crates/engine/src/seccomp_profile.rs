@@ -97,7 +97,7 @@ impl Condition {
             match (name.as_str(), value) {
                 (_, Value::Null) => {}
                 ("caps", value) => {
-                    condition.capabilities = texts(&value).map_err(|it| wrong(&it))?
+                    condition.capabilities = texts(&value).map_err(|it| wrong(&it))?;
                 }
                 ("arches", value) => condition.machines = texts(&value).map_err(|it| wrong(&it))?,
                 ("minKernel", Value::String(text)) => {

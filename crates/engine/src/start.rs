@@ -73,7 +73,7 @@ impl Engine {
         }
         let (namespace, place) = prepared.map(|it| (it.namespace, it.place)).unzip();
         let (shared, _lock) = place.map_or((None, None), Place::into_namespace);
-        self.spawn_monitor(container, theirs, monitor_lock, namespace, shared)?;
+        self.spawn_monitor(container, theirs, monitor_lock, namespace, shared.as_ref())?;
         let mut buffer = Vec::new();
         match hear(&ours, &mut buffer, RecvFlags::empty()) {
             Ok(Some(Message::Started(_))) => Ok(Client::new(ours)),
@@ -177,7 +177,7 @@ impl Engine {
         socket: OwnedFd,
         lock: OwnedFd,
         namespace: Option<OwnedFd>,
-        shared: Option<OwnedFd>,
+        shared: Option<&OwnedFd>,
     ) -> Result<()> {
         let program = runtime::protected_executable()?;
         let path = PathBuf::from(format!("/proc/self/fd/{}", program.as_raw_fd()));
@@ -187,7 +187,7 @@ impl Engine {
         };
         let mut command = Command::new(path);
         command.arg0("tinyo").arg(monitor::WORD).arg(self.folder(container).path).env_clear();
-        if let Some(shared) = &shared {
+        if let Some(shared) = shared {
             // It inherits this one by its number.
             fcntl_setfd(shared, FdFlags::empty()).or_error("fcntl", || "F_SETFD, 0")?;
             command.arg(shared.as_raw_fd().to_string());

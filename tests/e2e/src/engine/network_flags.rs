@@ -118,7 +118,7 @@ pub(super) fn docker_filters_of_system_calls() -> Result<()> {
 pub(super) fn legacy_iptables_are_noticed() -> Result<()> {
     let is_there = fs::metadata("/usr/sbin/iptables-legacy").is_ok();
     if !has_programs() || !is_there || run("iptables-legacy -S FORWARD").is_err() {
-        return harness::skip(&format!("{MISSING}, or no iptables-legacy"));
+        return harness::skip(format!("{MISSING}, or no iptables-legacy"));
     }
     let engine = Engine::new()?;
     let other = other_machine()?;

@@ -80,7 +80,7 @@ impl User {
     }
 
     /// Its monitor.
-    fn monitor(&self, id: &str) -> Result<i32> {
+    fn monitor(id: &str) -> Result<i32> {
         let is_it = |pid: &i32| {
             fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|words| {
                 let words = String::from_utf8_lossy(&words).into_owned();
@@ -92,15 +92,15 @@ impl User {
     }
 
     /// The helper of a container, which is below its monitor.
-    fn helper(&self, id: &str) -> Result<i32> {
-        let below = processes::children(self.monitor(id)?);
-        let helpers = below.into_iter().flat_map(processes::children).filter(|pid| {
+    fn helper(id: &str) -> Result<i32> {
+        let below = processes::children(User::monitor(id)?);
+        let mut helpers = below.into_iter().flat_map(processes::children).filter(|pid| {
             fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|words| {
                 let words = String::from_utf8_lossy(&words).into_owned();
                 words.contains("pasta") || words.contains("slirp4netns")
             })
         });
-        helpers.last().context("there is no helper")
+        helpers.next_back().context("there is no helper")
     }
 }
 
@@ -129,7 +129,7 @@ fn both(text: &str) -> String {
 /// Ports over TCP and UDP with the client's address, and the world outside.
 pub(super) fn ports_and_the_world() -> Result<()> {
     if is_missing(&["pasta"]) {
-        return harness::skip(&format!("{MISSING}, or no passt"));
+        return harness::skip(format!("{MISSING}, or no passt"));
     }
     let user = User::new()?;
     let other = other_machine()?;
@@ -156,7 +156,7 @@ pub(super) fn ports_and_the_world() -> Result<()> {
 /// His containers find each other, in the networks that they are in and in no other.
 pub(super) fn names_and_own_networks() -> Result<()> {
     if is_missing(&["pasta"]) {
-        return harness::skip(&format!("{MISSING}, or no passt"));
+        return harness::skip(format!("{MISSING}, or no passt"));
     }
     let user = User::new()?;
     let _other = other_machine()?;
@@ -182,14 +182,14 @@ pub(super) fn names_and_own_networks() -> Result<()> {
 /// `pasta`, where it can do all that is asked for, has the machine's own addresses.
 pub(super) fn pasta_where_it_can() -> Result<()> {
     if is_missing(&["pasta"]) {
-        return harness::skip(&format!("{MISSING}, or no passt"));
+        return harness::skip(format!("{MISSING}, or no passt"));
     }
     let user = User::new()?;
     let other = other_machine()?;
     let _server = other.serve(ECHO)?;
     run("ip route add default via 192.0.2.2")?;
     let id = user.serve("web", &["-p", "8080:80/udp"])?;
-    let words = fs::read(format!("/proc/{}/cmdline", user.helper(&id)?))?;
+    let words = fs::read(format!("/proc/{}/cmdline", User::helper(&id)?))?;
     ensure!(String::from_utf8_lossy(&words).contains("pasta"), "another helper");
     ensure!(user.ok(&["exec", "web", "ip", "addr"])?.contains("192.0.2.1/24"), "another address");
     expect_eq!(other.python(&ask_in_vain("192.0.2.1", 8080))?, "None\n192.0.2.2\n");
@@ -206,7 +206,7 @@ pub(super) fn pasta_where_it_can() -> Result<()> {
 /// Whatever is killed, nothing stays, and what can be had again is.
 pub(super) fn helpers_end_with_their_containers() -> Result<()> {
     if is_missing(&["pasta"]) {
-        return harness::skip(&format!("{MISSING}, or no passt"));
+        return harness::skip(format!("{MISSING}, or no passt"));
     }
     let user = User::new()?;
     let other = other_machine()?;
@@ -214,14 +214,14 @@ pub(super) fn helpers_end_with_their_containers() -> Result<()> {
     let id = user.serve("web", &["-p", "8080:80/tcp", "-p", "8080:80/udp"])?;
     // A helper that somebody kills comes back; one that was there for no time does not.
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    let first = user.helper(&id)?;
+    let first = User::helper(&id)?;
     crate::support::sys::send(first, libc::SIGKILL)?;
     until("it is reached again", || {
         other.python(&ask_in_vain("192.0.2.1", 8080)).is_ok_and(|text| text == both("192.0.2.2"))
     })?;
-    let second = user.helper(&id)?;
+    let second = User::helper(&id)?;
     ensure!(second != first, "it was not killed");
-    crate::support::sys::send(user.monitor(&id)?, libc::SIGKILL)?;
+    crate::support::sys::send(User::monitor(&id)?, libc::SIGKILL)?;
     until("the helper has ended", || !processes::all().iter().any(|(pid, _)| *pid == second))?;
     drop(TcpListener::bind("0.0.0.0:8080")?);
     expect_eq!(user.ok(&["ps", "-a", "--format={{.State}}"])?, "exited");
@@ -231,7 +231,7 @@ pub(super) fn helpers_end_with_their_containers() -> Result<()> {
     until("it is reached", || {
         other.python(&ask_in_vain("192.0.2.1", 8080)).is_ok_and(|text| text == both("192.0.2.2"))
     })?;
-    let last = user.helper(&id)?;
+    let last = User::helper(&id)?;
     user.ok(&["stop", "-t", "0", "web"])?;
     until("the helper has ended", || !processes::all().iter().any(|(pid, _)| *pid == last))
 }
@@ -239,7 +239,7 @@ pub(super) fn helpers_end_with_their_containers() -> Result<()> {
 /// Where there is no way into the world, `pasta` cannot be used, and `slirp4netns` is.
 pub(super) fn without_a_default_route() -> Result<()> {
     if is_missing(&["slirp4netns"]) {
-        return harness::skip(&format!("{MISSING}, or no slirp4netns"));
+        return harness::skip(format!("{MISSING}, or no slirp4netns"));
     }
     let user = User::new()?;
     user.serve("web", &["-p", "127.0.0.1:8080:80"])?;
