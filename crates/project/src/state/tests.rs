@@ -102,135 +102,134 @@ fn variables_are_completed_by_the_caller() {
     assert_eq!(project.services()[0].settings.env, ["A=x=y", "B", "C=1"]);
 }
 
+/// A file, and what is said about it.
 // tidy: table
+const WRONG: &[(&str, &str)] = &[
+    (
+        "",
+        "1:1: found nothing, expected a mapping such as \"container: IMAGE\", or one with \"services:\"",
+    ),
+    (
+        "- a\n",
+        "1:1: found a list, expected a mapping such as \"container: IMAGE\", or one with \"services:\"",
+    ),
+    ("port: 80\n", "1:1: found no image, expected \"image: IMAGE\""),
+    ("image:\n", "1:6: image: found nothing, expected an image, such as alpine:3"),
+    ("image: [a]\n", "1:8: image: found a list, expected an image, such as alpine:3"),
+    (
+        "image: a\ncontainer: b\n",
+        "2:12: container: found both image and container, expected one of them",
+    ),
+    ("image: a\nprot: 80\n", "2:1: found the unknown field \"prot\", expected port"),
+    (
+        "image: a\nport: eighty\n",
+        "2:7: port: found \"eighty\", expected a port such as 8080 or \"8080:80\"",
+    ),
+    (
+        "image: a\nport: 70000\n",
+        "2:7: port: found \"70000\", expected a port such as 8080 or \"8080:80\"",
+    ),
+    (
+        "image: a\nports: [80, {a: b}]\n",
+        "2:13: ports[1]: found a mapping, expected a port such as 8080 or \"8080:80\"",
+    ),
+    (
+        "image: a\ncommand: \"echo 'x\"\n",
+        "2:10: command: found \"echo 'x\", expected a second ' in it",
+    ),
+    (
+        "image: a\nmounts: /srv\n",
+        "2:9: mounts: found \"/srv\", expected a list such as [{source: ./site, target: /srv}]",
+    ),
+    (
+        "image: a\nmounts:\n  - source: x\n",
+        "3:5: mounts[0]: found no target, expected \"target: /FOLDER\"",
+    ),
+    (
+        "image: a\nmounts:\n  - {source: x, target: y}\n",
+        "3:25: mounts[0].target: found \"y\", expected an absolute path in the container",
+    ),
+    (
+        "image: a\nmounts:\n  - {src: xx, target: /y}\n",
+        "3:6: mounts[0]: found the unknown field \"src\", expected one of target, source, read-only",
+    ),
+    (
+        "image: a\nmounts: [\"~/x:/y\"]\n",
+        "2:10: mounts[0]: found \"~/x:/y\", expected a path such as ./site or /srv/site",
+    ),
+    ("image: a\ninit: yes\n", "2:7: init: found \"yes\", expected true or false"),
+    (
+        "image: a\nrestart: sometimes\n",
+        "2:10: restart: found \"sometimes\", expected no, on-failure, on-failure:TIMES, always or unless-stopped",
+    ),
+    (
+        "image: a\nhealth: {interval: soon}\n",
+        "2:20: health.interval: found \"soon\", expected a time such as 30s or 1m30s",
+    ),
+    (
+        "image: a\nhealth: {}\n",
+        "2:9: health: found a mapping, expected a command, or a mapping with \"command:\"",
+    ),
+    (
+        "image: a\nenvironment: {\"A=B\": c}\n",
+        "2:15: environment: found \"A=B\", expected the name of a variable",
+    ),
+    ("image: a\nenvironment: {A: [b]}\n", "2:18: environment.A: found a list, expected text"),
+    ("image: a\nmemory: lots\n", "2:9: memory: found \"lots\", expected a size such as 64m or 1g"),
+    (
+        "image: a\nnetwork: other\n",
+        "2:10: network: found \"other\", expected none, host or container:NAME",
+    ),
+    ("image: a\ndepends-on: [b]\n", "2:14: depends-on: there is no service \"b\""),
+    (
+        "services: {}\n",
+        "1:11: services: found a mapping, expected services by their names, such as \"web: {image: IMAGE}\"",
+    ),
+    (
+        "services:\n  a: {image: x}\nimage: y\n",
+        "3:1: found the unknown field \"image\", expected one of name, services",
+    ),
+    (
+        "services:\n  a:\n    port: 1\n",
+        "3:5: services.a: found no image, expected \"image: IMAGE\"",
+    ),
+    (
+        "services:\n  a: alpine\n",
+        "2:6: services.a: found \"alpine\", expected a mapping with \"image: IMAGE\"",
+    ),
+    (
+        "services:\n  a: {image: x, depends-on: [b]}\n",
+        "2:30: services.a.depends-on: there is no service \"b\"",
+    ),
+    (
+        "services:\n  a: {image: x, depends-on: [b, b]}\n  b: {image: x}\n",
+        "2:33: services.a.depends-on[1]: found \"b\" a second time",
+    ),
+    (
+        "services:\n  a: {image: x, depends-on: {b: {condition: soon}}}\n  b: {image: x}\n",
+        "2:45: services.a.depends-on.b.condition: found \"soon\", expected started, healthy or completed",
+    ),
+    (
+        "services:\n  a: {image: x, depends-on: [b]}\n  b: {image: x, depends-on: {a: }}\n",
+        "2:30: services.a.depends-on: services depend on each other in a circle: a -> b -> a",
+    ),
+    (
+        "services:\n  a: {image: x}\n  a: {image: y}\n",
+        "3:3: found \"a\" a second time; the first one is in line 2",
+    ),
+    (
+        "name: x\nimage: a\n",
+        "1:7: name: \"x\" cannot be a name: expected letters, digits, '_', '.' and '-', the first a letter or digit, at most 63",
+    ),
+    (
+        "services:\n  a b: {image: x}\n",
+        "2:3: services: \"a b\" cannot be a name: expected letters, digits, '_', '.' and '-', the first a letter or digit, at most 63",
+    ),
+];
+
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
-    let cases = [
-        (
-            "",
-            "1:1: found nothing, expected a mapping such as \"container: IMAGE\", or one with \"services:\"",
-        ),
-        (
-            "- a\n",
-            "1:1: found a list, expected a mapping such as \"container: IMAGE\", or one with \"services:\"",
-        ),
-        ("port: 80\n", "1:1: found no image, expected \"image: IMAGE\""),
-        ("image:\n", "1:6: image: found nothing, expected an image, such as alpine:3"),
-        ("image: [a]\n", "1:8: image: found a list, expected an image, such as alpine:3"),
-        (
-            "image: a\ncontainer: b\n",
-            "2:12: container: found both image and container, expected one of them",
-        ),
-        ("image: a\nprot: 80\n", "2:1: found the unknown field \"prot\", expected port"),
-        (
-            "image: a\nport: eighty\n",
-            "2:7: port: found \"eighty\", expected a port such as 8080 or \"8080:80\"",
-        ),
-        (
-            "image: a\nport: 70000\n",
-            "2:7: port: found \"70000\", expected a port such as 8080 or \"8080:80\"",
-        ),
-        (
-            "image: a\nports: [80, {a: b}]\n",
-            "2:13: ports[1]: found a mapping, expected a port such as 8080 or \"8080:80\"",
-        ),
-        (
-            "image: a\ncommand: \"echo 'x\"\n",
-            "2:10: command: found \"echo 'x\", expected a second ' in it",
-        ),
-        (
-            "image: a\nmounts: /srv\n",
-            "2:9: mounts: found \"/srv\", expected a list such as [{source: ./site, target: /srv}]",
-        ),
-        (
-            "image: a\nmounts:\n  - source: x\n",
-            "3:5: mounts[0]: found no target, expected \"target: /FOLDER\"",
-        ),
-        (
-            "image: a\nmounts:\n  - {source: x, target: y}\n",
-            "3:25: mounts[0].target: found \"y\", expected an absolute path in the container",
-        ),
-        (
-            "image: a\nmounts:\n  - {src: xx, target: /y}\n",
-            "3:6: mounts[0]: found the unknown field \"src\", expected one of target, source, read-only",
-        ),
-        (
-            "image: a\nmounts: [\"~/x:/y\"]\n",
-            "2:10: mounts[0]: found \"~/x:/y\", expected a path such as ./site or /srv/site",
-        ),
-        ("image: a\ninit: yes\n", "2:7: init: found \"yes\", expected true or false"),
-        (
-            "image: a\nrestart: sometimes\n",
-            "2:10: restart: found \"sometimes\", expected no, on-failure, on-failure:TIMES, always or unless-stopped",
-        ),
-        (
-            "image: a\nhealth: {interval: soon}\n",
-            "2:20: health.interval: found \"soon\", expected a time such as 30s or 1m30s",
-        ),
-        (
-            "image: a\nhealth: {}\n",
-            "2:9: health: found a mapping, expected a command, or a mapping with \"command:\"",
-        ),
-        (
-            "image: a\nenvironment: {\"A=B\": c}\n",
-            "2:15: environment: found \"A=B\", expected the name of a variable",
-        ),
-        ("image: a\nenvironment: {A: [b]}\n", "2:18: environment.A: found a list, expected text"),
-        (
-            "image: a\nmemory: lots\n",
-            "2:9: memory: found \"lots\", expected a size such as 64m or 1g",
-        ),
-        (
-            "image: a\nnetwork: other\n",
-            "2:10: network: found \"other\", expected none, host or container:NAME",
-        ),
-        ("image: a\ndepends-on: [b]\n", "2:14: depends-on: there is no service \"b\""),
-        (
-            "services: {}\n",
-            "1:11: services: found a mapping, expected services by their names, such as \"web: {image: IMAGE}\"",
-        ),
-        (
-            "services:\n  a: {image: x}\nimage: y\n",
-            "3:1: found the unknown field \"image\", expected one of name, services",
-        ),
-        (
-            "services:\n  a:\n    port: 1\n",
-            "3:5: services.a: found no image, expected \"image: IMAGE\"",
-        ),
-        (
-            "services:\n  a: alpine\n",
-            "2:6: services.a: found \"alpine\", expected a mapping with \"image: IMAGE\"",
-        ),
-        (
-            "services:\n  a: {image: x, depends-on: [b]}\n",
-            "2:30: services.a.depends-on: there is no service \"b\"",
-        ),
-        (
-            "services:\n  a: {image: x, depends-on: [b, b]}\n  b: {image: x}\n",
-            "2:33: services.a.depends-on[1]: found \"b\" a second time",
-        ),
-        (
-            "services:\n  a: {image: x, depends-on: {b: {condition: soon}}}\n  b: {image: x}\n",
-            "2:45: services.a.depends-on.b.condition: found \"soon\", expected started, healthy or completed",
-        ),
-        (
-            "services:\n  a: {image: x, depends-on: [b]}\n  b: {image: x, depends-on: {a: }}\n",
-            "2:30: services.a.depends-on: services depend on each other in a circle: a -> b -> a",
-        ),
-        (
-            "services:\n  a: {image: x}\n  a: {image: y}\n",
-            "3:3: found \"a\" a second time; the first one is in line 2",
-        ),
-        (
-            "name: x\nimage: a\n",
-            "1:7: name: \"x\" cannot be a name: expected letters, digits, '_', '.' and '-', the first a letter or digit, at most 63",
-        ),
-        (
-            "services:\n  a b: {image: x}\n",
-            "2:3: services: \"a b\" cannot be a name: expected letters, digits, '_', '.' and '-', the first a letter or digit, at most 63",
-        ),
-    ];
-    let other = cases.iter().map(|(text, expected)| (error(text), *expected));
+    let other = WRONG.iter().map(|(text, expected)| (error(text), *expected));
     let other: Vec<_> = other.filter(|(found, expected)| found != expected).collect();
     assert!(other.is_empty(), "{other:#?}");
 }
