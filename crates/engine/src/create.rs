@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::folders::{self, ContainerFolder};
 use crate::lock::Lock;
+use crate::pod::Pod;
 use crate::settings::{SeccompChoice, Settings};
 use crate::{configuration, id, merge, network, rootfs, seccomp_profile};
 use image::base::Base;
@@ -17,12 +18,33 @@ use sys::rustix::fs::{CWD, Mode, OFlags, openat};
 /// How often another name is tried where nobody has chosen one.
 const TRIES: u32 = 100;
 
+/// Where a container belongs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place<'a> {
+    /// Nowhere.
+    Alone,
+    /// In a pod.
+    Member(&'a Pod),
+    /// In a pod that is made with it, whose namespaces it holds.
+    Infra(&'a Pod),
+}
+
 impl Engine {
     /// Makes a container of an image or a folder.
     ///
     /// # Errors
     /// A setting is wrong; the name is taken; the image is gone by now.
     pub fn create(&self, base: &Base, settings: Settings, name: Option<&str>) -> Result<Container> {
+        self.make(base, settings, name, Place::Alone)
+    }
+
+    pub(crate) fn make(
+        &self,
+        base: &Base,
+        settings: Settings,
+        name: Option<&str>,
+        place: Place<'_>,
+    ) -> Result<Container> {
         if let Some(name) = name {
             id::check_name(name)?;
         }
@@ -43,7 +65,11 @@ impl Engine {
             settings.security.seccomp = SeccompChoice::Profile(section);
         }
         let connections = self.plan_connection(&settings)?;
-        let id = id::random()?;
+        let id = match place {
+            // The pod says which.
+            Place::Infra(Pod { infra: Some(id), .. }) => id.clone(),
+            _ => id::random()?,
+        };
         let folder = self.folders.container(&id);
         folders::make(&folder.path)?;
         // Until there is a row, nobody takes the folder for one that was left.
@@ -55,7 +81,8 @@ impl Engine {
                 network::connect_in(database, &id, network, wish).map(drop)
             })
         };
-        let made = fill(&folder, base).and_then(|()| self.insert(&id, base, settings, name, &more));
+        let made =
+            fill(&folder, base).and_then(|()| self.insert(&id, base, settings, name, place, &more));
         let container = match made {
             Ok(container) => container,
             Err(error) => {
@@ -75,8 +102,14 @@ impl Engine {
         base: &Base,
         settings: Settings,
         name: Option<&str>,
+        place: Place<'_>,
         more: &dyn Fn(&Connection) -> Result<()>,
     ) -> Result<Container> {
+        let (pod, new_pod) = match place {
+            Place::Alone => (None, None),
+            Place::Member(pod) => (Some(pod), None),
+            Place::Infra(pod) => (Some(pod), Some(pod)),
+        };
         let mut container = Container {
             name: String::new(),
             id: id.to_owned(),
@@ -84,6 +117,8 @@ impl Engine {
             layers: base.lowers.iter().map(|lower| lower.path.clone()).collect(),
             created: clock::now(),
             settings,
+            pod: pod.map(|pod| pod.id.clone()),
+            is_infra: new_pod.is_some(),
         };
         let volumes = configuration::volumes_of(&container.settings);
         for attempt in 0..TRIES {
@@ -92,7 +127,7 @@ impl Engine {
                 None if attempt < 3 => id::random_name()?,
                 None => format!("{}{attempt}", id::random_name()?),
             };
-            match database::insert(&self.store, &container, &volumes, more) {
+            match database::insert(&self.store, &container, &volumes, new_pod, more) {
                 Err(Error::NameInUse { .. }) if name.is_none() => {}
                 result => return result.map(|()| container),
             }

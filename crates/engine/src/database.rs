@@ -2,6 +2,7 @@
 //! never what the kernel can say.
 
 use crate::error::{Error, Result};
+use crate::pod::Pod;
 use crate::settings::Settings;
 use image::Digest;
 use image::store::Store;
@@ -37,6 +38,7 @@ const STEPS: &[&str] = &[
     CREATE INDEX volume_uses_by_volume ON volume_uses (volume);
 ",
     crate::network::TABLES,
+    crate::pod::TABLES,
 ];
 
 /// A container's row.
@@ -54,6 +56,10 @@ pub struct Container {
     pub created: u64,
     /// What it is to be.
     pub settings: Settings,
+    /// The id of the pod that it is in.
+    pub pod: Option<String>,
+    /// It holds the namespaces of that pod, and is nothing else.
+    pub is_infra: bool,
 }
 
 /// A volume's row.
@@ -96,33 +102,39 @@ pub(crate) fn prepare(store: &Store) -> Result<()> {
     })
 }
 
-/// Adds a container, which uses its image and volumes from now on, with what else belongs to it:
-/// there is all of it or nothing, whoever is killed.
+/// Adds a container, which uses its image and volumes from now on, with what else belongs to it,
+/// and the pod whose namespaces it holds: there is all of it or nothing, whoever is killed.
 pub(crate) fn insert(
     store: &Store,
     container: &Container,
     volumes: &[String],
+    new_pod: Option<&Pod>,
     more: impl FnOnce(&Connection) -> Result<()>,
 ) -> Result<()> {
     let (layers, settings) = (to_json(&container.layers)?, to_json(&container.settings)?);
     let manifest = container.manifest.as_ref();
     store.write(|transaction| {
-        if let Some(id) = id_of_name(transaction, &container.name)? {
-            let (name, id) = (container.name.clone(), id[..12].to_owned());
-            return Err(Error::NameInUse { name, id });
+        if let Some(pod) = new_pod {
+            crate::pod::insert(transaction, pod)?;
+        }
+        check_name_is_free(transaction, &container.name)?;
+        if let Some(pod) = &container.pod {
+            crate::pod::check_is_there(transaction, pod)?;
         }
         if let Some(manifest) = manifest {
             Store::begin_use_in(transaction, manifest, &user(&container.id))?;
         }
         transaction.execute(
-            "INSERT INTO containers VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO containers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 container.id,
                 container.name,
                 manifest.map(Digest::as_str),
                 layers,
                 container.created,
-                settings
+                settings,
+                container.pod,
+                container.is_infra
             ],
         )?;
         more(transaction)?;
@@ -150,12 +162,24 @@ pub(crate) fn delete(store: &Store, id: &str, volumes: bool) -> Result<Vec<Strin
         } else {
             Vec::new()
         };
+        let pod = crate::pod::to_be_deleted_with(transaction, id)?;
         transaction.execute("DELETE FROM containers WHERE id = ?1", [id])?;
+        transaction.execute("DELETE FROM pods WHERE id = ?1", [pod])?;
         Store::end_use_in(transaction, &user(id))?;
         for name in &orphans {
             transaction.execute("DELETE FROM volumes WHERE name = ?1", [name])?;
         }
         Ok(orphans)
+    })
+}
+
+/// The containers of a pod, the oldest first.
+pub(crate) fn of_pod(store: &Store, pod: &str) -> Result<Vec<Container>> {
+    store.read(|database| {
+        let query = format!("{SELECT} WHERE pod = ?1 ORDER BY created, id");
+        let mut statement = database.prepare(&query)?;
+        let rows = statement.query_map([pod], read_row)?;
+        rows.map(|row| container(row?)).collect()
     })
 }
 
@@ -205,9 +229,7 @@ pub(crate) fn is_gone(store: &Store, id: &str) -> Result<bool> {
 /// Gives a container another name.
 pub(crate) fn rename(store: &Store, id: &str, name: &str) -> Result<()> {
     store.write(|transaction| {
-        if let Some(other) = id_of_name(transaction, name)? {
-            return Err(Error::NameInUse { name: name.to_owned(), id: other[..12].to_owned() });
-        }
+        check_name_is_free(transaction, name)?;
         let update = "UPDATE containers SET name = ?2 WHERE id = ?1";
         transaction.execute(update, [id, name])?;
         Ok(())
@@ -266,26 +288,46 @@ pub(crate) fn volumes(store: &Store) -> Result<Vec<Volume>> {
     })
 }
 
-const SELECT: &str = "SELECT id, name, manifest, layers, created, settings FROM containers";
+const SELECT: &str =
+    "SELECT id, name, manifest, layers, created, settings, pod, is_infra FROM containers";
 
-type Columns = (String, String, Option<String>, String, u64, String);
+type Columns = (String, String, Option<String>, String, u64, String, Option<String>, bool);
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+    Ok((
+        row.get(0)?,
+        row.get(1)?,
+        row.get(2)?,
+        row.get(3)?,
+        row.get(4)?,
+        row.get(5)?,
+        row.get(6)?,
+        row.get(7)?,
+    ))
 }
 
-fn container((id, name, manifest, layers, created, settings): Columns) -> Result<Container> {
+fn container(columns: Columns) -> Result<Container> {
+    let (id, name, manifest, layers, created, settings, pod, is_infra) = columns;
     let damaged = |reason: String| Error::Damaged { what: format!("container {id}"), reason };
     let manifest = manifest.map(|text| text.parse()).transpose();
     let manifest = manifest.map_err(|error| damaged(format!("{error}")))?;
     let layers = from_json(&layers, || format!("container {id}"))?;
     let settings = from_json(&settings, || format!("container {id}"))?;
-    Ok(Container { id, name, manifest, layers, created, settings })
+    Ok(Container { id, name, manifest, layers, created, settings, pod, is_infra })
 }
 
-fn id_of_name(database: &Connection, name: &str) -> Result<Option<String>> {
-    let query = "SELECT id FROM containers WHERE name = ?1";
-    Ok(database.query_row(query, [name], |row| row.get(0)).optional()?)
+/// Containers and pods have their names in common, so that a name means one of them.
+pub(crate) fn check_name_is_free(database: &Connection, name: &str) -> Result<()> {
+    for (kind, table) in [("container", "containers"), ("pod", "pods")] {
+        let query = format!("SELECT id FROM {table} WHERE name = ?1");
+        let found: Option<String> =
+            database.query_row(&query, [name], |row| row.get(0)).optional()?;
+        if let Some(id) = found {
+            let (name, id) = (name.to_owned(), id[..12].to_owned());
+            return Err(Error::NameInUse { name, kind, id });
+        }
+    }
+    Ok(())
 }
 
 fn users_of(database: &Connection, volume: &str) -> Result<Vec<String>> {

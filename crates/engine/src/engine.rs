@@ -59,6 +59,9 @@ impl Engine {
     pub fn rename(&self, container: &Container, name: &str) -> Result<()> {
         crate::id::check_name(name)?;
         database::rename(&self.store, &container.id, name)?;
+        if let Some(pod) = self.pod_of(container)? {
+            self.tell_names(&pod)?;
+        }
         self.tell_event(container, "rename", &[("oldName", &container.name), ("newName", name)])
     }
 

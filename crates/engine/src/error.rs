@@ -16,7 +16,7 @@ pub enum Error {
     #[error("no such container: {0}")]
     NoSuchContainer(String),
     /// Several are.
-    #[error("{text:?} is the beginning of several containers' ids: {found}; write more of it")]
+    #[error("{text:?} is the beginning of several ids: {found}; write more of it")]
     Ambiguous {
         /// What was asked for.
         text: String,
@@ -25,14 +25,27 @@ pub enum Error {
     },
     /// A name is taken.
     #[error(
-        "the container name \"{name}\" is already in use by container {id}; remove or rename that \
-         container, or take another name"
+        "the {kind} name \"{name}\" is already in use by {kind} {id}; remove that {kind}, or take \
+         another name"
     )]
     NameInUse {
         /// Which.
         name: String,
+        /// By a `container` or a `pod`.
+        kind: &'static str,
         /// By whom, short.
         id: String,
+    },
+    /// No pod is meant.
+    #[error("no such pod: {0}")]
+    NoSuchPod(String),
+    /// There are containers in a pod, which go first.
+    #[error("pod {name} has containers that run: {by}; stop it first, or use --force")]
+    PodInUse {
+        /// Its name.
+        name: String,
+        /// The names of those.
+        by: String,
     },
     /// There is no such volume.
     #[error("no such volume: {0}")]

@@ -20,7 +20,7 @@ const LONGEST: u64 = 16 << 20;
 pub struct Event {
     /// Nanoseconds since 1970.
     pub time: u64,
-    /// To what: `container`, `volume`.
+    /// To what: `container`, `pod`.
     pub kind: String,
     /// What: `start`, `die`.
     pub action: String,
@@ -49,6 +49,18 @@ impl Event {
                 .chain(more)
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
+        }
+    }
+}
+
+impl Event {
+    pub(crate) fn of_pod(id: &str, name: &str, action: &str) -> Event {
+        Event {
+            time: clock::now(),
+            kind: "pod".to_owned(),
+            action: action.to_owned(),
+            id: id.to_owned(),
+            attributes: BTreeMap::from([("name".to_owned(), name.to_owned())]),
         }
     }
 }

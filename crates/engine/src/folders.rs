@@ -5,6 +5,7 @@
 //!   tino-HASH              the first process of containers
 //!   events                 what happened, a line of JSON each
 //!   volumes/NAME/_data     named volumes
+//!   pods/ID/lock           held by whoever starts one of its containers
 //!   containers/ID/
 //!     lock                 held by whoever starts, stops or removes it
 //!     monitor              held by its monitor as long as that lives
@@ -64,6 +65,15 @@ impl Folders {
 
     pub(crate) fn containers(&self) -> PathBuf {
         self.root.join("containers")
+    }
+
+    pub(crate) fn pods(&self) -> PathBuf {
+        self.root.join("pods")
+    }
+
+    /// The folder of a pod.
+    pub(crate) fn pod(&self, id: &str) -> PathBuf {
+        self.pods().join(id)
     }
 
     /// Those of one container.

@@ -17,6 +17,15 @@ const KILLED: u8 = 137;
 impl Engine {
     /// Ends what is left of the container, records its end, and starts it again if it was to be.
     pub(crate) fn heal(&self, container: &Container) -> Result<Seen> {
+        let seen = self.heal_alone(container)?;
+        if let (true, Some(pod)) = (container.is_infra, self.pod_of(container)?) {
+            // Now that no lock is held.
+            self.end_members(&pod)?;
+        }
+        Ok(seen)
+    }
+
+    fn heal_alone(&self, container: &Container) -> Result<Seen> {
         let lock = self.lock(container)?;
         // Somebody else may have done it.
         if let Some(seen) = self.look_only(container)? {

@@ -17,6 +17,27 @@ impl Engine {
     /// # Errors
     /// It runs; something of it cannot be removed.
     pub fn remove(&self, container: &Container, force: bool, volumes: bool) -> Result<()> {
+        if container.is_infra {
+            return Err(Error::invalid(format!(
+                "container {} holds the namespaces of a pod, and goes with it: remove pod {}",
+                container.name,
+                container.pod.as_ref().map_or("", |pod| &pod[..12])
+            )));
+        }
+        self.remove_one(container, force, volumes)?;
+        match &container.pod {
+            Some(pod) => self.forget_names(pod),
+            None => Ok(()),
+        }
+    }
+
+    /// Of a pod, this one alone.
+    pub(crate) fn remove_one(
+        &self,
+        container: &Container,
+        force: bool,
+        volumes: bool,
+    ) -> Result<()> {
         loop {
             let seen = match self.look(container) {
                 // To look at one that was to be removed has removed it.
@@ -27,7 +48,7 @@ impl Engine {
                 if !force {
                     return Err(refusal(container, &seen));
                 }
-                self.stop(container, Some(0))?;
+                self.stop_alone(container, Some(0))?;
             }
             let _lock = match self.lock(container) {
                 Err(Error::NoSuchContainer(_)) if container.settings.auto_remove => return Ok(()),
@@ -53,6 +74,15 @@ impl Engine {
                 }
                 _ => std::thread::sleep(PACE),
             }
+        }
+    }
+
+    /// One of its containers has gone.
+    fn forget_names(&self, pod: &str) -> Result<()> {
+        match self.pod(pod).and_then(|pod| self.tell_names(&pod)) {
+            // And so has the pod, meanwhile.
+            Err(Error::NoSuchPod(_)) => Ok(()),
+            told => told,
         }
     }
 

@@ -25,6 +25,9 @@ impl Engine {
             Ok(()) | Err(Error::NoSuchContainer(_) | Error::NoSuchVolume(_)) => {}
             Err(error) => failures.push(error.to_string()),
         };
+        for pod in self.pods()? {
+            note(self.remove_pod(&pod, true, Some(0)));
+        }
         for container in self.containers()? {
             note(self.remove(&container, true, true));
         }

@@ -5,7 +5,7 @@ use crate::configuration::{self, Context};
 use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::monitor::{self, Launch};
+use crate::monitor::{self, Launch, Shared};
 use crate::network::{Place, Prepared};
 use crate::protocol::{self, Message, hear, tell};
 use crate::state::State;
@@ -40,6 +40,10 @@ impl Engine {
     /// It runs already; [`Error::NotStarted`] with an exit code.
     pub fn start(&self, container: &Container, attach: Attach) -> Result<Client> {
         self.look(container)?;
+        if let (true, Some(pod)) = (container.is_infra, self.pod_of(container)?) {
+            self.start_sandbox(&pod)?;
+            return self.connect(container)?.ok_or(Error::MonitorDied);
+        }
         let _lock = self.lock(container)?;
         match self.look_only(container)? {
             Some(seen) if !seen.status.is_over() => Err(wrong(container, "start", &seen)),
@@ -49,6 +53,12 @@ impl Engine {
 
     /// The caller holds the lock, and the container does not run.
     pub(crate) fn start_locked(&self, container: &Container, attach: Attach) -> Result<Client> {
+        let _pod = self.prepare_pod(container)?;
+        self.start_alone(container, attach)
+    }
+
+    /// The same, where all of a pod is there that it needs.
+    pub(crate) fn start_alone(&self, container: &Container, attach: Attach) -> Result<Client> {
         let folder = self.folder(container);
         // A monitor that has just recorded the end is still at taking back what there was.
         let monitor_lock = lock::take_for_child(&folder.file("monitor"))?;
@@ -121,7 +131,7 @@ impl Engine {
             }
         };
         let init = init::file(&self.folders)?;
-        let process_of = |text: &str| self.process_of(text);
+        let shared = self.shared_with(container)?;
         let specification = configuration::specification(&Context {
             container,
             folders: &self.folders,
@@ -131,7 +141,7 @@ impl Engine {
             names: &names,
             network: prepared.map(|_| monitor::NETWORK.to_owned()),
             hosts: prepared.map_or(String::new(), |it| it.hosts.clone()),
-            process_of: &process_of,
+            shared: &shared,
         })?;
         let text = spec::json::to_line(&specification).map_err(|error| Error::Damaged {
             what: "the configuration".to_owned(),
@@ -141,10 +151,21 @@ impl Engine {
         small_file::replace(&path, text.as_bytes()).map_err(Error::file(&path))
     }
 
-    /// The first process of another container, which must run.
-    fn process_of(&self, text: &str) -> Result<i32> {
-        let other = self.find(text)?;
-        Ok(self.running(&other, "share namespaces with")?.pid)
+    /// The namespaces of other containers, which must run.
+    fn shared_with(&self, container: &Container) -> Result<Vec<Shared>> {
+        let mut all: Vec<Shared> = Vec::new();
+        for (kind, text) in configuration::shared(&container.settings) {
+            let other = self.find(text)?;
+            if !all.iter().any(|known| known.container == other.id) {
+                match self.look_only(&other)? {
+                    Some(seen) if seen.status.is_running() => {}
+                    Some(seen) => return Err(wrong(&other, "share namespaces with", &seen)),
+                    None => return Err(Error::MonitorDied),
+                }
+            }
+            all.push(Shared { kind, container: other.id });
+        }
+        Ok(all)
     }
 
     fn write_launch(&self, container: &Container, prepared: Option<&Prepared>) -> Result<()> {
@@ -165,8 +186,18 @@ impl Engine {
             auto_remove: settings.auto_remove,
             connection: prepared.map(|it| it.connection.clone()),
             boot: crate::boot::id(),
+            shared_memory: configuration::has_shared_memory(settings),
+            shared: self.shared_with(container)?,
+            pod: self.who_hears(container)?,
         };
         launch.write(&self.folder(container))
+    }
+
+    /// The pod that is to hear of the container's end.
+    fn who_hears(&self, container: &Container) -> Result<Option<String>> {
+        let Some(id) = &container.pod else { return Ok(None) };
+        let hears = container.is_infra || self.pod(id)?.settings.ends_with_members();
+        Ok(hears.then(|| id.clone()))
     }
 
     /// This program once more, from a file that no container can write; see the runtime's

@@ -60,6 +60,12 @@ impl Engine {
     /// # Errors
     /// The container's files cannot be read.
     pub fn look(&self, container: &Container) -> Result<Seen> {
+        if let (false, Some(pod)) = (container.is_infra, self.pod_of(container)?)
+            && let Some(infra) = self.infra_of(&pod, container)?
+        {
+            // If that has ended unseen, this one is about to.
+            self.look(&infra)?;
+        }
         let seen = match self.look_only(container)? {
             Some(seen) => seen,
             None => self.heal(container)?,

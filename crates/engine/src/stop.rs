@@ -1,5 +1,6 @@
 //! Ending a container, and signals in general.
 
+use crate::attach::{Client, Heard};
 use crate::database::Container;
 use crate::engine::{Engine, runtime_id};
 use crate::error::{Error, Result};
@@ -27,20 +28,49 @@ pub fn signal(text: &str) -> Result<i32> {
     })
 }
 
+/// A container that was asked to end.
+pub(crate) struct Stopping {
+    /// Of its monitor.
+    client: Client,
+    /// When it is killed; none: never.
+    until: Option<Instant>,
+}
+
 impl Engine {
     /// Asks a container to end, and kills it if it does not in time (seconds; -1: never). It is
-    /// not started again by itself. Nothing is done if it does not run.
+    /// not started again by itself. Nothing is done if it does not run. With the container that
+    /// holds a pod's namespaces all of the pod ends.
     ///
     /// # Errors
     /// It cannot be killed.
     pub fn stop(&self, container: &Container, timeout: Option<i64>) -> Result<()> {
+        if let (true, Some(pod)) = (container.is_infra, self.pod_of(container)?) {
+            return self.stop_pod(&pod, timeout);
+        }
+        self.stop_alone(container, timeout)
+    }
+
+    /// The same, and of a pod nothing but this one.
+    pub(crate) fn stop_alone(&self, container: &Container, timeout: Option<i64>) -> Result<()> {
+        match self.begin_stop(container, timeout)? {
+            Some(stopping) => self.finish_stop(container, stopping),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks a container to end. Nothing if it does not run.
+    pub(crate) fn begin_stop(
+        &self,
+        container: &Container,
+        timeout: Option<i64>,
+    ) -> Result<Option<Stopping>> {
         let seen = self.look(container)?;
         if seen.status.is_over() {
-            return Ok(());
+            return Ok(None);
         }
         self.forbid_restart(container)?;
-        let Some(mut client) = self.connect(container)? else {
-            return self.look(container).map(drop);
+        let Some(client) = self.connect(container)? else {
+            return self.look(container).map(|_| None);
         };
         client.quit()?;
         let settings = &container.settings;
@@ -52,9 +82,15 @@ impl Engine {
         let usual = i64::from(settings.stop_timeout.unwrap_or(PATIENCE));
         let seconds = timeout.unwrap_or(usual);
         let time = u64::try_from(seconds).ok().map(Duration::from_secs);
-        if !wait_until_closed(&mut client, time)? {
+        Ok(Some(Stopping { client, until: time.map(|time| Instant::now() + time) }))
+    }
+
+    /// Waits until it has ended, and kills it if it does not in time.
+    pub(crate) fn finish_stop(&self, container: &Container, stopping: Stopping) -> Result<()> {
+        let Stopping { mut client, until } = stopping;
+        if !wait_until_closed(&mut client, until)? {
             self.send(container, SIGKILL)?;
-            if !wait_until_closed(&mut client, Some(AFTER_KILL))? {
+            if !wait_until_closed(&mut client, Some(Instant::now() + AFTER_KILL))? {
                 let message = "did not end after SIGKILL: a process of it waits for a disk";
                 return Err(Error::invalid(format!("container {} {message}", container.name)));
             }
@@ -128,8 +164,7 @@ impl Engine {
 }
 
 /// False if the time is over. The monitor closes its sockets when everything is done.
-fn wait_until_closed(client: &mut crate::attach::Client, time: Option<Duration>) -> Result<bool> {
-    let end = time.map(|time| Instant::now() + time);
+fn wait_until_closed(client: &mut Client, end: Option<Instant>) -> Result<bool> {
     loop {
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {
@@ -140,7 +175,7 @@ fn wait_until_closed(client: &mut crate::attach::Client, time: Option<Duration>)
             Ok(0) | Err(Errno::INTR) => continue,
             result => result.or_error("poll", || "the monitor")?,
         };
-        if client.hear()? == crate::attach::Heard::Gone {
+        if client.hear()? == Heard::Gone {
             return Ok(true);
         }
     }

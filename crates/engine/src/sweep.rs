@@ -15,7 +15,7 @@ use std::path::Path;
 const ID_LENGTH: usize = 64;
 
 impl Engine {
-    /// Removes what is left of containers, volumes and networks that are none any more, and says
+    /// Removes what is left of containers, pods, volumes and networks that are none any more, and says
     /// which containers those were.
     ///
     /// # Errors
@@ -39,6 +39,7 @@ impl Engine {
         for folder in [self.folders.root(), &self.folders.networks()] {
             sweep_replacements(folder)?;
         }
+        self.sweep_pods()?;
         Ok(swept)
     }
 
@@ -65,6 +66,17 @@ impl Engine {
             if name != PLACE_LOCK && !networks.iter().any(|network| network.name == of) {
                 let path = self.folders.networks().join(&name);
                 fs::remove_file(&path).map_err(Error::file(&path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sweep_pods(&self) -> Result<()> {
+        for id in names(&self.folders.pods())? {
+            let folder = self.folders.pod(&id);
+            let Some(_lock) = Lock::try_take(&folder.join("lock"))? else { continue };
+            if matches!(self.pod(&id), Err(Error::NoSuchPod(_))) {
+                fs::remove_dir_all(&folder).map_err(Error::file(&folder))?;
             }
         }
         Ok(())

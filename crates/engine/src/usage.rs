@@ -3,6 +3,7 @@
 use crate::database::Container;
 use crate::engine::{Engine, runtime_id};
 use crate::error::Result;
+use kernel::cgroup::Statistics;
 use runtime::Watch;
 
 /// What a container uses.
@@ -47,7 +48,18 @@ impl Engine {
             watch => watch?,
         };
         let Some(found) = watch.statistics()? else { return Ok(None) };
-        let group = &found.group;
+        let network =
+            |pick: fn(&runtime::InterfaceUse) -> u64| found.interfaces.iter().map(pick).sum();
+        Ok(Some(Usage {
+            network: (network(|it| it.received[0]), network(|it| it.sent[0])),
+            ..Usage::of_group(&found.group)
+        }))
+    }
+}
+
+impl Usage {
+    /// What a cgroup counts; it knows nothing of networks.
+    pub(crate) fn of_group(group: &Statistics) -> Usage {
         let inactive = ["total_inactive_file", "inactive_file"];
         let inactive =
             inactive.iter().find_map(|name| group.memory.raw.get(*name)).copied().unwrap_or(0);
@@ -56,15 +68,13 @@ impl Engine {
             let uses = uses.filter(|it| it.operation.eq_ignore_ascii_case(operation));
             uses.map(|it| it.value).sum()
         };
-        let network =
-            |pick: fn(&runtime::InterfaceUse) -> u64| found.interfaces.iter().map(pick).sum();
-        Ok(Some(Usage {
+        Usage {
             cpu: group.cpu.total,
             memory: group.memory.memory.usage.saturating_sub(inactive),
             memory_limit: group.memory.memory.limit,
-            network: (network(|it| it.received[0]), network(|it| it.sent[0])),
+            network: (0, 0),
             disks: (bytes("read"), bytes("write")),
             tasks: group.pids.usage,
-        }))
+        }
     }
 }

@@ -76,13 +76,19 @@ impl Base {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = openat(CWD, &path, flags, Mode::empty())
             .or_error("openat", || format!("{path:?}, O_DIRECTORY"))?;
-        Ok(Base {
+        Ok(Base { lowers: vec![Lower { path, folder }], ..Base::nothing() })
+    }
+
+    /// No files at all, for a container that needs none.
+    #[must_use]
+    pub fn nothing() -> Base {
+        Base {
             image: None,
             config: crate::assemble::blank_config(),
-            lowers: vec![Lower { path, folder }],
+            lowers: Vec::new(),
             marks: Marks::default(),
             mends: Mends::default(),
-        })
+        }
     }
 
     /// The machine's own file system (`host:`): what is mounted at `/`, without what is mounted

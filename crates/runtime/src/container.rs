@@ -112,7 +112,10 @@ impl Container {
     }
 
     /// A descriptor of its first process, which is the one that was recorded and lives.
-    pub(crate) fn pidfd(&self) -> Result<Option<OwnedFd>> {
+    ///
+    /// # Errors
+    /// `/proc` cannot be read.
+    pub fn pidfd(&self) -> Result<Option<OwnedFd>> {
         let Some((process, pid)) = self.process().and_then(|it| Some((it, it.id()?))) else {
             return Ok(None);
         };

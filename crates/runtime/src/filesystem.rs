@@ -81,8 +81,10 @@ pub(crate) fn assemble(
 /// The mounts, in their order.
 fn mount_all(init: &Init, assembly: &mut Assembly<'_>, channel: &Channel) -> Result<(), Failure> {
     let mut asked = false;
-    for (mount, tree) in init.mounts.iter().zip(&init.trees) {
-        if tree.is_some() {
+    for (index, (mount, tree)) in init.mounts.iter().zip(&init.trees).enumerate() {
+        if let Some((_, given)) = init.given.as_ref().filter(|(place, _)| *place == index) {
+            assembly.mount_handed(mount, given.tree.as_fd())
+        } else if tree.is_some() {
             let tree = ask_for_tree(&mut asked, channel)?;
             assembly.mount_handed(mount, tree.as_fd())
         } else {

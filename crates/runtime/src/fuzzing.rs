@@ -54,6 +54,7 @@ impl Machine {
             rootless: Some(false),
             listen_fds: None,
             overlay: None,
+            given: None,
             notify_socket: None,
         };
         let Ok(group) = plan::cgroup(&spec, &request, &self.0) else { return };

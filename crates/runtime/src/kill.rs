@@ -18,7 +18,7 @@ use sys::rustix::process::{Pid, PidfdFlags, pidfd_open};
 pub fn send(root: &Path, id: &ContainerId, signal: i32, all: bool) -> Result<()> {
     let container = Container::open(root, id)?;
     // Without a PID namespace of its own, the others would live on when the first is killed.
-    let all = all || signal == SIGKILL && !has_pid_namespace(&container)?;
+    let all = all || signal == SIGKILL && !has_own_pid_namespace(&container)?;
     kill(&container, signal, all)
 }
 
@@ -66,9 +66,10 @@ fn signal_all(container: &Container, signal: i32) -> Result<bool> {
     Ok(reached)
 }
 
-fn has_pid_namespace(container: &Container) -> Result<bool> {
+fn has_own_pid_namespace(container: &Container) -> Result<bool> {
     container.with_configuration(|spec| {
-        Ok(spec.linux.namespaces.iter().any(|it| it.kind == NamespaceKind::Pid))
+        let is_new = |kind, path: &str| kind == NamespaceKind::Pid && path.is_empty();
+        Ok(spec.linux.namespaces.iter().any(|it| is_new(it.kind, &it.path)))
     })
 }
 

@@ -44,8 +44,19 @@ pub struct Create<'a> {
     /// What is mounted on the root folder of the configuration, in the container's mount namespace
     /// alone; without it, the folder itself is the root.
     pub overlay: Option<Rc<Overlay>>,
+    /// A mount that the caller has, in place of the bind mount that the configuration has there.
+    pub given: Option<Rc<GivenMount>>,
     /// `NOTIFY_SOCKET` of the caller, sd_notify(3): the service manager hears from the program.
     pub notify_socket: Option<&'a Path>,
+}
+
+/// A detached mount (open_tree(2)) that only the caller could get: it is shown in one container.
+#[derive(Debug)]
+pub struct GivenMount {
+    /// Where, as the configuration spells it.
+    pub destination: String,
+    /// What.
+    pub tree: OwnedFd,
 }
 
 /// Sockets that the caller was started with, see sd_listen_fds(3).

@@ -15,6 +15,8 @@ use sys::rustix::io::Errno;
 pub(crate) struct Told {
     pub(crate) text: String,
     pub(crate) hint: Option<&'static str>,
+    /// The exit code, if it is not the command's usual one.
+    pub(crate) code: Option<u8>,
 }
 
 impl std::fmt::Display for Told {

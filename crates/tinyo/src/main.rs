@@ -64,9 +64,10 @@ fn main() -> ExitCode {
             if let Some(advice) = advice::advice(&error) {
                 let _ = writeln!(io::stderr(), "hint: {advice}");
             }
+            let own = error.downcast_ref::<advice::Told>().and_then(|told| told.code);
             match error.downcast_ref() {
                 Some(engine::Error::NotStarted { code, .. }) => ExitCode::from(*code),
-                _ => ExitCode::from(failure),
+                _ => ExitCode::from(own.unwrap_or(failure)),
             }
         }
     }
@@ -96,12 +97,9 @@ fn monitor(folder: Option<OsString>, shared: Option<OsString>) -> ExitCode {
     let ending = engine::monitor::run(Path::new(&folder), shared);
     let result = match ending {
         Ok(Ending::Nothing) => return ExitCode::SUCCESS,
-        Ok(Ending::Remove { root, run, id }) => {
+        Ok(Ending::Settle { root, run, id, remove, pod }) => {
             let context = Context::new(Some(root), Some(run), !rootless::is_needed(), Owners::Keep);
-            context.engine().and_then(|engine| {
-                let container = engine.find(&id)?;
-                Ok(engine.remove(&container, false, true)?)
-            })
+            context.engine().and_then(|engine| Ok(engine.settle(&id, remove, pod.as_deref())?))
         }
         Err(error) => Err(error.into()),
     };

@@ -11,13 +11,15 @@ mod security;
 use crate::database::Container;
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
+use crate::monitor::{Shared, SharedKind};
 use crate::user::Names;
 use spec::json::Text;
 use spec::runtime::{Hooks, Linux, Root, Spec, User, VERSION};
 use std::path::Path;
 
 pub(crate) use limits::limits as limits_of;
-pub(crate) use mounts::volumes_of;
+pub(crate) use mounts::{has_shared_memory, volumes_of};
+pub(crate) use namespaces::shared;
 pub(crate) use process::variables;
 pub(crate) use security::capability_names;
 
@@ -36,8 +38,8 @@ pub(crate) struct Context<'a> {
     pub(crate) network: Option<String>,
     /// Lines of `/etc/hosts` that the network knows.
     pub(crate) hosts: String,
-    /// Finds the first process of a container whose namespace is to be shared.
-    pub(crate) process_of: &'a dyn Fn(&str) -> Result<i32>,
+    /// The namespaces of other containers.
+    pub(crate) shared: &'a [Shared],
 }
 
 /// The configuration, and who its program is. Files that it speaks of are written to the
@@ -85,10 +87,21 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
     })
 }
 
+impl Context<'_> {
+    /// The folder of the container whose namespace of this kind is shared, or its own.
+    fn folder_of(&self, kind: SharedKind) -> ContainerFolder {
+        let other = self.shared.iter().find(|shared| shared.kind == kind);
+        other.map_or_else(|| self.folder.clone(), |it| self.folders.container(&it.container))
+    }
+}
+
+/// The cgroup above those of containers where nothing else is said.
+pub(crate) const CGROUP_PARENT: &str = "/tinyo";
+
 /// The cgroup of a container, below where all are mounted.
 pub(crate) fn cgroup_path(container: &Container) -> String {
     let parent = &container.settings.namespaces.cgroup_parent;
-    let parent = if parent.is_empty() { "/tinyo" } else { parent };
+    let parent = if parent.is_empty() { CGROUP_PARENT } else { parent };
     format!("{}/{}", parent.trim_end_matches('/'), container.id)
 }
 

@@ -3,6 +3,7 @@
 use super::Context;
 use crate::error::{Error, Result};
 use crate::init;
+use crate::monitor::{MEMORY, NO_SOURCE, SharedKind};
 use crate::settings::{Mount as Wanted, MountKind, Settings};
 use spec::runtime::Mount;
 
@@ -34,10 +35,15 @@ pub(super) fn mounts(context: &Context<'_>) -> Result<Vec<Mount<'static>>> {
     wanted.sort_by_key(|mount| mount.target.trim_end_matches('/').matches('/').count());
     let is_covered = |target: &str| wanted.iter().any(|mount| mount.target == target);
     all.retain(|mount| !is_covered(&mount.destination));
-    for name in ["resolv.conf", "hostname", "hosts"] {
+    // They say what is true of the network and the host name, whosever these are.
+    for (name, kind) in [
+        ("resolv.conf", SharedKind::Network),
+        ("hostname", SharedKind::Uts),
+        ("hosts", SharedKind::Network),
+    ] {
         let target = format!("/etc/{name}");
         if !is_covered(&target) {
-            let source = context.folder.file(name).to_string_lossy().into_owned();
+            let source = context.folder_of(kind).file(name).to_string_lossy().into_owned();
             all.push(bind(source, target, &["rprivate"]));
         }
     }
@@ -76,10 +82,14 @@ fn usual(settings: &Settings) -> Vec<Mount<'static>> {
 }
 
 fn shared_memory(settings: &Settings) -> Result<Option<Mount<'static>>> {
-    let target = "/dev/shm".to_owned();
+    let target = MEMORY.to_owned();
     match settings.namespaces.ipc.as_str() {
-        "host" => return Ok(Some(bind("/dev/shm".to_owned(), target, &["rprivate"]))),
+        "host" => return Ok(Some(bind(MEMORY.to_owned(), target, &["rprivate"]))),
         "none" => return Ok(None),
+        // The monitor has that of the other container.
+        mode if mode.starts_with("container:") => {
+            return Ok(Some(bind(NO_SOURCE.to_owned(), target, &["rprivate"])));
+        }
         _ => {}
     }
     let size = settings.limits.shm_size.unwrap_or(SHARED_MEMORY);
@@ -94,6 +104,12 @@ fn shared_memory(settings: &Settings) -> Result<Option<Mount<'static>>> {
         options: options.into_iter().chain([format!("size={size}").into()]).collect(),
         ..Mount::default()
     }))
+}
+
+/// Whether `/dev/shm` is that of another container.
+pub(crate) fn has_shared_memory(settings: &Settings) -> bool {
+    let is_covered = settings.mounts.iter().any(|mount| mount.target == MEMORY);
+    settings.namespaces.ipc.starts_with("container:") && !is_covered
 }
 
 fn bind(source: String, target: String, options: &[&'static str]) -> Mount<'static> {

@@ -2,52 +2,61 @@
 
 use super::Context;
 use crate::error::Result;
+use crate::monitor::SharedKind;
 use crate::settings::Settings;
 use spec::json::{Map, Text};
 use spec::runtime::{Namespace, NamespaceKind as Kind};
 
-/// Its namespaces: new ones, or those of another container; none where it is in the machine's.
-pub(super) fn namespaces(context: &Context<'_>) -> Result<Vec<Namespace<'static>>> {
-    let settings = &context.container.settings;
+/// A flag, the kind of namespace that it is about, twice, and what it says.
+type Choice<'a> = (&'static str, Kind, SharedKind, &'a str);
+
+fn choices(settings: &Settings) -> [Choice<'_>; 5] {
     let shared = &settings.namespaces;
-    let mut all = vec![Namespace { kind: Kind::Mount, path: Text::default() }];
     let network = match settings.network.mode.as_str() {
         mode if mode == "host" || mode.starts_with("container:") => mode,
         _ => "",
     };
-    for (flag, kind, name, mode) in [
-        ("--pid", Kind::Pid, "pid", shared.pid.as_str()),
-        ("--ipc", Kind::Ipc, "ipc", &shared.ipc),
-        ("--uts", Kind::Uts, "uts", &shared.uts),
-        ("--network", Kind::Network, "net", network),
-        ("--cgroupns", Kind::Cgroup, "cgroup", &shared.cgroup),
-    ] {
+    [
+        ("--pid", Kind::Pid, SharedKind::Pid, &shared.pid),
+        ("--ipc", Kind::Ipc, SharedKind::Ipc, &shared.ipc),
+        ("--uts", Kind::Uts, SharedKind::Uts, &shared.uts),
+        ("--network", Kind::Network, SharedKind::Network, network),
+        ("--cgroupns", Kind::Cgroup, SharedKind::Cgroup, &shared.cgroup),
+    ]
+}
+
+/// Which namespaces are those of other containers, by name or id.
+pub(crate) fn shared(settings: &Settings) -> Vec<(SharedKind, &str)> {
+    let all = choices(settings).into_iter();
+    all.filter_map(|(_, _, kind, mode)| Some((kind, mode.strip_prefix("container:")?))).collect()
+}
+
+/// Its namespaces: new ones, or those of another container; none where it is in the machine's.
+pub(super) fn namespaces(context: &Context<'_>) -> Result<Vec<Namespace<'static>>> {
+    let settings = &context.container.settings;
+    let mut all = vec![Namespace { kind: Kind::Mount, path: Text::default() }];
+    for (flag, kind, shared, mode) in choices(settings) {
         let path = match mode {
             "host" => continue,
             "" | "private" => String::new(),
             "none" | "shareable" if kind == Kind::Ipc => String::new(),
-            _ => match mode.strip_prefix("container:") {
-                Some(other) => format!("/proc/{}/ns/{name}", (context.process_of)(other)?),
-                None => return super::wrong(flag, mode, "is not host, private or container:ID"),
-            },
+            _ if mode.starts_with("container:") => shared.path(),
+            _ => return super::wrong(flag, mode, "is not host, private or container:ID"),
         };
         let path = match &context.network {
-            Some(path) if kind == Kind::Network && path_is_free(network) => path.clone(),
+            Some(own) if kind == Kind::Network && path.is_empty() => own.clone(),
             _ => path,
         };
         all.push(Namespace { kind, path: path.into() });
     }
-    if !matches!(shared.user.as_str(), "" | "host") {
+    let user = &settings.namespaces.user;
+    if !matches!(user.as_str(), "" | "host") {
         // Its root could not find the layers, which only the machine's root may look into.
         let what = "is not host: a container of root's has no user namespace of its own; a user \
                     without rights gets one for all that tinyo does";
-        return super::wrong("--userns", &shared.user, what);
+        return super::wrong("--userns", user, what);
     }
     Ok(all)
-}
-
-fn path_is_free(network: &str) -> bool {
-    network.is_empty()
 }
 
 /// Kernel parameters: the user's, and with a network of its own that any user may ping and listen

@@ -1,6 +1,6 @@
 //! What a monitor must know, in a file of the container's folder: it opens no database.
 
-use super::Connection;
+use super::{Connection, Shared};
 use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
 use crate::settings::{Health, LogOptions, Restart};
@@ -29,6 +29,15 @@ pub(crate) struct Launch {
     /// In which life of the machine.
     #[serde(default)]
     pub(crate) boot: String,
+    /// The namespaces of other containers.
+    #[serde(default)]
+    pub(crate) shared: Vec<Shared>,
+    /// `/dev/shm` is shared, too.
+    #[serde(default)]
+    pub(crate) shared_memory: bool,
+    /// The id of the pod that is to hear of its end.
+    #[serde(default)]
+    pub(crate) pod: Option<String>,
 }
 
 const FILE: &str = "launch.json";

@@ -15,11 +15,13 @@ mod launch;
 mod log;
 mod outward;
 mod program;
+mod shared;
 mod supervise;
 
 pub(crate) use connection::Connection;
 pub(crate) use launch::Launch;
 pub(crate) use program::exit_code;
+pub(crate) use shared::{MEMORY, NO_SOURCE, Shared, SharedKind};
 pub(crate) use supervise::start_code;
 
 use crate::error::{Error, Result};
@@ -31,6 +33,7 @@ use connection::Connected;
 use health::Health;
 use log::Log;
 use program::Program;
+use shared::Slots;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -72,14 +75,18 @@ pub(crate) const SHARED_NETWORK: i32 = 101;
 pub enum Ending {
     /// Nothing.
     Nothing,
-    /// The container is to be removed, and nobody else does it.
-    Remove {
+    /// What needs the database: [`crate::Engine::settle`].
+    Settle {
         /// The engine's root folder.
         root: PathBuf,
         /// The folder for what does not outlive the machine.
         run: PathBuf,
         /// The container.
         id: String,
+        /// It is to be removed, and nobody else does it.
+        remove: bool,
+        /// The pod that is to hear of it.
+        pod: Option<String>,
     },
 }
 
@@ -106,6 +113,7 @@ pub(crate) struct Monitor {
     /// Held for all of the user's containers.
     _shared: Option<OwnedFd>,
     connected: Option<Connected>,
+    slots: Slots,
 }
 
 /// Looks after the container of this folder until it has ended for good. With a user's comes the
@@ -132,7 +140,9 @@ pub fn run(folder: &Path, shared: Option<i32>) -> Result<Ending> {
     let folders = Folders::new(&launch.root, &launch.run);
     let folder = folders.container(&launch.id);
     let signals = Signals::block_all().or_error("signalfd", || "")?;
+    let slots = Slots::reserve(&launch.shared)?;
     let mut monitor = Monitor {
+        slots,
         clients: Clients::new(starter, &folders.socket(&launch.id))?,
         log: Log::open(&folder, &launch.log)?,
         health: launch.health.clone().map(Health::new),
@@ -158,9 +168,10 @@ pub fn run(folder: &Path, shared: Option<i32>) -> Result<Ending> {
     result?;
     disconnected?;
     removed.map_err(Error::file(monitor.folders.socket(&monitor.launch.id)))?;
-    Ok(if monitor.launch.auto_remove && is_left_alone {
-        let Launch { root, run, id, .. } = monitor.launch;
-        Ending::Remove { root, run, id }
+    let Launch { root, run, id, auto_remove, pod, .. } = monitor.launch;
+    let remove = auto_remove && is_left_alone;
+    Ok(if remove || pod.is_some() {
+        Ending::Settle { root, run, id, remove, pod }
     } else {
         Ending::Nothing
     })

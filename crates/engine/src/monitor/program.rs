@@ -7,7 +7,7 @@ use crate::folders::{ContainerFolder, Folders};
 use crate::protocol::Stream;
 use crate::rootfs;
 use crate::streams::{Ends, Streams};
-use runtime::{CgroupDriver, Create, Running};
+use runtime::{CgroupDriver, Create, GivenMount, Running};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use sys::rustix::io::{Errno, read};
@@ -42,6 +42,7 @@ impl Program {
         launch: &Launch,
         folders: &Folders,
         folder: &ContainerFolder,
+        given: Option<Rc<GivenMount>>,
     ) -> Result<Program> {
         let overlay =
             rootfs::overlay(folder, &launch.layers, launch.auto_remove, launch.user_marks)?;
@@ -63,6 +64,7 @@ impl Program {
             listen_fds: None,
             notify_socket: None,
             overlay: Some(Rc::new(overlay)),
+            given,
         };
         let (mut running, ends) = streams.during(|| Ok(runtime::run(&request)?))?;
         let Ends { input, outputs } = match running.console.take() {

@@ -51,7 +51,10 @@ impl Monitor {
     fn start(&mut self) -> Result<()> {
         self.connect()?;
         let is_first = self.state.started == 0;
-        let program = Program::start(&self.launch, &self.folders, &self.folder)?;
+        let memory = self.slots.open(&self.folders, self.launch.shared_memory)?;
+        let program = Program::start(&self.launch, &self.folders, &self.folder, memory);
+        self.slots.close()?;
+        let program = program?;
         let pid = program.pid();
         self.program = Some(program);
         self.state.phase = Phase::Running;

@@ -202,11 +202,22 @@ impl Engine {
         }
     }
 
-    fn publish_names(&self, container: &Container, connected: &Connected) -> Result<()> {
+    /// Makes known in a network what a container is called, and those that share its addresses.
+    pub(crate) fn publish_names(&self, container: &Container, connected: &Connected) -> Result<()> {
         let (network, short) = (&connected.network, &container.id[..12]);
-        let mut names = vec![container.name.clone(), short.to_owned()];
-        names.extend(connected.aliases.iter().cloned());
-        names.push(format!("{}.{network}", container.name));
+        // The first one is what an address is called.
+        let mut own = Vec::new();
+        if let (Some(pod), true) = (self.pod_of(container)?, container.is_infra) {
+            let shares = format!("container:{}", container.id);
+            let all = self.containers_of_pod(&pod)?;
+            let sharing = all.iter().filter(|it| it.settings.network.mode == shares);
+            let members = sharing.flat_map(|it| [it.name.clone(), it.id[..12].to_owned()]);
+            own.extend([pod.name.clone(), pod.id[..12].to_owned()].into_iter().chain(members));
+        }
+        own.extend([container.name.clone(), short.to_owned()]);
+        let full: Vec<String> = own.iter().map(|name| format!("{name}.{network}")).collect();
+        let names: Vec<String> =
+            own.into_iter().chain(connected.aliases.iter().cloned()).chain(full).collect();
         let entry = |address: &IpAddr| Entry { address: *address, names: names.clone() };
         let entries: Vec<Entry> = connected.addresses.iter().map(entry).collect();
         names::set_names(&self.folders, network, short, &entries)
@@ -242,7 +253,12 @@ impl Engine {
     /// # Errors
     /// The container's files cannot be read.
     pub fn published_ports(&self, container: &Container) -> Result<Vec<Port>> {
-        let path = self.folder(container).file(PORTS);
+        let owner = match (&container.pod, container.settings.network.mode.split_once(':')) {
+            // In a pod, those of all of it.
+            (Some(_), Some(("container", id))) => self.folders.container(id),
+            _ => self.folder(container),
+        };
+        let path = owner.file(PORTS);
         let text = crate::small_file::read(&path).map_err(Error::file(&path))?;
         parse(text.unwrap_or_default().lines())
     }

@@ -12,7 +12,7 @@ mod row;
 pub use row::{Connected, Network, NetworkSettings, Range};
 
 pub(crate) use connect::{PORTS, Prepared, device_prefix, is_device};
-pub(crate) use names::{ids as ids_of_names, path as zone_path, set_names};
+pub(crate) use names::{ids as ids_of_names, names_end, path as zone_path, set_names};
 pub(crate) use place::{LOCK as PLACE_LOCK, Place};
 pub(crate) use row::{TABLES, connect_in};
 

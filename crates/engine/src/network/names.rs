@@ -1,5 +1,6 @@
 //! The names of the running containers of a network: a file that all their monitors read.
 
+use crate::database::Container;
 use crate::error::{Error, Result};
 use crate::folders::{self, Folders};
 use crate::lock::Lock;
@@ -38,6 +39,11 @@ pub(crate) fn set_names(
         return Ok(());
     }
     small_file::replace_locked(&path, text.as_bytes()).map_err(Error::file(&path))
+}
+
+/// A container has ended.
+pub(crate) fn names_end(folders: &Folders, network: &str, container: &Container) -> Result<()> {
+    set_names(folders, network, &container.id[..12], &[])
 }
 
 /// The words of each line of a network's file that may be the beginnings of a container's id.

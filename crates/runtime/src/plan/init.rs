@@ -3,7 +3,7 @@
 use super::trees::{MountMap, Tree};
 use super::{Invalid, Link, Namespaces, ProcessPlan, View};
 use crate::readiness;
-use crate::request::Create;
+use crate::request::{Create, GivenMount};
 use kernel::device::{Kind as NodeKind, Node, default_nodes};
 use kernel::mount::{Attributes, Bind, FileSystem, Mount, Overlay, Propagation, Source};
 use kernel::namespace::Kind;
@@ -29,6 +29,8 @@ pub(crate) struct Init {
     pub(crate) mounts: Vec<Mount>,
     /// For each mount, how the parent opens its source, if the child cannot.
     pub(crate) trees: Vec<Option<Tree>>,
+    /// Which mount the caller has already.
+    pub(crate) given: Option<(usize, Rc<GivenMount>)>,
     /// Made when all is mounted.
     pub(crate) links: Vec<Link>,
     pub(crate) masked_paths: Vec<RootedPath>,
@@ -80,6 +82,7 @@ impl Init {
         if let Some(folder) = &notify_folder {
             mounts.add_notify_folder(folder, namespaces)?;
         }
+        let given = mounts.take_given(request.given.as_ref())?;
         let Mounts { mut mounts, trees, links } = mounts;
         keep_folders(&mut mounts);
         let label = mount_label(&spec.linux.mount_label)?;
@@ -95,6 +98,7 @@ impl Init {
             sysctls: sysctls(spec, namespaces)?,
             mounts,
             trees,
+            given,
             links,
             masked_paths: paths("linux.maskedPaths", &spec.linux.masked_paths)?,
             readonly_paths: paths("linux.readonlyPaths", &spec.linux.readonly_paths)?,
@@ -140,6 +144,24 @@ impl Mounts {
         self.trees.push(Tree::new(None, &mount, namespaces));
         self.mounts.push(mount);
         Ok(())
+    }
+
+    /// Finds the bind mount that the caller has already, which nobody is to open then.
+    fn take_given(
+        &mut self,
+        given: Option<&Rc<GivenMount>>,
+    ) -> Result<Option<(usize, Rc<GivenMount>)>, Invalid> {
+        let Some(given) = given else { return Ok(None) };
+        let target = RootedPath::parse(given.destination.as_bytes())
+            .map_err(|error| Invalid::new("mounts", error))?;
+        let is_it =
+            |mount: &Mount| mount.target == target && matches!(mount.source, Source::Bind(_));
+        let index =
+            self.mounts.iter().position(is_it).ok_or_else(|| {
+                Invalid::new("mounts", format!("there is no bind mount at {target}"))
+            })?;
+        self.trees[index] = None;
+        Ok(Some((index, given.clone())))
     }
 }
 

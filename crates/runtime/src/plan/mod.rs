@@ -19,7 +19,7 @@ pub(crate) use init::Init;
 pub(crate) use namespaces::Namespaces;
 pub(crate) use process::ProcessPlan;
 pub(crate) use resctrl::{class as resctrl_class, schemata_class};
-pub(crate) use resources::updates;
+pub use resources::updates;
 
 use crate::notify::Listener;
 use crate::request::Create;

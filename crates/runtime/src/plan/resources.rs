@@ -26,8 +26,10 @@ pub(crate) fn resources(resources: &oci::Resources<'_>) -> Resources {
     }
 }
 
-/// The same for `update`, where no rules for devices means to leave them alone.
-pub(crate) fn updates(update: &oci::Resources<'_>) -> Resources {
+/// Limits as the cgroup layer takes them, for `update` and for groups above containers: no rules for
+/// devices means to leave them alone.
+#[must_use]
+pub fn updates(update: &oci::Resources<'_>) -> Resources {
     let devices = resources(update).devices.filter(|rules| !rules.is_empty());
     Resources { devices, ..resources(update) }
 }

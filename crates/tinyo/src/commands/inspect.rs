@@ -1,6 +1,6 @@
 //! `tinyo inspect`: all that is known of containers and images, as Docker shows it.
 
-use super::{container, fail};
+use super::{container, fail, pod};
 use crate::context::Context;
 use crate::show::{ListFormat, print_line, print_lines};
 use anyhow::{Context as _, Result, bail};
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Names or ids of containers or images
+    /// Names or ids of containers, images or pods
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
-    /// Which of both, where a name may mean either
+    /// Which of them, where a name may mean either
     #[arg(long, value_name = "TYPE")]
     r#type: Option<Kind>,
     /// How to print each: json, or a template such as '{{.Id}}' or '{{json .Config}}'
@@ -27,6 +27,7 @@ pub(crate) struct Arguments {
 enum Kind {
     Container,
     Image,
+    Pod,
 }
 
 /// What can be shown is shown; the rest is an error at the end.
@@ -65,7 +66,7 @@ fn either(
         engine => engine.ok(),
     };
     if let Some(engine) = engine
-        && kind != Some(Kind::Image)
+        && kind.is_none_or(|kind| kind == Kind::Container)
     {
         match engine.find(text) {
             Ok(container) => return container::describe(engine, &container),
@@ -73,8 +74,18 @@ fn either(
             Err(error) => return Err(error.into()),
         }
     }
-    let store = engine.map(Engine::store).or(store).context("no store")?;
-    describe(store, &context.find_image(store, text)?)
+    let opened = engine.map(Engine::store).or(store).context("no store")?;
+    let image = match kind {
+        Some(Kind::Pod) => Err(engine::Error::NoSuchPod(text.to_owned()).into()),
+        _ => context.find_image(opened, text),
+    };
+    match (image, engine) {
+        (Ok(image), _) => describe(opened, &image),
+        (Err(error), Some(engine)) if kind.is_none_or(|kind| kind == Kind::Pod) => {
+            engine.pod(text).map_or(Err(error), |pod| pod::describe(engine, &pod))
+        }
+        (Err(error), _) => Err(error),
+    }
 }
 
 fn describe(store: &Store, image: &Image) -> Result<Value> {

@@ -17,6 +17,7 @@ mod login;
 mod logout;
 mod manifest;
 mod network;
+mod pod;
 mod prune;
 mod pull;
 mod push;
@@ -88,6 +89,9 @@ pub(crate) enum Command {
     /// Look after networks
     #[command(subcommand)]
     Network(network::Command),
+    /// Look after pods: containers that share a network and more
+    #[command(subcommand)]
+    Pod(pod::Command),
     /// Print where the published ports of a container are reached
     Port(network::PortArguments),
     /// Say to a registry who you are, and remember it
@@ -107,9 +111,17 @@ pub(crate) enum Command {
 
 /// One error of all that went wrong, a line each.
 fn fail(failures: &[anyhow::Error]) -> Result<()> {
+    fail_with(failures, None)
+}
+
+/// The same, with an exit code of its own.
+fn fail_with(failures: &[anyhow::Error], code: Option<u8>) -> Result<()> {
+    if failures.is_empty() {
+        return Ok(());
+    }
     let lines: Vec<_> = failures.iter().map(crate::one_line).collect();
     let hint = failures.iter().find_map(advice);
-    if lines.is_empty() { Ok(()) } else { Err(Told { text: lines.join("\ntinyo: "), hint }.into()) }
+    Err(Told { text: lines.join("\ntinyo: "), hint, code }.into())
 }
 
 /// How the result is printed.
@@ -174,6 +186,7 @@ impl Command {
             Command::Export(arguments) => import::export(context, &arguments),
             Command::Prune(arguments) => prune::images(context, &arguments),
             Command::System(command) => system::run(context, &command),
+            Command::Pod(command) => return pod::run(context, &command),
             Command::Network(command) => network::run(context, &command),
             Command::Port(arguments) => network::port(context, &arguments),
             Command::Login(arguments) => login::run(context, &arguments),
@@ -191,6 +204,8 @@ impl Command {
         match self {
             Command::Container(command) => command.failure(),
             Command::Containers(group) => group.failure(),
+            // As Podman has it.
+            Command::Pod(_) => 125,
             _ => 1,
         }
     }

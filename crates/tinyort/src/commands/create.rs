@@ -82,5 +82,6 @@ pub(super) fn request<'a>(
         listen_fds: context.listen_fds(),
         notify_socket: context.notify_socket.as_deref(),
         overlay: None,
+        given: None,
     })
 }

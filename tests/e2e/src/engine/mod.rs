@@ -7,6 +7,7 @@ mod life;
 mod logs;
 mod network;
 mod network_flags;
+mod pods;
 mod programs;
 mod rootless;
 mod run;
@@ -88,6 +89,22 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::rootless::helpers_end_with_their_containers,
         engine::rootless::pasta_where_it_can,
         engine::rootless::without_a_default_route,
+        engine::pods::what_is_shared,
+        engine::pods::what_is_shared_on_demand,
+        engine::pods::from_start_to_removal,
+        engine::pods::exit_codes,
+        engine::pods::ports_and_names,
+        engine::pods::limits_hold_for_all_together,
+        engine::pods::what_is_told,
+        engine::pods::logs_stats_and_processes,
+        engine::pods::policies,
+        engine::pods::a_pod_that_goes_with_its_last_container,
+        engine::pods::volumes,
+        engine::pods::what_is_wrong_is_said,
+        engine::pods::a_killed_monitor,
+        engine::pods::killed_commands,
+        engine::pods::many_at_once,
+        engine::pods::removed_while_it_starts,
         engine::run::hello,
         engine::run::exit_codes,
         engine::run::variables_folder_and_user,

@@ -123,7 +123,7 @@ impl Engine {
     /// Nothing is left of any container: no row, folder, process, cgroup, mount.
     pub(super) fn is_clean(&self) -> Result<()> {
         ensure!(self.ok(&["ps", "-aq"])?.is_empty(), "there are containers");
-        for folder in ["containers", "run/runtime"] {
+        for folder in ["containers", "pods", "run/runtime"] {
             let path = self.store.join(folder);
             // Its row goes first, and a monitor may be at the rest.
             until(&format!("{folder} is empty"), || {
@@ -145,6 +145,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         // The guard kills what lives, but cgroups would stay.
+        let _ = self.run(&["pod", "rm", "-f", "-a", "-t", "0"]);
         let _ = self.run(&["rm", "-f", "-a", "-v"]);
     }
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use engine::settings::{Endpoint, Network};
 
 #[derive(Args)]
-pub(super) struct ConnectionOptions {
+pub(crate) struct ConnectionOptions {
     /// none, host, container:NAME, or a network, which can be said several times and with
     /// :ip=ADDRESS,alias=NAME,mac=ADDRESS,interface_name=NAME [default: bridge]
     #[arg(long, visible_alias = "net", value_name = "NETWORK")]
@@ -46,7 +46,7 @@ pub(super) struct ConnectionOptions {
 }
 
 impl ConnectionOptions {
-    pub(super) fn settings(&self) -> Result<Network> {
+    pub(crate) fn settings(&self) -> Result<Network> {
         let mut endpoints =
             self.network.iter().map(|it| endpoint(it)).collect::<Result<Vec<_>>>()?;
         if endpoints.is_empty() {

@@ -20,6 +20,8 @@ pub(crate) fn describe(engine: &Engine, container: &Container) -> Result<Value> 
         "State": state(&seen),
         "Image": image,
         "Name": format!("/{}", container.name),
+        "Pod": container.pod.as_deref().unwrap_or_default(),
+        "IsInfra": container.is_infra,
         "RestartCount": seen.state.restarts,
         "LogPath": engine.log_path(container),
         "HostConfig": host_config(settings),

@@ -104,7 +104,8 @@ fn names(engine: &Engine, all: bool, named: &[String], running: bool) -> Result<
         return Ok(named.to_vec());
     }
     let mut names = Vec::new();
-    for container in engine.containers()? {
+    // What holds the namespaces of a pod goes with that.
+    for container in engine.containers()?.into_iter().filter(|it| !it.is_infra) {
         let is_meant = match engine.look(&container) {
             Err(Error::NoSuchContainer(_)) => false,
             seen => !running || seen?.status.is_running(),
@@ -201,7 +202,7 @@ pub(crate) fn prune(context: &Context, arguments: &PruneArguments) -> Result<()>
 /// Removes all containers that do not run, and says which those were, and what failed.
 pub(crate) fn remove_ended(engine: &Engine) -> Result<(Vec<String>, Vec<anyhow::Error>)> {
     let (mut removed, mut failures) = (Vec::new(), Vec::new());
-    for container in engine.containers()? {
+    for container in engine.containers()?.into_iter().filter(|it| !it.is_infra) {
         match engine.look(&container) {
             Ok(seen) if seen.status.is_over() => {}
             // It runs, or was removed meanwhile.

@@ -28,7 +28,10 @@ pub(crate) struct Arguments {
     /// Show ids and commands to the end
     #[arg(long)]
     no_trunc: bool,
-    /// Only those that fit: id= name= label= status= exited= ancestor= volume= health= network=
+    /// Show which pod each is in
+    #[arg(short, long)]
+    pod: bool,
+    /// Only those that fit: pod= id= name= label= status= exited= ancestor= volume= health= network=
     #[arg(short, long, value_name = "FILTER", value_parser = filter)]
     filter: Vec<(String, String)>,
     /// table, json, or a template such as '{{.Names}}'
@@ -36,9 +39,9 @@ pub(crate) struct Arguments {
     format: ListFormat,
 }
 
-const FILTERS: [&str; 11] = [
-    "id", "name", "label", "status", "exited", "ancestor", "volume", "network", "health", "before",
-    "since",
+const FILTERS: [&str; 12] = [
+    "pod", "id", "name", "label", "status", "exited", "ancestor", "volume", "network", "health",
+    "before", "since",
 ];
 
 fn filter(text: &str) -> Result<(String, String), String> {
@@ -49,7 +52,7 @@ fn filter(text: &str) -> Result<(String, String), String> {
     Ok((name, value))
 }
 
-const HEADINGS: [(&str, &str); 9] = [
+const HEADINGS: [(&str, &str); 11] = [
     ("ID", "CONTAINER ID"),
     ("Image", "IMAGE"),
     ("Command", "COMMAND"),
@@ -57,6 +60,8 @@ const HEADINGS: [(&str, &str); 9] = [
     ("Status", "STATUS"),
     ("Ports", "PORTS"),
     ("Names", "NAMES"),
+    ("Pod", "POD ID"),
+    ("PodName", "PODNAME"),
     ("State", "STATE"),
     ("Labels", "LABELS"),
 ];
@@ -101,16 +106,17 @@ fn print(engine: &Engine, arguments: &Arguments, found: &[(Container, Seen)]) ->
         return found.iter().try_for_each(|(container, _)| print_line(&id(container)));
     }
     let mut records = Vec::with_capacity(found.len());
+    let pods = PodNames::new(engine, found)?;
     for (container, seen) in found {
         let ports = ports_text(&engine.published_ports(container)?);
-        records.push(record(container, seen, &ports, long));
+        records.push(record(container, seen, &ports, &pods, long));
     }
     match &arguments.format {
         ListFormat::Json => records.iter().try_for_each(|record| print_line(&record.to_string())),
         ListFormat::Lines(template) => print_lines(template, &records),
         ListFormat::Columns(template) => print_columns(template, &HEADINGS, &records),
         ListFormat::Table => {
-            let columns = &HEADINGS[..7];
+            let columns = &HEADINGS[..if arguments.pod { 9 } else { 7 }];
             let row = |record: &Value| {
                 let cell = |(name, _): &(&str, &str)| {
                     record[*name].as_str().unwrap_or_default().to_owned()
@@ -123,7 +129,25 @@ fn print(engine: &Engine, arguments: &Arguments, found: &[(Container, Seen)]) ->
     }
 }
 
-fn record(container: &Container, seen: &Seen, ports: &str, long: bool) -> Value {
+/// What the pods are called that containers are in.
+struct PodNames(Vec<(String, String)>);
+
+impl PodNames {
+    /// Nothing is asked where there is none.
+    fn new(engine: &Engine, found: &[(Container, Seen)]) -> Result<PodNames> {
+        if found.iter().all(|(container, _)| container.pod.is_none()) {
+            return Ok(PodNames(Vec::new()));
+        }
+        Ok(PodNames(engine.pods()?.into_iter().map(|pod| (pod.id, pod.name)).collect()))
+    }
+
+    fn of(&self, container: &Container) -> &str {
+        let found = self.0.iter().find(|(id, _)| Some(id) == container.pod.as_ref());
+        found.map_or("", |(_, name)| name)
+    }
+}
+
+fn record(container: &Container, seen: &Seen, ports: &str, pods: &PodNames, long: bool) -> Value {
     let settings = &container.settings;
     let words: Vec<&str> = settings.words().map(String::as_str).collect();
     let command = words.join(" ");
@@ -149,6 +173,9 @@ fn record(container: &Container, seen: &Seen, ports: &str, long: bool) -> Value 
         "Networks": networks(settings).join(","),
         "ExitCode": seen.state.exit_code,
         "Pid": seen.state.pid,
+        "Pod": container.pod.as_deref().map_or("", |id| &id[..if long { 64 } else { 12 }]),
+        "PodName": pods.of(container),
+        "IsInfra": container.is_infra,
     })
 }
 
@@ -230,6 +257,11 @@ fn fits_one(
 ) -> Result<bool> {
     let settings = &container.settings;
     Ok(match name {
+        "pod" => match (&container.pod, engine.pod(value)) {
+            (own, Ok(pod)) => *own == Some(pod.id),
+            (_, Err(engine::Error::NoSuchPod(_))) => false,
+            (_, Err(error)) => return Err(error.into()),
+        },
         "id" => container.id.starts_with(value),
         "name" => container.name.contains(value.trim_start_matches('/')),
         "status" => seen.status.name() == value,

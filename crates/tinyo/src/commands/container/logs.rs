@@ -49,7 +49,7 @@ impl Which {
 }
 
 /// A point in time, in nanoseconds since 1970.
-pub(super) fn time(text: &str) -> Result<u64, String> {
+pub(crate) fn time(text: &str) -> Result<u64, String> {
     const SECOND: u64 = 1_000_000_000;
     if let Some(seconds) = image::time::parse(text) {
         return Ok(seconds.saturating_mul(SECOND));

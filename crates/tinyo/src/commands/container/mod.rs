@@ -1,7 +1,7 @@
 //! The commands about containers.
 
 mod attach;
-mod connection;
+pub(super) mod connection;
 mod exec;
 mod files;
 pub(super) mod front;
@@ -11,11 +11,12 @@ mod limits;
 pub(super) mod list;
 pub(super) mod logs;
 mod options;
-mod parse;
+pub(super) mod parse;
+mod pod;
 mod run;
 mod update;
 pub(super) mod volume;
-mod watch;
+pub(super) mod watch;
 
 pub(super) use inspect::describe;
 pub(super) use life::remove_ended;

@@ -3,6 +3,7 @@
 use super::connection::ConnectionOptions;
 use super::limits::LimitOptions;
 use super::parse;
+use super::pod::PodOptions;
 use crate::context::NetworkOptions;
 use crate::obtain::Policy;
 use anyhow::{Context as _, Result, bail};
@@ -47,6 +48,8 @@ pub(crate) struct Options {
     pub(super) quiet: bool,
     #[command(flatten)]
     pub(super) registry: NetworkOptions,
+    #[command(flatten)]
+    pub(super) pod: PodOptions,
     #[command(flatten)]
     process: ProcessOptions,
     #[command(flatten)]
@@ -169,9 +172,10 @@ struct SecurityOptions {
 
 #[derive(Args)]
 struct LifeOptions {
-    /// When it is started again: no, on-failure[:TIMES], always, unless-stopped
-    #[arg(long, value_name = "POLICY", value_parser = parse::restart, default_value = "no")]
-    restart: Restart,
+    /// When it is started again: no, on-failure[:TIMES], always, unless-stopped [default: no, or
+    /// what its pod says]
+    #[arg(long, value_name = "POLICY", value_parser = parse::restart)]
+    restart: Option<Restart>,
     /// The signal that asks it to end
     #[arg(long, value_name = "SIGNAL", default_value = "", hide_default_value = true)]
     stop_signal: String,
@@ -213,6 +217,11 @@ impl Options {
         self.words.first().map_or("", String::as_str)
     }
 
+    /// Whether something was said about when it is started again.
+    pub(super) fn says_restart(&self) -> bool {
+        self.life.restart.is_some()
+    }
+
     /// The containers whose volumes it gets, too.
     pub(super) fn volumes_from(&self) -> &[String] {
         &self.mounts.volumes_from
@@ -252,7 +261,7 @@ impl Options {
             network: self.network.settings()?,
             stop_signal: self.life.stop_signal()?,
             stop_timeout: self.life.stop_timeout,
-            restart: self.life.restart.clone(),
+            restart: self.life.restart.clone().unwrap_or_default(),
             health: self.life.health(),
             limits: self.limits.settings()?,
             security,

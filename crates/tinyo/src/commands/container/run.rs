@@ -8,8 +8,9 @@ use crate::show::{Screen, print_line, warn};
 use crate::timings::{Timings, print_one};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use engine::settings::{Mount, MountKind, RestartPolicy};
+use engine::settings::{Mount, MountKind, RestartPolicy, Settings};
 use engine::{Attach, Container, Engine};
+use image::base::Base;
 use std::fs::File;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -122,12 +123,33 @@ fn make(context: &Context, engine: &Engine, options: &Options) -> Result<(Contai
     let ways = Ways::new(options.pull, options.platform.as_ref(), &options.registry, screen);
     let base = base(context, engine.store(), options.image(), &ways)?;
     let begin = Instant::now();
-    let container = engine.create(&base, settings, options.name.as_deref())?;
+    let container = create_at(engine, options, &base, settings)?;
     let timings = Timings { prepare: begin.elapsed(), ..ways.timings.get() };
     if let Some(file) = &mut file {
         file.write_all(container.id.as_bytes()).context("--cidfile")?;
     }
     Ok((container, timings))
+}
+
+/// Alone, or in a pod.
+fn create_at(
+    engine: &Engine,
+    options: &Options,
+    base: &Base,
+    mut settings: Settings,
+) -> Result<Container> {
+    let name = options.name.as_deref();
+    let Some(place) = options.pod.place(engine, &mut settings)? else {
+        return Ok(engine.create(base, settings, name)?);
+    };
+    if !options.says_restart() && !settings.auto_remove {
+        settings.restart = place.pod.settings.restart.clone();
+    }
+    let made = engine.create_in_pod(base, settings, name, &place.pod);
+    if made.is_err() {
+        place.undo(engine)?;
+    }
+    Ok(made?)
 }
 
 /// What another container has mounted that is not in memory.

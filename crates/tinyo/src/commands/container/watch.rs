@@ -62,11 +62,14 @@ pub(crate) fn top(context: &Context, arguments: &TopArguments) -> Result<()> {
         // It may have ended meanwhile.
         rows.extend(process(pid));
     }
-    print_table(&["UID", "PID", "PPID", "TIME", "CMD"], &rows)
+    print_table(&PROCESS_HEADINGS, &rows)
 }
 
+/// What [`process`] tells.
+pub(crate) const PROCESS_HEADINGS: [&str; 5] = ["UID", "PID", "PPID", "TIME", "CMD"];
+
 /// A line about a process, from proc(5).
-fn process(pid: i32) -> Option<Vec<String>> {
+pub(crate) fn process(pid: i32) -> Option<Vec<String>> {
     let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).ok();
     let status = read("status")?;
     let field = |name: &str| {
@@ -97,59 +100,81 @@ const HEADINGS: [(&str, &str); 8] = [
 
 pub(crate) fn stats(context: &Context, arguments: &StatsArguments) -> Result<()> {
     let engine = context.engine()?;
-    let is_live =
-        !arguments.no_stream && arguments.format == ListFormat::Table && io::stdout().is_terminal();
     let mut before = BTreeMap::new();
-    measure(&engine, arguments, &mut before)?;
-    loop {
-        sleep(if arguments.no_stream {
-            Duration::from_millis(500)
+    let names = &arguments.containers;
+    let pace = Pace { once: arguments.no_stream, clears: true };
+    show_each_turn(pace, &arguments.format, &HEADINGS, || {
+        let containers = if names.is_empty() {
+            engine.containers()?
         } else {
-            Duration::from_secs(1)
-        });
-        let records = measure(&engine, arguments, &mut before)?;
-        if is_live {
+            names.iter().map(|name| engine.find(name)).collect::<Result<_, _>>()?
+        };
+        measure(&engine, containers, arguments.all || !names.is_empty(), &mut before)
+    })
+}
+
+/// How often something is shown.
+#[derive(Clone, Copy)]
+pub(crate) struct Pace {
+    pub(crate) once: bool,
+    /// A terminal is cleared in between.
+    pub(crate) clears: bool,
+}
+
+/// Measures and shows, once or again and again. What is shown first is measured for the second
+/// time.
+pub(crate) fn show_each_turn(
+    pace: Pace,
+    format: &ListFormat,
+    headings: &[(&str, &str)],
+    mut measure: impl FnMut() -> Result<Vec<Value>>,
+) -> Result<()> {
+    let is_table = *format == ListFormat::Table;
+    let clears = pace.clears && !pace.once && is_table && io::stdout().is_terminal();
+    measure()?;
+    loop {
+        sleep(if pace.once { Duration::from_millis(500) } else { Duration::from_secs(1) });
+        let records = measure()?;
+        if clears {
             write!(io::stdout(), "\x1b[H\x1b[J")?;
         }
-        match &arguments.format {
+        match format {
             ListFormat::Json => {
                 records.iter().try_for_each(|record| print_line(&record.to_string()))?;
             }
             ListFormat::Lines(template) => print_lines(template, &records)?,
-            ListFormat::Columns(template) => print_columns(template, &HEADINGS, &records)?,
+            ListFormat::Columns(template) => print_columns(template, headings, &records)?,
             ListFormat::Table => {
                 let row = |record: &Value| {
                     let text = |value: &Value| {
                         value.as_str().map_or_else(|| value.to_string(), str::to_owned)
                     };
-                    HEADINGS.iter().map(|(name, _)| text(&record[*name])).collect::<Vec<_>>()
+                    headings.iter().map(|(name, _)| text(&record[*name])).collect::<Vec<_>>()
                 };
                 let rows: Vec<_> = records.iter().map(row).collect();
-                print_table(&HEADINGS.map(|(_, heading)| heading), &rows)?;
+                let heading: Vec<_> = headings.iter().map(|(_, heading)| *heading).collect();
+                print_table(&heading, &rows)?;
             }
         }
-        if arguments.no_stream {
+        if pace.once {
             return Ok(());
         }
     }
 }
 
-/// What each uses now, with the time on processors since the last call.
-fn measure(
+/// What each uses now, with the time on processors since the last call. With `idle` those that do
+/// not run use nothing, and else they are left out.
+pub(crate) fn measure(
     engine: &Engine,
-    arguments: &StatsArguments,
+    containers: Vec<Container>,
+    idle: bool,
     before: &mut BTreeMap<String, (Instant, u64)>,
 ) -> Result<Vec<Value>> {
-    let containers = if arguments.containers.is_empty() {
-        engine.containers()?
-    } else {
-        arguments.containers.iter().map(|name| engine.find(name)).collect::<Result<_, _>>()?
-    };
     let mut records = Vec::new();
     for container in containers {
         let usage = match engine.usage(&container) {
             Ok(Some(usage)) => usage,
-            Ok(None) if arguments.all || !arguments.containers.is_empty() => Usage::default(),
+            Ok(None) if idle => Usage::default(),
             Ok(None) | Err(engine::Error::NoSuchContainer(_)) => continue,
             Err(error) => return Err(error.into()),
         };

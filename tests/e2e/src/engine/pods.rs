@@ -1,0 +1,688 @@
+//! Pods, by the command line alone.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use super::support::{Engine, json};
+use crate::expect_eq;
+use crate::net::world::{ECHO, MISSING, ask, ask_in_vain, has_programs, other_machine, run};
+use crate::support::{processes, sys, until};
+
+/// The line that says which namespace of this kind a program is in.
+fn namespace(kind: &str) -> String {
+    // There is no readlink in the image.
+    format!("ls -l /proc/self/ns/{kind}")
+}
+
+/// Starts a container that stays.
+fn member(engine: &Engine, pod: &str, name: &str, flags: &[&str]) -> Result<String> {
+    engine.start(name, &[&["--pod", pod], flags].concat(), "sleep 1000")
+}
+
+/// What a shell in a container prints about its namespaces.
+fn link(engine: &Engine, name: &str, kind: &str) -> Result<String> {
+    let line = engine.ok(&["exec", name, "sh", "-c", &namespace(kind)])?;
+    Ok(line.rsplit(' ').next().unwrap_or_default().to_owned())
+}
+
+fn state(engine: &Engine, pod: &str) -> Result<String> {
+    engine.ok(&["pod", "inspect", "-f", "{{.State}}", pod])
+}
+
+fn infra(engine: &Engine, pod: &str) -> Result<String> {
+    engine.ok(&["pod", "inspect", "-f", "{{.InfraContainerID}}", pod])
+}
+
+/// The folders of a pod's cgroup, one for each hierarchy.
+fn groups(engine: &Engine, pod: &str) -> Result<Vec<PathBuf>> {
+    let path = engine.ok(&["pod", "inspect", "-f", "{{.CgroupPath}}", pod])?;
+    let path = path.trim_start_matches('/').to_owned();
+    let root = PathBuf::from("/sys/fs/cgroup");
+    let mut found = vec![root.join(&path)];
+    found.extend(fs::read_dir(&root)?.flatten().map(|entry| entry.path().join(&path)));
+    found.retain(|folder| folder.exists());
+    Ok(found)
+}
+
+fn kill(pid: i32) -> Result<()> {
+    sys::send(pid, libc::SIGKILL)?;
+    until("it has ended", || !processes::alive(pid))
+}
+
+pub(crate) fn what_is_shared() -> Result<()> {
+    let engine = Engine::new()?;
+    let id = engine.ok(&["pod", "create", "--name", "one"])?;
+    ensure!(id.len() == 64, "{id}");
+    expect_eq!(state(&engine, "one")?, "Created");
+    for name in ["first", "second"] {
+        member(&engine, "one", name, &[])?;
+    }
+    expect_eq!(state(&engine, "one")?, "Running");
+    for kind in ["net", "ipc", "uts"] {
+        let (one, two) = (link(&engine, "first", kind)?, link(&engine, "second", kind)?);
+        expect_eq!(one, two, "{kind}");
+    }
+    for kind in ["mnt", "pid", "cgroup"] {
+        let (one, two) = (link(&engine, "first", kind)?, link(&engine, "second", kind)?);
+        ensure!(one != two, "{kind} is shared");
+    }
+    // Memory, the host name, and the files that speak of it.
+    engine.ok(&["exec", "first", "sh", "-c", "echo hello > /dev/shm/word"])?;
+    expect_eq!(engine.ok(&["exec", "second", "cat", "/dev/shm/word"])?, "hello");
+    ensure!(engine.ok(&["exec", "second", "mount"])?.contains("on /dev/shm type tmpfs (rw,nosuid"));
+    for command in [&["hostname"][..], &["cat", "/etc/hostname"]] {
+        expect_eq!(engine.ok(&[&["exec", "second"], command].concat())?, "one");
+    }
+    expect_eq!(engine.ok(&["exec", "second", "sh", "-c", "echo $HOSTNAME"])?, "one");
+    ensure!(engine.ok(&["exec", "second", "cat", "/etc/hosts"])?.contains("\tone "));
+    // One that is alone shares nothing of it.
+    engine.start("alone", &[], "sleep 1000")?;
+    for kind in ["net", "ipc", "uts"] {
+        ensure!(link(&engine, "first", kind)? != link(&engine, "alone", kind)?, "{kind}");
+    }
+    // What it says of itself goes before the pod.
+    member(&engine, "one", "third", &["--ipc", "private"])?;
+    ensure!(link(&engine, "first", "ipc")? != link(&engine, "third", "ipc")?);
+    expect_eq!(engine.ok(&["exec", "third", "ls", "/dev/shm"])?, "");
+    engine.ok(&["pod", "rm", "-f", "-t", "0", "one"])?;
+    engine.ok(&["rm", "-f", "alone"])?;
+    engine.is_clean()
+}
+
+pub(crate) fn what_is_shared_on_demand() -> Result<()> {
+    let engine = Engine::new()?;
+    engine.ok(&["pod", "create", "--name", "pids", "--share", "pid,net", "--network", "none"])?;
+    for name in ["first", "second"] {
+        member(&engine, "pids", name, &[])?;
+    }
+    expect_eq!(link(&engine, "first", "pid")?, link(&engine, "second", "pid")?);
+    ensure!(link(&engine, "first", "uts")? != link(&engine, "second", "uts")?, "uts");
+    let listed = engine.ok(&["exec", "first", "ps"])?;
+    ensure!(listed.lines().any(|line| line.contains("1 ") && line.contains("tino -P")), "{listed}");
+    expect_eq!(listed.matches("sleep 1000").count(), 2, "{listed}");
+    // One that has ended leaves no process of its own, though another one is the first there.
+    engine.start("third", &["--pod", "pids"], "sleep 77 & sleep 77 & wait")?;
+    until("it has started", || {
+        engine.ok(&["exec", "first", "ps"]).is_ok_and(|text| text.matches("sleep 77").count() >= 2)
+    })?;
+    engine.ok(&["stop", "-t", "0", "third"])?;
+    ensure!(!engine.ok(&["exec", "first", "ps"])?.contains("sleep 77"), "processes are left");
+    // Nothing at all.
+    engine.ok(&["pod", "create", "--name", "bare", "--share", "none"])?;
+    expect_eq!(infra(&engine, "bare")?, "");
+    for name in ["fourth", "fifth"] {
+        member(&engine, "bare", name, &["--network", "none"])?;
+    }
+    ensure!(link(&engine, "fourth", "net")? != link(&engine, "fifth", "net")?, "net");
+    expect_eq!(engine.ok(&["pod", "ps", "-q", "--filter", "ctr-number=2"])?.len(), 12);
+    expect_eq!(state(&engine, "bare")?, "Running");
+    ensure!(!groups(&engine, "bare")?.is_empty(), "it has no cgroup");
+    engine.ok(&["pod", "rm", "-f", "-t", "0", "pids", "bare"])?;
+    engine.is_clean()
+}
+
+pub(crate) fn from_start_to_removal() -> Result<()> {
+    let engine = Engine::new()?;
+    let id = engine.ok(&["pod", "create", "one", "--network", "none"])?;
+    for name in ["first", "second"] {
+        engine.ok(&["create", "--name", name, "--pod", "one", "box", "sleep", "1000"])?;
+    }
+    expect_eq!(state(&engine, "one")?, "Created");
+    expect_eq!(engine.ok(&["pod", "start", "one"])?, id);
+    expect_eq!(state(&engine, "one")?, "Running");
+    // Twice is as good as once.
+    engine.ok(&["pod", "start", "one"])?;
+    engine.ok(&["stop", "-t", "0", "first"])?;
+    expect_eq!(state(&engine, "one")?, "Degraded");
+    engine.ok(&["start", "first"])?;
+    engine.ok(&["pod", "pause", "one"])?;
+    expect_eq!(state(&engine, "one")?, "Paused");
+    expect_eq!(engine.status("second")?, "paused");
+    engine.ok(&["pod", "unpause", "one"])?;
+    expect_eq!(state(&engine, "one")?, "Running");
+    let before = engine.field("first", "Pid")?;
+    engine.ok(&["pod", "restart", "one"])?;
+    expect_eq!(state(&engine, "one")?, "Running");
+    ensure!(engine.field("first", "Pid")? != before, "it runs as before");
+    expect_eq!(link(&engine, "first", "uts")?, link(&engine, "second", "uts")?);
+    engine.ok(&["pod", "stop", "one"])?;
+    expect_eq!(state(&engine, "one")?, "Exited");
+    expect_eq!(groups(&engine, "one")?, Vec::<PathBuf>::new());
+    engine.ok(&["pod", "stop", "one"])?;
+    // A container brings the pod up.
+    engine.ok(&["start", "second"])?;
+    expect_eq!(state(&engine, "one")?, "Degraded");
+    engine.ok(&["pod", "kill", "one"])?;
+    engine.until_status("second", "exited")?;
+    expect_eq!(engine.field("second", "ExitCode")?, "137");
+    // The infra container is the pod's.
+    let infra = infra(&engine, "one")?;
+    engine.fails(&["rm", "-f", &infra], 1, "holds the namespaces of a pod")?;
+    engine.ok(&["pod", "start", "one"])?;
+    engine.ok(&["stop", "-t", "1", &infra])?;
+    expect_eq!(state(&engine, "one")?, "Exited");
+    // One that is removed is out of the pod, and `rm -a` leaves the infra container.
+    engine.ok(&["rm", "first"])?;
+    expect_eq!(engine.ok(&["pod", "inspect", "-f", "{{.NumContainers}}", "one"])?, "2");
+    engine.ok(&["rm", "-f", "-a"])?;
+    engine.ok(&["container", "prune", "-f"])?;
+    expect_eq!(engine.ok(&["pod", "inspect", "-f", "{{.NumContainers}}", "one"])?, "1");
+    expect_eq!(engine.ok(&["pod", "prune", "-f"])?, id);
+    engine.is_clean()
+}
+
+/// As Podman's.
+pub(crate) fn exit_codes() -> Result<()> {
+    let engine = Engine::new()?;
+    engine.ok(&["pod", "create", "--name", "one", "--network", "none"])?;
+    for (words, code, expected) in [
+        (&["pod", "create", "--name", "one"][..], 125, "in use by pod"),
+        (&["create", "--name", "one", "box", "true"], 125, "in use by pod"),
+        (&["pod", "exists", "two"], 1, ""),
+        (&["pod", "rm", "two"], 1, "no such pod: two"),
+        (&["pod", "stop", "two"], 125, "no such pod: two"),
+        (&["pod", "start", "two"], 125, "no such pod"),
+        (&["pod", "inspect", "two"], 125, "no such pod"),
+        (&["pod", "logs", "two"], 125, "no such pod"),
+        (&["pod", "top", "two"], 125, "no such pod"),
+        (&["pod", "kill", "-s", "NONSENSE", "one"], 125, "is no signal"),
+        (&["pod", "stop"], 125, "which pod?"),
+        (&["pod", "stop", "--all", "one"], 125, "exclude each other"),
+        (&["run", "--pod", "two", "box", "true"], 125, "no such pod: two"),
+    ] {
+        engine.fails(words, code, expected)?;
+    }
+    engine.ok(&["pod", "exists", "one"])?;
+    expect_eq!(engine.ok(&["pod", "stop", "--ignore", "two"])?, "");
+    expect_eq!(engine.ok(&["pod", "rm", "--ignore", "two"])?, "");
+    engine.ok(&["create", "--name", "first", "box", "true"])?;
+    engine.fails(&["pod", "create", "--name", "first"], 125, "in use by container")?;
+    engine.fails(&["rename", "first", "one"], 1, "in use by pod")?;
+    let done = engine.run(&["run", "--pod", "one", "box", "sh", "-c", "exit 7"])?;
+    expect_eq!(done.code, Some(7));
+    let done = engine.run(&["run", "--pod", "one", "box", "nonsense"])?;
+    expect_eq!(done.code, Some(127));
+    member(&engine, "one", "second", &[])?;
+    engine.fails(&["pod", "rm", "one"], 2, "has containers that run: second")?;
+    engine.ok(&["pod", "exists", "one"])?;
+    // Nothing but the infra container runs.
+    engine.ok(&["stop", "-t", "0", "second"])?;
+    engine.ok(&["pod", "rm", "one"])?;
+    engine.ok(&["rm", "first"])?;
+    engine.is_clean()
+}
+
+pub(crate) fn ports_and_names() -> Result<()> {
+    if !has_programs() {
+        return harness::skip(MISSING);
+    }
+    let engine = Engine::new()?;
+    let other = other_machine()?;
+    let flags = ["-p", "8080:80/tcp", "-p", "8080:80/udp", "--network-alias", "shop"];
+    engine.ok(&[&["pod", "create", "--name", "one"], &flags[..]].concat())?;
+    // The namespaces alone have no port yet; a container in them serves it.
+    let serve = ["run", "-d", "--name", "web", "--pod", "one", "host:", "python3", "-uc", ECHO];
+    engine.ok(&serve)?;
+    until("it serves", || engine.ok(&["logs", "web"]).is_ok_and(|text| text == "ready"))?;
+    expect_eq!(other.python(&ask("192.0.2.1", 8080))?, "192.0.2.2\n192.0.2.2\n");
+    expect_eq!(engine.ok(&["port", "web", "80/tcp"])?, "0.0.0.0:8080\n[::]:8080");
+    ensure!(engine.field("web", "Ports")?.contains("0.0.0.0:8080->80/tcp"), "ps shows no port");
+    let address = engine.ok(&["pod", "inspect", "-f", "{{.InfraConfig.IPAddress}}", "one"])?;
+    let dig = |flags: &[&str], name: &str| {
+        engine.ok(&[&["run", "--rm"], flags, &["host:", "dig", "+short", name]].concat())
+    };
+    // From elsewhere, and in the pod; one that comes later, too.
+    engine.ok(&["create", "--name", "later", "--pod", "one", "box", "true"])?;
+    for name in ["one", "web", "later", "shop", "web.bridge"] {
+        expect_eq!(dig(&[], name)?, address, "{name}");
+        expect_eq!(dig(&["--pod", "one"], name)?, address, "{name} in the pod");
+    }
+    engine.ok(&["rename", "later", "sooner"])?;
+    expect_eq!(dig(&[], "later")?, "");
+    expect_eq!(dig(&[], "sooner")?, address);
+    engine.ok(&["rm", "sooner"])?;
+    expect_eq!(dig(&[], "sooner")?, "");
+    expect_eq!(dig(&[], "web")?, address);
+    // Each other's loopback.
+    let inside = ["run", "--rm", "--pod", "one", "host:", "python3", "-c", &ask("127.0.0.1", 80)];
+    expect_eq!(engine.ok(&inside)?, "127.0.0.1\n127.0.0.1");
+    engine.ok(&["pod", "stop", "-t", "0", "one"])?;
+    expect_eq!(dig(&[], "web")?, "");
+    expect_eq!(other.python(&ask_in_vain("192.0.2.1", 8080))?, "None\nNone\n");
+    engine.ok(&["pod", "start", "one"])?;
+    until("it is reached again", || {
+        other
+            .python(&ask_in_vain("192.0.2.1", 8080))
+            .is_ok_and(|text| text.starts_with("192.0.2.2"))
+    })?;
+    expect_eq!(dig(&[], "web")?, address);
+    // Whoever kills what holds the port leaves nothing of it.
+    kill(engine.monitor(&infra(&engine, "one")?)?)?;
+    expect_eq!(state(&engine, "one")?, "Exited");
+    let rules = run("nft list ruleset")?;
+    ensure!(!rules.contains(" . 80 "), "{rules}");
+    expect_eq!(fs::read_to_string(engine.store.join("run/networks/bridge"))?, "");
+    engine.ok(&["pod", "rm", "one"])?;
+    engine.is_clean()
+}
+
+pub(crate) fn limits_hold_for_all_together() -> Result<()> {
+    let engine = Engine::new()?;
+    let flags = ["--network", "none", "--memory", "64m", "--cpus", "0.5", "--pids-limit", "20"];
+    engine.ok(&[&["pod", "create", "--name", "one"], &flags[..]].concat())?;
+    let [first, _second] = ["first", "second"].map(|name| member(&engine, "one", name, &[]));
+    let id = first?;
+    let groups = groups(&engine, "one")?;
+    let read = |file: &str| {
+        let texts = groups.iter().filter_map(|group| fs::read_to_string(group.join(file)).ok());
+        texts.map(|text| text.trim().to_owned()).next()
+    };
+    ensure!(!groups.is_empty(), "it has no cgroup");
+    ensure!(groups.iter().all(|group| group.join(&id).exists()), "{groups:?}");
+    let memory = read("memory.limit_in_bytes").or_else(|| read("memory.max"));
+    expect_eq!(memory.context("no memory")?, (64 << 20).to_string());
+    let cpu = read("cpu.cfs_quota_us").or_else(|| read("cpu.max")).context("no cpu")?;
+    ensure!(cpu.starts_with("50000"), "{cpu}");
+    expect_eq!(read("pids.max").context("no pids")?, "20");
+    // Each of them might have thousands.
+    let spawn = "for i in $(seq 30); do sleep 1000 & done";
+    let done = engine.run(&["exec", "second", "sh", "-c", spawn])?;
+    ensure!(done.code != Some(0) && done.stderr.contains("fork"), "{done:#?}");
+    engine.ok(&["pod", "rm", "-f", "-t", "0", "one"])?;
+    ensure!(groups.iter().all(|group| !group.exists()), "a cgroup is left");
+    // Another place.
+    engine.ok(&["pod", "create", "--name", "two", "--network", "none", "--cgroup-parent", "/x"])?;
+    engine.ok(&["pod", "start", "two"])?;
+    let path = engine.ok(&["pod", "inspect", "-f", "{{.CgroupPath}}", "two"])?;
+    ensure!(path.starts_with("/x/pod-"), "{path}");
+    let there = self::groups(&engine, "two")?;
+    ensure!(!there.is_empty(), "it has no cgroup");
+    engine.ok(&["pod", "rm", "two"])?;
+    for group in there {
+        fs::remove_dir(group.parent().context("a folder above")?)?;
+    }
+    engine.is_clean()
+}
+
+pub(crate) fn what_is_told() -> Result<()> {
+    let engine = Engine::new()?;
+    let id =
+        engine.ok(&["pod", "create", "--name", "red", "-l", "color=red", "--network", "none"])?;
+    engine.ok(&["pod", "create", "--name", "blue", "-l", "color=blue", "--network", "none"])?;
+    let first = member(&engine, "red", "first", &[])?;
+    engine.start("alone", &["--network", "none"], "sleep 1000")?;
+    let names = |filters: &[&str]| {
+        let mut words = vec!["pod", "ps", "--format", "{{.Name}}"];
+        filters.iter().for_each(|filter| words.extend(["-f", filter]));
+        engine.ok(&words)
+    };
+    for (filters, expected) in [
+        (&[][..], "blue\nred"),
+        (&["label=color=red"], "red"),
+        (&["label=color"], "blue\nred"),
+        (&["status=running"], "red"),
+        (&["status=created"], "blue"),
+        (&["status=created", "status=running"], "blue\nred"),
+        (&["name=re"], "red"),
+        (&["ctr-names=first"], "red"),
+        (&["ctr-number=2"], "red"),
+        (&["name=re", "status=created"], ""),
+    ] {
+        expect_eq!(names(filters)?, expected, "{filters:?}");
+    }
+    engine.fails(&["pod", "ps", "-f", "nonsense=1"], 125, "no filter")?;
+    expect_eq!(engine.ok(&["pod", "ps", "-q", "--no-trunc", "--sort", "name"])?.lines().count(), 2);
+    let table = engine.ok(&["pod", "ps", "--ctr-names", "-f", "name=red"])?;
+    ensure!(table.contains(&format!("{}-infra,first", &id[..12])), "{table}");
+    let all: Value = json(&engine.ok(&["pod", "ps", "--format", "json", "-f", "name=red"])?)?;
+    expect_eq!(all[0]["Id"], id.as_str());
+    expect_eq!(all[0]["Containers"][1]["Names"], "first");
+    expect_eq!(all[0]["Labels"]["color"], "red");
+    // Containers tell where they are.
+    expect_eq!(engine.ok(&["ps", "-q", "--no-trunc", "-f", "pod=red"])?.lines().count(), 2);
+    expect_eq!(engine.ok(&["ps", "-q", "-f", "pod=blue"])?, "");
+    expect_eq!(engine.ok(&["ps", "-q", "-f", "pod=nonsense"])?, "");
+    ensure!(engine.ok(&["ps", "--pod"])?.contains("PODNAME"), "no column");
+    expect_eq!(engine.field("first", "PodName")?, "red");
+    expect_eq!(engine.ok(&["inspect", "-f", "{{.Pod}}", "first"])?, id);
+    expect_eq!(engine.ok(&["inspect", "-f", "{{.IsInfra}}", "first"])?, "false");
+    expect_eq!(engine.ok(&["inspect", "-f", "{{.Pod}}", "alone"])?, "");
+    let whole: Value = json(&engine.ok(&["pod", "inspect", "red"])?)?;
+    expect_eq!(whole[0]["Containers"][1]["Id"], first.as_str());
+    expect_eq!(whole[0]["SharedNamespaces"], serde_json::json!(["ipc", "net", "uts"]));
+    // By any name that is not a container's or an image's.
+    expect_eq!(engine.ok(&["inspect", "-f", "{{.Name}}", "red"])?, "red");
+    expect_eq!(engine.ok(&["inspect", "--type", "pod", "-f", "{{.Name}}", &id[..12]])?, "red");
+    engine.fails(&["inspect", "--type", "pod", "first"], 1, "no such pod")?;
+    engine.fails(&["inspect", "--type", "container", "red"], 1, "no such container")?;
+    engine.ok(&["pod", "rm", "-f", "-t", "0", "--all"])?;
+    let events = engine.ok(&["events", "--since", "0", "--until", "0s", "-f", "type=pod"])?;
+    for action in ["create", "start", "stop", "remove"] {
+        ensure!(events.contains(&format!("pod {action} {id} (name=red)")), "{action}: {events}");
+    }
+    engine.ok(&["rm", "-f", "alone"])?;
+    engine.is_clean()
+}
+
+pub(crate) fn logs_stats_and_processes() -> Result<()> {
+    let engine = Engine::new()?;
+    engine.ok(&["pod", "create", "--name", "one", "--network", "none"])?;
+    let first =
+        engine.start("first", &["--pod", "one"], "echo a; sleep 0.3; echo c; sleep 1000")?;
+    engine.start("second", &["--pod", "one"], "sleep 0.15; echo b >&2; sleep 1000")?;
+    let logs = |flags: &[&str]| engine.run(&[&["pod", "logs"], flags, &["one"]].concat());
+    until("all is printed", || {
+        logs(&["-n"]).is_ok_and(|done| done.stdout.contains("first c") && !done.stderr.is_empty())
+    })?;
+    let done = logs(&["--names"])?;
+    expect_eq!((&*done.stdout, &*done.stderr), ("first a\nfirst c\n", "second b\n"));
+    expect_eq!(logs(&["--tail", "1"])?.stdout, format!("{} c\n", &first[..12]));
+    expect_eq!(logs(&["-c", "second"])?.stdout, "");
+    engine.start("alone", &["--network", "none"], "sleep 1000")?;
+    engine.fails(&["pod", "logs", "-c", "alone", "one"], 125, "is not in pod one")?;
+    let stats =
+        engine.ok(&["pod", "stats", "--no-stream", "--format", "{{.Pod}} {{.Name}}", "one"])?;
+    expect_eq!(stats.lines().filter(|line| line.contains(' ')).count(), 3, "{stats}");
+    ensure!(stats.ends_with("second") && !stats.contains("alone"), "{stats}");
+    let top = engine.ok(&["pod", "top", "one"])?;
+    ensure!(top.contains("/dev/tino -P") && top.matches("sleep 1000").count() >= 2, "{top}");
+    // To the end of all of them, and those that come later.
+    let followed = engine.launch(&["pod", "logs", "-f", "-n", "one"]).start()?;
+    followed.wait_line("first c")?;
+    engine.start("third", &["--pod", "one"], "echo later")?;
+    followed.wait_line("third later")?;
+    engine.ok(&["pod", "stop", "-t", "0", "one"])?;
+    followed.finish()?.expect_code(0)?;
+    engine.ok(&["pod", "rm", "one"])?;
+    engine.ok(&["rm", "-f", "alone"])?;
+    engine.is_clean()
+}
+
+pub(crate) fn policies() -> Result<()> {
+    let engine = Engine::new()?;
+    // What the pod says for those that say nothing.
+    let flags = ["--network", "none", "--restart", "on-failure:2"];
+    engine.ok(&[&["pod", "create", "--name", "one"], &flags[..]].concat())?;
+    engine.start("thrice", &["--pod", "one", "-v", "count:/c"], "echo x >> /c/c; exit 1")?;
+    engine.start("once", &["--pod", "one", "--restart", "no"], "exit 1")?;
+    engine.until_status("thrice", "exited")?;
+    let path = engine.store.join("volumes/count/_data/c");
+    expect_eq!(fs::read_to_string(path)?.lines().count(), 3);
+    expect_eq!(engine.field("once", "ExitCode")?, "1");
+    // Whoever is started again is in the pod again.
+    engine.start("always", &["--pod", "one", "--restart", "always"], "sleep 1000")?;
+    member(&engine, "one", "other", &["--restart", "no"])?;
+    let pid: i32 = engine.field("always", "Pid")?.parse()?;
+    kill(pid)?;
+    until("it runs again", || {
+        engine.status("always").is_ok_and(|it| it == "running")
+            && engine.field("always", "Pid").is_ok_and(|it| it != pid.to_string() && it != "0")
+    })?;
+    expect_eq!(link(&engine, "always", "ipc")?, link(&engine, "other", "ipc")?);
+    // And what holds the namespaces comes back for its sake.
+    let infra = infra(&engine, "one")?;
+    let pid = engine.field("always", "Pid")?;
+    kill(engine.monitor(&infra)?)?;
+    expect_eq!(engine.status("other")?, "exited");
+    until("it is back", || {
+        engine.status("always").is_ok_and(|it| it == "running")
+            && engine.field("always", "Pid").is_ok_and(|it| it != pid && it != "0")
+    })?;
+    engine.ok(&["start", "other"])?;
+    expect_eq!(link(&engine, "always", "ipc")?, link(&engine, "other", "ipc")?);
+    engine.ok(&["pod", "stop", "-t", "0", "one"])?;
+    expect_eq!(state(&engine, "one")?, "Exited");
+    engine.ok(&["pod", "rm", "one"])?;
+    // What ends with its last container.
+    engine.ok(&["pod", "create", "--name", "two", "--network", "none", "--exit-policy", "stop"])?;
+    member(&engine, "two", "long", &[])?;
+    engine.start("short", &["--pod", "two"], "true")?;
+    engine.until_status("short", "exited")?;
+    expect_eq!(state(&engine, "two")?, "Degraded");
+    engine.ok(&["kill", "long"])?;
+    until("it has ended", || state(&engine, "two").is_ok_and(|it| it == "Exited"))?;
+    engine.ok(&["pod", "rm", "two"])?;
+    engine.ok(&["volume", "rm", "count"])?;
+    engine.is_clean()
+}
+
+pub(crate) fn a_pod_that_goes_with_its_last_container() -> Result<()> {
+    let engine = Engine::new()?;
+    let run = ["run", "--rm", "--network", "none", "-h", "host", "--pod", "new:one", "box"];
+    expect_eq!(engine.ok(&[&run[..], &["hostname"]].concat())?, "host");
+    until("the pod is gone", || engine.ok(&["pod", "ps", "-q"]).is_ok_and(|text| text.is_empty()))?;
+    // One that stays, and one that could not be made for.
+    engine.ok(&[
+        "run",
+        "--network",
+        "none",
+        "--pod",
+        "new:two",
+        "--name",
+        "first",
+        "box",
+        "true",
+    ])?;
+    expect_eq!(engine.ok(&["pod", "ps", "--format", "{{.Name}}"])?, "two");
+    let taken =
+        ["run", "--network", "none", "--pod", "new:three", "--name", "first", "box", "true"];
+    engine.fails(&taken, 125, "in use by container")?;
+    expect_eq!(engine.ok(&["pod", "ps", "--format", "{{.Name}}"])?, "two");
+    let file = engine.store.join("pod-id");
+    let file = file.to_str().context("UTF-8")?;
+    let create = ["pod", "create", "--network", "none", "--replace", "--pod-id-file", file, "two"];
+    let id = engine.ok(&create)?;
+    expect_eq!(fs::read_to_string(file)?, id);
+    let inside = ["run", "--rm", "--pod-id-file", file, "box", "hostname"];
+    expect_eq!(engine.ok(&inside)?, "two");
+    engine.ok(&["pod", "rm", "-f", "-t", "0", "--pod-id-file", file])?;
+    engine.is_clean()
+}
+
+pub(crate) fn volumes() -> Result<()> {
+    let engine = Engine::new()?;
+    let flags = ["--network", "none", "-v", "/shared", "-v", "named:/named:ro"];
+    engine.ok(&[&["pod", "create", "--name", "one"], &flags[..]].concat())?;
+    member(&engine, "one", "first", &[])?;
+    member(&engine, "one", "second", &["-v", "/own:/named"])?;
+    engine.ok(&["exec", "first", "sh", "-c", "echo word > /shared/file"])?;
+    expect_eq!(engine.ok(&["exec", "second", "cat", "/shared/file"])?, "word");
+    let done = engine.run(&["exec", "first", "touch", "/named/file"])?;
+    ensure!(done.code != Some(0) && done.stderr.contains("Read-only"), "{done:#?}");
+    // The one without a name goes with the pod.
+    engine.ok(&["rm", "-f", "-v", "first"])?;
+    expect_eq!(engine.ok(&["exec", "second", "cat", "/shared/file"])?, "word");
+    engine.ok(&["pod", "rm", "-f", "-t", "0", "one"])?;
+    expect_eq!(engine.ok(&["volume", "ls", "-q"])?, "named");
+    engine.ok(&["volume", "rm", "named"])?;
+    engine.is_clean()
+}
+
+pub(crate) fn what_is_wrong_is_said() -> Result<()> {
+    let engine = Engine::new()?;
+    for (words, expected) in [
+        (&["--share", "net,user"][..], "cannot be shared"),
+        (&["--infra=false", "--share", "net"], "nobody would hold"),
+        (&["--share", "none", "-p", "80:80"], "does not share its network"),
+        (&["--share", "uts", "-p", "80:80"], "does not share its network"),
+        (&["--share", "net", "-h", "name"], "does not share uts"),
+        (&["--share", "none", "-v", "/x"], "needs an infra container"),
+        (&["--network", "none", "-p", "80:80"], "cannot be published with --network none"),
+        (&["--network", "elsewhere"], "no such network"),
+        (&["--infra-image", "x"], "tino holds what is shared"),
+        (&["--exit-policy", "x"], "neither continue nor stop"),
+        (&["--memory", "64m", "--memory-swap", "1m"], "is less than --memory"),
+        (&["--memory", "much"], "is no size"),
+        (&["--pids-limit", "0"], "0 is not in"),
+        (&["--ip", "x"], "is no address"),
+        (&["--name", "a/b"], "invalid container name"),
+        (&["--infra-name", "a/b"], "invalid container name"),
+        (&["--replace"], "--name"),
+    ] {
+        engine.fails(&[&["pod", "create"], words].concat(), 125, expected)?;
+    }
+    expect_eq!(engine.ok(&["pod", "ps", "-q"])?, "");
+    engine.is_clean()?;
+    engine.ok(&["pod", "create", "--name", "one"])?;
+    for (words, expected) in [
+        (&["-p", "80:80"][..], "published ports are the pod's: give --publish to `pod create`"),
+        (&["-P"], "published ports are the pod's"),
+        (&["--network", "host"], "the network is the pod's"),
+        (&["--ip", "10.200.0.9"], "addresses are the pod's"),
+        (&["--dns", "10.0.0.1"], "servers for names are the pod's"),
+        (&["--add-host", "a:10.0.0.1"], "lines of /etc/hosts are the pod's"),
+        (&["-h", "name"], "the host name is the pod's"),
+        (&["--shm-size", "1m"], "`/dev/shm` is the pod's"),
+        (&["--cgroup-parent", "/x"], "the cgroup above is the pod's"),
+        (&["--pod-id-file", "/nowhere"], "cannot be used with"),
+    ] {
+        engine.fails(
+            &[&["run", "--pod", "one"], words, &["box", "true"]].concat(),
+            125,
+            expected,
+        )?;
+    }
+    let taken = ["run", "--pod", "new:one", "box", "true"];
+    engine.fails(&taken, 125, "in use by pod")?;
+    expect_eq!(engine.ok(&["pod", "inspect", "-f", "{{.NumContainers}}", "one"])?, "1");
+    engine.ok(&["pod", "rm", "one"])?;
+    engine.is_clean()
+}
+
+pub(crate) fn a_killed_monitor() -> Result<()> {
+    let engine = Engine::new()?;
+    for share in ["net,ipc,uts", "net,ipc,uts,pid"] {
+        let flags = ["--network", "none", "--share", share];
+        engine.ok(&[&["pod", "create", "--name", "one"], &flags[..]].concat())?;
+        let ids = [member(&engine, "one", "first", &[])?, member(&engine, "one", "second", &[])?];
+        // Of one of them.
+        let pid: i32 = engine.field("first", "Pid")?.parse()?;
+        kill(engine.monitor(&ids[0])?)?;
+        expect_eq!(state(&engine, "one")?, "Degraded");
+        expect_eq!(engine.field("first", "ExitCode")?, "137");
+        ensure!(!processes::alive(pid), "its program goes on");
+        engine.ok(&["start", "first"])?;
+        // Of what holds the namespaces: nobody goes on in what nobody holds.
+        let pids: Vec<i32> = ["first", "second"]
+            .map(|name| engine.field(name, "Pid"))
+            .into_iter()
+            .map(|text| Ok(text?.parse()?))
+            .collect::<Result<_>>()?;
+        kill(engine.monitor(&infra(&engine, "one")?)?)?;
+        expect_eq!(state(&engine, "one")?, "Exited");
+        ensure!(!pids.iter().any(|pid| processes::alive(*pid)), "programs go on");
+        expect_eq!(
+            groups(&engine, "one")?.iter().filter(|it| it.join(&ids[0]).exists()).count(),
+            0
+        );
+        // All three at once.
+        engine.ok(&["pod", "start", "one"])?;
+        expect_eq!(state(&engine, "one")?, "Running");
+        for id in [&infra(&engine, "one")?, &ids[0], &ids[1]] {
+            kill(engine.monitor(id)?)?;
+        }
+        expect_eq!(state(&engine, "one")?, "Exited");
+        // And by its process alone.
+        engine.ok(&["pod", "start", "one"])?;
+        let infra = infra(&engine, "one")?;
+        engine.ok(&["kill", &infra])?;
+        until("all have ended", || state(&engine, "one").is_ok_and(|it| it == "Exited"))?;
+        engine.ok(&["pod", "rm", "one"])?;
+        engine.is_clean()?;
+    }
+    Ok(())
+}
+
+/// Whatever command is killed, and whenever: the next ones can go on from there.
+pub(crate) fn killed_commands() -> Result<()> {
+    let engine = Engine::new()?;
+    let commands: [&[&str]; 6] = [
+        &["pod", "create", "--name", "one"],
+        &["run", "-d", "--name", "first", "--pod", "one", "box", "sleep", "1000"],
+        &["pod", "start", "one"],
+        &["pod", "stop", "-t", "0", "one"],
+        &["pod", "restart", "one"],
+        &["pod", "rm", "-f", "-t", "0", "one"],
+    ];
+    for round in 0..8_u64 {
+        for words in commands {
+            let mut command = engine.command(words);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+            let mut running = command.spawn()?;
+            std::thread::sleep(Duration::from_millis(1 + round * 7));
+            running.kill()?;
+            running.wait()?;
+        }
+        // What is there can be looked at, stopped, started and removed.
+        engine.ok(&["ps", "-a"])?;
+        engine.ok(&["pod", "ps"])?;
+        engine.run(&["pod", "create", "--name", "one"])?;
+        engine.ok(&["pod", "start", "one"])?;
+        expect_eq!(state(&engine, "one")?, "Running");
+        engine.ok(&["pod", "rm", "-f", "-t", "0", "one"])?;
+        engine.ok(&["pod", "prune", "-f"])?;
+        engine.is_clean()?;
+    }
+    Ok(())
+}
+
+pub(crate) fn many_at_once() -> Result<()> {
+    let engine = Engine::new()?;
+    let mut running = Vec::new();
+    for number in 0..20 {
+        let pod = format!("new:pod{number}");
+        let words = ["run", "-d", "--pod", &pod, "box", "sleep", "1000"];
+        running.push(engine.launch(&words).start()?);
+    }
+    for one in running {
+        one.finish()?.expect_code(0)?;
+    }
+    expect_eq!(engine.ok(&["pod", "ps", "-q", "-f", "status=running"])?.lines().count(), 20);
+    // Many in one pod, which the first of them brings up.
+    engine.ok(&["pod", "stop", "-t", "0", "pod0"])?;
+    let many = (0..10)
+        .map(|_| engine.launch(&["run", "--rm", "--pod", "pod0", "box", "hostname"]).start());
+    let many: Vec<_> = many.collect::<Result<_>>()?;
+    for one in many {
+        one.finish()?.expect_code(0)?.expect_stdout("pod0\n")?;
+    }
+    // One name for two.
+    let both: Vec<_> = (0..2)
+        .map(|_| engine.launch(&["pod", "create", "--name", "two"]).start())
+        .collect::<Result<_>>()?;
+    let mut codes = both.into_iter().map(|one| one.finish()?.code()).collect::<Result<Vec<_>>>()?;
+    codes.sort_unstable();
+    expect_eq!(codes, [0, 125]);
+    // All of them by two commands.
+    let both: Vec<_> = (0..2)
+        .map(|_| engine.launch(&["pod", "rm", "-f", "-t", "0", "-a"]).start())
+        .collect::<Result<_>>()?;
+    for one in both {
+        one.finish()?.expect_code(0)?;
+    }
+    engine.is_clean()
+}
+
+pub(crate) fn removed_while_it_starts() -> Result<()> {
+    let engine = Engine::new()?;
+    for round in 0..10_u64 {
+        engine.ok(&["pod", "create", "--name", "one", "--network", "none"])?;
+        engine.ok(&["create", "--name", "first", "--pod", "one", "box", "sleep", "1000"])?;
+        let starting = engine.launch(&["pod", "start", "one"]).start()?;
+        let more = ["run", "-d", "--pod", "one", "box", "sleep", "1000"];
+        let running = engine.launch(&more).start()?;
+        std::thread::sleep(Duration::from_millis(round * 4));
+        engine.ok(&["pod", "rm", "-f", "-t", "0", "one"])?;
+        // Both may come too late, and say so.
+        for one in [starting, running] {
+            let finished = one.finish()?;
+            ensure!(matches!(finished.code()?, 0 | 125), "{finished:?}");
+        }
+        engine.is_clean()?;
+    }
+    Ok(())
+}
