@@ -36,7 +36,8 @@ pub(crate) struct Context {
     registries_conf: OnceLock<RegistriesConf>,
 }
 
-/// What the flags of a command say about the network.
+// What the flags of a command say about the network; no doc comment, which clap would show as what
+// the command does.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct NetworkOptions {
     /// File with credentials, as Docker or Podman write it
