@@ -18,12 +18,23 @@ impl<T> Deref for Late<T> {
 
 impl<T: Args> Args for Late<T> {
     fn augment_args(command: Command) -> Command {
-        command.defer(T::augment_args)
+        command.defer(define::<T>)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
         command.defer(T::augment_args_for_update)
     }
+}
+
+/// What is said of the command stays, where the flags that several commands have in common would
+/// put in its place what is said of them.
+fn define<T: Args>(command: Command) -> Command {
+    let (about, long) = (command.get_about().cloned(), command.get_long_about().cloned());
+    let mut command = T::augment_args(command).long_about(None::<&'static str>);
+    if let Some(about) = about {
+        command = command.about(about);
+    }
+    if let Some(long) = long { command.long_about(long) } else { command }
 }
 
 impl<T: FromArgMatches> FromArgMatches for Late<T> {
