@@ -62,22 +62,35 @@ impl Adding<'_> {
             let expected = blob.digest.clone();
             if found == expected { Ok(()) } else { Err(Error::Digest { expected, found }) }
         })?;
-        incoming.sync().map_err(|error| Error::Blob(blob.digest.clone(), error))?;
+        let synced = incoming.sync().map_err(|error| Error::Blob(blob.digest.clone(), error));
+        self.trust(&blob.digest, synced)?;
         self.store.put_blob(&blob.digest)?;
         self.store.record(Some(blob), None)
     }
 
     fn receive_and_unpack(&self, part: &Part) -> Result<(), Error> {
         let disk = self.store.layout.disk()?;
-        let (_, unpacked) = self.arrive(&part.blob, self.origin, |reader| {
+        let arrived = self.arrive(&part.blob, self.origin, |reader| {
             self.store.unpack_from(part, reader, self.options.limits)
-        })?;
+        });
         self.progress.tell(Event::Syncs(&part.blob.digest));
-        // With the files of the layer, one call for all.
-        disk.sync()?;
+        // With the files of the layer, one call for all; and if it did not come, what did is known
+        // to be there.
+        let synced = self.trust(&part.blob.digest, disk.sync());
+        let (_, unpacked) = arrived?;
+        synced?;
         self.store.put_blob(&part.blob.digest)?;
         self.store.put_layer(&part.diff_id)?;
         self.store.record(Some(&part.blob), Some((part, &unpacked)))
+    }
+
+    /// Nobody may go on with a blob that the disk has lost something of: the kernel has it in memory
+    /// for a while, says that all is well, and then forgets it.
+    fn trust(&self, digest: &Digest, synced: Result<(), Error>) -> Result<(), Error> {
+        if synced.is_err() {
+            self.store.layout.remove_incoming(digest)?;
+        }
+        synced
     }
 
     /// A layer whose blob is here. If that turns out to be damaged, it is got again.

@@ -122,6 +122,8 @@ fn lose_writes(engine: &Engine, disk: &Disk) -> Result<()> {
     // None of the two may be there, for the next pull would believe it.
     expect_eq!(engine.files("layers/sha256")?, Vec::<String>::new());
     expect_eq!(registry.asked().len(), 2);
+    // Nor may it go on with a blob of which the kernel alone still has all.
+    expect_eq!(engine.files("incoming")?, Vec::<String>::new());
     engine.ok(&["pull", "--quiet", &name])?;
     expect_eq!(registry.asked().len(), 2, "layers that were got again");
     engine.is_clean()
