@@ -293,6 +293,8 @@ mod tests {
             layers: Vec::new(),
             created: 0,
             settings: Settings::default(),
+            pod: None,
+            is_infra: false,
         };
         let health = health.map(|health| (health, 3));
         let state = State { exit_code, health, ..State::default() };

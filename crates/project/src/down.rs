@@ -112,8 +112,16 @@ mod tests {
         let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let settings = Settings { labels: BTreeMap::from(labels), ..Settings::default() };
         let (id, name) = (String::new(), service.to_owned());
-        let container =
-            Container { id, name, manifest: None, layers: Vec::new(), created: 0, settings };
+        let container = Container {
+            id,
+            name,
+            manifest: None,
+            layers: Vec::new(),
+            created: 0,
+            settings,
+            pod: None,
+            is_infra: false,
+        };
         Found { container, status: Status::Running }
     }
 

@@ -96,7 +96,16 @@ mod tests {
         labels::add(&mut settings, &project, service);
         let (id, name) = (id.to_owned(), service.name.clone());
         let layers = vec![PathBuf::from("/")];
-        let container = Container { id, name, manifest: None, layers, created: 0, settings };
+        let container = Container {
+            id,
+            name,
+            manifest: None,
+            layers,
+            created: 0,
+            settings,
+            pod: None,
+            is_infra: false,
+        };
         Found { container, status }
     }
 
