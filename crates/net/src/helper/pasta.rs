@@ -70,8 +70,8 @@ mod tests {
         assert!(
             words.contains("-T none -U none -t 127.0.0.1/8080:80 -t 127.0.0.1/8081:81 -u none")
         );
-        let words = start_words(&parse("[::1]:53:53/udp").unwrap(), 3, 4).join(" ");
-        assert!(words.contains("-t none -u ::1/53:53"), "{words}");
+        let words = start_words(&parse("[fd00::1]:53:53/udp").unwrap(), 3, 4).join(" ");
+        assert!(words.contains("-t none -u fd00::1/53:53"), "{words}");
     }
 
     #[test]
