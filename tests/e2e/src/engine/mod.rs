@@ -8,6 +8,8 @@ mod logs;
 mod network;
 mod network_flags;
 mod pods;
+mod pods_faults;
+mod pods_policies;
 mod programs;
 mod rootless;
 mod run;
@@ -97,14 +99,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::pods::limits_hold_for_all_together,
         engine::pods::what_is_told,
         engine::pods::logs_stats_and_processes,
-        engine::pods::policies,
-        engine::pods::a_pod_that_goes_with_its_last_container,
-        engine::pods::volumes,
+        engine::pods_policies::policies,
+        engine::pods_policies::a_pod_that_goes_with_its_last_container,
+        engine::pods_policies::volumes,
         engine::pods::what_is_wrong_is_said,
-        engine::pods::a_killed_monitor,
-        engine::pods::killed_commands,
-        engine::pods::many_at_once,
-        engine::pods::removed_while_it_starts,
+        engine::pods_faults::a_killed_monitor,
+        engine::pods_faults::killed_commands,
+        engine::pods_faults::many_at_once,
+        engine::pods_faults::removed_while_it_starts,
         engine::run::hello,
         engine::run::exit_codes,
         engine::run::variables_folder_and_user,

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -13,32 +12,32 @@ use crate::net::world::{ECHO, MISSING, ask, ask_in_vain, has_programs, other_mac
 use crate::support::{processes, sys, until};
 
 /// The line that says which namespace of this kind a program is in.
-fn namespace(kind: &str) -> String {
+pub(super) fn namespace(kind: &str) -> String {
     // There is no readlink in the image.
     format!("ls -l /proc/self/ns/{kind}")
 }
 
 /// Starts a container that stays.
-fn member(engine: &Engine, pod: &str, name: &str, flags: &[&str]) -> Result<String> {
+pub(super) fn member(engine: &Engine, pod: &str, name: &str, flags: &[&str]) -> Result<String> {
     engine.start(name, &[&["--pod", pod], flags].concat(), "sleep 1000")
 }
 
 /// What a shell in a container prints about its namespaces.
-fn link(engine: &Engine, name: &str, kind: &str) -> Result<String> {
+pub(super) fn link(engine: &Engine, name: &str, kind: &str) -> Result<String> {
     let line = engine.ok(&["exec", name, "sh", "-c", &namespace(kind)])?;
     Ok(line.rsplit(' ').next().unwrap_or_default().to_owned())
 }
 
-fn state(engine: &Engine, pod: &str) -> Result<String> {
+pub(super) fn state(engine: &Engine, pod: &str) -> Result<String> {
     engine.ok(&["pod", "inspect", "-f", "{{.State}}", pod])
 }
 
-fn infra(engine: &Engine, pod: &str) -> Result<String> {
+pub(super) fn infra(engine: &Engine, pod: &str) -> Result<String> {
     engine.ok(&["pod", "inspect", "-f", "{{.InfraContainerID}}", pod])
 }
 
 /// The folders of a pod's cgroup, one for each hierarchy.
-fn groups(engine: &Engine, pod: &str) -> Result<Vec<PathBuf>> {
+pub(super) fn groups(engine: &Engine, pod: &str) -> Result<Vec<PathBuf>> {
     let path = engine.ok(&["pod", "inspect", "-f", "{{.CgroupPath}}", pod])?;
     let path = path.trim_start_matches('/').to_owned();
     let root = PathBuf::from("/sys/fs/cgroup");
@@ -48,7 +47,7 @@ fn groups(engine: &Engine, pod: &str) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn kill(pid: i32) -> Result<()> {
+pub(super) fn kill(pid: i32) -> Result<()> {
     sys::send(pid, libc::SIGKILL)?;
     until("it has ended", || !processes::alive(pid))
 }
@@ -402,106 +401,6 @@ pub(crate) fn logs_stats_and_processes() -> Result<()> {
     engine.is_clean()
 }
 
-pub(crate) fn policies() -> Result<()> {
-    let engine = Engine::new()?;
-    // What the pod says for those that say nothing.
-    let flags = ["--network", "none", "--restart", "on-failure:2"];
-    engine.ok(&[&["pod", "create", "--name", "one"], &flags[..]].concat())?;
-    engine.start("thrice", &["--pod", "one", "-v", "count:/c"], "echo x >> /c/c; exit 1")?;
-    engine.start("once", &["--pod", "one", "--restart", "no"], "exit 1")?;
-    engine.until_status("thrice", "exited")?;
-    let path = engine.store.join("volumes/count/_data/c");
-    expect_eq!(fs::read_to_string(path)?.lines().count(), 3);
-    expect_eq!(engine.field("once", "ExitCode")?, "1");
-    // Whoever is started again is in the pod again.
-    engine.start("always", &["--pod", "one", "--restart", "always"], "sleep 1000")?;
-    member(&engine, "one", "other", &["--restart", "no"])?;
-    let pid: i32 = engine.field("always", "Pid")?.parse()?;
-    kill(pid)?;
-    until("it runs again", || {
-        engine.status("always").is_ok_and(|it| it == "running")
-            && engine.field("always", "Pid").is_ok_and(|it| it != pid.to_string() && it != "0")
-    })?;
-    expect_eq!(link(&engine, "always", "ipc")?, link(&engine, "other", "ipc")?);
-    // And what holds the namespaces comes back for its sake.
-    let infra = infra(&engine, "one")?;
-    let pid = engine.field("always", "Pid")?;
-    kill(engine.monitor(&infra)?)?;
-    expect_eq!(engine.status("other")?, "exited");
-    until("it is back", || {
-        engine.status("always").is_ok_and(|it| it == "running")
-            && engine.field("always", "Pid").is_ok_and(|it| it != pid && it != "0")
-    })?;
-    engine.ok(&["start", "other"])?;
-    expect_eq!(link(&engine, "always", "ipc")?, link(&engine, "other", "ipc")?);
-    engine.ok(&["pod", "stop", "-t", "0", "one"])?;
-    expect_eq!(state(&engine, "one")?, "Exited");
-    engine.ok(&["pod", "rm", "one"])?;
-    // What ends with its last container.
-    engine.ok(&["pod", "create", "--name", "two", "--network", "none", "--exit-policy", "stop"])?;
-    member(&engine, "two", "long", &[])?;
-    engine.start("short", &["--pod", "two"], "true")?;
-    engine.until_status("short", "exited")?;
-    expect_eq!(state(&engine, "two")?, "Degraded");
-    engine.ok(&["kill", "long"])?;
-    until("it has ended", || state(&engine, "two").is_ok_and(|it| it == "Exited"))?;
-    engine.ok(&["pod", "rm", "two"])?;
-    engine.ok(&["volume", "rm", "count"])?;
-    engine.is_clean()
-}
-
-pub(crate) fn a_pod_that_goes_with_its_last_container() -> Result<()> {
-    let engine = Engine::new()?;
-    let run = ["run", "--rm", "--network", "none", "-h", "host", "--pod", "new:one", "box"];
-    expect_eq!(engine.ok(&[&run[..], &["hostname"]].concat())?, "host");
-    until("the pod is gone", || engine.ok(&["pod", "ps", "-q"]).is_ok_and(|text| text.is_empty()))?;
-    // One that stays, and one that could not be made for.
-    engine.ok(&[
-        "run",
-        "--network",
-        "none",
-        "--pod",
-        "new:two",
-        "--name",
-        "first",
-        "box",
-        "true",
-    ])?;
-    expect_eq!(engine.ok(&["pod", "ps", "--format", "{{.Name}}"])?, "two");
-    let taken =
-        ["run", "--network", "none", "--pod", "new:three", "--name", "first", "box", "true"];
-    engine.fails(&taken, 125, "in use by container")?;
-    expect_eq!(engine.ok(&["pod", "ps", "--format", "{{.Name}}"])?, "two");
-    let file = engine.store.join("pod-id");
-    let file = file.to_str().context("UTF-8")?;
-    let create = ["pod", "create", "--network", "none", "--replace", "--pod-id-file", file, "two"];
-    let id = engine.ok(&create)?;
-    expect_eq!(fs::read_to_string(file)?, id);
-    let inside = ["run", "--rm", "--pod-id-file", file, "box", "hostname"];
-    expect_eq!(engine.ok(&inside)?, "two");
-    engine.ok(&["pod", "rm", "-f", "-t", "0", "--pod-id-file", file])?;
-    engine.is_clean()
-}
-
-pub(crate) fn volumes() -> Result<()> {
-    let engine = Engine::new()?;
-    let flags = ["--network", "none", "-v", "/shared", "-v", "named:/named:ro"];
-    engine.ok(&[&["pod", "create", "--name", "one"], &flags[..]].concat())?;
-    member(&engine, "one", "first", &[])?;
-    member(&engine, "one", "second", &["-v", "/own:/named"])?;
-    engine.ok(&["exec", "first", "sh", "-c", "echo word > /shared/file"])?;
-    expect_eq!(engine.ok(&["exec", "second", "cat", "/shared/file"])?, "word");
-    let done = engine.run(&["exec", "first", "touch", "/named/file"])?;
-    ensure!(done.code != Some(0) && done.stderr.contains("Read-only"), "{done:#?}");
-    // The one without a name goes with the pod.
-    engine.ok(&["rm", "-f", "-v", "first"])?;
-    expect_eq!(engine.ok(&["exec", "second", "cat", "/shared/file"])?, "word");
-    engine.ok(&["pod", "rm", "-f", "-t", "0", "one"])?;
-    expect_eq!(engine.ok(&["volume", "ls", "-q"])?, "named");
-    engine.ok(&["volume", "rm", "named"])?;
-    engine.is_clean()
-}
-
 pub(crate) fn what_is_wrong_is_said() -> Result<()> {
     let engine = Engine::new()?;
     for (words, expected) in [
@@ -551,138 +450,4 @@ pub(crate) fn what_is_wrong_is_said() -> Result<()> {
     expect_eq!(engine.ok(&["pod", "inspect", "-f", "{{.NumContainers}}", "one"])?, "1");
     engine.ok(&["pod", "rm", "one"])?;
     engine.is_clean()
-}
-
-pub(crate) fn a_killed_monitor() -> Result<()> {
-    let engine = Engine::new()?;
-    for share in ["net,ipc,uts", "net,ipc,uts,pid"] {
-        let flags = ["--network", "none", "--share", share];
-        engine.ok(&[&["pod", "create", "--name", "one"], &flags[..]].concat())?;
-        let ids = [member(&engine, "one", "first", &[])?, member(&engine, "one", "second", &[])?];
-        // Of one of them.
-        let pid: i32 = engine.field("first", "Pid")?.parse()?;
-        kill(engine.monitor(&ids[0])?)?;
-        expect_eq!(state(&engine, "one")?, "Degraded");
-        expect_eq!(engine.field("first", "ExitCode")?, "137");
-        ensure!(!processes::alive(pid), "its program goes on");
-        engine.ok(&["start", "first"])?;
-        // Of what holds the namespaces: nobody goes on in what nobody holds.
-        let pids: Vec<i32> = ["first", "second"]
-            .map(|name| engine.field(name, "Pid"))
-            .into_iter()
-            .map(|text| Ok(text?.parse()?))
-            .collect::<Result<_>>()?;
-        kill(engine.monitor(&infra(&engine, "one")?)?)?;
-        expect_eq!(state(&engine, "one")?, "Exited");
-        ensure!(!pids.iter().any(|pid| processes::alive(*pid)), "programs go on");
-        expect_eq!(
-            groups(&engine, "one")?.iter().filter(|it| it.join(&ids[0]).exists()).count(),
-            0
-        );
-        // All three at once.
-        engine.ok(&["pod", "start", "one"])?;
-        expect_eq!(state(&engine, "one")?, "Running");
-        for id in [&infra(&engine, "one")?, &ids[0], &ids[1]] {
-            kill(engine.monitor(id)?)?;
-        }
-        expect_eq!(state(&engine, "one")?, "Exited");
-        // And by its process alone.
-        engine.ok(&["pod", "start", "one"])?;
-        let infra = infra(&engine, "one")?;
-        engine.ok(&["kill", &infra])?;
-        until("all have ended", || state(&engine, "one").is_ok_and(|it| it == "Exited"))?;
-        engine.ok(&["pod", "rm", "one"])?;
-        engine.is_clean()?;
-    }
-    Ok(())
-}
-
-/// Whatever command is killed, and whenever: the next ones can go on from there.
-pub(crate) fn killed_commands() -> Result<()> {
-    let engine = Engine::new()?;
-    let commands: [&[&str]; 6] = [
-        &["pod", "create", "--name", "one"],
-        &["run", "-d", "--name", "first", "--pod", "one", "box", "sleep", "1000"],
-        &["pod", "start", "one"],
-        &["pod", "stop", "-t", "0", "one"],
-        &["pod", "restart", "one"],
-        &["pod", "rm", "-f", "-t", "0", "one"],
-    ];
-    for round in 0..8_u64 {
-        for words in commands {
-            let mut command = engine.command(words);
-            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-            let mut running = command.spawn()?;
-            std::thread::sleep(Duration::from_millis(1 + round * 7));
-            running.kill()?;
-            running.wait()?;
-        }
-        // What is there can be looked at, stopped, started and removed.
-        engine.ok(&["ps", "-a"])?;
-        engine.ok(&["pod", "ps"])?;
-        engine.run(&["pod", "create", "--name", "one"])?;
-        engine.ok(&["pod", "start", "one"])?;
-        expect_eq!(state(&engine, "one")?, "Running");
-        engine.ok(&["pod", "rm", "-f", "-t", "0", "one"])?;
-        engine.ok(&["pod", "prune", "-f"])?;
-        engine.is_clean()?;
-    }
-    Ok(())
-}
-
-pub(crate) fn many_at_once() -> Result<()> {
-    let engine = Engine::new()?;
-    let mut running = Vec::new();
-    for number in 0..20 {
-        let pod = format!("new:pod{number}");
-        let words = ["run", "-d", "--pod", &pod, "box", "sleep", "1000"];
-        running.push(engine.launch(&words).start()?);
-    }
-    for one in running {
-        one.finish()?.expect_code(0)?;
-    }
-    expect_eq!(engine.ok(&["pod", "ps", "-q", "-f", "status=running"])?.lines().count(), 20);
-    // Many in one pod, which the first of them brings up.
-    engine.ok(&["pod", "stop", "-t", "0", "pod0"])?;
-    let many = (0..10)
-        .map(|_| engine.launch(&["run", "--rm", "--pod", "pod0", "box", "hostname"]).start());
-    let many: Vec<_> = many.collect::<Result<_>>()?;
-    for one in many {
-        one.finish()?.expect_code(0)?.expect_stdout("pod0\n")?;
-    }
-    // One name for two.
-    let both: Vec<_> = (0..2)
-        .map(|_| engine.launch(&["pod", "create", "--name", "two"]).start())
-        .collect::<Result<_>>()?;
-    let mut codes = both.into_iter().map(|one| one.finish()?.code()).collect::<Result<Vec<_>>>()?;
-    codes.sort_unstable();
-    expect_eq!(codes, [0, 125]);
-    // All of them by two commands.
-    let both: Vec<_> = (0..2)
-        .map(|_| engine.launch(&["pod", "rm", "-f", "-t", "0", "-a"]).start())
-        .collect::<Result<_>>()?;
-    for one in both {
-        one.finish()?.expect_code(0)?;
-    }
-    engine.is_clean()
-}
-
-pub(crate) fn removed_while_it_starts() -> Result<()> {
-    let engine = Engine::new()?;
-    for round in 0..10_u64 {
-        engine.ok(&["pod", "create", "--name", "one", "--network", "none"])?;
-        engine.ok(&["create", "--name", "first", "--pod", "one", "box", "sleep", "1000"])?;
-        let starting = engine.launch(&["pod", "start", "one"]).start()?;
-        let more = ["run", "-d", "--pod", "one", "box", "sleep", "1000"];
-        let running = engine.launch(&more).start()?;
-        std::thread::sleep(Duration::from_millis(round * 4));
-        engine.ok(&["pod", "rm", "-f", "-t", "0", "one"])?;
-        // Both may come too late, and say so.
-        for one in [starting, running] {
-            let finished = one.finish()?;
-            ensure!(matches!(finished.code()?, 0 | 125), "{finished:?}");
-        }
-        engine.is_clean()?;
-    }
-    Ok(())
 }
