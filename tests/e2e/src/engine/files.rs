@@ -35,6 +35,26 @@ pub(crate) fn cp_out() -> Result<()> {
     engine.fails(&["cp", "none:/a", "/tmp"], 1, "no such container")
 }
 
+/// What is neither file nor folder stays: `cp web:/x /dev/null` must not make a file of it.
+pub(crate) fn cp_replaces_no_device() -> Result<()> {
+    let engine = engine()?;
+    let (device, queue) = (scratch("null"), scratch("queue"));
+    let made = rustix::fs::makedev(1, 3);
+    let mode = rustix::fs::Mode::from_raw_mode(0o666);
+    let here = rustix::fs::CWD;
+    rustix::fs::mknodat(here, &device, rustix::fs::FileType::CharacterDevice, mode, made)?;
+    rustix::fs::mknodat(here, &queue, rustix::fs::FileType::Fifo, mode, 0)?;
+    for name in ["up", "down"] {
+        for target in [&device, &queue] {
+            let before = fs::symlink_metadata(target)?.ino();
+            let words = ["cp", &format!("{name}:/data/given"), target.to_str().context("UTF-8")?];
+            engine.fails(&words, 1, "neither a file nor a folder")?;
+            expect_eq!(fs::symlink_metadata(target)?.ino(), before, "{name}, {target:?}");
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn cp_in() -> Result<()> {
     let engine = engine()?;
     let folder = scratch("give");

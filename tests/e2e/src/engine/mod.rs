@@ -53,6 +53,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::faults::upkeep::start_and_stop_with_the_machine,
         engine::faults::upkeep::the_unit,
         engine::files::cp_out,
+        engine::files::cp_replaces_no_device,
         engine::files::cp_in,
         engine::files::cp_follows_no_link_out_of_the_container,
         engine::files::diff_commit_and_export,
