@@ -85,6 +85,11 @@ fn of(cause: &(dyn Error + 'static)) -> Option<&'static str> {
     if let Some(error) = cause.downcast_ref::<sys::Error>() {
         return of_errno(error.errno);
     }
+    if let Some(engine::Error::Database(error)) = cause.downcast_ref()
+        && store::has_no_room(error)
+    {
+        return of_errno(Errno::NOSPC);
+    }
     of_io(cause.downcast_ref()?)
 }
 

@@ -286,6 +286,13 @@ impl Engine {
         let connected = row::connect(&self.store, &container.id, network, &wish)?;
         let joined = self.join(container, &connected, network);
         if joined.is_err() {
+            // Whatever of it was done.
+            let device = device_of(container, &connected);
+            self.bridge_place()?.within(|| {
+                detach(&mut Socket::open()?, &device)?;
+                Ok(Vec::new())
+            })?;
+            names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
             row::disconnect(&self.store, &container.id, &network.name)?;
         }
         joined
@@ -310,7 +317,12 @@ impl Engine {
         // First, as the monitor takes back the names in the networks that it finds there.
         self.write_connection(container)?;
         self.publish_names(container, connected)?;
-        self.tell_monitor(container)
+        let told = self.tell_monitor(container);
+        if self.pid(container)?.is_none() {
+            // It has ended meanwhile, and may have looked for names before these were there.
+            names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
+        }
+        told
     }
 
     /// Disconnects a container from a network, at once if it runs.

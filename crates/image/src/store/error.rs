@@ -162,10 +162,7 @@ impl Error {
 
     /// There is no room for a row.
     pub fn is_full_disk(&self) -> bool {
-        let Error::Database(error) = self else { return false };
-        let for_index = Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
-        error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
-            || error.sqlite_error().map(|error| error.extended_code) == for_index
+        matches!(self, Error::Database(error) if has_no_room(error))
     }
 
     /// The bytes ended too early.
@@ -177,4 +174,12 @@ impl Error {
         };
         error.kind() == io::ErrorKind::UnexpectedEof
     }
+}
+
+/// Whether SQLite has found no room on the disk, for a page or for its index of the log.
+#[must_use]
+pub fn has_no_room(error: &rusqlite::Error) -> bool {
+    let for_index = Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+        || error.sqlite_error().map(|error| error.extended_code) == for_index
 }

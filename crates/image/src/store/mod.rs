@@ -30,7 +30,7 @@ pub(crate) mod tests;
 
 pub use add::{AddOptions, Candidate};
 pub use check::{CheckOptions, Fault, Finding, Outcome};
-pub use error::Error;
+pub use error::{Error, has_no_room};
 pub use incoming::Incoming;
 pub use layout::Kind;
 pub use origin::{Event, Origin, OriginError, Progress};

@@ -250,7 +250,7 @@ pub(crate) fn many_cycles_grow_nothing() -> Result<()> {
     }
     let after = measure()?;
     expect_eq!((after.0, after.1, after.2), (before.0, before.1, before.2));
-    // Rows come and go on the same pages.
-    ensure!(after.3 <= before.3 + (64 << 10), "{} bytes, then {}", before.3, after.3);
+    // Rows come and go on the same pages, some of which were still in SQLite's log before.
+    ensure!(after.3 <= before.3 + (128 << 10), "{} bytes, then {}", before.3, after.3);
     Ok(())
 }
