@@ -70,6 +70,17 @@ impl Podman {
         command
     }
 
+    /// Removes containers that may run. Podman's own clean-up after their end gets into its way now
+    /// and then, with crun and runc as well.
+    pub(crate) fn remove(&self, names: &str) -> Result<()> {
+        wait_until(&format!("{names} can be removed"), || {
+            match text_of(&mut self.command(&format!("rm --force --ignore --time 0 {names}"))) {
+                Err(error) if format!("{error:?}").contains("device or resource busy") => Ok(false),
+                removed => removed.map(|_| true),
+            }
+        })
+    }
+
     pub(crate) fn wait_for_log(&self, name: &str, line: &str) -> Result<()> {
         wait_until(&format!("{name} says {line}"), || {
             Ok(text_of(&mut self.command(&format!("logs {name}")))?.lines().any(|it| it == line))

@@ -46,7 +46,7 @@ pub(crate) fn run_and_logs() -> Result<()> {
         podman.wait_for_log("talker", "one")?;
         let top = text_of(&mut podman.command("top talker args"))?;
         ensure!(top.contains("sleep 100"), "podman top says {top}");
-        text_of(&mut podman.command("rm --force --time 0 talker"))?;
+        podman.remove("talker")?;
         Ok(())
     })
 }
@@ -78,7 +78,7 @@ pub(crate) fn exec() -> Result<()> {
         command.arg(inner.get_program()).args(inner.get_args());
         command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
         ensure!(text_of(&mut command)? == "given", "--preserve-fds");
-        text_of(&mut podman.command("rm --force --time 0 service"))?;
+        podman.remove("service")?;
         Ok(())
     })
 }
@@ -139,7 +139,7 @@ pub(crate) fn limits() -> Result<()> {
             true";
         let said = text_of(podman.command("exec service sh -c").arg(script))?;
         ensure!(said == "134217728", "after the update the limits are {said:?}");
-        text_of(&mut podman.command("rm --force --time 0 service hungry"))?;
+        podman.remove("service hungry")?;
         Ok(())
     })
 }
@@ -209,7 +209,7 @@ pub(crate) fn user_namespaces() -> Result<()> {
         podman.wait_for_log("service", "ready")?;
         let said = text_of(&mut podman.command("exec service id -u"))?;
         ensure!(said == "0", "podman exec says {said}");
-        text_of(&mut podman.command("rm --force --time 0 service"))?;
+        podman.remove("service")?;
         Ok(())
     })
 }
@@ -229,7 +229,7 @@ pub(crate) fn health_and_terminal() -> Result<()> {
         terminal.type_and_expect("stty size\r", "24 80")?;
         let code = terminal.type_and_wait("exit 6\r")?;
         ensure!(code == Some(6), "podman exec ended with {code:?} and not 6");
-        text_of(&mut podman.command("rm --force --time 0 patient"))?;
+        podman.remove("patient")?;
 
         let mut terminal =
             Terminal::start(&mut podman.run_plain(&format!("-it --rm {ALONE}"), &["sh"]))?;
@@ -280,7 +280,7 @@ pub(crate) fn published_port() -> Result<()> {
             wget.args(["wget", "-q", "-O", "-", "http://127.0.0.1:18081/index.html"]);
             Ok(end_of(&mut wget)?.stdout == "served\n")
         })?;
-        text_of(&mut podman.command("rm --force --time 0 web"))?;
+        podman.remove("web")?;
         Ok(())
     })
 }
