@@ -4,7 +4,7 @@ use crate::database::{self, Container};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::lock;
-use crate::status::{Seen, wrong};
+use crate::status::{Seen, Status, wrong};
 use std::time::Duration;
 
 /// How often it is looked whether a monitor has ended. Mostly it has.
@@ -68,6 +68,10 @@ impl Engine {
         loop {
             match self.look_only(container)? {
                 Some(seen) if !seen.status.is_over() => return Ok(false),
+                // It may be just about to run, by a command that is gone.
+                Some(seen) if seen.status == Status::Created && lock::is_held(&monitor)? => {
+                    std::thread::sleep(PACE);
+                }
                 // It may be the monitor itself that removes the container.
                 _ if container.settings.auto_remove || !lock::is_held(&monitor)? => {
                     return Ok(true);

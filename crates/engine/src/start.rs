@@ -81,6 +81,7 @@ impl Engine {
                 tell(&ours, &Message::WillRemove)?;
             }
         }
+        let told_before = State::read(&folder)?.error;
         let (namespace, place) = prepared.map(|it| (it.namespace, it.place)).unzip();
         let (shared, _lock) = place.map_or((None, None), Place::into_namespace);
         self.spawn_monitor(container, theirs, monitor_lock, namespace, shared.as_ref())?;
@@ -93,15 +94,15 @@ impl Engine {
                 while let Ok(Some(_)) = hear(&ours, &mut buffer, RecvFlags::empty()) {}
                 Err(failed)
             }
-            Ok(_) => Err(self.why_it_died(container)),
+            Ok(_) => Err(self.why_it_died(container, &told_before)),
             Err(errno) => Err(sys::Error::new("recv", "the monitor", errno).into()),
         }
     }
 
-    /// It may have written why.
-    fn why_it_died(&self, container: &Container) -> Error {
+    /// It may have written why, if it is not what was written before.
+    fn why_it_died(&self, container: &Container, told_before: &str) -> Error {
         match State::read(&self.folder(container)) {
-            Ok(State { error, .. }) if !error.is_empty() => {
+            Ok(State { error, .. }) if !error.is_empty() && error != told_before => {
                 Error::NotStarted { code: 125, message: error }
             }
             _ => Error::MonitorDied,

@@ -230,9 +230,9 @@ impl Engine {
             return Ok(());
         }
         let connections = self.connections(&container.id)?;
-        for connected in &connections {
-            let short = &container.id[..12];
-            names::set_names(&self.folders, &connected.network, short, &[])?;
+        // It may have been disconnected since they were written.
+        for network in self.networks()? {
+            names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
         }
         // A user's devices and ports went with the processes that held them.
         if !self.user_marks {
@@ -342,8 +342,9 @@ impl Engine {
                 detach(&mut Socket::open()?, &device)?;
                 Ok(Vec::new())
             })?;
-            names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
         }
+        // Of one that does not run, a start that was killed may have left them.
+        names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
         row::disconnect(&self.store, &container.id, &network.name)?;
         if self.pid(container)?.is_none() {
             return Ok(());
