@@ -96,11 +96,13 @@ pub(super) const TIERS: &[Tier] = &[
         name: "vm",
         about: "our programs on Debian's kernel, in a virtual machine, and as its PID 1",
         packages: &[
+            "apparmor",
             "qemu-system-x86",
             "qemu-system-common",
             "linux-image-cloud-amd64",
             "busybox-static",
             "criu",
+            "secilc",
             "dbus",
             "iproute2",
             "iptables",

@@ -132,13 +132,15 @@ impl<'a> Assembly<'a> {
         // Alone, and in a private mount, a new one is private.
         let propagates = !mount.propagation.is_empty()
             && (self.shared || mount.propagation.iter().any(|it| it.kind == Unbindable));
-        if !(propagates || is_tmpfs && (protect || mount.keep || file_system.copy_up)) {
+        let labels = file_system.label.is_some();
+        if !(propagates || labels || is_tmpfs && (protect || mount.keep || file_system.copy_up)) {
             self.mount_in_place(file_system, attributes, &place, &inherited)
                 .map_err(Error::at(Step::Attach, path))?;
             self.covered(path, place);
             return Ok(());
         }
-        if let (false, false, Place::At(target)) = (propagates, file_system.copy_up, &place)
+        if let (false, false, Place::At(target)) =
+            (propagates || labels, file_system.copy_up, &place)
             && !target.linked
         {
             self.mount_in_place(file_system, attributes, &place, &inherited)
@@ -155,6 +157,9 @@ impl<'a> Assembly<'a> {
         if let (true, Place::At(target)) = (file_system.copy_up, &place) {
             copy_up::copy(target.place.as_fd(), folder.as_fd())
                 .map_err(Error::at(Step::CopyUp, path))?;
+        }
+        if let Some(label) = &file_system.label {
+            filesystem::label(folder.as_fd(), label).map_err(Error::at(Step::Label, path))?;
         }
         self.attach(folder.as_fd(), &place, path)?;
         propagate(&mount.propagation, folder.as_fd(), path)?;

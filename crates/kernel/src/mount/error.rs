@@ -60,6 +60,8 @@ pub enum Step {
     CopyUp,
     /// Mounting.
     Attach,
+    /// Setting the label of a security module.
+    Label,
     /// Setting the attributes.
     Attributes,
     /// Hiding a path.
@@ -79,6 +81,7 @@ impl fmt::Display for Step {
             Step::IdMap => "map the ids of",
             Step::CopyUp => "copy the content of",
             Step::Attach => "mount on",
+            Step::Label => "set the SELinux label of",
             Step::Attributes => "set the attributes of",
             Step::Mask => "mask",
             Step::Protect => "make read-only",

@@ -4,6 +4,7 @@ use super::{Attributes, FileSystem};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::OrError;
+use sys::rustix::fs::{Mode, OFlags, XattrFlags, fsetxattr, openat};
 use sys::rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, fsconfig_create, fsconfig_set_flag,
     fsconfig_set_string, fsmount, fsopen, mount,
@@ -76,7 +77,7 @@ pub(super) fn detached(
             set(context.as_fd(), name.to_bytes(), None)?;
         }
     }
-    for option in extra_data.as_bytes().split(|byte| *byte == b',').chain(options(data)) {
+    for option in options(extra_data.as_bytes()).chain(options(data.to_bytes())) {
         let mut halves = option.splitn(2, |byte| *byte == b'=');
         match (halves.next(), halves.next()) {
             (Some(b"") | None, _) => {}
@@ -91,11 +92,21 @@ pub(super) fn detached(
     Ok(Detached { folder, context })
 }
 
+/// Gives the root of a detached mount a SELinux label.
+pub(super) fn label(folder: BorrowedFd<'_>, label: &CStr) -> Result<(), sys::Error> {
+    // The descriptor of fsmount(2) is an O_PATH one, through which nothing can be set.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder =
+        openat(folder, c".", flags, Mode::empty()).or_error("openat", || "\".\"".to_owned())?;
+    fsetxattr(&folder, c"security.selinux", label.to_bytes(), XattrFlags::empty())
+        .or_error("fsetxattr", || format!("security.selinux, {label:?}"))
+}
+
 /// The options of a file system, separated by commas that are not quoted: a SELinux label has
 /// commas in it.
-fn options(data: &CStr) -> impl Iterator<Item = &[u8]> {
+fn options(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut quoted = false;
-    data.to_bytes().split(move |byte| {
+    data.split(move |byte| {
         quoted ^= *byte == b'"';
         *byte == b',' && !quoted
     })
@@ -123,7 +134,7 @@ mod tests {
 
     #[test]
     fn commas_in_quotes_separate_nothing() {
-        let data = c"mode=755,context=\"u:r:t:s0:c1,c2\",size=1";
+        let data = b"mode=755,context=\"u:r:t:s0:c1,c2\",size=1";
         let found: Vec<_> = options(data).map(String::from_utf8_lossy).collect();
         assert_eq!(found, ["mode=755", "context=\"u:r:t:s0:c1,c2\"", "size=1"]);
         assert_eq!(unquoted(b"\"a,b\""), b"a,b");

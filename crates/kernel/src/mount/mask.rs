@@ -124,6 +124,7 @@ impl Covers {
             flags: FileSystemFlags::default(),
             data: c"".to_owned(),
             copy_up: false,
+            label: None,
         };
         let Detached { folder, context } =
             filesystem::detached(&tmpfs, HIDING, &self.label).map_err(failed)?;

@@ -58,6 +58,8 @@ pub struct FileSystem {
     pub data: CString,
     /// Whether it begins with a copy of the folder it covers (tmpfs only).
     pub copy_up: bool,
+    /// The SELinux label of its root, for a type that has no option for it (mqueue).
+    pub label: Option<CString>,
 }
 
 /// A bind mount.
@@ -138,6 +140,7 @@ fn parse_source(
         flags,
         data,
         copy_up,
+        label: None,
     }))
 }
 

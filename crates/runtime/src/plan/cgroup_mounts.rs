@@ -96,6 +96,7 @@ impl View<'_> {
                 flags: FileSystemFlags::default(),
                 data: c_string(controllers)?,
                 copy_up: false,
+                label: None,
             }));
         }
         let groups = &self.groups;
@@ -123,6 +124,7 @@ fn tmpfs(mount: &Mount) -> Mount {
             flags: FileSystemFlags::default(),
             data: c"mode=755".to_owned(),
             copy_up: false,
+            label: None,
         }),
         attributes: mount.attributes,
         recursive: Attributes::default(),

@@ -5,6 +5,7 @@ use super::{Invalid, Link, Namespaces, ProcessPlan, View};
 use crate::readiness;
 use crate::request::{Create, GivenMount};
 use kernel::device::{Kind as NodeKind, Node, default_nodes};
+use kernel::label::SelinuxLabel;
 use kernel::mount::{Attributes, Bind, FileSystem, Mount, Overlay, Propagation, Source};
 use kernel::namespace::Kind;
 use kernel::path::RootedPath;
@@ -86,7 +87,9 @@ impl Init {
         let Mounts { mut mounts, trees, links } = mounts;
         keep_folders(&mut mounts);
         let label = mount_label(&spec.linux.mount_label)?;
-        mounts.iter_mut().try_for_each(|mount| add_label(mount, &label))?;
+        if let Some(label) = &label {
+            mounts.iter_mut().try_for_each(|mount| add_label(mount, label))?;
+        }
         Ok(Init {
             rootfs: c_string("root.path", &rootfs.to_string_lossy())?,
             overlay: request.overlay.clone(),
@@ -111,7 +114,7 @@ impl Init {
             no_pivot: request.no_pivot.then(Vec::new),
             working_folder: RootedPath::parse(process.cwd.as_bytes())
                 .map_err(|error| Invalid::new("process.cwd", error))?,
-            mount_label: label,
+            mount_label: label.as_deref().map(context_option).unwrap_or_default(),
             process: ProcessPlan::new("process", process, spec)?
                 .with_start_hooks(&spec.hooks)
                 .with_descriptors(request.preserve_fds, request.listen_fds.as_ref())?
@@ -275,19 +278,37 @@ fn isolation(root: Option<Propagation>) -> Propagation {
     root.unwrap_or(Propagation::DEFAULT)
 }
 
-/// `context="..."`, an option of mount(8).
-fn mount_label(label: &str) -> Result<String, Invalid> {
-    if label.contains(['"', '\n']) {
-        return Err(Invalid::new("linux.mountLabel", "it has a quotation mark in it"));
+/// Checks that the machine can have the label, and the text of an option can.
+fn mount_label(label: &str) -> Result<Option<String>, Invalid> {
+    if label.is_empty() {
+        return Ok(None);
     }
-    Ok(if label.is_empty() { String::new() } else { format!("context=\"{label}\"") })
+    SelinuxLabel::parse(label).map_err(|error| Invalid::new("linux.mountLabel", error))?;
+    if label.contains(['"', '\n']) {
+        return Err(Invalid::new(
+            "linux.mountLabel",
+            "it has a quotation mark or a new line in it",
+        ));
+    }
+    Ok(Some(label.to_owned()))
 }
 
-/// Has a new file system and all in it labelled. Those of the kernel have labels of their own.
+/// An option of mount(8).
+fn context_option(label: &str) -> String {
+    format!("context=\"{label}\"")
+}
+
+/// Has a new file system and all in it labelled. Those of the kernel have labels of their own, but
+/// for mqueue, which takes one for its root and no option.
 fn add_label(mount: &mut Mount, label: &str) -> Result<(), Invalid> {
-    const OF_KERNEL: [&[u8]; 5] = [b"proc", b"sysfs", b"mqueue", b"cgroup", b"cgroup2"];
+    const OF_KERNEL: [&[u8]; 4] = [b"proc", b"sysfs", b"cgroup", b"cgroup2"];
     let Source::New(file_system) = &mut mount.source else { return Ok(()) };
-    if label.is_empty() || OF_KERNEL.contains(&file_system.kind.to_bytes()) {
+    let kind = file_system.kind.to_bytes();
+    if OF_KERNEL.contains(&kind) {
+        return Ok(());
+    }
+    if kind == b"mqueue" {
+        file_system.label = Some(c_string("linux.mountLabel", label)?);
         return Ok(());
     }
     let data = file_system.data.to_string_lossy();
@@ -296,7 +317,8 @@ fn add_label(mount: &mut Mount, label: &str) -> Result<(), Invalid> {
         return Ok(());
     }
     let separator = if data.is_empty() { "" } else { "," };
-    file_system.data = c_string("linux.mountLabel", &format!("{data}{separator}{label}"))?;
+    let option = context_option(label);
+    file_system.data = c_string("linux.mountLabel", &format!("{data}{separator}{option}"))?;
     Ok(())
 }
 

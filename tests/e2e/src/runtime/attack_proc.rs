@@ -118,6 +118,10 @@ pub(crate) fn labels_that_cannot_be_set_are_errors() -> Result<()> {
         ensure!(finished.code()? != 0, "it ran without its SELinux label");
         let said = finished.stderr.to_lowercase();
         ensure!(said.contains("selinux"), "{said}");
+        let bundle = Bundle::script("echo ran")?.set("/linux/mountLabel", label);
+        let finished = Container::new(bundle)?.run()?;
+        ensure!(finished.code()? != 0, "it ran without its mounts' SELinux label");
+        ensure!(finished.stderr.contains("linux.mountLabel"), "{finished:?}");
     }
     // What callers write when they have none.
     let bundle = Bundle::script("echo ran")?

@@ -4,6 +4,7 @@
 //! nothing but what a test puts there; scripts are run by busybox.
 #![forbid(unsafe_code)]
 
+mod labels;
 mod machine;
 mod pid_1;
 mod power_cut;
@@ -34,6 +35,8 @@ fn main() -> ExitCode {
         pid_1::runs_a_job_with_everything_mounted,
         power_cut::on_ext4,
         power_cut::on_xfs,
+        labels::apparmor_profiles_are_enforced,
+        labels::selinux_labels_are_enforced,
         reboot::what_is_to_run_always_runs_again,
     ])
 }
