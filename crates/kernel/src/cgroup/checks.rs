@@ -84,7 +84,11 @@ fn is_list(text: &str) -> bool {
 /// runc and systemd this takes it for one.
 pub(super) fn pids(limit: Option<i64>) -> Vec<Write> {
     let value = |limit: i64| if limit < 0 { "max".to_owned() } else { limit.max(1).to_string() };
-    let write = |limit| Write::new(Controller::Pids, "pids.limit", "pids.max", value(limit));
+    let write = |limit| {
+        let write = Write::new(Controller::Pids, "pids.limit", "pids.max", value(limit));
+        // No limit needs no controller.
+        if limit < 0 { write.or_skip() } else { write }
+    };
     limit.map(write).into_iter().collect()
 }
 

@@ -106,7 +106,7 @@ impl Write {
         }
     }
 
-    /// Skipped on a kernel without the file.
+    /// Skipped on a machine without the file, or without the whole controller.
     pub(super) fn or_skip(mut self) -> Write {
         self.missing = Missing::Skip;
         self
@@ -116,6 +116,11 @@ impl Write {
     pub(super) fn or_to(mut self, file: &'static str, value: impl Into<String>) -> Write {
         self.missing = Missing::Use { file, value: value.into() };
         self
+    }
+
+    /// Whether [`Write::or_skip`] was said.
+    pub(super) fn is_optional(&self) -> bool {
+        self.missing == Missing::Skip
     }
 
     fn perform(&self, folder: &Folder) -> Result<(), sys::Error> {
@@ -152,11 +157,11 @@ impl Write {
 /// Some limits are bound to each other: memory must not be above memory and swap, nor a burst
 /// above its quota. Which of them must be written first depends on what they were. So what the
 /// kernel calls invalid is tried again after the others, until nothing more succeeds.
-pub(super) fn perform<'folder>(
-    writes: &[Write],
+pub(super) fn perform<'folder, 'write>(
+    writes: impl IntoIterator<Item = &'write Write>,
     folder: impl Fn(&Write) -> Result<&'folder Folder>,
 ) -> Result<()> {
-    let mut pending: Vec<&Write> = writes.iter().collect();
+    let mut pending: Vec<&Write> = writes.into_iter().collect();
     loop {
         let mut refused = Vec::new();
         let mut first_error = None;

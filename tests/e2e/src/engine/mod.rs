@@ -13,6 +13,7 @@ mod pods_policies;
 mod programs;
 mod rootless;
 mod run;
+mod service;
 mod support;
 mod up;
 
@@ -108,6 +109,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::pods_faults::killed_commands,
         engine::pods_faults::many_at_once,
         engine::pods_faults::removed_while_it_starts,
+        engine::service::systemd_starts_and_stops_what_is_to_run,
         engine::run::hello,
         engine::run::exit_codes,
         engine::run::variables_folder_and_user,

@@ -160,7 +160,7 @@ pub(super) fn end_of(command: &mut Command) -> Result<Done> {
 }
 
 /// A tar file of a root file system.
-fn image() -> Result<PathBuf> {
+pub(super) fn image() -> Result<PathBuf> {
     let root = scratch("box");
     for folder in ["bin", "etc", "tmp", "data"] {
         fs::create_dir_all(root.join(folder))?;

@@ -19,7 +19,7 @@ mod netdev;
 mod path;
 mod proc_writes;
 mod seccomp;
-mod systemd;
+pub(crate) mod systemd;
 
 use harness::{Trial, trials};
 

@@ -21,13 +21,13 @@ use crate::support::{scratch, until};
 const SYSTEMD: &str = "/lib/systemd/systemd";
 
 /// The running systemd.
-pub(super) struct Systemd {
+pub(crate) struct Systemd {
     group: Own,
     process: OwnedFd,
 }
 
 /// Whether the machine has what is needed; if not, what is missing.
-pub(super) fn missing() -> Option<&'static str> {
+pub(crate) fn missing() -> Option<&'static str> {
     [SYSTEMD, "/usr/bin/systemctl", "/usr/bin/dbus-daemon"]
         .into_iter()
         .find(|program| !std::fs::exists(program).unwrap_or(false))
@@ -35,7 +35,7 @@ pub(super) fn missing() -> Option<&'static str> {
 
 impl Systemd {
     /// Boots it, and returns when it answers.
-    pub(super) fn boot() -> Result<Systemd> {
+    pub(crate) fn boot() -> Result<Systemd> {
         see_v2_alone()?;
         let group = create(Resources::default())?;
         // The namespace's root must hold no process when systemd hands controllers down.
@@ -64,7 +64,7 @@ impl Systemd {
     }
 
     /// Carries out `body` in a process of systemd's namespaces.
-    pub(super) fn inside(&self, body: impl FnOnce() -> Result<()>) -> Result<()> {
+    pub(crate) fn inside(&self, body: impl FnOnce() -> Result<()>) -> Result<()> {
         let entry = self.group.entry_below(&[SubGroup::parse("tester")?])?;
         let code = run(&entry, || match self.enter_and_fork(body) {
             Ok(code) => code,
@@ -132,7 +132,7 @@ fn become_systemd(log: File) -> Result<()> {
 }
 
 /// Asks systemd with its own tool, and fails when that does.
-pub(super) fn control(words: &[&str]) -> Result<()> {
+pub(crate) fn control(words: &[&str]) -> Result<()> {
     let output = Command::new("systemctl").args(words).output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success(), "systemctl {words:?}: {text}{output:?}");
@@ -140,7 +140,7 @@ pub(super) fn control(words: &[&str]) -> Result<()> {
 }
 
 /// A property of a unit, as systemd's own tool shows it.
-pub(super) fn property(unit: &str, name: &str) -> Result<String> {
+pub(crate) fn property(unit: &str, name: &str) -> Result<String> {
     let output = Command::new("systemctl").args(["show", "--value", "-p", name, unit]).output()?;
     ensure!(output.status.success(), "{output:?}");
     Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())

@@ -73,10 +73,10 @@ impl V1 {
 
     /// Writes them.
     pub(super) fn apply(&self, writes: &[Write]) -> Result<()> {
-        write::perform(writes, |write| {
-            let found = write.controller.and_then(|controller| self.folder(controller.name()));
-            found.ok_or_else(|| write.no_controller())
-        })
+        let folder =
+            |write: &Write| write.controller.and_then(|controller| self.folder(controller.name()));
+        let possible = writes.iter().filter(|it| !it.is_optional() || folder(it).is_some());
+        write::perform(possible, |write| folder(write).ok_or_else(|| write.no_controller()))
     }
 
     /// Sets the list of devices; without rights nobody can.

@@ -72,7 +72,7 @@ impl V2 {
             return write::perform(writes, |_| Ok(&self.folder));
         }
         let failed = controllers::hand_down(&self.folder.parent(), &names);
-        for write in writes {
+        for write in writes.iter().filter(|write| !write.is_optional()) {
             let needed = controllers::needed(write);
             let cause = failed.iter().find(|(name, _)| Some(*name) == needed);
             if let Some((name, cause)) = cause {
