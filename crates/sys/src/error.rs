@@ -28,7 +28,13 @@ impl fmt::Display for Error {
         // io::Error's text for the number, without its " (os error N)".
         let text = std::io::Error::from_raw_os_error(errno.raw_os_error()).to_string();
         let text = text.split(" (os error").next().unwrap_or_default();
-        write!(formatter, "{call}({arguments}): {text} (errno {})", errno.raw_os_error())
+        write!(formatter, "{call}({arguments}): {text} (errno {})", errno.raw_os_error())?;
+        match *errno {
+            Errno::NOSYS => formatter.write_str(
+                "; the kernel is older than Linux 5.12, or a filter keeps the call back",
+            ),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -69,6 +75,12 @@ mod tests {
         assert_eq!(
             text,
             r#"openat2(5, "etc", O_PATH): Too many levels of symbolic links (errno 40)"#
+        );
+        let text = Error::new("clone3", "", Errno::NOSYS).to_string();
+        assert!(
+            text.ends_with(
+                "; the kernel is older than Linux 5.12, or a filter keeps the call back"
+            )
         );
         assert_eq!(Error::new("fork", "", Errno::AGAIN).errno, Errno::AGAIN);
     }
