@@ -7,13 +7,14 @@
 use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::folders::ContainerFolder;
 use crate::rootfs;
 use kernel::path::{Links, Resolver, Root, RootedPath};
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use sys::OrError;
 use sys::rustix::fs::{
     AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Uid, chownat, fchmod, fchown, mkdirat, openat,
@@ -64,6 +65,16 @@ impl Engine {
         copy(&machine(from)?, &self.place(container, to)?, archive)
     }
 
+    /// What a container that does not run has in its root.
+    pub(crate) fn mounted_nowhere(
+        &self,
+        folder: &ContainerFolder,
+        layers: &[PathBuf],
+    ) -> Result<Root> {
+        let overlay = rootfs::overlay(folder, layers, false, self.user_marks)?;
+        Ok(Root::from_descriptor(overlay.detached()?, own_resolver()?))
+    }
+
     /// Of a container that runs, what its processes see; else what it would see, mounted nowhere.
     fn place(&self, container: &Container, path: &str) -> Result<Place> {
         let seen = self.look(container)?;
@@ -71,12 +82,20 @@ impl Engine {
             let path = CString::new(format!("/proc/{}/root", seen.state.pid)).unwrap_or_default();
             Root::open(&path)?
         } else {
-            let folder = self.folder(container);
-            let overlay = rootfs::overlay(&folder, &container.layers, false, self.user_marks)?;
-            Root::from_descriptor(overlay.detached()?, own_resolver()?)
+            self.mounted_nowhere(&self.folder(container), &container.layers)?
         };
         Ok(Place { root, path: format!("/{}", path.trim_start_matches('/')) })
     }
+}
+
+/// Copies a folder of a root, and all below it with its owners, to a new folder of the machine.
+/// Nothing is there if the root has no such folder.
+pub(crate) fn copy_folder(root: &Root, path: &str, to: &Path) -> Result<bool> {
+    let rooted = RootedPath::parse(path.as_bytes()).map_err(wrong_path(path))?;
+    let Ok(folder) = root.resolve_directory(&rooted, Links::Follow) else { return Ok(false) };
+    let target = machine(to)?.find()?;
+    copy_node((folder.as_fd(), target.folder.as_fd()), (c".", &target.name), true)?;
+    Ok(true)
 }
 
 fn own_resolver() -> Result<Resolver> {

@@ -81,8 +81,12 @@ impl Engine {
                 network::connect_in(database, &id, network, wish).map(drop)
             })
         };
-        let made =
-            fill(&folder, base).and_then(|()| self.insert(&id, base, settings, name, place, &more));
+        let provided = fill(&folder, base).and_then(|()| {
+            let has_content = base.image.is_some() && !volumes.volumes.is_empty();
+            let layers: Vec<_> = base.lowers.iter().map(|it| it.path.clone()).collect();
+            if has_content { self.fill_volumes(&folder, &layers, &settings) } else { Ok(()) }
+        });
+        let made = provided.and_then(|()| self.insert(&id, base, settings, name, place, &more));
         let container = match made {
             Ok(container) => container,
             Err(error) => {

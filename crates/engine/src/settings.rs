@@ -80,6 +80,8 @@ pub struct Mount {
     pub read_only: bool,
     /// More, as mount(8) takes them.
     pub options: Vec<String>,
+    /// A new volume gets nothing of what the image has there.
+    pub no_copy: bool,
 }
 
 /// What is mounted.

@@ -1,9 +1,11 @@
 //! Volumes: folders that outlive containers.
 
 use crate::clock;
+use crate::copy::copy_folder;
 use crate::database::{self, Volume};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::folders::ContainerFolder;
 use crate::lock::Lock;
 use crate::settings::{MountKind, Settings};
 use crate::{folders, id};
@@ -106,6 +108,41 @@ impl Engine {
             folders::make_with(&self.volume_path(&volume.name), 0o755)?;
         }
         Ok(Provided { volumes, _lock: lock })
+    }
+
+    /// Puts into volumes that are new or empty what the image has in their place, with its owners:
+    /// programs find what they expect, and may write where the image says so.
+    pub(crate) fn fill_volumes(
+        &self,
+        folder: &ContainerFolder,
+        layers: &[PathBuf],
+        settings: &Settings,
+    ) -> Result<()> {
+        let known = self.volumes()?;
+        let is_used = |name: &str| known.iter().any(|it| it.name == name && !it.users.is_empty());
+        let volumes = settings.mounts.iter().filter(|it| it.kind == MountKind::Volume);
+        let mut root = None;
+        for mount in volumes.filter(|it| !it.no_copy && !is_used(&it.source)) {
+            let path = self.volume_path(&mount.source);
+            let mut entries = fs::read_dir(&path).map_err(Error::file(&path))?;
+            if entries.next().is_some() {
+                continue;
+            }
+            if root.is_none() {
+                root = Some(self.mounted_nowhere(folder, layers)?);
+            }
+            let Some(root) = &root else { continue };
+            // Aside first: whoever is killed leaves no half of it.
+            let new = path.with_file_name("new");
+            match fs::remove_dir_all(&new) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(Error::file(&new))?,
+            }
+            if copy_folder(root, &mount.target, &new)? {
+                fs::rename(&new, &path).map_err(Error::file(&path))?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes what was made for a container that did not come to be.

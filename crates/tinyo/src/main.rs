@@ -10,13 +10,14 @@ mod background;
 mod commands;
 mod context;
 mod obtain;
+mod peers;
 mod rootless;
 mod show;
 mod template;
 mod terminal;
 mod timings;
 
-use clap::Parser;
+use clap::{ArgAction, Parser};
 use commands::Command;
 use context::Context;
 use engine::monitor::Ending;
@@ -28,7 +29,14 @@ use std::process::ExitCode;
 
 /// A container engine without a daemon.
 #[derive(Parser)]
-#[command(name = "tinyo", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(
+    name = "tinyo",
+    version,
+    disable_help_subcommand = true,
+    disable_version_flag = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 struct Cli {
     /// Where images and containers are kept [default: /var/lib/tinyo, or as a user
     /// ~/.local/share/tinyo]
@@ -37,6 +45,9 @@ struct Cli {
     /// Where sockets and other things of a moment are [default: /run/tinyo, with --root FOLDER/run]
     #[arg(long, global = true, value_name = "FOLDER")]
     runroot: Option<PathBuf>,
+    /// Print version
+    #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
     #[command(subcommand)]
     command: Command,
 }
@@ -46,11 +57,14 @@ fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == engine::monitor::WORD) {
         return monitor(words.next(), words.next());
     }
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(words_of(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             // Nobody is left to be told if this fails.
-            let _ = error.print();
+            let _ = match peers::instead(&error) {
+                Some(text) => writeln!(io::stderr(), "{text}"),
+                None => error.print(),
+            };
             // As Docker and Podman end, so that no program's own code is mistaken for it.
             return if error.use_stderr() { ExitCode::from(125) } else { ExitCode::SUCCESS };
         }
@@ -71,6 +85,16 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// `tinyo help COMMAND` is `tinyo COMMAND --help`.
+fn words_of(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = words.collect();
+    if words.get(1).is_some_and(|word| word == "help") {
+        words.remove(1);
+        words.push("--help".into());
+    }
+    words
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {

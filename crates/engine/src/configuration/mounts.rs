@@ -31,22 +31,11 @@ pub(super) fn mounts(context: &Context<'_>) -> Result<Vec<Mount<'static>>> {
         terminals.for_each(|mount| mount.options.retain(|option| option != "gid=5"));
     }
     all.extend(shared_memory(settings)?);
-    let mut wanted: Vec<&Wanted> = settings.mounts.iter().collect();
-    wanted.sort_by_key(|mount| mount.target.trim_end_matches('/').matches('/').count());
-    let is_covered = |target: &str| wanted.iter().any(|mount| mount.target == target);
+    let is_covered = |target: &str| settings.mounts.iter().any(|mount| mount.target == target);
     all.retain(|mount| !is_covered(&mount.destination));
-    // They say what is true of the network and the host name, whosever these are.
-    for (name, kind) in [
-        ("resolv.conf", SharedKind::Network),
-        ("hostname", SharedKind::Uts),
-        ("hosts", SharedKind::Network),
-    ] {
-        let target = format!("/etc/{name}");
-        if !is_covered(&target) {
-            let source = context.folder_of(kind).file(name).to_string_lossy().into_owned();
-            all.push(bind(source, target, &["rprivate"]));
-        }
-    }
+    let files: Vec<_> = files(context).filter(|file| !is_covered(&file.target)).collect();
+    let mut wanted: Vec<&Wanted> = files.iter().chain(&settings.mounts).collect();
+    wanted.sort_by_key(|mount| mount.target.trim_end_matches('/').matches('/').count());
     for mount in wanted {
         all.push(one(context, mount)?);
     }
@@ -55,6 +44,20 @@ pub(super) fn mounts(context: &Context<'_>) -> Result<Vec<Mount<'static>>> {
         all.push(bind(source, init::PATH.to_owned(), &["ro", "nosuid", "nodev"]));
     }
     Ok(all)
+}
+
+/// They say what is true of the network and the host name, whosever these are.
+fn files(context: &Context<'_>) -> impl Iterator<Item = Wanted> {
+    let files = [
+        ("resolv.conf", SharedKind::Network),
+        ("hostname", SharedKind::Uts),
+        ("hosts", SharedKind::Network),
+    ];
+    files.into_iter().map(|(name, kind)| Wanted {
+        source: context.folder_of(kind).file(name).to_string_lossy().into_owned(),
+        target: format!("/etc/{name}"),
+        ..Wanted::default()
+    })
 }
 
 fn usual(settings: &Settings) -> Vec<Mount<'static>> {

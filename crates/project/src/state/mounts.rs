@@ -32,7 +32,7 @@ fn long(item: &Item<'_>, folder: &Path) -> Result<Mount, FileError> {
     };
     let read_only = fields.take("read-only").map_or(Ok(false), |item| item.boolean())?;
     fields.finish()?;
-    Ok(Mount { kind: source.0, source: source.1, target, read_only, options: Vec::new() })
+    Ok(Mount { kind: source.0, source: source.1, target, read_only, ..Mount::default() })
 }
 
 /// `SOURCE:TARGET[:ro]`, as Docker's users write it.
@@ -51,7 +51,7 @@ fn short(item: &Item<'_>, folder: &Path) -> Result<Mount, FileError> {
         "" if parts.len() == 1 => (MountKind::Volume, String::new()),
         from => source(item, from, folder)?,
     };
-    Ok(Mount { kind, source, target, read_only, options: Vec::new() })
+    Ok(Mount { kind, source, target, read_only, ..Mount::default() })
 }
 
 fn absolute(path: &str) -> Option<String> {

@@ -3,6 +3,7 @@
 mod exec;
 mod faults;
 mod files;
+mod habits;
 mod life;
 mod logs;
 mod network;
@@ -53,6 +54,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::faults::upkeep::what_is_left_of_a_former_boot,
         engine::faults::upkeep::start_and_stop_with_the_machine,
         engine::faults::upkeep::the_unit,
+        engine::habits::a_flag_that_is_none_is_not_taken_for_an_image,
+        engine::habits::a_new_volume_gets_what_the_image_has_there,
+        engine::habits::a_volume_on_etc_keeps_hosts,
         engine::files::cp_out,
         engine::files::cp_replaces_no_device,
         engine::files::cp_in,

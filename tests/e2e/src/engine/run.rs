@@ -279,7 +279,7 @@ pub(crate) fn what_is_wrong_is_said() -> Result<()> {
         (&["--rm", "--restart", "always", "box"], "--restart"),
         (&["--gpus", "all", "box"], "--gpus"),
         (&["--userns", "0:1000:10", "box", "true"], "--userns"),
-        (&["--name", "-x", "box"], "name"),
+        (&["--name=-x", "box"], "name"),
         (&["-v", "a:b", "box"], "absolute"),
         (&["--memory-swap", "1m", "-m", "2m", "box", "true"], "--memory-swap"),
         (&["box"], "no command"),

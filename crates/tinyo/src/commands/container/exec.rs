@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     privileged: bool,
     /// A container, and the program with its arguments
-    #[arg(required = true, num_args = 2.., trailing_var_arg = true, allow_hyphen_values = true, value_names = ["CONTAINER", "COMMAND"])]
+    #[arg(required = true, num_args = 2.., trailing_var_arg = true, value_names = ["CONTAINER", "COMMAND"])]
     words: Vec<String>,
 }
 

@@ -63,7 +63,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     life: LifeOptions,
     /// An image and, if it is not to run what the image says, a command
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_names = ["IMAGE", "COMMAND"])]
+    #[arg(required = true, trailing_var_arg = true, value_names = ["IMAGE", "COMMAND"])]
     words: Vec<String>,
 }
 

@@ -40,6 +40,28 @@ pub(crate) fn device(text: &str) -> Result<Device, String> {
     Ok(Device { source, target, access })
 }
 
+/// Options of a bind mount or a volume, as mount(8) has them.
+const OPTIONS: [&str; 18] = [
+    "private",
+    "rprivate",
+    "shared",
+    "rshared",
+    "slave",
+    "rslave",
+    "bind",
+    "rbind",
+    "exec",
+    "noexec",
+    "suid",
+    "nosuid",
+    "dev",
+    "nodev",
+    "noatime",
+    "nodiratime",
+    "relatime",
+    "nosymfollow",
+];
+
 /// `-v`: `[SOURCE:]TARGET[:OPTIONS]`. A source with a slash is a path, any other a volume.
 pub(crate) fn volume(text: &str) -> Result<Mount> {
     let parts: Vec<&str> = text.split(':').collect();
@@ -65,7 +87,17 @@ pub(crate) fn volume(text: &str) -> Result<Mount> {
             "rw" => mount.read_only = false,
             // Labels of SELinux, which is not at work here, and what only others' systems have.
             "z" | "Z" | "cached" | "delegated" | "consistent" => {}
-            _ => mount.options.push(option.to_owned()),
+            "nocopy" => mount.no_copy = true,
+            "copy" => mount.no_copy = false,
+            _ if OPTIONS.contains(&option) => mount.options.push(option.to_owned()),
+            "U" | "idmap" | "O" => bail!(
+                "--volume: {text:?}: there is no option {option}; `chown -R USER {source}` gives \
+                 files to whom the container runs as"
+            ),
+            _ => bail!(
+                "--volume: {text:?}: there is no option {option:?}, only ro, rw, nocopy, {}",
+                OPTIONS.join(", ")
+            ),
         }
     }
     if is_path {

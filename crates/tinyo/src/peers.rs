@@ -1,0 +1,201 @@
+//! What Docker and Podman have and this program has not, and what there is instead: so that whoever
+//! knows them need not guess.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Commands, with the one that they belong to, and what is to be said of them.
+const COMMANDS: &[(&str, &str)] = &[
+    ("build", BUILD),
+    ("buildx", BUILD),
+    ("builder", BUILD),
+    ("farm", BUILD),
+    (
+        "auto-update",
+        "`tinyo run --pull newer` or `tinyo up --pull newer` takes a newer image, if there is one",
+    ),
+    ("checkpoint", CHECKPOINT),
+    ("restore", CHECKPOINT),
+    ("clone", "`tinyo commit` makes an image of a container, and `tinyo run` another one of that"),
+    ("config", "services read files: mount them with -v FILE:TARGET:ro"),
+    ("context", "there is no daemon to choose: --root FOLDER chooses where all is kept"),
+    ("engine", NO_DAEMON),
+    ("generate", "`tinyo system service install` has containers run when the machine starts"),
+    ("init", "`tinyo create` makes a container that is started later"),
+    ("kube", KUBERNETES),
+    ("play", KUBERNETES),
+    ("machine", NO_DAEMON),
+    ("mount", "`tinyo cp` copies files into containers and out of them, running or not"),
+    ("umount", "nothing is mounted outside of containers"),
+    ("unmount", "nothing is mounted outside of containers"),
+    ("node", ONE_MACHINE),
+    ("plugin", "there are no plugins"),
+    ("quadlet", "`tinyo system service install` has containers run when the machine starts"),
+    ("secret", "give secrets in files: -v FILE:/run/secrets/NAME:ro"),
+    ("service", ONE_MACHINE),
+    ("stack", ONE_MACHINE),
+    ("swarm", ONE_MACHINE),
+    ("trust", "a digest says which image it is: NAME@sha256:..."),
+    ("unshare", "unshare --map-auto --map-root-user (util-linux) does that"),
+    ("connection", NO_DAEMON),
+    ("dial-stdio", NO_DAEMON),
+    ("migrate", "there is nothing to migrate"),
+    ("renumber", "there are no numbered locks"),
+    ("reload", "a firewall that was flushed is restored at once, by itself"),
+    ("cleanup", "`tinyo system check --repair` puts in order what is not"),
+    ("runlabel", "`tinyo image inspect` shows an image's labels"),
+];
+
+const BUILD: &str = "images are built elsewhere (buildah, docker build, kaniko); `tinyo load` takes them from \
+     an archive, `tinyo pull` from a registry, `tinyo import` and `tinyo commit` make simple ones";
+const CHECKPOINT: &str = "`tinyort checkpoint` and `tinyort restore` do that with criu";
+const KUBERNETES: &str = "`tinyo up` runs what a state.yaml says, `tinyo pod` makes pods";
+const NO_DAEMON: &str = "there is no daemon and no virtual machine: commands work on this machine";
+const ONE_MACHINE: &str = "this is for one machine: `tinyo up` runs the services of a state.yaml";
+
+/// Flags, and what is to be said of them.
+const FLAGS: &[(&str, &str)] = &[
+    ("-H", NO_DAEMON),
+    ("--host", NO_DAEMON),
+    ("--url", NO_DAEMON),
+    ("--connection", NO_DAEMON),
+    ("--remote", NO_DAEMON),
+    ("--context", NO_DAEMON),
+    ("--tls", NO_DAEMON),
+    ("--tlsverify", NO_DAEMON),
+    ("--config", "credentials are read from the folder that DOCKER_CONFIG names, or --authfile"),
+    ("--log-level", LOG_LEVEL),
+    ("--debug", LOG_LEVEL),
+    ("-D", LOG_LEVEL),
+    ("--syslog", LOG_LEVEL),
+    ("--storage-driver", "there is one, overlay"),
+    ("--storage-opt", "a size for --tmpfs or --mount type=tmpfs limits what is written there"),
+    ("--cgroup-manager", "cgroups are made directly, or by systemd where it has them"),
+    ("--events-backend", "events are in a file; `tinyo events` shows them"),
+    ("--runtime", "the runtime is a part of tinyo; `tinyort` is the same one as a program"),
+    ("--network-cmd-path", "pasta or slirp4netns is found in $PATH"),
+    (
+        "--link",
+        "containers of one network find each other by name: --network NAME, and \
+               --network-alias for more names",
+    ),
+    ("--secret", "mount it: -v FILE:/run/secrets/NAME:ro, or say it in a variable: -e NAME"),
+    (
+        "--volume-driver",
+        "volumes are folders of this machine, or with `tinyo volume create --opt` \
+                        other file systems",
+    ),
+    ("--isolation", "that is for Windows"),
+    ("--kernel-memory", "Linux has no such limit any more; -m limits all memory"),
+    ("--cpu-rt-period", REAL_TIME),
+    ("--cpu-rt-runtime", REAL_TIME),
+    ("--init-path", "the first process is tino; --init=false leaves it away"),
+    (
+        "--systemd",
+        "a container whose command is an init has what that needs, but for cgroups: \
+                  --cgroupns host -v /sys/fs/cgroup:/sys/fs/cgroup",
+    ),
+    ("--sdnotify", "`tinyo system service install` has containers run when the machine starts"),
+    (
+        "--rootfs",
+        "name the folder instead of an image: rootfs:FOLDER, or host: for the machine's own",
+    ),
+    ("--hostuser", "`-v /etc/passwd:/etc/passwd:ro` shows the machine's users"),
+    ("--passwd", "`-u UID:GID` needs no line in /etc/passwd"),
+    ("--passwd-entry", "`-u UID:GID` needs no line in /etc/passwd"),
+    ("--group-entry", "`-u UID:GID` needs no line in /etc/group"),
+    ("--chrootdirs", "give the files to /etc/resolv.conf and /etc/hosts there with -v"),
+    (
+        "--image-volume",
+        "volumes of an image are volumes; --tmpfs TARGET puts memory in place of one",
+    ),
+    ("--disable-content-trust", "a digest says which image it is: NAME@sha256:..."),
+    ("--use-api-socket", NO_DAEMON),
+    ("--arch", "say it with --platform linux/ARCHITECTURE"),
+    ("--os", "say it with --platform OS/ARCHITECTURE"),
+    ("--variant", "say it with --platform linux/ARCHITECTURE/VARIANT"),
+    ("--cgroups", "each container has a cgroup; --cgroup-parent says where"),
+    ("--rdt-class", "only `tinyort` does that, with linux.intelRdt in config.json"),
+    ("--personality", "only `tinyort` does that, with linux.personality in config.json"),
+    (
+        "--preserve-fds",
+        "a container gets no descriptors of its caller; mount a socket or a pipe with -v",
+    ),
+    (
+        "--preserve-fd",
+        "a container gets no descriptors of its caller; mount a socket or a pipe with -v",
+    ),
+    ("--conmon-pidfile", "`tinyo inspect --format '{{.State.Pid}}' NAME` tells the process"),
+    ("--decryption-key", "encrypted images are not supported"),
+    ("--env-merge", "put it together before: -e NAME=\"...\""),
+];
+
+const LOG_LEVEL: &str = "there is no log: what fails says why, `tinyo events` tells what has happened, and \
+     `tinyo doctor` what the machine lacks";
+const REAL_TIME: &str = "--ulimit rtprio=99 --cap-add SYS_NICE let it have real-time priorities";
+
+/// What is to be said of words that there are not, if something is.
+pub(crate) fn instead(error: &clap::Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let (word, what, table) = match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            (text(ContextKind::InvalidSubcommand)?, "command", COMMANDS)
+        }
+        ErrorKind::UnknownArgument => (text(ContextKind::InvalidArg)?, "flag", FLAGS),
+        _ => return None,
+    };
+    // `--link=a` is told with its value.
+    let word = word.split('=').next().unwrap_or_default();
+    let (_, advice) = table.iter().find(|(known, _)| *known == word)?;
+    Some(format!("tinyo: there is no {what} {word}\nhint: {advice}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COMMANDS, FLAGS, instead};
+    use crate::Cli;
+    use clap::{CommandFactory as _, Parser as _};
+
+    fn said(words: &str) -> Option<String> {
+        instead(&Cli::try_parse_from(words.split(' ')).err()?)
+    }
+
+    #[test]
+    fn what_others_have_is_told_of() {
+        let build = said("tinyo build .").unwrap();
+        assert!(build.starts_with("tinyo: there is no command build\nhint: "), "{build}");
+        assert!(said("tinyo run --link=a:b alpine").unwrap().contains("--network-alias"));
+        assert!(said("tinyo -H unix:///x ps").unwrap().contains("no daemon"));
+        assert!(said("tinyo --log-level debug ps").unwrap().contains("tinyo events"));
+        assert_eq!(said("tinyo run --detatch alpine"), None);
+        assert_eq!(said("tinyo run alpine --link"), None);
+    }
+
+    #[test]
+    fn a_flag_before_the_image_is_no_image() {
+        let wrong = Cli::try_parse_from(["tinyo", "run", "--detatch", "alpine"]).err().unwrap();
+        assert!(wrong.to_string().contains("'--detach'"), "{wrong}");
+        for words in ["run alpine ls -l --color", "exec web ls -l --color", "run -it -- alpine -x"]
+        {
+            let words = ["tinyo"].into_iter().chain(words.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok());
+        }
+    }
+
+    /// A table that speaks of what is there by now would never be asked.
+    #[test]
+    fn what_is_there_is_not_told_of() {
+        let cli = Cli::command();
+        let names: Vec<_> = cli.get_subcommands().map(clap::Command::get_name).collect();
+        let here: Vec<_> = COMMANDS.iter().filter(|(name, _)| names.contains(name)).collect();
+        assert!(here.is_empty(), "{here:?}");
+        for (flag, _) in FLAGS {
+            for command in ["run", "create"] {
+                let said = said(&format!("tinyo {command} {flag} alpine"));
+                assert!(said.is_some(), "{flag} is there");
+            }
+        }
+    }
+}
