@@ -8,6 +8,8 @@
 //! leaves a record from which everything that exists by then can be found, and a child that ends
 //! by itself, since its parent is gone.
 
+mod undo;
+
 use crate::console::Terminal;
 use crate::container::state_text;
 use crate::directory::Directory;
@@ -31,9 +33,8 @@ use spec::runtime::{Spec, Status};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::SystemTime;
-use sys::OrError;
 use sys::rustix::fs::{CWD, OFlags};
-use sys::rustix::process::{Pid, Uid, WaitOptions, geteuid, waitpid};
+use sys::rustix::process::{Pid, Uid, geteuid};
 
 /// Makes a container; its program waits for [`crate::start`]. Returns warnings: what is not as it
 /// was asked for.
@@ -321,40 +322,6 @@ impl Making {
         let Making { directory, group, guests, .. } = self;
         Ok(Remains { directory, group, guests, resctrl: record.resctrl, poststop, state })
     }
-
-    /// Takes back all there is, and returns the error that led here, with what could not be taken
-    /// back. The record stays in that case, for `delete --force`.
-    fn undo(&mut self, plan: &Plan, error: Error) -> Error {
-        let mut failed = Vec::new();
-        if let Some(pid) = self.child {
-            failed.extend(kill_child(pid).err().map(|error| error.to_string()));
-        }
-        if let Some(group) = &self.group {
-            failed.extend(group.remove().err().map(|error| error.to_string()));
-        }
-        let given_back = self.guests.take().map_or(Ok(()), Guests::give_back);
-        failed.extend(given_back.err().map(|error| error.to_string()));
-        failed.extend(self.record.resctrl.remove().err().map(|error| error.to_string()));
-        if !failed.is_empty() {
-            failed.insert(0, error.to_string());
-            return Error::Teardown(failed);
-        }
-        self.record.process = None;
-        let state = state_text(self.directory.id(), &self.record, Status::Stopped);
-        if let Err(error) = self.directory.remove() {
-            failed.push(error.to_string());
-        }
-        if self.child.is_some()
-            && let Ok(state) = state
-        {
-            failed.extend(plan.hooks.poststop.run_all(&state));
-        }
-        if failed.is_empty() {
-            return error;
-        }
-        failed.insert(0, error.to_string());
-        Error::Teardown(failed)
-    }
 }
 
 /// What a container tells the service manager, if it was made so that it can.
@@ -378,14 +345,6 @@ fn prepare(plan: &Plan, launched: &Launched) -> Result<()> {
     if plan.namespaces.new.contains(Kind::User) {
         launched.channel.order(Order::Proceed)?;
     }
-    Ok(())
-}
-
-/// The child is ours until we wait for it, so its id is its own.
-fn kill_child(pid: Pid) -> Result<()> {
-    sys::rustix::process::kill_process(pid, sys::rustix::process::Signal::KILL)
-        .or_error("kill", || format!("{pid}, SIGKILL"))?;
-    waitpid(Some(pid), WaitOptions::empty()).or_error("waitpid", || pid.to_string())?;
     Ok(())
 }
 

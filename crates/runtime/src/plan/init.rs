@@ -68,16 +68,6 @@ impl Init {
         let process = spec.process.as_ref().ok_or_else(|| {
             Invalid::new("process", "missing, but a container that is to be started needs it")
         })?;
-        let needs_uts = |field, name: &Text<'_>| {
-            if name.is_empty() {
-                return Ok(None);
-            }
-            if namespaces.has(Kind::Uts) {
-                return Ok(Some(name.as_bytes().to_vec()));
-            }
-            let what = "there is no uts namespace in linux.namespaces: it would be the host's name";
-            Err(Invalid::new(field, what))
-        };
         let mut mounts = mounts(spec, bundle, view, namespaces)?;
         let notify_folder = request.notify_folder(process);
         if let Some(folder) = &notify_folder {
@@ -105,8 +95,8 @@ impl Init {
             links,
             masked_paths: paths("linux.maskedPaths", &spec.linux.masked_paths)?,
             readonly_paths: paths("linux.readonlyPaths", &spec.linux.readonly_paths)?,
-            hostname: needs_uts("hostname", &spec.hostname)?,
-            domainname: needs_uts("domainname", &spec.domainname)?,
+            hostname: name("hostname", &spec.hostname, namespaces)?,
+            domainname: name("domainname", &spec.domainname, namespaces)?,
             keyring: (!request.no_new_keyring)
                 .then(|| c_string("id", &format!("_ses.{}", request.id)))
                 .transpose()?,
@@ -128,6 +118,18 @@ impl Init {
     pub(crate) fn needs_procfs(&self) -> bool {
         !self.sysctls.is_empty() || self.process.needs_procfs()
     }
+}
+
+/// A name that only a UTS namespace of the container's own can have.
+fn name(field: &str, name: &Text<'_>, namespaces: &Namespaces) -> Result<Option<Vec<u8>>, Invalid> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    if namespaces.has(Kind::Uts) {
+        return Ok(Some(name.as_bytes().to_vec()));
+    }
+    let what = "there is no uts namespace in linux.namespaces: it would be the host's name";
+    Err(Invalid::new(field, what))
 }
 
 #[derive(Default)]

@@ -17,6 +17,9 @@ use std::ffi::CString;
 use sys::process::Words;
 use sys::schedule::SchedulerAttributes;
 
+/// Sets of processors: before a process joins the cgroup, and after.
+type Affinity = (Option<Vec<u64>>, Option<Vec<u64>>);
+
 /// All that the child needs to become the process.
 pub(crate) struct ProcessPlan {
     /// The word that names the program.
@@ -42,8 +45,8 @@ pub(crate) struct ProcessPlan {
     pub(crate) own_cores: bool,
     pub(crate) apparmor_profile: Option<AppArmorProfile>,
     pub(crate) selinux_label: Option<SelinuxLabel>,
-    /// Processors for `exec`: before it joins the cgroup, and after.
-    pub(crate) affinity: (Option<Vec<u64>>, Option<Vec<u64>>),
+    /// Of a process that is added.
+    pub(crate) affinity: Affinity,
     pub(crate) landlock: Option<landlock::Rules>,
     /// Whether there is a filter of system calls: the one below, or one that the parent sends.
     pub(crate) is_filtered: bool,
@@ -79,13 +82,6 @@ impl ProcessPlan {
         };
         let own = spec.process.as_ref().unwrap_or(process);
         let limited = if process.rlimits.is_empty() { &own.rlimits } else { &process.rlimits };
-        let affinity = process.exec_cpu_affinity.as_ref();
-        let processors = |name: &str, list: Option<&Text<'_>>| match list {
-            Some(list) if !list.is_empty() => parse_list(list)
-                .map(Some)
-                .map_err(|error| Invalid::new(at(&format!("execCPUAffinity.{name}")), error)),
-            _ => Ok(None),
-        };
         Ok(ProcessPlan {
             program: process.args.first().map(ToString::to_string).unwrap_or_default(),
             arguments: Words::new(c_strings(&at("args"), &process.args)?),
@@ -117,10 +113,7 @@ impl ProcessPlan {
                 .map(|label| SelinuxLabel::parse(&label))
                 .transpose()
                 .map_err(|error| Invalid::new(at("selinuxLabel"), error))?,
-            affinity: (
-                processors("initial", affinity.map(|it| &it.initial))?,
-                processors("final", affinity.map(|it| &it.r#final))?,
-            ),
+            affinity: affinity(&at("execCPUAffinity"), process.exec_cpu_affinity.as_ref())?,
             landlock: landlock_rules(spec)?,
             is_filtered: spec.linux.seccomp.is_some(),
             seccomp: None,
@@ -196,6 +189,20 @@ fn landlock_rules(spec: &Spec<'_>) -> Result<Option<landlock::Rules>, Invalid> {
             Err(Invalid::new(prefix, lacking.join("; ")))
         }
     }
+}
+
+/// Of a process that is added. `field` is the JSON path, for errors.
+fn affinity(field: &str, affinity: Option<&oci::CpuAffinity<'_>>) -> Result<Affinity, Invalid> {
+    let processors = |name: &str, list: Option<&Text<'_>>| match list {
+        Some(list) if !list.is_empty() => parse_list(list)
+            .map(Some)
+            .map_err(|error| Invalid::new(format!("{field}.{name}"), error)),
+        _ => Ok(None),
+    };
+    Ok((
+        processors("initial", affinity.map(|it| &it.initial))?,
+        processors("final", affinity.map(|it| &it.r#final))?,
+    ))
 }
 
 fn text(text: &Text<'_>) -> Option<String> {
