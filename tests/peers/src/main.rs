@@ -15,6 +15,7 @@ mod commands;
 mod containerd;
 mod containerd_runtime;
 mod docker;
+mod docker_rights;
 mod docker_runtime;
 mod lxc;
 mod podman;
@@ -56,13 +57,13 @@ fn main() -> ExitCode {
         docker_runtime::exec,
         docker_runtime::stop_kill_restart_pause,
         docker_runtime::limits,
-        docker_runtime::rights,
-        docker_runtime::volumes,
+        docker_rights::rights,
+        docker_rights::volumes,
         docker_runtime::published_port,
         docker_runtime::init_and_health,
         docker_runtime::terminal,
         docker_runtime::shared_namespaces,
-        docker_runtime::user_namespaces,
+        docker_rights::user_namespaces,
         podman_runtime::run_and_logs,
         podman_runtime::exec,
         podman_runtime::stop_kill_restart_pause,
