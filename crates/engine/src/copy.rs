@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
 use crate::rootfs;
-use kernel::path::{Links, Resolver, Root, RootedPath};
+use kernel::path::{Links, Resolver, Root, RootedPath, reopen};
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
@@ -17,8 +17,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use sys::OrError;
 use sys::rustix::fs::{
-    AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Uid, chownat, fchmod, fchown, mkdirat, openat,
-    readlinkat, statat, symlinkat, unlinkat,
+    AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Uid, chownat, fchmod, fchown, fstat, mkdirat,
+    openat, readlinkat, statat, symlinkat, unlinkat,
 };
 use sys::rustix::io::Errno;
 
@@ -208,9 +208,9 @@ fn copy_node(
 ) -> Result<()> {
     let status = statat(from, name, AtFlags::SYMLINK_NOFOLLOW)
         .or_error("fstatat", || format!("{name:?}"))?;
-    let owner = archive.then(|| (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid)));
+    let owner = owner(&status, archive);
     match kind(&status) {
-        FileType::RegularFile => copy_file((from, to), (name, new), &status, owner),
+        FileType::RegularFile => copy_file((from, to), (name, new), archive),
         FileType::Directory => {
             match mkdirat(to, new, Mode::from_raw_mode(0o700)) {
                 Ok(()) | Err(Errno::EXIST) => {}
@@ -247,12 +247,18 @@ fn copy_node(
 fn copy_file(
     (from, to): (BorrowedFd<'_>, BorrowedFd<'_>),
     (name, new): (&CStr, &CStr),
-    status: &Stat,
-    owner: Option<(Uid, Gid)>,
+    archive: bool,
 ) -> Result<()> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let source =
+    // Looked at before it is opened: a device that has come into its place may not even be opened.
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let place =
         openat(from, name, flags, Mode::empty()).or_error("openat", || format!("{name:?}"))?;
+    let status = fstat(&place).or_error("fstat", || format!("{name:?}"))?;
+    if kind(&status) != FileType::RegularFile {
+        let name = name.to_string_lossy();
+        return Err(Error::invalid(format!("{name}: it was replaced while it was copied")));
+    }
+    let source = reopen(place.as_fd(), OFlags::RDONLY)?;
     // A new file, so that whoever has the old one open, or another name of it, keeps it.
     remove_file(to, new)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -260,7 +266,11 @@ fn copy_file(
         .or_error("openat", || format!("{new:?}"))?;
     let (mut source, mut copy) = (File::from(source), File::from(copy));
     io::copy(&mut source, &mut copy).map_err(Error::file(new.to_string_lossy().into_owned()))?;
-    set_owner_and_mode(&OwnedFd::from(copy), status, owner, new)
+    set_owner_and_mode(&OwnedFd::from(copy), &status, owner(&status, archive), new)
+}
+
+fn owner(status: &Stat, archive: bool) -> Option<(Uid, Gid)> {
+    archive.then(|| (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid)))
 }
 
 fn set_owner_and_mode(

@@ -142,7 +142,7 @@ fn one_line(error: &anyhow::Error) -> String {
             text.push_str(&cause);
         }
     }
-    text
+    show::visible(&text, || true).into_owned()
 }
 
 #[cfg(test)]

@@ -15,21 +15,40 @@ pub(crate) use units::{ago, bytes};
 
 use anyhow::Result;
 use image::registry::RegistryError;
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
 /// Writes a line of the result. Whoever reads it may have seen enough (`| head -1`).
 pub(crate) fn print_line(text: &str) -> Result<()> {
+    let text = visible(text, || io::stdout().is_terminal());
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),
     }
 }
 
+/// The text with what a terminal would obey instead of showing written out, where it goes to one:
+/// it may come from an image, a registry or a container.
+pub(crate) fn visible(text: &str, is_shown: impl FnOnce() -> bool) -> Cow<'_, str> {
+    let obeyed = |it: char| it.is_control() && !matches!(it, '\n' | '\t');
+    if !text.contains(obeyed) || !is_shown() {
+        return Cow::Borrowed(text);
+    }
+    let mut all = String::new();
+    for character in text.chars() {
+        match obeyed(character) {
+            true => all.extend(character.escape_default()),
+            false => all.push(character),
+        }
+    }
+    Cow::Owned(all)
+}
+
 /// Says something that is no error.
 pub(crate) fn warn(text: &str) {
     // A warning that cannot be given is no reason to stop.
-    let _ = writeln!(io::stderr(), "tinyo: warning: {text}");
+    let _ = writeln!(io::stderr(), "tinyo: warning: {}", visible(text, || true));
 }
 
 /// Where progress is shown.
@@ -55,7 +74,7 @@ impl Screen {
     pub(crate) fn say(&self, text: &str) {
         if !self.is_quiet {
             // Progress that cannot be shown is no reason to stop.
-            let _ = writeln!(io::stderr(), "{text}");
+            let _ = writeln!(io::stderr(), "{}", visible(text, || true));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Columns for people.
 
-use super::print_line;
+use super::{print_line, visible};
 use anyhow::Result;
 
 /// Prints rows under a heading. Each column is as wide as its widest text; the last one is not
@@ -16,6 +16,8 @@ pub(crate) fn print_rows(rows: &[Vec<String>]) -> Result<()> {
 }
 
 fn lines(rows: &[Vec<String>]) -> Vec<String> {
+    let shown = |text: &String| visible(text, || true).replace('\n', "\\n").replace('\t', "\\t");
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(shown).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter()
@@ -41,5 +43,11 @@ mod tests {
         let rows =
             [["ONE", "TWO"], ["a", "b"], ["long", ""]].map(|row| row.map(str::to_owned).to_vec());
         assert_eq!(lines(&rows), ["ONE    TWO", "a      b", "long"]);
+    }
+
+    #[test]
+    fn a_cell_is_one_line_and_commands_no_terminal() {
+        let row = vec!["\u{1b}[2J\r".to_owned(), "two\nlines\u{9b}m".to_owned()];
+        assert_eq!(lines(&[row]), ["\\u{1b}[2J\\r   two\\nlines\\u{9b}m"]);
     }
 }

@@ -1,5 +1,6 @@
 //! `tinyo`'s commands about containers, by its command line alone.
 
+mod attacks;
 mod exec;
 mod faults;
 mod files;
@@ -27,6 +28,15 @@ use crate::engine;
 pub(crate) fn trials() -> Vec<Trial> {
     // tidy: table
     trials![
+        engine::attacks::other_users_cannot_look_into_the_store,
+        engine::attacks::users_of_an_image_are_whom_it_says_or_nobody,
+        engine::attacks::a_passwd_that_is_none_is_not_read,
+        engine::attacks::volumes_of_an_image_take_nothing_from_the_machine,
+        engine::attacks::files_of_names_that_lead_out_stay_inside,
+        engine::attacks::no_text_of_an_image_reaches_the_terminal_raw,
+        engine::attacks::cp_is_not_led_out_by_a_race,
+        engine::attacks::the_programs_that_enter_a_container_stay_as_they_are,
+        engine::attacks::what_a_container_leaves_is_no_trap_for_its_copy,
         engine::exec::a_program_more,
         engine::exec::users_variables_and_folders,
         engine::exec::input_is_passed_on,
