@@ -55,6 +55,7 @@ impl Machine {
             listen_fds: None,
             overlay: None,
             given: None,
+            ends_with_caller: false,
             notify_socket: None,
         };
         let Ok(group) = plan::cgroup(&spec, &request, &self.0) else { return };

@@ -41,8 +41,8 @@ use sys::OrError;
 use sys::rustix::io::Errno;
 use sys::rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, shutdown,
-    socketpair,
+    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recv, recvmsg, sendmsg,
+    shutdown, socketpair,
 };
 
 /// From the child to the parent.
@@ -220,6 +220,16 @@ impl Channel {
     pub(crate) fn next_tree(&self) -> Result<Option<OwnedFd>, sys::Error> {
         let (bytes, fd) = self.receive()?;
         Ok(fd.filter(|_| Order::decode(&bytes) == Some(Order::Tree)))
+    }
+
+    /// Whether the other side is gone, and nothing that it has said is left to be heard.
+    pub(crate) fn is_closed(&self) -> Result<bool, sys::Error> {
+        match recv(&self.0, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((length, _)) => Ok(length == 0),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+            Err(Errno::CONNRESET) => Ok(true),
+            Err(errno) => Err(sys::Error::new("recv", "MSG_PEEK", errno)),
+        }
     }
 
     fn send(&self, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<(), sys::Error> {

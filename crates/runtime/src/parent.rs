@@ -90,6 +90,7 @@ pub(crate) fn make(
         .and_then(|plan| plan.with_start(&spec, nothing_before))
         .map_err(|it| invalid(&it))?;
     plan.init.process.ignored_signals = record::ignored_signals()?;
+    plan.init.process.ends_with_parent = request.ends_with_caller;
     let stays = caller != Caller::Creates && !request.detach;
     let terminal = Terminal::new(plan.process().terminal, request.console_socket, stays)?;
     let directory = Directory::claim(request.root, request.id)?;

@@ -21,7 +21,9 @@ use sys::process::{Words, close_all_but, execve};
 use sys::rustix::fs::{FileType, Mode, fchown, fstat, major, minor};
 use sys::rustix::io::Errno;
 use sys::rustix::net::{SocketFlags, accept_with};
-use sys::rustix::process::{Uid, chdir, getcwd, setsid, umask};
+use sys::rustix::process::{
+    Signal, Uid, chdir, getcwd, set_parent_process_death_signal, setsid, umask,
+};
 use sys::rustix::stdio;
 use sys::rustix::thread::set_no_new_privs;
 
@@ -194,6 +196,9 @@ fn execute(
     state: &str,
 ) -> Result<Infallible, Failure> {
     plan.start_hooks.run(state).map_err(|error| Failure::new(Step::Hook, error))?;
+    if plan.ends_with_parent {
+        end_with_parent(channel)?;
+    }
     // What is open by now, besides what is passed on, was opened to be closed by execve.
     sys::process::reset_signals(plan.ignored_signals);
     if let Some(restrictions) = &program.restrictions {
@@ -214,6 +219,19 @@ fn execute(
     }
     let Err(errno) = execve(&program.file, &plan.arguments, &program.environment);
     Err(program::refused(&program.file, errno))
+}
+
+/// Has the kernel kill the program when the parent ends. It may have ended before, and its word to
+/// start still have been there: in a PID namespace of its own nobody can see that by its id.
+fn end_with_parent(channel: &Channel) -> Result<(), Failure> {
+    // Kept over execve, as the program gains no rights by that; and not before the ids have changed.
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .or_error("prctl", || "PR_SET_PDEATHSIG, SIGKILL")
+        .during(Step::Internal)?;
+    if channel.is_closed().during(Step::Internal)? {
+        sys::process::exit_now(1);
+    }
+    Ok(())
 }
 
 /// The working folder must be one that the container can see: not one of the host that something

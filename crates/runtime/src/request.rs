@@ -46,6 +46,8 @@ pub struct Create<'a> {
     pub overlay: Option<Rc<Overlay>>,
     /// A mount that the caller has, in place of the bind mount that the configuration has there.
     pub given: Option<Rc<GivenMount>>,
+    /// Its first process is killed when the caller of `run` ends, however early that is.
+    pub ends_with_caller: bool,
     /// `NOTIFY_SOCKET` of the caller, sd_notify(3): the service manager hears from the program.
     pub notify_socket: Option<&'a Path>,
 }

@@ -65,6 +65,7 @@ impl Program {
             notify_socket: None,
             overlay: Some(Rc::new(overlay)),
             given,
+            ends_with_caller: true,
         };
         let (mut running, ends) = streams.during(|| Ok(runtime::run(&request)?))?;
         let Ends { input, outputs } = match running.console.take() {

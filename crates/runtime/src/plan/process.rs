@@ -56,6 +56,8 @@ pub(crate) struct ProcessPlan {
     pub(crate) start_hooks: Hooks,
     /// The signals that this runtime was started with ignored, see [`sys::process::reset_signals`].
     pub(crate) ignored_signals: u64,
+    /// It is killed when its parent ends.
+    pub(crate) ends_with_parent: bool,
 }
 
 /// The filter of the program, if there is to be one.
@@ -120,6 +122,7 @@ impl ProcessPlan {
             preserved_descriptors: 0,
             start_hooks: Hooks::default(),
             ignored_signals: 0,
+            ends_with_parent: false,
         })
     }
 

@@ -82,6 +82,7 @@ pub(super) fn request<'a>(
         listen_fds: context.listen_fds(),
         notify_socket: context.notify_socket.as_deref(),
         overlay: None,
+        ends_with_caller: false,
         given: None,
     })
 }
