@@ -8,15 +8,12 @@ use crate::monitor::Launch;
 use crate::settings::RestartPolicy;
 use crate::start::Attach;
 use crate::status::Status;
-use crate::stop::signal;
+use crate::stop::{PATIENCE, stop_signal};
 use std::time::{Duration, Instant};
 use sys::OrError;
 use sys::process::SIGKILL;
 use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sys::rustix::io::Errno;
-
-/// Seconds that programs have to end where nothing else is said.
-const PATIENCE: u32 = 10;
 
 /// How long killed ones may take.
 const AFTER_KILL: Duration = Duration::from_secs(5);
@@ -115,8 +112,7 @@ impl Engine {
         };
         let Some(client) = self.connect(container)? else { return Ok(None) };
         client.quit()?;
-        let name = &container.settings.stop_signal;
-        self.send(container, signal(if name.is_empty() { "TERM" } else { name })?)?;
+        self.send(container, stop_signal(&container.settings.stop_signal)?)?;
         if seen.status == Status::Paused {
             self.unpause(container)?;
         }

@@ -10,6 +10,7 @@ use crate::network::{Place, Prepared};
 use crate::protocol::{self, Message, hear, tell};
 use crate::state::State;
 use crate::status::wrong;
+use crate::stop::PATIENCE;
 use crate::user::Names;
 use crate::{folders, init, lock, rootfs, small_file};
 use std::fs::File;
@@ -45,7 +46,7 @@ impl Engine {
             return self.connect(container)?.ok_or(Error::MonitorDied);
         }
         let _lock = self.lock(container)?;
-        match self.look_only(container)? {
+        match self.look_settled(container)? {
             Some(seen) if !seen.status.is_over() => Err(wrong(container, "start", &seen)),
             _ => self.start_locked(container, attach),
         }
@@ -186,6 +187,8 @@ impl Engine {
             health: settings.health.clone(),
             auto_remove: settings.auto_remove,
             connection: prepared.map(|it| it.connection.clone()),
+            stop_signal: settings.stop_signal.clone(),
+            stop_timeout: settings.stop_timeout.unwrap_or(PATIENCE),
             boot: crate::boot::id(),
             shared_memory: configuration::has_shared_memory(settings),
             shared: self.shared_with(container)?,

@@ -13,7 +13,7 @@ use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sys::rustix::io::Errno;
 
 /// Seconds that a program has to end where nothing else is said.
-const PATIENCE: u32 = 10;
+pub(crate) const PATIENCE: u32 = 10;
 
 /// How long a killed container may take: one that waits for a disk cannot be hurried.
 const AFTER_KILL: Duration = Duration::from_secs(30);
@@ -26,6 +26,11 @@ pub fn signal(text: &str) -> Result<i32> {
     sys::signal_name::parse(text).filter(|number| *number > 0).ok_or_else(|| {
         Error::invalid(format!("{text:?} is no signal: give a name such as TERM, or 1 to 64"))
     })
+}
+
+/// The signal by which a container is asked to end: the one of its settings, or SIGTERM.
+pub(crate) fn stop_signal(text: &str) -> Result<i32> {
+    signal(if text.is_empty() { "TERM" } else { text })
 }
 
 /// A container that was asked to end.
@@ -74,8 +79,7 @@ impl Engine {
         };
         client.quit()?;
         let settings = &container.settings;
-        let name = if settings.stop_signal.is_empty() { "TERM" } else { &settings.stop_signal };
-        self.send(container, signal(name)?)?;
+        self.send(container, stop_signal(&settings.stop_signal)?)?;
         if seen.status == Status::Paused {
             self.unpause(container)?;
         }

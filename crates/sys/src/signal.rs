@@ -8,6 +8,8 @@ use std::ptr;
 
 /// SIGCHLD, signal(7).
 pub const SIGCHLD: i32 = libc::SIGCHLD;
+/// SIGTERM, signal(7).
+pub const SIGTERM: i32 = libc::SIGTERM;
 /// SIGWINCH, signal(7).
 pub const SIGWINCH: i32 = libc::SIGWINCH;
 

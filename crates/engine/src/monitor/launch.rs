@@ -26,6 +26,12 @@ pub(crate) struct Launch {
     pub(crate) health: Option<Health>,
     pub(crate) auto_remove: bool,
     pub(crate) connection: Option<Connection>,
+    /// How its program is asked to end; empty: by SIGTERM.
+    #[serde(default)]
+    pub(crate) stop_signal: String,
+    /// Seconds that it has for that.
+    #[serde(default)]
+    pub(crate) stop_timeout: u32,
     /// In which life of the machine.
     #[serde(default)]
     pub(crate) boot: String,

@@ -7,6 +7,7 @@
 //! lives, and the network namespace (or `/dev/null`).
 
 mod added;
+mod asked;
 mod clients;
 mod connection;
 mod health;
@@ -26,6 +27,7 @@ pub(crate) use supervise::start_code;
 
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
+use crate::members::PID;
 use crate::{small_file, streams};
 use added::Added;
 use clients::Clients;
@@ -46,22 +48,6 @@ use sys::signal::Signals;
 
 /// The word by which a program knows that it is to be a monitor; the container's folder follows.
 pub const WORD: &str = "monitor";
-
-/// Where a monitor in a user namespace writes its process id.
-const PID: &str = "pid";
-
-/// Processes that may hold the user namespace in which an unprivileged user's containers are: who
-/// wants to do anything with these must be in it, too. They may end meanwhile.
-pub fn namespace_holders(root: &Path) -> Vec<i32> {
-    let folders = std::fs::read_dir(root.join("containers")).into_iter().flatten().flatten();
-    let pid = |folder: std::fs::DirEntry| {
-        // Else somebody else may have that number by now.
-        let lives = crate::lock::is_held(&folder.path().join("monitor")).unwrap_or(false);
-        let text = lives.then(|| std::fs::read_to_string(folder.path().join(PID)))?;
-        text.ok()?.parse().ok()
-    };
-    folders.filter_map(pid).collect()
-}
 
 /// Where the container's configuration finds its network: a descriptor of the monitor.
 pub(crate) const NETWORK: &str = "/proc/self/fd/100";
@@ -106,6 +92,8 @@ pub(crate) struct Monitor {
     restart_at: Option<Instant>,
     /// Somebody does not want to wait for that.
     quit: bool,
+    /// When its program is killed, which was asked to end.
+    kill_at: Option<Instant>,
     /// Held as long as this lives.
     _lock: OwnedFd,
     /// Kept, so that the container finds the same network when it is started again.
@@ -155,6 +143,7 @@ pub fn run(folder: &Path, shared: Option<i32>) -> Result<Ending> {
         state: crate::state::State::default(),
         restart_at: None,
         quit: false,
+        kill_at: None,
         _lock: lock,
         network,
         _shared: shared.transpose()?,

@@ -165,7 +165,7 @@ impl Monitor {
         loop {
             self.wait(input)?;
             self.serve(input)?;
-            while self.signals.next().or_error("read", || "signalfd")?.is_some() {}
+            self.take_signals()?;
             let Some(program) = &mut self.program else { return Ok(()) };
             program.reap()?;
             input.pass(program);
@@ -215,6 +215,7 @@ impl Monitor {
                 polled.push(PollFd::new(end, PollFlags::OUT));
             }
             let due = self.health.as_ref().map(super::health::Health::deadline);
+            let due = due.into_iter().chain(self.kill_at).min();
             timeout = if program.ended().is_none() { due } else { None };
         }
         if let Some(connected) = &self.connected {
@@ -345,7 +346,7 @@ impl Monitor {
         while Instant::now() < until {
             self.wait(input)?;
             self.serve(input)?;
-            while self.signals.next().or_error("read", || "signalfd")?.is_some() {}
+            self.take_signals()?;
             if self.quit || self.folder.file("stopped").exists() {
                 return Ok(false);
             }

@@ -1,0 +1,66 @@
+//! What others ask of a monitor by signals.
+//!
+//! SIGTERM comes from who ends the machine, or by hand. The container is stopped then as `tinyo stop`
+//! does it, its end is recorded, and the monitor leaves. It is no wish of a user's that it stays
+//! stopped: with the next start of the machine it runs again, if its policy says so.
+
+use super::Monitor;
+use crate::engine::runtime_id;
+use crate::error::{Error, Result};
+use crate::stop::stop_signal;
+use std::time::{Duration, Instant};
+use sys::OrError;
+use sys::process::SIGKILL;
+use sys::signal::SIGTERM;
+
+impl Monitor {
+    /// Takes in the signals that have come, and does what is due because of one. SIGCHLD says no
+    /// more than that it is time to look.
+    pub(super) fn take_signals(&mut self) -> Result<()> {
+        while let Some(signal) = self.signals.next().or_error("read", || "signalfd")? {
+            if signal == SIGTERM {
+                self.stop_program()?;
+            }
+        }
+        if self.kill_at.is_some_and(|at| at <= Instant::now()) {
+            self.kill_at = None;
+            self.send(SIGKILL)?;
+        }
+        Ok(())
+    }
+
+    /// Asks the program to end, and says when it is killed if it does not.
+    fn stop_program(&mut self) -> Result<()> {
+        // Whoever asks twice has waited already.
+        if std::mem::replace(&mut self.quit, true) || self.program.is_none() {
+            return Ok(());
+        }
+        let time = Duration::from_secs(self.launch.stop_timeout.into());
+        self.kill_at = Some(Instant::now() + time);
+        self.send(stop_signal(&self.launch.stop_signal)?)?;
+        let paused = self.folder.file("paused");
+        if paused.exists() {
+            match runtime::resume(&self.folders.runtime(), &runtime_id(&self.launch.id)?) {
+                // Somebody else was faster.
+                Ok(()) | Err(runtime::Error::WrongStatus { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            match std::fs::remove_file(&paused) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::File { path: paused, error });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&self, signal: i32) -> Result<()> {
+        let id = runtime_id(&self.launch.id)?;
+        match runtime::kill(&self.folders.runtime(), &id, signal, false) {
+            // It has just ended.
+            Err(runtime::Error::NotRunning(_) | runtime::Error::NotFound(_)) => Ok(()),
+            result => Ok(result?),
+        }
+    }
+}
