@@ -101,8 +101,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let is_root = !rootless::is_needed();
     let mut context = Context::new(cli.root, cli.runroot, is_root, Owners::Keep);
     if !is_root && cli.command.needs_store() {
-        let holders = engine::monitor::namespace_holders(&context.root_argument()?);
-        context = context.with_owners(rootless::enter(&holders)?);
+        let owners = rootless::enter(&context.root_argument()?)?;
+        context = context.with_owners(owners);
     }
     let leaves_trash = cli.command.leaves_trash();
     let result = cli.command.run(&context);

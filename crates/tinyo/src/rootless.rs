@@ -4,6 +4,7 @@
 //! Without such ids all files of images become the user's own.
 
 use anyhow::{Context as _, Result, bail};
+use engine::Members;
 use image::unpack::Owners;
 use kernel::namespace::{IdMap, Kind, Namespace, write_id_maps};
 use std::fs;
@@ -16,13 +17,21 @@ use sys::rustix::process::{Pid, getegid, geteuid, getpid, getuid};
 const NEW_USER: u64 = 0x1000_0000;
 
 /// Enters a namespace, and says whose the files of images become in it. To be called while there
-/// is one thread. If one of these processes is in such a namespace of the user's, it is that one:
+/// is one thread. If somebody is in such a namespace with this root folder, it is that one:
 /// containers can only be reached from where they were made.
-pub(crate) fn enter(holders: &[i32]) -> Result<Owners> {
-    if holders.iter().any(|pid| join(*pid)) {
+pub(crate) fn enter(root: &Path) -> Result<Owners> {
+    let members = Members::lock(root)?;
+    let owners = if members.pids().any(join) {
         let map = fs::read_to_string("/proc/self/uid_map").context("/proc/self/uid_map")?;
-        return Ok(if map.lines().count() > 1 { Owners::Keep } else { Owners::Own });
-    }
+        if map.lines().count() > 1 { Owners::Keep } else { Owners::Own }
+    } else {
+        make()?
+    };
+    members.add_self()?;
+    Ok(owners)
+}
+
+fn make() -> Result<Owners> {
     // The maps can only be written from outside.
     let mut mapper = Command::new("/proc/self/exe")
         .args(["system", "map-ids", &getpid().to_string()])

@@ -8,7 +8,8 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::folders;
 use crate::lock::Lock;
-use crate::monitor::{SHARED_NETWORK, namespace_holders};
+use crate::members::monitors;
+use crate::monitor::SHARED_NETWORK;
 use kernel::namespace::{Kind, Namespace};
 use net::link::{enter_namespace, enter_new_namespace};
 use std::fs::File;
@@ -59,7 +60,7 @@ impl Engine {
     }
 
     fn shared_network(&self) -> Option<OwnedFd> {
-        namespace_holders(self.folders.root()).into_iter().find_map(|pid| {
+        monitors(self.folders.root()).into_iter().find_map(|pid| {
             let path = format!("/proc/{pid}/fd/{SHARED_NETWORK}");
             let file = File::open(path).ok()?;
             // Another process may have this number by now, and anything there.

@@ -126,6 +126,37 @@ fn both(text: &str) -> String {
     format!("{text}\n{text}\n")
 }
 
+/// Each had made a user namespace of its own, and no command reached the containers of both.
+pub(super) fn two_first_commands_at_once() -> Result<()> {
+    let user = User::new()?;
+    for round in 0..3 {
+        let name = |number: usize| format!("c{round}{number}");
+        let run = |number: usize| {
+            let name = name(number);
+            let words = ["run", "-d", "--network", "none", "--name", &name, "box", "sleep", "1000"];
+            user.command(&words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()
+        };
+        let all: Vec<_> = (0..6).map(run).collect::<std::io::Result<_>>()?;
+        for one in all {
+            let done = one.wait_with_output()?;
+            ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        }
+        let mut namespaces = Vec::new();
+        for pid in user.ok(&["ps", "--format={{.Pid}}"])?.lines() {
+            namespaces.push(fs::read_link(format!("/proc/{pid}/ns/user"))?);
+        }
+        expect_eq!(namespaces.len(), 6);
+        namespaces.dedup();
+        expect_eq!(namespaces.len(), 1, "{namespaces:?}");
+        for number in 0..6 {
+            expect_eq!(user.ok(&["exec", &name(number), "id", "-u"])?, "0");
+        }
+        // Then nobody is there, and the next ones are the first again.
+        user.ok(&["rm", "-f", "-a"])?;
+    }
+    Ok(())
+}
+
 /// Ports over TCP and UDP with the client's address, and the world outside.
 pub(super) fn ports_and_the_world() -> Result<()> {
     if is_missing(&["pasta"]) {
