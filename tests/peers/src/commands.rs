@@ -105,7 +105,8 @@ pub(crate) fn runtime() -> Result<PathBuf> {
     if !path.is_file() {
         harness::skip(format!("there is no runtime at {}", path.display()))?;
     }
-    Ok(path)
+    // Peers are started in folders of their own.
+    Ok(std::path::absolute(path)?)
 }
 
 /// Whether another runtime than ours is tried in its place.

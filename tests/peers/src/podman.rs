@@ -43,6 +43,8 @@ impl Podman {
         let folder = |name: &str| self.scratch.join(name);
         let mut command = Command::new(&self.program);
         command
+            // When a container runs out of memory, conmon writes a file `oom` to where it was started.
+            .current_dir(&self.scratch)
             .env("CONTAINERS_CONF", folder("containers.conf"))
             .arg("--runtime")
             .arg(&self.runtime)
