@@ -12,7 +12,13 @@ use net::firewall::{Element, Firewall};
 use net::link;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::{Duration, Instant};
 use sys::netlink::Socket;
+
+/// How long the kernel may take to remove the devices of a network that nobody is in any more, and
+/// how often it is asked.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PACE: Duration = Duration::from_millis(10);
 
 /// Something that is not as it should be.
 #[derive(Debug)]
@@ -140,12 +146,9 @@ impl Engine {
                 .filter(|it| !matches!(self.unattended(it), Ok(Some(_))))
                 .map(|it| it.id.as_str())
                 .collect();
-            for device in link::bridge_ports(&mut host, &network.bridge)? {
-                let is_live = |id: &&str| device.starts_with(&network::device_prefix(id));
-                if network::is_device(&device) && !live.iter().any(is_live) {
-                    let text = format!("network {}: the device {device} is left", network.name);
-                    findings.add(text, || Ok(link::detach(&mut host, &device)?));
-                }
+            for device in left_devices(&mut host, &network.bridge, &live)? {
+                let text = format!("network {}: the device {device} is left", network.name);
+                findings.add(text, || Ok(link::detach(&mut host, &device)?));
             }
             let of_live = all.iter().filter(|it| live.contains(it.container.as_str()));
             let addresses: Vec<_> = of_live.flat_map(|it| &it.addresses).collect();
@@ -174,6 +177,22 @@ impl Engine {
             }
         }
         Ok(())
+    }
+}
+
+/// The devices of a bridge that belong to no container which runs. Those of one that has just ended
+/// are taken back by the kernel, some time after the last process has left its network.
+fn left_devices(host: &mut Socket, bridge: &str, live: &BTreeSet<&str>) -> Result<Vec<String>> {
+    let is_live =
+        |device: &str| live.iter().any(|id| device.starts_with(&network::device_prefix(id)));
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let mut left = link::bridge_ports(host, bridge)?;
+        left.retain(|device| network::is_device(device) && !is_live(device));
+        if left.is_empty() || Instant::now() >= end {
+            return Ok(left);
+        }
+        std::thread::sleep(PACE);
     }
 }
 

@@ -71,9 +71,14 @@ impl Engine {
             _ => id::random()?,
         };
         let folder = self.folders.container(&id);
-        folders::make(&folder.path)?;
         // Until there is a row, nobody takes the folder for one that was left.
-        let _lock = Lock::take(&folder.file("lock"))?;
+        let _lock = loop {
+            folders::make(&folder.path)?;
+            if let Some(lock) = Lock::take(&folder.file("lock"))? {
+                break lock;
+            }
+            // Somebody has swept it away before it was locked.
+        };
         let volumes = self.provide_volumes(&mut settings)?;
         let more = |database: &Connection| {
             volumes.volumes.iter().try_for_each(|it| database::insert_volume(database, it))?;
@@ -91,7 +96,7 @@ impl Engine {
             Ok(container) => container,
             Err(error) => {
                 // What cannot be removed now is removed by a later sweep.
-                let _ = std::fs::remove_dir_all(&folder.path);
+                let _ = folders::remove(&folder.path);
                 let _ = self.withdraw_volumes(volumes);
                 return Err(error);
             }

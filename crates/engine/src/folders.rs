@@ -128,6 +128,35 @@ impl ContainerFolder {
     }
 }
 
+/// What is at the end of the name of a container's folder that is being removed.
+const REMOVED: &str = "removed";
+
+/// Removes the folder of a container or pod, whose lock the caller holds. At one stroke, or somebody
+/// who waits for the lock could put a new one into what is half removed.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    let trash = path.with_extension(REMOVED);
+    std::fs::rename(path, &trash).map_err(Error::file(path))?;
+    remove_tree(&trash)
+}
+
+/// Whether the folder of this name was being removed by somebody.
+pub(crate) fn is_removed(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|it| it == REMOVED)
+}
+
+/// Removes all of a folder; somebody else may be at the same.
+pub(crate) fn remove_tree(path: &Path) -> Result<()> {
+    loop {
+        match std::fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path.exists() => {}
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::File { path: path.to_owned(), error });
+            }
+            _ => return Ok(()),
+        }
+    }
+}
+
 /// Makes a folder that only its owner can look into, and those above it.
 pub(crate) fn make(path: &Path) -> Result<()> {
     make_with(path, 0o700)

@@ -3,12 +3,8 @@
 use crate::database::{self, Container};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::lock;
-use crate::status::{Seen, Status, wrong};
-use std::time::Duration;
-
-/// How often it is looked whether a monitor has ended. Mostly it has.
-const PACE: Duration = Duration::from_millis(1);
+use crate::status::{PACE, Seen, Status, wrong};
+use crate::{folders, lock};
 
 impl Engine {
     /// Removes a container that does not run; with `force` any. With `volumes` those that nobody
@@ -107,8 +103,7 @@ impl Engine {
         }
         let volumes = volumes || container.settings.auto_remove;
         let orphans = database::delete(&self.store, &container.id, volumes)?;
-        let path = self.folder(container).path;
-        std::fs::remove_dir_all(&path).map_err(Error::file(&path))?;
+        folders::remove(&self.folder(container).path)?;
         orphans.iter().try_for_each(|name| self.remove_volume_folder(name))?;
         self.tell_event(container, "destroy", &[])
     }

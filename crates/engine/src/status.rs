@@ -5,6 +5,10 @@ use crate::engine::{Engine, runtime_id};
 use crate::error::{Error, Result};
 use crate::lock;
 use crate::state::{Phase, State};
+use std::time::Duration;
+
+/// How often it is looked whether a monitor has ended or runs its container. Mostly it has.
+pub(crate) const PACE: Duration = Duration::from_millis(1);
 
 /// What a container is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +104,21 @@ impl Engine {
             }
         }
         Ok(None)
+    }
+
+    /// The same for who holds the container's lock. A monitor of one that does not run is waited
+    /// for: it is just taking back what there was; or it is about to run it, as whoever started it
+    /// was killed before that. What is told then stays true as long as the lock is held.
+    pub(crate) fn look_settled(&self, container: &Container) -> Result<Option<Seen>> {
+        let monitor = self.folder(container).file("monitor");
+        loop {
+            let seen = self.look_only(container)?;
+            let is_over = seen.as_ref().is_none_or(|seen| seen.status.is_over());
+            if !is_over || !lock::is_held(&monitor)? {
+                return Ok(seen);
+            }
+            std::thread::sleep(PACE);
+        }
     }
 
     /// Somebody has paused it; whether it still is, its cgroup says.

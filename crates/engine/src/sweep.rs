@@ -4,6 +4,7 @@
 use crate::database;
 use crate::engine::{Engine, runtime_id};
 use crate::error::{Error, Result};
+use crate::folders;
 use crate::lock::Lock;
 use crate::network::PLACE_LOCK;
 use crate::volume::REMOVED;
@@ -22,15 +23,17 @@ impl Engine {
     /// Something cannot be removed.
     pub fn sweep(&self) -> Result<Vec<String>> {
         let mut swept = Vec::new();
-        for id in names(&self.folders.containers())? {
-            if self.sweep_container(&id)? {
-                swept.push(id);
+        for name in names(&self.folders.containers())? {
+            if folders::is_removed(&name) {
+                folders::remove_tree(&self.folders.containers().join(name))?;
+            } else if self.sweep_container(&name)? {
+                swept.push(name);
             }
         }
         for name in names(&self.folders.volumes())? {
             let path = self.folders.volumes().join(&name);
             if name.starts_with(REMOVED) {
-                fs::remove_dir_all(&path).map_err(Error::file(&path))?;
+                folders::remove_tree(&path)?;
             } else if !name.starts_with('.') {
                 self.remove_volume_folder(&name)?;
             }
@@ -52,7 +55,7 @@ impl Engine {
             return sweep_replacements(&folder.path).map(|()| false);
         }
         runtime::delete(&self.folders.runtime(), &runtime_id(id)?, true)?;
-        fs::remove_dir_all(&folder.path).map_err(Error::file(&folder.path))?;
+        folders::remove(&folder.path)?;
         Ok(true)
     }
 
@@ -74,9 +77,13 @@ impl Engine {
     fn sweep_pods(&self) -> Result<()> {
         for id in names(&self.folders.pods())? {
             let folder = self.folders.pod(&id);
+            if folders::is_removed(&id) {
+                folders::remove_tree(&folder)?;
+                continue;
+            }
             let Some(_lock) = Lock::try_take(&folder.join("lock"))? else { continue };
             if matches!(self.pod(&id), Err(Error::NoSuchPod(_))) {
-                fs::remove_dir_all(&folder).map_err(Error::file(&folder))?;
+                folders::remove(&folder)?;
             }
         }
         Ok(())

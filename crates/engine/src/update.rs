@@ -6,6 +6,7 @@ use crate::engine::{Engine, runtime_id};
 use crate::error::Result;
 use crate::monitor::Launch;
 use crate::settings::{Limits, Restart};
+use crate::status::Status;
 
 impl Engine {
     /// Changes limits, and the restart policy if one is given. If the container runs, they hold
@@ -25,14 +26,14 @@ impl Engine {
         settings.limits = limits;
         settings.restart = restart.unwrap_or(settings.restart);
         let resources = configuration::limits_of(&settings)?;
-        let runs = self.look_only(container)?.is_some_and(|seen| seen.status.is_running());
-        if runs && changed {
+        let status = self.look_settled(container)?.map(|seen| seen.status);
+        if status.is_some_and(Status::is_running) && changed {
             let id = runtime_id(&container.id)?;
             runtime::update(&self.folders.runtime(), &id, &resources, &[])?;
         }
         database::set_settings(&self.store, &container.id, &settings)?;
         let folder = self.folder(container);
-        if runs {
+        if status.is_some_and(|status| !status.is_over()) {
             // The monitor reads it when the container ends.
             let restart = settings.restart.clone();
             Launch { restart, ..Launch::read(&folder.path)? }.write(&folder)?;

@@ -275,6 +275,8 @@ impl Engine {
         aliases: &[String],
     ) -> Result<()> {
         let _lock = self.lock(container)?;
+        // One that is about to run has the networks of before.
+        self.look_settled(container)?;
         if !is_network(&container.settings.network.mode) {
             let mode = &container.settings.network.mode;
             let name = &container.name;
@@ -331,6 +333,7 @@ impl Engine {
     /// It is not connected.
     pub fn disconnect_network(&self, container: &Container, network: &Network) -> Result<()> {
         let _lock = self.lock(container)?;
+        self.look_settled(container)?;
         let all = self.connections(&container.id)?;
         let connected = all.iter().find(|it| it.network == network.name).ok_or_else(|| {
             let (name, network) = (&container.name, &network.name);

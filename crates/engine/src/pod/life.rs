@@ -4,6 +4,7 @@ use super::{Pod, row};
 use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::folders;
 use crate::start::Attach;
 use crate::status::Status;
 use sys::process::SIGKILL;
@@ -149,11 +150,7 @@ impl Engine {
     /// The caller holds the lock, and there is no row any more.
     pub(crate) fn remove_rest(&self, pod: &Pod) -> Result<()> {
         self.remove_group(pod)?;
-        let folder = self.folders.pod(&pod.id);
-        // At one stroke, or somebody could put a new lock into it meanwhile.
-        let trash = folder.with_extension("removed");
-        std::fs::rename(&folder, &trash).map_err(Error::file(&folder))?;
-        std::fs::remove_dir_all(&trash).map_err(Error::file(&trash))?;
+        folders::remove(&self.folders.pod(&pod.id))?;
         self.tell_pod_event(pod, "remove")
     }
 

@@ -40,7 +40,7 @@ impl Engine {
     /// The caller holds the pod's lock.
     fn start_infra(&self, pod: &Pod, infra: &Container) -> Result<()> {
         let _lock = self.lock(infra)?;
-        match self.look_only(infra)?.map(|seen| seen.status) {
+        match self.look_settled(infra)?.map(|seen| seen.status) {
             Some(Status::Created | Status::Exited) => {
                 self.start_alone(infra, Attach::Nothing)?;
                 self.tell_pod_event(pod, "start")

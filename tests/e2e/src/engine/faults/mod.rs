@@ -1,8 +1,11 @@
 //! Whatever of ours is killed: what is told afterwards is true, and nothing is left.
 
 pub(crate) mod chaos;
+pub(crate) mod crowds;
 pub(crate) mod disks;
+pub(crate) mod shutdown;
 pub(crate) mod upkeep;
+pub(crate) mod windows;
 
 use std::time::Duration;
 
