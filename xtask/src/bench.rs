@@ -11,13 +11,11 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
         println!("cargo xtask bench {}", benches::USAGE);
         return Ok(ExitCode::SUCCESS);
     }
-    let mut packages = vec!["tino", "benches"];
-    // Until it has landed, the benchmark has its peers alone.
-    packages.extend(build::root().join("crates/tinyort").is_dir().then_some("tinyort"));
-    if arguments.first().is_some_and(|name| name == "pull" || name == "engine") {
-        packages = vec!["tinyo", "benches"];
-    }
-    let programs = build::release(&packages)?;
+    let ours: &[_] = match arguments.first().and_then(|name| name.to_str()) {
+        Some("pull" | "engine") => &["tinyo", "benches"],
+        _ => &["tino", "tinyort", "benches"],
+    };
+    let programs = build::release(ours)?;
     benches::run(arguments, &programs)?;
     Ok(ExitCode::SUCCESS)
 }
