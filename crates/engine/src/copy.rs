@@ -17,8 +17,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use sys::OrError;
 use sys::rustix::fs::{
-    AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Uid, chownat, fchmod, fchown, fstat, mkdirat,
-    openat, readlinkat, statat, symlinkat, unlinkat,
+    AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid,
+    chownat, fchmod, fchown, fstat, futimens, mkdirat, openat, readlinkat, statat, symlinkat,
+    unlinkat,
 };
 use sys::rustix::io::Errno;
 
@@ -73,6 +74,19 @@ impl Engine {
     ) -> Result<Root> {
         let overlay = rootfs::overlay(folder, layers, false, self.user_marks)?;
         Ok(Root::from_descriptor(overlay.detached()?, own_resolver()?))
+    }
+
+    /// Copies a file or folder of a container to another one, or to the same.
+    ///
+    /// # Errors
+    /// There is no such file, or it cannot be written.
+    pub fn copy_between(
+        &self,
+        (one, from): (&Container, &str),
+        (other, to): (&Container, &str),
+        archive: bool,
+    ) -> Result<()> {
+        copy(&self.place(one, from)?, &self.place(other, to)?, archive)
     }
 
     /// Of a container that runs, what its processes see; else what it would see, mounted nowhere.
@@ -212,12 +226,13 @@ fn copy_node(
     match kind(&status) {
         FileType::RegularFile => copy_file((from, to), (name, new), archive),
         FileType::Directory => {
-            match mkdirat(to, new, Mode::from_raw_mode(0o700)) {
-                Ok(()) | Err(Errno::EXIST) => {}
+            let is_new = match mkdirat(to, new, Mode::from_raw_mode(0o700)) {
+                Ok(()) => true,
+                Err(Errno::EXIST) => false,
                 Err(errno) => {
                     return Err(sys::Error::new("mkdirat", format!("{new:?}"), errno).into());
                 }
-            }
+            };
             let (inside, copy) = (open_folder(from, name)?, open_folder(to, new)?);
             for child in Dir::read_from(&inside).or_error("getdents", || format!("{name:?}"))? {
                 let child = child.or_error("getdents", || format!("{name:?}"))?;
@@ -226,7 +241,8 @@ fn copy_node(
                     copy_node((inside.as_fd(), copy.as_fd()), (child, child), archive)?;
                 }
             }
-            set_owner_and_mode(&copy, &status, owner, new)
+            // One that was there stays as it is, as with cp(1).
+            if is_new || archive { set_metadata(&copy, &status, owner, new) } else { Ok(()) }
         }
         FileType::Symlink => {
             let target = readlinkat(from, name, Vec::new())
@@ -266,14 +282,14 @@ fn copy_file(
         .or_error("openat", || format!("{new:?}"))?;
     let (mut source, mut copy) = (File::from(source), File::from(copy));
     io::copy(&mut source, &mut copy).map_err(Error::file(new.to_string_lossy().into_owned()))?;
-    set_owner_and_mode(&OwnedFd::from(copy), &status, owner(&status, archive), new)
+    set_metadata(&OwnedFd::from(copy), &status, owner(&status, archive), new)
 }
 
 fn owner(status: &Stat, archive: bool) -> Option<(Uid, Gid)> {
     archive.then(|| (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid)))
 }
 
-fn set_owner_and_mode(
+fn set_metadata(
     file: &OwnedFd,
     status: &Stat,
     owner: Option<(Uid, Gid)>,
@@ -285,7 +301,12 @@ fn set_owner_and_mode(
     // What makes a program somebody else goes only with its owner.
     let mask = if owner.is_some() { 0o7777 } else { 0o1777 };
     let mode = Mode::from_raw_mode(status.st_mode & mask);
-    Ok(fchmod(file, mode).or_error("fchmod", || format!("{name:?}"))?)
+    fchmod(file, mode).or_error("fchmod", || format!("{name:?}"))?;
+    let modified =
+        Timespec { tv_sec: status.st_mtime, tv_nsec: status.st_mtime_nsec.cast_signed() };
+    let omitted = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    let times = Timestamps { last_access: omitted, last_modification: modified };
+    Ok(futimens(file, &times).or_error("futimens", || format!("{name:?}"))?)
 }
 
 fn remove_file(folder: BorrowedFd<'_>, name: &CStr) -> Result<()> {

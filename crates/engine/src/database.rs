@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::pod::Pod;
-use crate::settings::Settings;
+use crate::settings::{FileSystem, Settings};
 use image::Digest;
 use image::store::Store;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -39,6 +39,7 @@ const STEPS: &[&str] = &[
 ",
     crate::network::TABLES,
     crate::pod::TABLES,
+    "ALTER TABLE volumes ADD COLUMN file_system TEXT; -- JSON, if it is no folder of ours",
 ];
 
 /// A container's row.
@@ -71,6 +72,8 @@ pub struct Volume {
     pub created: u64,
     /// Anything.
     pub labels: std::collections::BTreeMap<String, String>,
+    /// What it is, if it is no folder that the engine keeps.
+    pub file_system: Option<FileSystem>,
     /// Nobody has given it a name, so it goes with the container that it was made for.
     pub anonymous: bool,
     /// The ids of containers that use it.
@@ -249,8 +252,10 @@ pub(crate) fn set_settings(store: &Store, id: &str, settings: &Settings) -> Resu
 /// Adds a volume, or leaves the one of that name as it is.
 pub(crate) fn insert_volume(database: &Connection, volume: &Volume) -> Result<()> {
     let labels = to_json(&volume.labels)?;
-    let insert = "INSERT INTO volumes VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-    let values = params![volume.name, volume.created, labels, volume.anonymous];
+    let file_system = volume.file_system.as_ref().map(to_json).transpose()?;
+    let insert = "INSERT INTO volumes (name, created, labels, anonymous, file_system)
+                  VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
+    let values = params![volume.name, volume.created, labels, volume.anonymous, file_system];
     database.execute(insert, values)?;
     Ok(())
 }
@@ -273,16 +278,19 @@ pub(crate) fn delete_volume(store: &Store, name: &str) -> Result<()> {
 /// All volumes, by name.
 pub(crate) fn volumes(store: &Store) -> Result<Vec<Volume>> {
     store.read(|database| {
-        let query = "SELECT name, created, labels, anonymous FROM volumes ORDER BY name";
+        let query =
+            "SELECT name, created, labels, anonymous, file_system FROM volumes ORDER BY name";
         let mut statement = database.prepare(query)?;
         let rows = statement.query_map([], |row| {
-            Ok((row.get::<_, String>(0)?, row.get(1)?, row.get::<_, String>(2)?, row.get(3)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
         })?;
-        let volume = |row: rusqlite::Result<(String, u64, String, bool)>| {
-            let (name, created, labels, anonymous) = row?;
-            let labels = from_json(&labels, || format!("volume {name}"))?;
+        let volume = |row: rusqlite::Result<(String, u64, String, bool, Option<String>)>| {
+            let (name, created, labels, anonymous, file_system) = row?;
+            let what = || format!("volume {name}");
+            let labels = from_json(&labels, what)?;
+            let file_system = file_system.map(|text| from_json(&text, what)).transpose()?;
             let users = users_of(database, &name)?;
-            Ok(Volume { name, created, labels, anonymous, users })
+            Ok(Volume { name, created, labels, file_system, anonymous, users })
         };
         rows.map(volume).collect()
     })

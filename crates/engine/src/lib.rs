@@ -51,6 +51,7 @@ mod start;
 mod state;
 mod status;
 mod stop;
+mod stream;
 mod streams;
 mod sweep;
 mod update;

@@ -82,6 +82,28 @@ pub struct Mount {
     pub options: Vec<String>,
     /// A new volume gets nothing of what the image has there.
     pub no_copy: bool,
+    /// What a volume is, if it is no folder that the engine keeps.
+    pub file_system: Option<FileSystem>,
+}
+
+/// Something that is mounted as mount(8) does it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FileSystem {
+    /// Its type; `none` or `bind` for a folder.
+    pub kind: String,
+    /// What is mounted.
+    pub device: String,
+    /// How.
+    pub options: Vec<String>,
+}
+
+impl FileSystem {
+    /// Whether it is a folder of the machine.
+    pub fn is_bind(&self) -> bool {
+        let says_bind = |option: &String| matches!(option.as_str(), "bind" | "rbind");
+        matches!(self.kind.as_str(), "none" | "bind") || self.options.iter().any(says_bind)
+    }
 }
 
 /// What is mounted.

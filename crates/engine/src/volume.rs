@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
 use crate::lock::Lock;
-use crate::settings::{MountKind, Settings};
+use crate::settings::{FileSystem, MountKind, Settings};
 use crate::{folders, id};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,8 +22,9 @@ impl Engine {
         &self,
         name: Option<&str>,
         labels: BTreeMap<String, String>,
+        file_system: Option<FileSystem>,
     ) -> Result<String> {
-        let volume = new_volume(name, labels)?;
+        let volume = Volume { file_system, ..new_volume(name, labels)? };
         let _lock = self.lock_volumes()?;
         // The folder first: a row speaks of what is there.
         folders::make_with(&self.volume_path(&volume.name), 0o755)?;
@@ -97,10 +98,14 @@ impl Engine {
     /// those without a name get one.
     pub(crate) fn provide_volumes(&self, settings: &mut Settings) -> Result<Provided> {
         let mut volumes = Vec::new();
+        let has_volumes = settings.mounts.iter().any(|it| it.kind == MountKind::Volume);
+        let known = if has_volumes { self.volumes()? } else { Vec::new() };
         for mount in settings.mounts.iter_mut().filter(|it| it.kind == MountKind::Volume) {
             let name = Some(mount.source.as_str()).filter(|name| !name.is_empty());
             let volume = new_volume(name, BTreeMap::new())?;
             mount.source.clone_from(&volume.name);
+            let same = known.iter().find(|it| it.name == volume.name);
+            mount.file_system = same.and_then(|it| it.file_system.clone());
             volumes.push(volume);
         }
         let lock = if volumes.is_empty() { None } else { Some(self.lock_volumes()?) };
@@ -122,7 +127,9 @@ impl Engine {
         let is_used = |name: &str| known.iter().any(|it| it.name == name && !it.users.is_empty());
         let volumes = settings.mounts.iter().filter(|it| it.kind == MountKind::Volume);
         let mut root = None;
-        for mount in volumes.filter(|it| !it.no_copy && !is_used(&it.source)) {
+        for mount in
+            volumes.filter(|it| !it.no_copy && it.file_system.is_none() && !is_used(&it.source))
+        {
             let path = self.volume_path(&mount.source);
             let mut entries = fs::read_dir(&path).map_err(Error::file(&path))?;
             if entries.next().is_some() {
@@ -169,5 +176,12 @@ fn new_volume(name: Option<&str>, labels: BTreeMap<String, String>) -> Result<Vo
         None => id::random()?,
     };
     id::check_name(&name)?;
-    Ok(Volume { name, created: clock::now(), labels, anonymous, users: Vec::new() })
+    Ok(Volume {
+        name,
+        created: clock::now(),
+        labels,
+        file_system: None,
+        anonymous,
+        users: Vec::new(),
+    })
 }

@@ -186,7 +186,8 @@ impl Apply<'_> {
             if mount.kind == MountKind::Volume && !mount.source.is_empty() {
                 let name = format!("{}_{}", self.project.name(), mount.source);
                 let label = (labels::PROJECT.to_owned(), self.project.name().to_owned());
-                mount.source = self.engine.create_volume(Some(&name), BTreeMap::from([label]))?;
+                mount.source =
+                    self.engine.create_volume(Some(&name), BTreeMap::from([label]), None)?;
             }
         }
         Ok(settings)

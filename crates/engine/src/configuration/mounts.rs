@@ -150,7 +150,25 @@ fn one(context: &Context<'_>, wanted: &Wanted) -> Result<Mount<'static>> {
             ..Mount::default()
         });
     }
+    if let Some(own) = wanted.file_system.as_ref().filter(|it| !it.is_bind()) {
+        options.extend(own.options.iter().map(|option| option.clone().into()));
+        options.extend(["nosuid", "nodev"].map(Into::into));
+        return Ok(Mount {
+            destination: target.into(),
+            kind: own.kind.clone().into(),
+            source: own.device.clone().into(),
+            options,
+            ..Mount::default()
+        });
+    }
     let source = match wanted.kind {
+        MountKind::Volume if wanted.file_system.is_some() => {
+            let own = wanted.file_system.clone().unwrap_or_default();
+            let is_extra = |option: &String| !matches!(option.as_str(), "bind" | "rbind");
+            options.extend(own.options.into_iter().filter(is_extra).map(Into::into));
+            std::fs::symlink_metadata(&own.device).map_err(Error::file(&own.device))?;
+            own.device
+        }
         MountKind::Volume => {
             let folder = context.folders.volumes().join(&wanted.source).join("_data");
             folder.to_string_lossy().into_owned()
@@ -168,6 +186,9 @@ fn one(context: &Context<'_>, wanted: &Wanted) -> Result<Mount<'static>> {
         options.push("rprivate".into());
     }
     let mut mount = bind(source, target, &[]);
+    if wanted.options.iter().any(|option| option == "bind") {
+        mount.options.clear();
+    }
     mount.options.extend(options);
     Ok(mount)
 }

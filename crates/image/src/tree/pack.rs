@@ -16,6 +16,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 pub enum Content {
     /// All files, as a container sees them.
     Files,
+    /// The same, but for the root itself: whoever unpacks it keeps the folder as it is.
+    Below,
     /// What one layer changes, as layers say it: names that begin with `.wh.` are of what is gone.
     Changes,
 }
@@ -39,6 +41,9 @@ pub fn pack<Sink: Write>(
     let node = Node::read(top.as_fd(), b".").map_err(io::Error::other)?;
     let mut folders =
         vec![(Place::root(layers.len()), vec![entry(&node, Name::default(), Kind::Folder)])];
+    if content == Content::Below {
+        folders[0].1.clear();
+    }
     while let Some((place, entries)) = folders.pop() {
         entries.iter().try_for_each(|entry| packing.writer.entry(entry))?;
         let folder = Folder::open(layers, &place).map_err(io::Error::other)?;

@@ -30,7 +30,7 @@ pub use remove::remove;
 use crate::flow::{self, Flow, Limits, Passed, Stopped};
 use crate::tar::{self, Reader};
 use kernel::path::Root;
-use spec::image::Digest;
+use spec::image::{Algorithm, Digest};
 use std::io::Read;
 
 /// How a layer is unpacked.
@@ -96,18 +96,37 @@ pub fn unpack(
     root: &Root,
     options: &Options,
 ) -> Result<Passed<Unpacked>, Error> {
-    let flow = Flow {
-        digest: expected.digest.algorithm(),
-        diff_id: expected.diff_id.algorithm(),
-        limits: options.limits,
-    };
-    let umask = extract::umask().map_err(|error| Error::Kernel(tar::Name::default(), error))?;
-    let extract = |archive| extract::extract(Reader::new(archive), root, options, umask);
-    let passed = flow::pass(source, flow, extract, Error::is_final);
-    let passed = passed.map_err(|stopped| blame(stopped, expected.digest))?;
+    let algorithms = (expected.digest.algorithm(), expected.diff_id.algorithm());
+    let passed = pass(source, algorithms, root, options, Some(expected.digest))?;
     compare(Part::Blob, expected.digest, &passed.digest)?;
     compare(Part::Archive, expected.diff_id, &passed.diff_id)?;
     Ok(passed)
+}
+
+/// The same for an archive that nothing is known of: a layer that is made of it, or files.
+///
+/// # Errors
+/// It is damaged, or is refused; the disk is full.
+pub fn unpack_unknown(
+    source: impl Read + Send,
+    root: &Root,
+    options: &Options,
+) -> Result<Unpacked, Error> {
+    let algorithms = (Algorithm::Sha256, Algorithm::Sha256);
+    pass(source, algorithms, root, options, None).map(|passed| passed.result)
+}
+
+fn pass(
+    source: impl Read + Send,
+    (digest, diff_id): (Algorithm, Algorithm),
+    root: &Root,
+    options: &Options,
+    expected: Option<&Digest>,
+) -> Result<Passed<Unpacked>, Error> {
+    let flow = Flow { digest, diff_id, limits: options.limits };
+    let umask = extract::umask().map_err(|error| Error::Kernel(tar::Name::default(), error))?;
+    let extract = |archive| extract::extract(Reader::new(archive), root, options, umask);
+    flow::pass(source, flow, extract, Error::is_final).map_err(|stopped| blame(stopped, expected))
 }
 
 fn compare(part: Part, expected: &Digest, found: &Digest) -> Result<(), Error> {
@@ -119,15 +138,15 @@ fn compare(part: Part, expected: &Digest, found: &Digest) -> Result<(), Error> {
 
 /// What was damaged on its way cannot be read either, and that it was damaged is the better
 /// message.
-fn blame(stopped: Stopped<Error>, expected: &Digest) -> Error {
+fn blame(stopped: Stopped<Error>, expected: Option<&Digest>) -> Error {
     let (error, found) = match stopped {
         Stopped::Source(error) => return Error::Source(error),
         Stopped::Thread(error) => return Error::Thread(error),
         Stopped::Inflate(error, found) => (Error::Inflate(error), found),
         Stopped::Consumer(error, found) => (error, found),
     };
-    match found {
-        Some(found) if found != *expected => {
+    match (found, expected) {
+        (Some(found), Some(expected)) if found != *expected => {
             Error::Digest { part: Part::Blob, expected: expected.clone(), found }
         }
         _ => error,

@@ -1,8 +1,7 @@
 //! `tinyo version`, `tinyo info`, `tinyo doctor`.
 
-use super::Format;
 use crate::context::Context;
-use crate::show::{print_line, print_table};
+use crate::show::{ListFormat, print_line, print_lines, print_table};
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
@@ -11,19 +10,33 @@ use std::path::Path;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    format: Format,
+    /// text, json, or a template such as '{{.ServerVersion}}'
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    format: ListFormat,
 }
 
 pub(crate) fn version(arguments: &Arguments) -> Result<()> {
     let version = env!("CARGO_PKG_VERSION");
-    match arguments.format {
-        Format::Text => print_line(&format!("tinyo {version}")),
-        Format::Json => {
-            let kernel = kernel();
-            print_line(&json!({ "Version": version, "Os": "linux", "Arch": "amd64", "KernelVersion": kernel }).to_string())
-        }
+    let own = json!({
+        "Version": version,
+        "Os": "linux",
+        "Arch": "amd64",
+        "KernelVersion": kernel(),
+    });
+    // As Docker has it, both sides of which this is.
+    let mut all = own.clone();
+    all["Client"] = own.clone();
+    all["Server"] = own;
+    match &arguments.format {
+        ListFormat::Table => print_line(&format!("tinyo {version}")),
+        format => print_details_of_one(format, &all),
+    }
+}
+
+fn print_details_of_one(format: &ListFormat, value: &Value) -> Result<()> {
+    match format {
+        ListFormat::Lines(template) => print_lines(template, std::slice::from_ref(value)),
+        _ => print_line(&value.to_string()),
     }
 }
 
@@ -55,8 +68,8 @@ pub(crate) fn info(context: &Context, arguments: &Arguments) -> Result<()> {
         "RootDir": engine.folders().root(),
         "RunDir": engine.folders().run(),
     });
-    if arguments.format == Format::Json {
-        return print_line(&info.to_string());
+    if arguments.format != ListFormat::Table {
+        return print_details_of_one(&arguments.format, &info);
     }
     for (name, value) in info.as_object().into_iter().flatten() {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -104,7 +117,7 @@ pub(crate) fn doctor(context: &Context, arguments: &Arguments) -> Result<()> {
         ("networks of users", user_networks()),
         ("id ranges", here("/etc/subuid", "apt install uidmap, for users without rights")),
     ];
-    if arguments.format == Format::Json {
+    if arguments.format != ListFormat::Table {
         let checks: Vec<Value> = checks
             .into_iter()
             .map(|(name, result)| {
@@ -113,7 +126,7 @@ pub(crate) fn doctor(context: &Context, arguments: &Arguments) -> Result<()> {
                 json!({ "Name": name, "Ok": is_fine, "Text": text })
             })
             .collect();
-        return print_line(&Value::from(checks).to_string());
+        return print_details_of_one(&arguments.format, &Value::from(checks));
     }
     let row = |(name, result): (&str, Result<String, String>)| {
         let (mark, text) = match result {

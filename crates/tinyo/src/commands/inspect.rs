@@ -1,8 +1,8 @@
 //! `tinyo inspect`: all that is known of containers and images, as Docker shows it.
 
-use super::{container, fail, pod};
+use super::{container, fail, network, pod};
 use crate::context::Context;
-use crate::show::{ListFormat, print_line, print_lines};
+use crate::show::{ListFormat, print_details};
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use engine::Engine;
@@ -30,8 +30,17 @@ enum Kind {
     Pod,
 }
 
-/// What can be shown is shown; the rest is an error at the end.
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
+    show(context, arguments, arguments.r#type)
+}
+
+/// Only containers, whatever else has these names.
+pub(crate) fn containers(context: &Context, arguments: &Arguments) -> Result<()> {
+    show(context, arguments, Some(Kind::Container))
+}
+
+/// What can be shown is shown; the rest is an error at the end.
+fn show(context: &Context, arguments: &Arguments, kind: Option<Kind>) -> Result<()> {
     // Images can be looked at on a read-only disk, and containers not.
     let engine = context.engine();
     let store = match &engine {
@@ -40,16 +49,12 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     };
     let (mut images, mut failures) = (Vec::new(), Vec::new());
     for text in &arguments.names {
-        match either(context, engine.as_ref(), store.as_ref(), text, arguments.r#type) {
+        match either(context, engine.as_ref(), store.as_ref(), text, kind) {
             Ok(image) => images.push(image),
             Err(error) => failures.push(error),
         }
     }
-    match &arguments.format {
-        Some(ListFormat::Lines(template)) => print_lines(template, &images)?,
-        Some(ListFormat::Columns(_)) => bail!("--format: there are no columns here"),
-        _ => print_line(&serde_json::to_string_pretty(&images)?)?,
-    }
+    print_details(arguments.format.as_ref(), &images)?;
     fail(&failures)
 }
 
@@ -82,10 +87,39 @@ fn either(
     match (image, engine) {
         (Ok(image), _) => describe(opened, &image),
         (Err(error), Some(engine)) if kind.is_none_or(|kind| kind == Kind::Pod) => {
-            engine.pod(text).map_or(Err(error), |pod| pod::describe(engine, &pod))
+            if kind.is_none()
+                && let Some(found) = kept(engine, text)?
+            {
+                return Ok(found);
+            }
+            match engine.pod(text) {
+                Ok(pod) => pod::describe(engine, &pod),
+                Err(_) if kind.is_none() && is_missing(&error) => {
+                    bail!("there is no container, image, volume, network or pod {text:?}")
+                }
+                Err(_) => Err(error),
+            }
         }
         (Err(error), _) => Err(error),
     }
+}
+
+/// The volume or network of this name.
+fn kept(engine: &Engine, text: &str) -> Result<Option<Value>> {
+    match engine.volume(text) {
+        Ok(volume) => return Ok(Some(container::volume::describe(engine, &volume))),
+        Err(engine::Error::NoSuchVolume(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    match engine.network(text) {
+        Ok(network) => Ok(Some(network::describe(engine, &network)?)),
+        Err(engine::Error::NoSuchNetwork(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(image::store::Error::NoSuchImage(_)))
 }
 
 fn describe(store: &Store, image: &Image) -> Result<Value> {
@@ -106,6 +140,9 @@ fn describe(store: &Store, image: &Image) -> Result<Value> {
         })
     });
     let diff_ids = image.layers.iter().map(|it| it.diff_id.as_str());
+    // That of the last step.
+    let comment = config["history"].as_array().and_then(|steps| steps.last()?["comment"].as_str());
+    let comment = comment.unwrap_or_default();
     Ok(json!({
         "Id": image.id.as_str(),
         "Digest": image.manifest.as_str(),
@@ -114,6 +151,7 @@ fn describe(store: &Store, image: &Image) -> Result<Value> {
         "RepoDigests": digests.collect::<Vec<_>>(),
         "Created": image.created.as_deref().unwrap_or_default(),
         "Author": of_config("author"),
+        "Comment": comment,
         "Architecture": of_config("architecture"),
         "Variant": of_config("variant"),
         "Os": of_config("os"),

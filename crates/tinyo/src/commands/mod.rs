@@ -18,6 +18,7 @@ mod logout;
 mod manifest;
 mod network;
 mod pod;
+mod port;
 mod prune;
 mod pull;
 mod push;
@@ -27,6 +28,7 @@ mod search;
 mod service;
 mod system;
 mod tag;
+mod wanted;
 
 use crate::advice::{Told, advice};
 use crate::context::Context;
@@ -93,7 +95,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Pod(pod::Command),
     /// Print where the published ports of a container are reached
-    Port(network::PortArguments),
+    Port(port::Arguments),
     /// Say to a registry who you are, and remember it
     Login(login::Arguments),
     /// Forget who you are to a registry
@@ -171,7 +173,7 @@ impl Command {
             Command::Version(arguments) => about::version(&arguments),
             Command::Info(arguments) => about::info(context, &arguments),
             Command::Doctor(arguments) => about::doctor(context, &arguments),
-            Command::Volume(command) => container::volume::run(context, &command),
+            Command::Volume(command) => return container::volume::run(context, &command),
             Command::Pull(arguments) => pull::run(context, &arguments),
             Command::Push(arguments) => push::run(context, &arguments),
             Command::Images(arguments) => images::run(context, &arguments),
@@ -187,8 +189,8 @@ impl Command {
             Command::Prune(arguments) => prune::images(context, &arguments),
             Command::System(command) => system::run(context, &command),
             Command::Pod(command) => return pod::run(context, &command),
-            Command::Network(command) => network::run(context, &command),
-            Command::Port(arguments) => network::port(context, &arguments),
+            Command::Network(command) => return network::run(context, &command),
+            Command::Port(arguments) => port::run(context, &arguments),
             Command::Login(arguments) => login::run(context, &arguments),
             Command::Logout(arguments) => logout::run(context, &arguments),
             Command::Search(arguments) => search::run(context, &arguments),

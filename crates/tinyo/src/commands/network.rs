@@ -1,17 +1,18 @@
-//! `tinyo network` and `tinyo port`.
+//! `tinyo network`.
 
 use super::fail;
+use super::system::confirm;
+use super::wanted::{self, Filter};
 use crate::context::Context;
-use crate::show::{ListFormat, print_columns, print_line, print_lines, print_table};
-use crate::template::Template;
+use crate::show::{ListFormat, print_columns, print_details, print_line, print_lines, print_table};
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
-use engine::{Container, Engine, Network, NetworkSettings, Range};
-use net::port::Port;
+use engine::{Engine, Network, NetworkSettings, Range};
 use net::subnet::Subnet;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -22,9 +23,14 @@ pub(crate) enum Command {
     Ls(ListArguments),
     /// Show all that is known of networks, in JSON
     Inspect(InspectArguments),
+    /// Say by the exit code whether there is such a network: 0 or 1
+    Exists {
+        /// Name or id
+        network: String,
+    },
     /// Remove networks that no container is connected to
     #[command(visible_alias = "remove")]
-    Rm(Names),
+    Rm(RemoveArguments),
     /// Connect a container to one more network
     Connect(ConnectArguments),
     /// Disconnect a container from a network
@@ -47,6 +53,9 @@ pub(crate) struct CreateArguments {
     /// It leads nowhere else
     #[arg(long)]
     internal: bool,
+    /// Containers can be connected later, as with all networks here
+    #[arg(long, hide = true)]
+    attachable: bool,
     /// It must have IPv6, as it has anyway where the kernel does
     #[arg(long)]
     ipv6: bool,
@@ -62,9 +71,12 @@ pub(crate) struct CreateArguments {
 
 #[derive(Args)]
 pub(crate) struct ListArguments {
-    /// Print nothing but names
+    /// Print nothing but ids
     #[arg(short, long)]
     quiet: bool,
+    /// Only those that fit: name= id= label= driver=bridge scope=local dangling=BOOL internal=BOOL
+    #[arg(short, long, value_name = "FILTER", value_parser = wanted::one_of(FILTERS))]
+    filter: Vec<Filter>,
     /// Show ids to the end
     #[arg(long)]
     no_trunc: bool,
@@ -75,16 +87,19 @@ pub(crate) struct ListArguments {
 
 #[derive(Args)]
 pub(crate) struct InspectArguments {
-    /// A template such as '{{.Internal}}'
+    /// json, or a template such as '{{.Internal}}'
     #[arg(short, long, value_name = "FORMAT")]
-    format: Option<Template>,
+    format: Option<ListFormat>,
     /// Names or ids
     #[arg(required = true, value_name = "NETWORK")]
     networks: Vec<String>,
 }
 
 #[derive(Args)]
-pub(crate) struct Names {
+pub(crate) struct RemoveArguments {
+    /// It is no error if there is none
+    #[arg(short, long)]
+    force: bool,
     /// Names or ids
     #[arg(required = true, value_name = "NETWORK")]
     networks: Vec<String>,
@@ -117,29 +132,28 @@ pub(crate) struct DisconnectArguments {
 
 #[derive(Args)]
 pub(crate) struct PruneArguments {
+    /// Only those that fit: until=TIME label=NAME[=VALUE] label!=NAME[=VALUE]
+    #[arg(long, value_name = "FILTER", value_parser = wanted::one_of(wanted::OLD_OR_LABELLED))]
+    filter: Vec<Filter>,
     /// Do not ask
     #[arg(short, long)]
     force: bool,
 }
 
-#[derive(Args)]
-pub(crate) struct PortArguments {
-    /// Name or id
-    container: String,
-    /// Only this one, PORT[/PROTOCOL]
-    port: Option<String>,
-}
-
 const HEADINGS: [(&str, &str); 4] =
     [("ID", "NETWORK ID"), ("Name", "NAME"), ("Driver", "DRIVER"), ("Subnets", "SUBNETS")];
 
-pub(crate) fn run(context: &Context, command: &Command) -> Result<()> {
+pub(crate) fn run(context: &Context, command: &Command) -> Result<ExitCode> {
     let engine = context.engine()?;
-    match command {
+    let done = match command {
         Command::Create(arguments) => create(&engine, arguments),
         Command::Ls(arguments) => list(&engine, arguments),
         Command::Inspect(arguments) => inspect(&engine, arguments),
-        Command::Rm(names) => remove(&engine, &names.networks),
+        Command::Exists { network } => match engine.network(network) {
+            Err(engine::Error::NoSuchNetwork(_)) => return Ok(ExitCode::FAILURE),
+            found => Ok(found.map(drop)?),
+        },
+        Command::Rm(arguments) => remove(&engine, arguments),
         Command::Connect(arguments) => {
             let container = engine.find(&arguments.container)?;
             let ips: Vec<String> = arguments.ip.iter().chain(&arguments.ip6).cloned().collect();
@@ -151,7 +165,8 @@ pub(crate) fn run(context: &Context, command: &Command) -> Result<()> {
             Ok(engine.disconnect_network(&container, &engine.network(&arguments.network)?)?)
         }
         Command::Prune(arguments) => prune(&engine, arguments),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 fn create(engine: &Engine, arguments: &CreateArguments) -> Result<()> {
@@ -198,9 +213,15 @@ fn create(engine: &Engine, arguments: &CreateArguments) -> Result<()> {
 fn list(engine: &Engine, arguments: &ListArguments) -> Result<()> {
     // The default one is always there.
     engine.network(engine::DEFAULT_NETWORK)?;
-    let networks = engine.networks()?;
+    let mut networks = Vec::new();
+    for network in engine.networks()? {
+        if fits(engine, &network, &arguments.filter)? {
+            networks.push(network);
+        }
+    }
     if arguments.quiet {
-        return networks.iter().try_for_each(|network| print_line(&network.name));
+        let length = if arguments.no_trunc { 64 } else { 12 };
+        return networks.iter().try_for_each(|network| print_line(&network.id[..length]));
     }
     let records: Vec<Value> =
         networks.iter().map(|network| record(network, arguments.no_trunc)).collect();
@@ -217,6 +238,31 @@ fn list(engine: &Engine, arguments: &ListArguments) -> Result<()> {
             print_table(&HEADINGS.map(|(_, heading)| heading), &rows)
         }
     }
+}
+
+const FILTERS: &[&str] =
+    &["name", "id", "label", "label!", "driver", "scope", "type", "dangling", "internal"];
+
+fn fits(engine: &Engine, network: &Network, filters: &[Filter]) -> Result<bool> {
+    let labels = &network.settings.labels;
+    for (name, value) in filters {
+        let fits = match name.as_str() {
+            "name" => network.name.contains(value.as_str()),
+            "id" => network.id.starts_with(value.as_str()),
+            "label" => wanted::has_label(labels, value),
+            "label!" => !wanted::has_label(labels, value),
+            "driver" => value == "bridge",
+            "scope" => value == "local",
+            // Docker calls those custom that are not made by itself.
+            "type" => (network.name == engine::DEFAULT_NETWORK) == (value == "builtin"),
+            "dangling" => engine.connected(network)?.is_empty() == wanted::is_true(name, value)?,
+            _ => network.settings.internal == wanted::is_true(name, value)?,
+        };
+        if !fits {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn record(network: &Network, long: bool) -> Value {
@@ -236,19 +282,19 @@ fn record(network: &Network, long: bool) -> Value {
 }
 
 fn inspect(engine: &Engine, arguments: &InspectArguments) -> Result<()> {
-    let mut all = Vec::new();
+    let (mut all, mut failures) = (Vec::new(), Vec::new());
     for text in &arguments.networks {
-        let network = engine.network(text)?;
-        all.push(details(engine, &network)?);
+        match engine.network(text) {
+            Ok(network) => all.push(describe(engine, &network)?),
+            Err(error) => failures.push(error.into()),
+        }
     }
-    match &arguments.format {
-        Some(template) => print_lines(template, &all),
-        None => print_line(&serde_json::to_string_pretty(&all)?),
-    }
+    print_details(arguments.format.as_ref(), &all)?;
+    fail(&failures)
 }
 
 /// With Docker's names of fields.
-fn details(engine: &Engine, network: &Network) -> Result<Value> {
+pub(crate) fn describe(engine: &Engine, network: &Network) -> Result<Value> {
     let settings = &network.settings;
     let mut containers = serde_json::Map::new();
     let all = engine.containers()?;
@@ -287,12 +333,13 @@ fn details(engine: &Engine, network: &Network) -> Result<Value> {
     }))
 }
 
-fn remove(engine: &Engine, names: &[String]) -> Result<()> {
+fn remove(engine: &Engine, arguments: &RemoveArguments) -> Result<()> {
     let mut failures = Vec::new();
-    for name in names {
+    for name in &arguments.networks {
         let removed = engine.network(name).and_then(|network| engine.remove_network(&network));
         match removed {
             Ok(()) => print_line(name)?,
+            Err(engine::Error::NoSuchNetwork(_)) if arguments.force => {}
             Err(error) => failures.push(error.into()),
         }
     }
@@ -300,18 +347,19 @@ fn remove(engine: &Engine, names: &[String]) -> Result<()> {
 }
 
 fn prune(engine: &Engine, arguments: &PruneArguments) -> Result<()> {
-    if !arguments.force {
-        bail!("it would remove all networks that no container is connected to: say --force");
-    }
-    remove_unused(engine)?.iter().try_for_each(|name| print_line(name))
+    confirm(arguments.force, "This removes all networks that no container is connected to.")?;
+    remove_unused(engine, &arguments.filter)?.iter().try_for_each(|name| print_line(name))
 }
 
 /// Removes all networks but the default one that no container is connected to, and says which those
 /// were.
-pub(crate) fn remove_unused(engine: &Engine) -> Result<Vec<String>> {
+pub(crate) fn remove_unused(engine: &Engine, filters: &[Filter]) -> Result<Vec<String>> {
     let mut removed = Vec::new();
     for network in engine.networks()? {
-        if network.name == engine::DEFAULT_NETWORK {
+        let labels = &network.settings.labels;
+        if network.name == engine::DEFAULT_NETWORK
+            || !wanted::is_prunable(filters, network.created, labels)?
+        {
             continue;
         }
         match engine.remove_network(&network) {
@@ -321,98 +369,4 @@ pub(crate) fn remove_unused(engine: &Engine) -> Result<Vec<String>> {
         }
     }
     Ok(removed)
-}
-
-pub(crate) fn port(context: &Context, arguments: &PortArguments) -> Result<()> {
-    let engine = context.engine()?;
-    let container: Container = engine.find(&arguments.container)?;
-    let ports = engine.published_ports(&container)?;
-    let Some(wanted) = &arguments.port else {
-        for port in &ports {
-            for address in addresses(port) {
-                print_line(&format!("{}/{} -> {address}", port.container, port.protocol))?;
-            }
-        }
-        return Ok(());
-    };
-    let parsed = net::port::parse(wanted)?;
-    let is_it = |port: &&Port| {
-        parsed.iter().any(|it| (it.container, it.protocol) == (port.container, port.protocol))
-    };
-    let found: Vec<&Port> = ports.iter().filter(is_it).collect();
-    if found.is_empty() {
-        bail!("the port {wanted} of container {} is not published", container.name);
-    }
-    found.into_iter().flat_map(addresses).try_for_each(|address| print_line(&address))
-}
-
-/// Where a port is reached, as Docker shows it.
-fn addresses(port: &Port) -> Vec<String> {
-    let number = port.host.unwrap_or_default();
-    match port.address {
-        Some(address) => vec![std::net::SocketAddr::new(address, number).to_string()],
-        None => vec![format!("0.0.0.0:{number}"), format!("[::]:{number}")],
-    }
-}
-
-/// The ports of a container in one line, as `ps` shows them.
-pub(crate) fn ports_text(ports: &[Port]) -> String {
-    let text = |port: &Port| {
-        let target = format!("{}/{}", port.container, port.protocol);
-        addresses(port).into_iter().map(move |address| format!("{address}->{target}"))
-    };
-    ports.iter().flat_map(text).collect::<Vec<_>>().join(", ")
-}
-
-/// How a container is connected, with Docker's names of fields.
-pub(crate) fn settings(engine: &Engine, container: &Container) -> Result<Value> {
-    let mut ports = serde_json::Map::new();
-    for port in engine.published_ports(container)? {
-        let key = format!("{}/{}", port.container, port.protocol);
-        let number = port.host.unwrap_or_default().to_string();
-        let everywhere = vec!["0.0.0.0".to_owned(), "::".to_owned()];
-        let hosts = port.address.map_or(everywhere, |address| vec![address.to_string()]);
-        let bindings = hosts.iter().map(|host| json!({"HostIp": host, "HostPort": number}));
-        let all = ports.entry(key).or_insert_with(|| json!([]));
-        if let Some(all) = all.as_array_mut() {
-            all.extend(bindings);
-        }
-    }
-    let mut networks = serde_json::Map::new();
-    for connected in engine.connections(&container.id)? {
-        let network = engine.network(&connected.network)?;
-        let of = |ipv4: bool| {
-            let ranges = &network.settings.subnets;
-            let range = ranges.iter().find(|it| it.subnet.is_ipv4() == ipv4)?;
-            let address = connected.addresses.iter().find(|it| it.is_ipv4() == ipv4)?;
-            Some((address.to_string(), range.gateway.to_string(), range.subnet.prefix()))
-        };
-        let (ip, gateway, prefix) = of(true).unwrap_or_default();
-        let (ip6, gateway6, prefix6) = of(false).unwrap_or_default();
-        let first = connected.addresses.first();
-        let mac = connected.mac.clone();
-        let mac = mac.or(first.map(|it| net::link::Mac::of(*it).to_string()));
-        networks.insert(
-            connected.network,
-            json!({
-                "NetworkID": network.id,
-                "Aliases": connected.aliases,
-                "IPAddress": ip, "Gateway": gateway, "IPPrefixLen": prefix,
-                "GlobalIPv6Address": ip6, "IPv6Gateway": gateway6, "GlobalIPv6PrefixLen": prefix6,
-                "MacAddress": mac,
-            }),
-        );
-    }
-    if networks.is_empty() {
-        networks.insert(container.settings.network.mode.clone(), json!({}));
-    }
-    let usual = networks.get(engine::DEFAULT_NETWORK);
-    let field = |name: &str| usual.map_or(json!(""), |it| it[name].clone());
-    Ok(json!({
-        "IPAddress": field("IPAddress"),
-        "Gateway": field("Gateway"),
-        "MacAddress": field("MacAddress"),
-        "Ports": ports,
-        "Networks": networks,
-    }))
 }

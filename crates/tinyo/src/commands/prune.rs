@@ -67,10 +67,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let (mut containers, mut networks, mut volumes) = (Vec::new(), Vec::new(), Vec::new());
     let mut failures = Vec::new();
     if arguments.filter.is_empty() {
-        (containers, failures) = remove_ended(&engine)?;
-        networks = network::remove_unused(&engine)?;
+        (containers, failures) = remove_ended(&engine, &[])?;
+        networks = network::remove_unused(&engine, &[])?;
         if arguments.volumes {
-            volumes = volume::remove_unused(&engine, false)?;
+            volumes = volume::remove_unused(&engine, false, &[])?;
         }
     }
     let freed = before.saturating_sub(room(&engine)?);

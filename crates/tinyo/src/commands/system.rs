@@ -1,6 +1,7 @@
 //! `tinyo system`: everything that is kept.
 
-use super::{check, df, prune, service};
+use super::container::events;
+use super::{about, check, df, prune, service};
 use crate::context::Context;
 use crate::rootless;
 use crate::terminal::ask;
@@ -9,6 +10,10 @@ use clap::{Args, Subcommand};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Say how many containers and images there are, and on what
+    Info(about::Arguments),
+    /// Show what happens to containers
+    Events(events::Arguments),
     /// How much room things take
     Df(df::Arguments),
     /// Whether all is what it should be, and making it so
@@ -47,6 +52,8 @@ impl Command {
 
 pub(crate) fn run(context: &Context, command: &Command) -> Result<()> {
     match command {
+        Command::Info(arguments) => about::info(context, arguments),
+        Command::Events(arguments) => events::run(context, arguments),
         Command::Df(arguments) => df::run(context, arguments),
         Command::Check(arguments) => check::run(context, arguments),
         Command::Prune(arguments) => prune::run(context, arguments),

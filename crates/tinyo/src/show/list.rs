@@ -2,7 +2,7 @@
 
 use super::{print_line, print_table};
 use crate::template::{Template, TemplateError};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 use std::str::FromStr;
 
@@ -39,6 +39,17 @@ pub(crate) fn print_lines(template: &Template, records: &[Value]) -> Result<()> 
         print_line(&template.render(record)?)?;
     }
     Ok(())
+}
+
+/// What `inspect` has found: as a whole in JSON, in a line where a program has asked for it, or by
+/// a template.
+pub(crate) fn print_details(format: Option<&ListFormat>, found: &[Value]) -> Result<()> {
+    match format {
+        Some(ListFormat::Lines(template)) => print_lines(template, found),
+        Some(ListFormat::Columns(_)) => bail!("--format: there are no columns here"),
+        Some(ListFormat::Json) => print_line(&serde_json::to_string(found)?),
+        _ => print_line(&serde_json::to_string_pretty(found)?),
+    }
 }
 
 /// The same in columns, with what stands above each field.

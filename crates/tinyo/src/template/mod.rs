@@ -32,12 +32,20 @@ fn error<T>(text: impl Into<String>) -> Result<T, TemplateError> {
 
 /// A template that is well-formed.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Template(Vec<Node>);
+pub(crate) struct Template {
+    nodes: Vec<Node>,
+    text: String,
+}
 
 impl Template {
+    /// Whether it may show a field: one that takes long to find out is only asked for then.
+    pub(crate) fn mentions(&self, field: &str) -> bool {
+        self.text.contains(field)
+    }
+
     /// The text for a value.
     pub(crate) fn render(&self, value: &Value) -> Result<String, TemplateError> {
-        evaluate::render(&self.0, value)
+        evaluate::render(&self.nodes, value)
     }
 }
 
@@ -46,7 +54,7 @@ impl FromStr for Template {
 
     /// As Docker does it, `\t` and `\n` outside of the braces are a tab and a new line.
     fn from_str(text: &str) -> Result<Template, TemplateError> {
-        parse::parse(text).map(Template)
+        Ok(Template { nodes: parse::parse(text)?, text: text.to_owned() })
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn cp_out() -> Result<()> {
         expect_eq!(fs::read_link(folder.join("sh"))?.to_string_lossy(), "busybox");
         engine.fails(&["cp", &format!("{name}:/none"), target], 1, "no such file")?;
     }
-    engine.fails(&["cp", "up:/a", "down:/b"], 1, "one side")?;
+    engine.fails(&["cp", "up:/a", "down:/b"], 1, "no such file")?;
     engine.fails(&["cp", "none:/a", "/tmp"], 1, "no such container")
 }
 

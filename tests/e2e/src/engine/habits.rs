@@ -48,3 +48,115 @@ pub(crate) fn a_volume_on_etc_keeps_hosts() -> Result<()> {
     ensure!(text.starts_with("here\nroot:"), "{text}");
     engine.is_clean()
 }
+
+/// The groups' spellings of commands, and templates where Docker has them.
+pub(crate) fn spellings() -> Result<()> {
+    let engine = Engine::new()?;
+    let id = engine.start("one", &["--label", "k=v", "--expose", "80"], "exec sleep 100")?;
+    expect_eq!(engine.ok(&["container", "inspect", "-f", "{{.Id}}", "one"])?, id);
+    expect_eq!(engine.ok(&["container", "port", "one"])?, "");
+    let tar = engine.command(&["container", "export", "one"]).output()?.stdout;
+    ensure!(tar.len() > 10_000, "no archive");
+    for (words, code) in [
+        (&["container", "exists", "one"][..], 0),
+        (&["container", "exists", "two"], 1),
+        (&["volume", "exists", "two"], 1),
+        (&["network", "exists", "bridge"], 0),
+    ] {
+        expect_eq!(engine.run(words)?.code, Some(code), "{words:?}");
+    }
+    ensure!(engine.ok(&["version", "-f", "{{.Server.Version}}"])?.starts_with("0."), "version");
+    expect_eq!(engine.ok(&["system", "info", "-f", "{{.ContainersRunning}}"])?, "1");
+    let words = ["system", "events", "--since=1h", "--stream=false", "--filter=event=start"];
+    let format = "--format={{.ID}} {{.Status}} {{.Actor.Attributes.name}}";
+    expect_eq!(engine.ok(&[&words[..], &[format]].concat())?, format!("{id} start one"));
+    for (filter, is_found) in [
+        ("label!=k", false),
+        ("expose=70-90/tcp", true),
+        ("publish=80", false),
+        ("restart-policy=no", true),
+        ("until=1h", false),
+    ] {
+        let found = engine.ok(&["ps", "-q", "--filter", filter])?;
+        expect_eq!(!found.is_empty(), is_found, "{filter}");
+    }
+    ensure!(engine.ok(&["ps", "--size"])?.contains("(virtual "), "no size");
+    let top = engine.ok(&["top", "one", "-eo", "pid,comm"])?;
+    ensure!(top.contains("sleep") && !top.contains("e2e"), "{top}");
+    expect_eq!(engine.ok(&["wait", "--condition", "running", "one"])?, "-1");
+    expect_eq!(engine.ok(&["container", "prune", "-f", "--filter", "label!=k"])?, "");
+    expect_eq!(engine.ok(&["rm", "-f", "-t", "0", "one"])?, "one");
+    engine.fails(&["inspect", "one"], 1, "there is no container, image, volume")?;
+    engine.is_clean()
+}
+
+pub(crate) fn volumes_that_are_other_file_systems() -> Result<()> {
+    let engine = Engine::new()?;
+    let folder = crate::support::scratch("folder");
+    std::fs::create_dir(&folder)?;
+    let device = format!("device={}", folder.display());
+    let create = ["volume", "create", "--driver", "local", "--opt"];
+    let tmpfs = ["type=tmpfs", "--opt", "device=tmpfs", "--opt", "o=size=1m,uid=33", "memory"];
+    engine.ok(&[&create[..], &tmpfs].concat())?;
+    engine
+        .ok(&[&create[..], &["type=none", "--opt", "o=bind", "--opt", &device, "bound"]].concat())?;
+    let script = "stat -c %u /m; grep -c 'size=1024k' /proc/mounts; echo 1 > /b/x";
+    expect_eq!(engine.shell(&["-v", "memory:/m", "-v", "bound:/b"], script)?, "33\n1");
+    expect_eq!(std::fs::read_to_string(folder.join("x"))?, "1\n");
+    engine.fails(&[&create[..], &["nonsense=1", "x"]].concat(), 1, "there is no such option")?;
+    expect_eq!(engine.ok(&["volume", "ls", "-q", "--filter", "name=bou"])?, "bound");
+    engine.ok(&["volume", "rm", "memory", "bound"])?;
+    ensure!(folder.join("x").exists(), "somebody's own folder was removed");
+    engine.is_clean()
+}
+
+/// `cp` of archives, between containers, and with the times that files have.
+pub(crate) fn copies() -> Result<()> {
+    let engine = Engine::new()?;
+    engine.start("one", &[], "mkdir /d; echo 1 > /d/x; touch -d @1000 /d/x; exec sleep 100")?;
+    engine.start("two", &[], "exec sleep 100")?;
+    crate::support::until("it is there", || {
+        engine.run(&["exec", "one", "test", "-e", "/d/x"]).is_ok_and(|it| it.code == Some(0))
+    })?;
+    let mut tar = engine.command(&["cp", "one:/d", "-"]).output()?.stdout;
+    let file = crate::support::scratch("d.tar");
+    std::fs::write(&file, &tar)?;
+    let mut command = engine.command(&["cp", "-", "two:/tmp"]);
+    let done = super::support::end_of(command.stdin(std::fs::File::open(&file)?))?;
+    ensure!(done.code == Some(0), "{done:#?}");
+    let look = ["exec", "two", "stat", "-c", "%Y"];
+    expect_eq!(engine.ok(&[&look[..], &["/tmp/d/x"]].concat())?, "1000");
+    // The folder that it came into is as it was.
+    expect_eq!(engine.ok(&["exec", "two", "stat", "-c", "%a", "/tmp"])?, "755");
+    engine.ok(&["cp", "one:/d/x", "two:/tmp/y"])?;
+    expect_eq!(engine.ok(&["exec", "two", "cat", "/tmp/y"])?, "1");
+    // What is no archive changes nothing.
+    tar.truncate(700);
+    std::fs::write(&file, &tar)?;
+    let mut command = engine.command(&["cp", "-", "two:/data"]);
+    let done = super::support::end_of(command.stdin(std::fs::File::open(&file)?))?;
+    ensure!(done.code == Some(1) && done.stderr.contains("the archive"), "{done:#?}");
+    expect_eq!(engine.ok(&["exec", "two", "ls", "/data"])?, "given");
+    engine.ok(&["rm", "-f", "one", "two"])?;
+    engine.is_clean()
+}
+
+pub(crate) fn what_is_wrong_with_mounts_and_variables() -> Result<()> {
+    let engine = Engine::new()?;
+    let file = crate::support::scratch("env");
+    std::fs::write(&file, "A=1\nexport B=2\n")?;
+    let file = file.to_str().unwrap_or_default();
+    for (words, said) in [
+        (&["-v", "/tmp:/x:foo"][..], "there is no option \"foo\""),
+        (&["--mount", "type=bind,src=/no/such/x,dst=/x"], "there is no such file"),
+        (&["--mount", "type=volume,src=a,dst=/x,volume-subpath=b"], "a volume for each"),
+        (&["--tmpfs", "/x:sise=1m"], "there is no option \"sise=1m\""),
+        (&["-v", "a:/x", "-v", "b:/x"], "two mounts are to be at /x"),
+        (&["--env-file", file], "line 2: \"export B=2\""),
+        (&["-e", "=x"], "has no name"),
+    ] {
+        let words = [&["run", "--rm"], words, &["box", "true"]].concat();
+        engine.fails(&words, 125, said)?;
+    }
+    engine.is_clean()
+}

@@ -3,11 +3,13 @@
 use crate::commands::tag::new_name;
 use crate::context::Context;
 use crate::show::print_line;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use engine::{ChangeKind, Error};
 use image::change::change;
 use spec::image::History;
+use std::fs;
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 #[derive(Args)]
@@ -18,9 +20,12 @@ pub(crate) struct CopyArguments {
     /// Print nothing
     #[arg(short, long)]
     quiet: bool,
-    /// CONTAINER:PATH, or a path
+    /// What a symbolic link of the machine leads to, in place of the link
+    #[arg(short = 'L', long)]
+    follow_link: bool,
+    /// CONTAINER:PATH, a path, or - for a tar archive on standard input
     from: String,
-    /// CONTAINER:PATH, or a path
+    /// CONTAINER:PATH, a path, or - for a tar archive on standard output
     to: String,
 }
 
@@ -67,11 +72,31 @@ fn side(text: &str) -> Side<'_> {
 pub(crate) fn copy(context: &Context, arguments: &CopyArguments) -> Result<()> {
     let engine = context.engine()?;
     match (side(&arguments.from), side(&arguments.to)) {
+        (Side::Container(name, path), Side::Machine(to)) if to == Path::new("-") => {
+            if io::stdout().is_terminal() {
+                bail!("an archive is nothing for a terminal: use a pipe, or > FILE");
+            }
+            Ok(engine.stream_out(&engine.find(name)?, path, io::stdout().lock())?)
+        }
+        (Side::Machine(from), Side::Container(name, path)) if from == Path::new("-") => {
+            if io::stdin().is_terminal() {
+                bail!("an archive from a terminal? Use a pipe, or < FILE");
+            }
+            Ok(engine.stream_in(&engine.find(name)?, io::stdin(), path, arguments.archive)?)
+        }
+        (Side::Container(one, from), Side::Container(other, to)) => {
+            let ends = (engine.find(one)?, engine.find(other)?);
+            Ok(engine.copy_between((&ends.0, from), (&ends.1, to), arguments.archive)?)
+        }
         (Side::Container(name, path), Side::Machine(to)) => {
             Ok(engine.copy_out(&engine.find(name)?, path, to, arguments.archive)?)
         }
         (Side::Machine(from), Side::Container(name, path)) => {
-            Ok(engine.copy_in(&engine.find(name)?, from, path, arguments.archive)?)
+            let real = match arguments.follow_link {
+                true => &fs::canonicalize(from).with_context(|| from.display().to_string())?,
+                false => from,
+            };
+            Ok(engine.copy_in(&engine.find(name)?, real, path, arguments.archive)?)
         }
         _ => bail!("one side must be CONTAINER:PATH, and the other a path of the machine"),
     }

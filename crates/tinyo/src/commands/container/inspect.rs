@@ -1,6 +1,6 @@
 //! All that is known of a container, with Docker's names of fields.
 
-use crate::commands::network;
+use crate::commands::port;
 use anyhow::Result;
 use engine::settings::{MountKind, Settings};
 use engine::{Container, Engine, Seen, Status, time_text};
@@ -27,7 +27,7 @@ pub(crate) fn describe(engine: &Engine, container: &Container) -> Result<Value> 
         "HostConfig": host_config(settings),
         "Mounts": mounts(engine, settings),
         "Config": config(container),
-        "NetworkSettings": network::settings(engine, container)?,
+        "NetworkSettings": port::settings(engine, container)?,
     }))
 }
 

@@ -2,18 +2,51 @@
 
 use crate::commands::fail;
 use crate::commands::system::confirm;
+use crate::commands::wanted::{self, Filter};
 use crate::context::Context;
 use crate::show::print_line;
 use anyhow::{Result, bail};
 use clap::Args;
-use engine::{Attach, Container, Engine, Error};
+use engine::{Attach, Container, Engine, Error, Status};
+use std::process::ExitCode;
+use std::thread::sleep;
 
 #[derive(Args)]
 pub(crate) struct Names {
+    /// All that run
+    #[arg(short, long)]
+    all: bool,
+    /// Names or ids
+    #[arg(value_name = "CONTAINER", required_unless_present = "all")]
+    containers: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct WaitArguments {
+    /// Until it is in one of these states, instead of having ended: created, running, paused,
+    /// exited, stopped, healthy, unhealthy
+    #[arg(long, value_name = "STATE", value_parser = CONDITIONS)]
+    condition: Vec<String>,
+    /// It is no error if there is no such container: then -1 is printed
+    #[arg(long)]
+    ignore: bool,
     /// Names or ids
     #[arg(required = true, value_name = "CONTAINER")]
     containers: Vec<String>,
 }
+
+/// What can be waited for; `stopped` is Podman's word for `exited`, and the last ones are Docker's.
+const CONDITIONS: [&str; 9] = [
+    "created",
+    "running",
+    "paused",
+    "exited",
+    "stopped",
+    "healthy",
+    "unhealthy",
+    "not-running",
+    "removed",
+];
 
 #[derive(Args)]
 pub(crate) struct StopArguments {
@@ -32,6 +65,9 @@ pub(crate) struct StopArguments {
     /// All that run
     #[arg(short, long)]
     all: bool,
+    /// It is no error if there is no such container
+    #[arg(short, long)]
+    ignore: bool,
     /// Names or ids
     #[arg(value_name = "CONTAINER", required_unless_present = "all")]
     containers: Vec<String>,
@@ -42,16 +78,25 @@ pub(crate) struct KillArguments {
     /// Which
     #[arg(short, long, default_value = "KILL")]
     signal: String,
+    /// All that run
+    #[arg(short, long)]
+    all: bool,
     /// Names or ids
-    #[arg(required = true, value_name = "CONTAINER")]
+    #[arg(value_name = "CONTAINER", required_unless_present = "all")]
     containers: Vec<String>,
 }
 
 #[derive(Args)]
 pub(crate) struct RemoveArguments {
-    /// Kill those that run
+    /// Kill those that run; it is no error if there is no such container
     #[arg(short, long)]
     force: bool,
+    /// It is no error if there is no such container
+    #[arg(short, long)]
+    ignore: bool,
+    /// Seconds that those that run have to end, before they are killed; with --force
+    #[arg(short, long, value_name = "SECONDS", requires = "force", allow_negative_numbers = true)]
+    time: Option<i64>,
     /// With the volumes that nobody has given a name
     #[arg(short, long)]
     volumes: bool,
@@ -73,6 +118,9 @@ pub(crate) struct RenameArguments {
 
 #[derive(Args)]
 pub(crate) struct PruneArguments {
+    /// Only those that fit: until=TIME label=NAME[=VALUE] label!=NAME[=VALUE]
+    #[arg(long, value_name = "FILTER", value_parser = wanted::one_of(wanted::OLD_OR_LABELLED))]
+    filter: Vec<Filter>,
     /// Do not ask
     #[arg(short, long)]
     force: bool,
@@ -119,8 +167,16 @@ fn names(engine: &Engine, all: bool, named: &[String], running: bool) -> Result<
 
 pub(crate) fn stop(context: &Context, arguments: &StopArguments) -> Result<()> {
     let engine = context.engine()?;
-    let names = names(&engine, arguments.all, &arguments.containers, true)?;
+    let mut names = names(&engine, arguments.all, &arguments.containers, true)?;
+    if arguments.ignore {
+        retain_known(&engine, &mut names);
+    }
     each(&engine, &names, |container| stop_one(&engine, container, arguments).map(|()| None))
+}
+
+/// Without those that there are not.
+fn retain_known(engine: &Engine, names: &mut Vec<String>) {
+    names.retain(|name| !matches!(engine.find(name), Err(Error::NoSuchContainer(_))));
 }
 
 fn stop_one(engine: &Engine, container: &Container, arguments: &StopArguments) -> Result<()> {
@@ -148,7 +204,8 @@ pub(crate) fn restart(context: &Context, arguments: &StopArguments) -> Result<()
 pub(crate) fn kill(context: &Context, arguments: &KillArguments) -> Result<()> {
     let engine = context.engine()?;
     let signal = engine::signal(&arguments.signal)?;
-    each(&engine, &arguments.containers, |container| {
+    let names = names(&engine, arguments.all, &arguments.containers, true)?;
+    each(&engine, &names, |container| {
         engine.kill(container, signal)?;
         Ok(None)
     })
@@ -157,15 +214,18 @@ pub(crate) fn kill(context: &Context, arguments: &KillArguments) -> Result<()> {
 pub(crate) fn remove(context: &Context, arguments: &RemoveArguments) -> Result<()> {
     let engine = context.engine()?;
     let mut names = names(&engine, arguments.all, &arguments.containers, false)?;
-    if arguments.force {
-        // As with Docker, it is no error by force if there is none.
-        names.retain(|name| !matches!(engine.find(name), Err(Error::NoSuchContainer(_))));
+    let is_lenient = arguments.force || arguments.ignore;
+    if is_lenient {
+        retain_known(&engine, &mut names);
     }
     each_name(&names, |name| {
         let container = engine.find(name);
+        if let (Ok(container), Some(time)) = (&container, arguments.time) {
+            engine.stop(container, Some(time))?;
+        }
         match container.and_then(|it| engine.remove(&it, arguments.force, arguments.volumes)) {
             // Somebody else was faster.
-            Err(Error::NoSuchContainer(_)) if arguments.force => {}
+            Err(Error::NoSuchContainer(_)) if is_lenient => {}
             result => result?,
         }
         Ok(None)
@@ -174,17 +234,69 @@ pub(crate) fn remove(context: &Context, arguments: &RemoveArguments) -> Result<(
 
 pub(crate) fn pause(context: &Context, names: &Names) -> Result<()> {
     let engine = context.engine()?;
-    each(&engine, &names.containers, |container| Ok(engine.pause(container).map(|()| None)?))
+    let all = with_status(&engine, names, Status::Running)?;
+    each(&engine, &all, |container| Ok(engine.pause(container).map(|()| None)?))
 }
 
 pub(crate) fn unpause(context: &Context, names: &Names) -> Result<()> {
     let engine = context.engine()?;
-    each(&engine, &names.containers, |container| Ok(engine.unpause(container).map(|()| None)?))
+    let all = with_status(&engine, names, Status::Paused)?;
+    each(&engine, &all, |container| Ok(engine.unpause(container).map(|()| None)?))
 }
 
-pub(crate) fn wait(context: &Context, names: &Names) -> Result<()> {
+/// Those that are named, or all that do this.
+fn with_status(engine: &Engine, wanted: &Names, status: Status) -> Result<Vec<String>> {
+    let mut all = names(engine, wanted.all, &wanted.containers, true)?;
+    if wanted.all {
+        let does = |name: &String| Ok(engine.look(&engine.find(name)?)?.status == status);
+        all.retain(|name| does(name).unwrap_or_else(|_: Error| false));
+    }
+    Ok(all)
+}
+
+pub(crate) fn wait(context: &Context, arguments: &WaitArguments) -> Result<()> {
     let engine = context.engine()?;
-    each(&engine, &names.containers, |container| Ok(Some(engine.wait(container)?.to_string())))
+    let is_end = |state: &String| matches!(state.as_str(), "exited" | "stopped" | "not-running");
+    each_name(&arguments.containers, |name| {
+        let container = match engine.find(name) {
+            Err(Error::NoSuchContainer(_)) if arguments.ignore => return Ok(Some("-1".to_owned())),
+            found => found?,
+        };
+        let code = if arguments.condition.iter().all(is_end) {
+            i32::from(engine.wait(&container)?)
+        } else {
+            until(&engine, &container, &arguments.condition)?
+        };
+        Ok(Some(code.to_string()))
+    })
+}
+
+/// Waits until it is in one of these states; its exit code, or -1 while it has none.
+fn until(engine: &Engine, container: &Container, conditions: &[String]) -> Result<i32> {
+    loop {
+        let seen = match engine.look(container) {
+            Err(Error::NoSuchContainer(_)) => return Ok(0),
+            seen => seen?,
+        };
+        let health = seen.state.health.map_or("", |(health, _)| health.name());
+        let is_it = |condition: &String| match condition.as_str() {
+            "stopped" | "exited" | "not-running" => seen.status == Status::Exited,
+            word => word == seen.status.name() || word == health,
+        };
+        if conditions.iter().any(is_it) {
+            let has_ended = seen.status == Status::Exited;
+            return Ok(if has_ended { i32::from(seen.state.exit_code) } else { -1 });
+        }
+        sleep(super::logs::PACE);
+    }
+}
+
+pub(crate) fn exists(context: &Context, name: &str) -> Result<ExitCode> {
+    match context.engine()?.find(name) {
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(Error::NoSuchContainer(_)) => Ok(ExitCode::FAILURE),
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(crate) fn rename(context: &Context, arguments: &RenameArguments) -> Result<()> {
@@ -194,15 +306,21 @@ pub(crate) fn rename(context: &Context, arguments: &RenameArguments) -> Result<(
 
 pub(crate) fn prune(context: &Context, arguments: &PruneArguments) -> Result<()> {
     confirm(arguments.force, "This removes all containers that do not run.")?;
-    let (removed, failures) = remove_ended(&context.engine()?)?;
+    let (removed, failures) = remove_ended(&context.engine()?, &arguments.filter)?;
     removed.iter().try_for_each(|id| print_line(id))?;
     fail(&failures)
 }
 
 /// Removes all containers that do not run, and says which those were, and what failed.
-pub(crate) fn remove_ended(engine: &Engine) -> Result<(Vec<String>, Vec<anyhow::Error>)> {
+pub(crate) fn remove_ended(
+    engine: &Engine,
+    filters: &[Filter],
+) -> Result<(Vec<String>, Vec<anyhow::Error>)> {
     let (mut removed, mut failures) = (Vec::new(), Vec::new());
     for container in engine.containers()?.into_iter().filter(|it| !it.is_infra) {
+        if !wanted::is_prunable(filters, container.created, &container.settings.labels)? {
+            continue;
+        }
         match engine.look(&container) {
             Ok(seen) if seen.status.is_over() => {}
             // It runs, or was removed meanwhile.

@@ -1,9 +1,11 @@
 //! `tinyo ps`.
 
-use super::parse;
-use crate::commands::network::ports_text;
+use crate::commands::port::ports_text;
+use crate::commands::wanted::{self, Filter};
 use crate::context::Context;
-use crate::show::{ListFormat, ago, print_columns, print_line, print_lines, print_table};
+use crate::show::{
+    ListFormat, ago, bytes, print_columns, print_line, print_lines, print_rows, print_table,
+};
 use anyhow::Result;
 use clap::Args;
 use engine::settings::Settings;
@@ -31,28 +33,48 @@ pub(crate) struct Arguments {
     /// Show which pod each is in
     #[arg(short, long)]
     pod: bool,
-    /// Only those that fit: pod= id= name= label= status= exited= ancestor= volume= health= network=
-    #[arg(short, long, value_name = "FILTER", value_parser = filter)]
-    filter: Vec<(String, String)>,
+    /// Show how much each has written, and with what is in its image
+    #[arg(short, long)]
+    size: bool,
+    /// By what they are sorted: command, created, id, image, names, runningfor, size or status
+    #[arg(long, value_name = "FIELD", value_parser = SORTS)]
+    sort: Option<String>,
+    /// No headings
+    #[arg(long)]
+    noheading: bool,
+    /// Only those that fit: id= name= label= status= exited= ancestor= volume= network= health=
+    /// before= since= until= publish= expose= restart-policy= pod=
+    #[arg(short, long, value_name = "FILTER", value_parser = wanted::one_of(FILTERS))]
+    filter: Vec<Filter>,
     /// table, json, or a template such as '{{.Names}}'
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: ListFormat,
 }
 
-const FILTERS: [&str; 12] = [
-    "pod", "id", "name", "label", "status", "exited", "ancestor", "volume", "network", "health",
-    "before", "since",
+const FILTERS: &[&str] = &[
+    "pod",
+    "id",
+    "name",
+    "label",
+    "label!",
+    "status",
+    "exited",
+    "ancestor",
+    "volume",
+    "network",
+    "health",
+    "before",
+    "since",
+    "until",
+    "publish",
+    "expose",
+    "restart-policy",
 ];
 
-fn filter(text: &str) -> Result<(String, String), String> {
-    let (name, value) = parse::pair(text)?;
-    if !FILTERS.contains(&name.as_str()) {
-        return Err(format!("there is no filter {name:?}, only {}", FILTERS.join(" ")));
-    }
-    Ok((name, value))
-}
+const SORTS: [&str; 8] =
+    ["command", "created", "id", "image", "names", "runningfor", "size", "status"];
 
-const HEADINGS: [(&str, &str); 11] = [
+const HEADINGS: [(&str, &str); 15] = [
     ("ID", "CONTAINER ID"),
     ("Image", "IMAGE"),
     ("Command", "COMMAND"),
@@ -62,6 +84,10 @@ const HEADINGS: [(&str, &str); 11] = [
     ("Names", "NAMES"),
     ("Pod", "POD ID"),
     ("PodName", "PODNAME"),
+    ("Size", "SIZE"),
+    ("CreatedAt", "CREATED AT"),
+    ("Networks", "NETWORKS"),
+    ("Mounts", "MOUNTS"),
     ("State", "STATE"),
     ("Labels", "LABELS"),
 ];
@@ -96,7 +122,38 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     if let Some(count) = arguments.last.or(arguments.latest.then_some(1)) {
         found.truncate(count);
     }
+    if let Some(field) = &arguments.sort {
+        sort(&engine, field, &mut found)?;
+    }
     print(&engine, arguments, &found)
+}
+
+/// By what people see of them; newest first for times, as without this flag.
+fn sort(engine: &Engine, field: &str, found: &mut Vec<(Container, Seen)>) -> Result<()> {
+    let mut keyed = Vec::new();
+    for (container, seen) in found.drain(..) {
+        let key = match field {
+            "command" => container.settings.words().cloned().collect::<Vec<_>>().join(" "),
+            "id" => container.id.clone(),
+            "image" => container.settings.image.clone(),
+            "names" => container.name.clone(),
+            "size" => format!("{:020}", engine.room_of(&container)?),
+            "status" => seen.status.name().to_owned(),
+            _ => format!("{:020}", u64::MAX - container.created),
+        };
+        keyed.push((key, container, seen));
+    }
+    keyed.sort_by(|one, other| one.0.cmp(&other.0));
+    found.extend(keyed.into_iter().map(|(_, container, seen)| (container, seen)));
+    Ok(())
+}
+
+/// What it has written, and all that it sees, as Docker shows it.
+fn size(engine: &Engine, container: &Container) -> Result<String> {
+    let own = engine.room_of(container)?;
+    let image = container.manifest.as_ref().map(|it| engine.store().image(it)).transpose()?;
+    let all = own + image.map_or(0, |image| image.bytes());
+    Ok(format!("{} (virtual {})", bytes(own), bytes(all)))
 }
 
 fn print(engine: &Engine, arguments: &Arguments, found: &[(Container, Seen)]) -> Result<()> {
@@ -109,14 +166,26 @@ fn print(engine: &Engine, arguments: &Arguments, found: &[(Container, Seen)]) ->
     let pods = PodNames::new(engine, found)?;
     for (container, seen) in found {
         let ports = ports_text(&engine.published_ports(container)?);
-        records.push(record(container, seen, &ports, &pods, long));
+        let mut record = record(container, seen, &ports, &pods, long);
+        // It is looked for on the disk, which takes its time.
+        let is_asked = match &arguments.format {
+            ListFormat::Lines(template) | ListFormat::Columns(template) => {
+                template.mentions(".Size")
+            }
+            _ => false,
+        };
+        if arguments.size || is_asked {
+            record["Size"] = size(engine, container)?.into();
+        }
+        records.push(record);
     }
     match &arguments.format {
         ListFormat::Json => records.iter().try_for_each(|record| print_line(&record.to_string())),
         ListFormat::Lines(template) => print_lines(template, &records),
         ListFormat::Columns(template) => print_columns(template, &HEADINGS, &records),
         ListFormat::Table => {
-            let columns = &HEADINGS[..if arguments.pod { 9 } else { 7 }];
+            let mut columns = HEADINGS[..if arguments.pod { 9 } else { 7 }].to_vec();
+            columns.extend(arguments.size.then_some(("Size", "SIZE")));
             let row = |record: &Value| {
                 let cell = |(name, _): &(&str, &str)| {
                     record[*name].as_str().unwrap_or_default().to_owned()
@@ -124,7 +193,8 @@ fn print(engine: &Engine, arguments: &Arguments, found: &[(Container, Seen)]) ->
                 columns.iter().map(cell).collect::<Vec<_>>()
             };
             let rows: Vec<_> = records.iter().map(row).collect();
-            print_table(&columns.iter().map(|(_, heading)| *heading).collect::<Vec<_>>(), &rows)
+            let headings: Vec<_> = columns.iter().map(|(_, heading)| *heading).collect();
+            if arguments.noheading { print_rows(&rows) } else { print_table(&headings, &rows) }
         }
     }
 }
@@ -224,7 +294,8 @@ fn fits(
             filters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let fits = match name {
             // All labels that are asked for must be there.
-            "label" => values.all(|value| has_label(container, value)),
+            "label" => values.all(|value| wanted::has_label(&container.settings.labels, value)),
+            "label!" => !values.any(|it| wanted::has_label(&container.settings.labels, it)),
             _ => {
                 let mut any = false;
                 for value in values {
@@ -238,14 +309,6 @@ fn fits(
         }
     }
     Ok(true)
-}
-
-fn has_label(container: &Container, text: &str) -> bool {
-    let labels = &container.settings.labels;
-    match text.split_once('=') {
-        Some((name, value)) => labels.get(name).is_some_and(|known| known == value),
-        None => labels.contains_key(text),
-    }
 }
 
 fn fits_one(
@@ -275,10 +338,35 @@ fn fits_one(
             let health = seen.state.health.map_or("none", |(health, _)| health.name());
             health == value
         }
+        "until" => wanted::is_prunable(
+            &[(name.to_owned(), value.to_owned())],
+            container.created,
+            &settings.labels,
+        )?,
+        "publish" => {
+            let ports = engine.published_ports(container)?;
+            ports
+                .iter()
+                .any(|port| is_port(value, port.host.unwrap_or(0), &port.protocol.to_string()))
+        }
+        "expose" => settings.network.exposed.iter().any(|port| {
+            let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+            number.parse().is_ok_and(|number| is_port(value, number, protocol))
+        }),
+        "restart-policy" => settings.restart.policy.name() == value,
         "before" => container.created < engine.find(value)?.created,
         "since" => container.created > engine.find(value)?.created,
         _ => false,
     })
+}
+
+/// `80`, `80/udp`, `8000-8100/tcp`.
+fn is_port(wanted: &str, number: u16, protocol: &str) -> bool {
+    let (range, wanted) = wanted.split_once('/').unwrap_or((wanted, "tcp"));
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    let is_in = first.parse().is_ok_and(|it: u16| it <= number)
+        && last.parse().is_ok_and(|it: u16| number <= it);
+    is_in && wanted == protocol
 }
 
 fn is_image(engine: &Engine, container: &Container, value: &str) -> Result<bool> {

@@ -25,7 +25,13 @@ pub(crate) struct Which {
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// How many of the last lines, or all
-    #[arg(short = 'n', long, value_name = "LINES", default_value = "all")]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "LINES",
+        default_value = "all",
+        allow_negative_numbers = true
+    )]
     tail: String,
     /// From a time on: 2026-01-31T12:00:00Z, seconds since 1970, or a while ago: 10m
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -40,10 +46,15 @@ pub(crate) struct Which {
 
 impl Which {
     pub(crate) fn logs(&self) -> Result<Logs> {
-        let tail = match self.tail.as_str() {
-            "all" => None,
-            lines => Some(lines.parse().with_context(|| format!("--tail {lines}"))?),
-        };
+        let tail =
+            match self.tail.as_str() {
+                "all" => None,
+                // Docker and Podman take any negative number for all.
+                lines if lines.parse().is_ok_and(|number: i64| number < 0) => None,
+                lines => Some(lines.parse().ok().with_context(|| {
+                    format!("--tail {lines}: neither a number of lines nor all")
+                })?),
+            };
         Ok(Logs { since: self.since, until: self.until, tail })
     }
 }
@@ -52,6 +63,16 @@ impl Which {
 pub(crate) fn time(text: &str) -> Result<u64, String> {
     const SECOND: u64 = 1_000_000_000;
     if let Some(seconds) = image::time::parse(text) {
+        return Ok(seconds.saturating_mul(SECOND));
+    }
+    // A day, or a time without a zone, as they are in UTC.
+    let has_day = text.len() >= 10 && text.as_bytes()[4] == b'-';
+    let more = match text.len() {
+        10 => "T00:00:00Z",
+        16 => ":00Z",
+        _ => "Z",
+    };
+    if let (true, Some(seconds)) = (has_day, image::time::parse(&format!("{text}{more}"))) {
         return Ok(seconds.saturating_mul(SECOND));
     }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -131,6 +152,9 @@ mod tests {
     fn points_in_time() {
         assert_eq!(time("1970-01-01T00:00:10Z"), Ok(10_000_000_000));
         assert_eq!(time("10.5"), Ok(10_500_000_000));
+        for text in ["1970-01-02", "1970-01-02T00:00", "1970-01-02T00:00:00"] {
+            assert_eq!(time(text), Ok(86_400_000_000_000), "{text}");
+        }
         assert!(time("10m").unwrap() > 1_700_000_000_000_000_000);
         assert!(time("yesterday").is_err());
     }

@@ -2,6 +2,7 @@
 
 mod attach;
 pub(super) mod connection;
+pub(super) mod events;
 mod exec;
 mod files;
 pub(super) mod front;
@@ -14,6 +15,7 @@ mod options;
 pub(super) mod parse;
 mod pod;
 mod run;
+pub(super) mod top;
 mod update;
 pub(super) mod volume;
 pub(super) mod watch;
@@ -22,6 +24,7 @@ pub(super) use inspect::describe;
 pub(super) use life::remove_ended;
 
 use super::late::Late;
+use super::{import, inspect as inspect_command, port};
 use crate::context::Context;
 use anyhow::Result;
 use clap::Subcommand;
@@ -48,7 +51,7 @@ pub(crate) enum Command {
     /// Let paused containers go on
     Unpause(Late<life::Names>),
     /// Wait until containers have ended, and print their exit codes
-    Wait(Late<life::Names>),
+    Wait(Late<life::WaitArguments>),
     /// Give a container another name
     Rename(Late<life::RenameArguments>),
     /// List containers
@@ -63,11 +66,11 @@ pub(crate) enum Command {
     /// Change limits and the restart policy of containers
     Update(Late<update::Arguments>),
     /// List the processes of a container
-    Top(Late<watch::TopArguments>),
+    Top(Late<top::Arguments>),
     /// Show what containers use
     Stats(Late<watch::StatsArguments>),
     /// Show what happens to containers
-    Events(Late<watch::EventsArguments>),
+    Events(Late<events::Arguments>),
     /// Copy files into a container or out of it
     Cp(Late<files::CopyArguments>),
     /// List what a container has changed of its image
@@ -81,15 +84,31 @@ pub(crate) enum Command {
 pub(crate) enum Group {
     #[command(flatten)]
     Any(Box<Command>),
+    /// Show all that is known of containers, in JSON
+    Inspect(Late<inspect_command::Arguments>),
+    /// Print where the published ports of a container are reached
+    Port(Late<port::Arguments>),
+    /// Write the files of a container into a tar file
+    Export(Late<import::ExportArguments>),
+    /// Say by the exit code whether there is such a container: 0 or 1
+    Exists {
+        /// Name or id
+        container: String,
+    },
     /// Remove all containers that have ended
     Prune(life::PruneArguments),
 }
 
 impl Group {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
+        let done = |result: Result<()>| result.map(|()| ExitCode::SUCCESS);
         match self {
             Group::Any(command) => command.run(context),
-            Group::Prune(arguments) => life::prune(context, &arguments).map(|()| ExitCode::SUCCESS),
+            Group::Inspect(arguments) => done(inspect_command::containers(context, &arguments)),
+            Group::Port(arguments) => done(port::run(context, &arguments)),
+            Group::Export(arguments) => done(import::export(context, &arguments)),
+            Group::Exists { container } => life::exists(context, &container),
+            Group::Prune(arguments) => done(life::prune(context, &arguments)),
         }
     }
 
@@ -97,7 +116,7 @@ impl Group {
     pub(crate) fn failure(&self) -> u8 {
         match self {
             Group::Any(command) => command.failure(),
-            Group::Prune(_) => 1,
+            _ => 1,
         }
     }
 }
@@ -122,9 +141,9 @@ impl Command {
             Command::Exec(arguments) => exec::run(context, &arguments),
             Command::Attach(arguments) => attach::attach(context, &arguments),
             Command::Update(arguments) => done(update::run(context, &arguments)),
-            Command::Top(arguments) => done(watch::top(context, &arguments)),
+            Command::Top(arguments) => done(top::run(context, &arguments)),
             Command::Stats(arguments) => done(watch::stats(context, &arguments)),
-            Command::Events(arguments) => done(watch::events(context, &arguments)),
+            Command::Events(arguments) => done(events::run(context, &arguments)),
             Command::Cp(arguments) => done(files::copy(context, &arguments)),
             Command::Diff(arguments) => done(files::diff(context, &arguments)),
             Command::Commit(arguments) => done(files::commit(context, &arguments)),

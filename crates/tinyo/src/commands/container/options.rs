@@ -70,7 +70,7 @@ pub(crate) struct Options {
 #[derive(Args)]
 struct ProcessOptions {
     /// A variable, NAME=VALUE; NAME alone takes over that of the caller
-    #[arg(short, long, value_name = "VARIABLE")]
+    #[arg(short, long, value_name = "VARIABLE", value_parser = parse::variable)]
     env: Vec<String>,
     /// A file with a variable a line
     #[arg(long, value_name = "FILE")]
@@ -278,7 +278,9 @@ impl ProcessOptions {
     fn variables(&self) -> Result<Vec<String>> {
         let mut all = Vec::new();
         for path in &self.env_file {
-            all.extend(lines(path)?);
+            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+            let lines = parse::env_lines(&text).map_err(anyhow::Error::msg);
+            all.extend(lines.with_context(|| format!("--env-file {}", path.display()))?);
         }
         all.extend(self.env.iter().cloned());
         // A name alone takes the caller's value over, or takes the image's away.
@@ -321,7 +323,14 @@ impl MountOptions {
         for text in &self.mount {
             all.push(parse::mount(text)?);
         }
-        all.extend(self.tmpfs.iter().map(|text| parse::tmpfs(text)));
+        for text in &self.tmpfs {
+            all.push(parse::tmpfs(text)?);
+        }
+        for (place, mount) in all.iter().enumerate() {
+            if all[..place].iter().any(|other| other.target == mount.target) {
+                bail!("two mounts are to be at {}", mount.target);
+            }
+        }
         Ok(all)
     }
 }

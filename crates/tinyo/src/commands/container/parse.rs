@@ -113,53 +113,196 @@ pub(crate) fn volume(text: &str) -> Result<Mount> {
     Ok(mount)
 }
 
+/// How mounts below a bind mount, and those made later, are shared with the machine.
+const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "shared", "rshared", "slave", "rslave"];
+
 /// `--mount`: `type=bind,source=/a,target=/b,readonly`.
 pub(crate) fn mount(text: &str) -> Result<Mount> {
     let mut mount = Mount { kind: MountKind::Volume, ..Mount::default() };
     for field in text.split(',') {
         let (key, value) = field.split_once('=').unwrap_or((field, "true"));
-        let is_on = matches!(value, "true" | "1");
         match key {
-            "type" => {
-                mount.kind = match value {
-                    "bind" => MountKind::Bind,
-                    "volume" => MountKind::Volume,
-                    "tmpfs" => MountKind::Tmpfs,
-                    _ => bail!("--mount: there is no type {value:?}, only bind, volume and tmpfs"),
-                };
-            }
+            "type" => mount.kind = mount_kind(value)?,
             "source" | "src" => value.clone_into(&mut mount.source),
             "target" | "destination" | "dst" => {
                 value.trim_end_matches('/').clone_into(&mut mount.target);
             }
-            "readonly" | "ro" => mount.read_only = is_on,
-            "bind-propagation" => mount.options.push(value.to_owned()),
-            "tmpfs-size" => {
-                mount.options.push(format!("size={}", size(value).map_err(anyhow::Error::msg)?));
-            }
-            "tmpfs-mode" => mount.options.push(format!("mode={value}")),
-            _ => bail!("--mount: there is no field {key:?}"),
+            _ => field_of_mount(&mut mount, key, value)?,
         }
     }
-    if mount.target.is_empty() {
-        bail!("--mount: {text:?} has no target");
+    let kind = mount.kind;
+    for (prefix, own) in
+        [("bind-", MountKind::Bind), ("volume-", MountKind::Volume), ("tmpfs-", MountKind::Tmpfs)]
+    {
+        if kind != own && text.split(',').any(|field| field.starts_with(prefix)) {
+            bail!(
+                "--mount: {prefix}.. is for type={}, and this is type={}",
+                own.name(),
+                kind.name()
+            );
+        }
     }
-    if mount.kind == MountKind::Bind {
-        mount.source = absolute(&mount.source)?;
+    if !mount.target.starts_with('/') {
+        bail!("--mount: {text:?}: target=/PATH is missing, the place in the container");
     }
+    match (kind, mount.source.as_str()) {
+        (MountKind::Bind, "") => bail!("--mount: {text:?}: source=PATH is missing"),
+        (MountKind::Bind, source) => {
+            mount.source = absolute(source)?;
+            if std::fs::symlink_metadata(&mount.source).is_err() {
+                let source = &mount.source;
+                bail!(
+                    "--mount: {source}: there is no such file or folder (--volume makes a folder)"
+                );
+            }
+        }
+        (MountKind::Tmpfs, source) if !matches!(source, "" | "tmpfs") => {
+            bail!("--mount: type=tmpfs has no source");
+        }
+        _ => {}
+    }
+    check_tmpfs(&mount, "--mount")?;
     Ok(mount)
 }
 
+fn mount_kind(text: &str) -> Result<MountKind> {
+    Ok(match text {
+        "bind" => MountKind::Bind,
+        "volume" => MountKind::Volume,
+        "tmpfs" => MountKind::Tmpfs,
+        "image" => bail!(
+            "--mount: type=image is not supported; `tinyo create --name x IMAGE true` and \
+             `tinyo cp x:PATH .` get files out of an image"
+        ),
+        _ => bail!("--mount: there is no type {text:?}, only bind, volume and tmpfs"),
+    })
+}
+
+fn field_of_mount(mount: &mut Mount, key: &str, value: &str) -> Result<()> {
+    let is_on = || match value {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => bail!("--mount: {key}={value}: neither true nor false"),
+    };
+    match key {
+        "readonly" | "ro" => mount.read_only = is_on()?,
+        "rw" => mount.read_only = !is_on()?,
+        "bind-propagation" if PROPAGATIONS.contains(&value) => mount.options.push(value.to_owned()),
+        "bind-propagation" => {
+            bail!("--mount: bind-propagation={value}: only {}", PROPAGATIONS.join(", "))
+        }
+        "bind-nonrecursive" => mount.options.extend(is_on()?.then(|| "bind".to_owned())),
+        "bind-recursive" => match value {
+            "enabled" | "writable" => {}
+            "disabled" => mount.options.push("bind".to_owned()),
+            "readonly" => mount.options.push("rro".to_owned()),
+            _ => {
+                bail!("--mount: bind-recursive={value}: only enabled, disabled, writable, readonly")
+            }
+        },
+        "volume-nocopy" => mount.no_copy = is_on()?,
+        "volume-driver" if value == "local" => {}
+        "volume-driver" | "volume-opt" | "volume-label" => {
+            bail!("--mount: {key}: make the volume before, with `tinyo volume create`")
+        }
+        "volume-subpath" => bail!(
+            "--mount: volume-subpath is not supported: who can write to the volume could make it \
+             lead elsewhere; use a volume for each folder"
+        ),
+        "tmpfs-size" | "size" => {
+            mount.options.push(format!("size={}", size(value).map_err(anyhow::Error::msg)?));
+        }
+        "tmpfs-mode" | "mode" => mount.options.push(format!("mode={value}")),
+        "nosuid" | "suid" | "nodev" | "dev" | "noexec" | "exec" => {
+            mount.options.push(key.to_owned())
+        }
+        // What is not here to be changed: labels of SELinux, others' machines, and what Podman
+        // calls its default.
+        "relabel" | "consistency" | "notmpcopyup" => {}
+        "U" | "chown" | "idmap" => {
+            bail!("--mount: {key}: `chown -R USER` gives files to whom the container runs as")
+        }
+        _ => bail!(
+            "--mount: there is no field {key:?}, only type, source, target, readonly, \
+             bind-propagation, bind-recursive, volume-nocopy, tmpfs-size, tmpfs-mode"
+        ),
+    }
+    Ok(())
+}
+
 /// `--tmpfs`: `TARGET[:OPTIONS]`.
-pub(crate) fn tmpfs(text: &str) -> Mount {
+pub(crate) fn tmpfs(text: &str) -> Result<Mount> {
     let (target, options) = text.split_once(':').unwrap_or((text, ""));
-    let options = options.split(',').filter(|option| !option.is_empty());
-    Mount {
+    if !target.starts_with('/') {
+        bail!("--tmpfs: {text:?}: the place in the container, {target:?}, is not absolute");
+    }
+    let options = options.split(',').filter(|it| !matches!(*it, "" | "notmpcopyup"));
+    let mount = Mount {
         kind: MountKind::Tmpfs,
         target: target.to_owned(),
         options: options.map(str::to_owned).collect(),
         ..Mount::default()
+    };
+    check_tmpfs(&mount, "--tmpfs")?;
+    Ok(mount)
+}
+
+/// The kernel would only say that something is wrong.
+fn check_tmpfs(mount: &Mount, flag: &str) -> Result<()> {
+    const WITH_VALUE: [&str; 8] =
+        ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "huge", "mpol"];
+    const ALONE: [&str; 8] =
+        ["rw", "ro", "async", "sync", "strictatime", "norelatime", "noswap", "atime"];
+    if mount.kind != MountKind::Tmpfs {
+        return Ok(());
     }
+    for option in &mount.options {
+        let is_known = match option.split_once('=') {
+            Some((name, value)) => WITH_VALUE.contains(&name) && !value.is_empty(),
+            None => OPTIONS.contains(&option.as_str()) || ALONE.contains(&option.as_str()),
+        };
+        if !is_known {
+            bail!(
+                "{flag}: there is no option {option:?}, only {}=.., ro, rw, {}",
+                WITH_VALUE.join("=.., "),
+                OPTIONS.join(", ")
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The lines of an `--env-file`: `NAME=VALUE`, as it stands, or `NAME`, which takes over the
+/// caller's. A shell's grammar is not obeyed, but noticed.
+pub(crate) fn env_lines(text: &str) -> Result<Vec<String>, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut all = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim_start();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let name = line.split('=').next().unwrap_or_default();
+        if let Some(wrong) = wrong_name(name) {
+            return Err(format!("line {}: {line:?}: {wrong}", number + 1));
+        }
+        all.push(line.to_owned());
+    }
+    Ok(all)
+}
+
+/// `NAME=VALUE` or `NAME`.
+pub(crate) fn variable(text: &str) -> Result<String, String> {
+    let name = text.split('=').next().unwrap_or_default();
+    if name.is_empty() { Err(format!("{text:?} has no name")) } else { Ok(text.to_owned()) }
+}
+
+fn wrong_name(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        return Some("there is no name before the =");
+    }
+    name.contains(char::is_whitespace)
+        .then_some("the name has a blank in it; it is NAME=VALUE, without export and quotes")
 }
 
 fn absolute(path: &str) -> Result<String> {
@@ -188,7 +331,42 @@ mod tests {
             (MountKind::Bind, "/tmp", true)
         );
         assert!(mount("type=bind,src=/tmp").is_err() && mount("type=x,dst=/y").is_err());
-        assert_eq!(tmpfs("/run:size=1m,exec").options, ["size=1m", "exec"]);
+        assert_eq!(tmpfs("/run:size=1m,exec").unwrap().options, ["size=1m", "exec"]);
+        assert!(tmpfs("/run:sise=1m").is_err() && tmpfs("run").is_err());
+    }
+
+    #[test]
+    fn options_of_mounts() {
+        assert!(volume("a:/b:ro,nocopy").unwrap().no_copy);
+        for wrong in ["a:/b:foo", "/tmp:/b:U", "/tmp:/b:/c"] {
+            assert!(volume(wrong).is_err(), "{wrong}");
+        }
+        let fine =
+            mount("type=bind,src=/tmp,dst=/y,bind-recursive=disabled,bind-propagation=rslave");
+        assert_eq!(fine.unwrap().options, ["bind", "rslave"]);
+        assert!(mount("type=volume,src=a,dst=/y,volume-nocopy").unwrap().no_copy);
+        for (wrong, said) in [
+            ("type=bind,src=/tmp,dst=/y,tmpfs-size=1m", "type=tmpfs"),
+            ("type=bind,src=/no/such/folder,dst=/y", "no such file"),
+            ("type=bind,dst=/y", "source="),
+            ("type=volume,src=a", "target="),
+            ("type=image,src=a,dst=/y", "tinyo cp"),
+            ("type=volume,src=a,dst=/y,volume-subpath=x", "a volume for each"),
+            ("type=bind,src=/tmp,dst=/y,readonly=maybe", "neither true nor false"),
+            ("type=tmpfs,dst=/y,size=1m,foo", "no field"),
+        ] {
+            let error = mount(wrong).unwrap_err().to_string();
+            assert!(error.contains(said), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn files_of_variables() {
+        let text = "\u{feff}A=1\r\n# no\n\n  B= x \nHOME\n";
+        assert_eq!(env_lines(text), Ok(["A=1", "B= x ", "HOME"].map(str::to_owned).to_vec()));
+        assert!(env_lines("A=1\nexport B=2").unwrap_err().starts_with("line 2: \"export B=2\""));
+        assert!(env_lines("=x").is_err() && env_lines("A = 1").is_err());
+        assert!(variable("=x").is_err());
     }
 
     #[test]

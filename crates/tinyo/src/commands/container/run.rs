@@ -113,7 +113,12 @@ fn make(context: &Context, engine: &Engine, options: &Options) -> Result<(Contai
         warn(&format!("another program's iptables drop what networks forward; what helps: {mend}"));
     }
     for text in options.volumes_from() {
-        settings.mounts.extend(mounts_of(engine, text)?);
+        for mount in mounts_of(engine, text)? {
+            // What the user says himself counts.
+            if !settings.mounts.iter().any(|own| own.target == mount.target) {
+                settings.mounts.push(mount);
+            }
+        }
     }
     let mut file = match &options.cidfile {
         Some(path) => Some(File::create_new(path).with_context(|| path.display().to_string())?),

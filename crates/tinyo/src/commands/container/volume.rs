@@ -3,12 +3,15 @@
 use super::parse;
 use crate::commands::fail;
 use crate::commands::system::confirm;
+use crate::commands::wanted::{self, Filter};
 use crate::context::Context;
-use crate::show::{ListFormat, print_columns, print_line, print_lines, print_table};
-use anyhow::Result;
+use crate::show::{ListFormat, print_columns, print_details, print_line, print_lines, print_table};
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use engine::settings::FileSystem;
 use engine::{Engine, Error, Volume};
 use serde_json::{Value, json};
+use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -18,7 +21,12 @@ pub(crate) enum Command {
     #[command(visible_alias = "list")]
     Ls(ListArguments),
     /// Show all that is known of volumes, in JSON
-    Inspect(Names),
+    Inspect(InspectArguments),
+    /// Say by the exit code whether there is such a volume: 0 or 1
+    Exists {
+        /// Which
+        volume: String,
+    },
     /// Remove volumes that no container uses
     #[command(visible_alias = "remove")]
     Rm(RemoveArguments),
@@ -31,6 +39,13 @@ pub(crate) struct CreateArguments {
     /// A label, NAME=VALUE
     #[arg(long, value_name = "LABEL", value_parser = parse::pair)]
     label: Vec<(String, String)>,
+    /// Only local
+    #[arg(short, long, default_value = "local", value_parser = ["local"])]
+    driver: String,
+    /// type=TYPE, device=WHAT, o=OPTIONS as mount(8) takes them: another file system, or a folder;
+    /// type=tmpfs is memory, new whenever a container starts
+    #[arg(short, long, value_name = "OPTION", value_parser = parse::pair)]
+    opt: Vec<(String, String)>,
     /// What to call it
     name: Option<String>,
 }
@@ -40,13 +55,19 @@ pub(crate) struct ListArguments {
     /// Print nothing but names
     #[arg(short, long)]
     quiet: bool,
+    /// Only those that fit: name= label= dangling=BOOL driver=local
+    #[arg(short, long, value_name = "FILTER", value_parser = wanted::one_of(FILTERS))]
+    filter: Vec<Filter>,
     /// table, json, or a template such as '{{.Name}}'
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: ListFormat,
 }
 
 #[derive(Args)]
-pub(crate) struct Names {
+pub(crate) struct InspectArguments {
+    /// json, or a template such as '{{.Mountpoint}}'
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<ListFormat>,
     /// Which
     #[arg(required = true, value_name = "VOLUME")]
     volumes: Vec<String>,
@@ -67,6 +88,9 @@ pub(crate) struct PruneArguments {
     /// Those with a name, too
     #[arg(short, long)]
     all: bool,
+    /// Only those that fit: label=NAME[=VALUE] label!=NAME[=VALUE] all=true
+    #[arg(long, value_name = "FILTER", value_parser = wanted::one_of(&["label", "label!", "all"]))]
+    filter: Vec<Filter>,
     /// Do not ask
     #[arg(short, long)]
     force: bool,
@@ -74,19 +98,32 @@ pub(crate) struct PruneArguments {
 
 const HEADINGS: [(&str, &str); 2] = [("Driver", "DRIVER"), ("Name", "VOLUME NAME")];
 
-pub(crate) fn run(context: &Context, command: &Command) -> Result<()> {
+const FILTERS: &[&str] = &["name", "label", "label!", "dangling", "driver"];
+
+pub(crate) fn run(context: &Context, command: &Command) -> Result<ExitCode> {
     let engine = context.engine()?;
-    match command {
+    let done = match command {
         Command::Create(arguments) => {
             let labels = arguments.label.iter().cloned().collect();
-            print_line(&engine.create_volume(arguments.name.as_deref(), labels)?)
+            let file_system = arguments.file_system()?;
+            let name = arguments.name.as_deref();
+            print_line(&engine.create_volume(name, labels, file_system)?)
         }
+        Command::Exists { volume } => match engine.volume(volume) {
+            Err(Error::NoSuchVolume(_)) => return Ok(ExitCode::FAILURE),
+            found => Ok(found.map(drop)?),
+        },
         Command::Ls(arguments) => list(&engine, arguments),
-        Command::Inspect(names) => {
-            let found =
-                names.volumes.iter().map(|name| Ok(describe(&engine, &engine.volume(name)?)));
-            let found = found.collect::<Result<Vec<Value>>>()?;
-            print_line(&serde_json::to_string_pretty(&found)?)
+        Command::Inspect(arguments) => {
+            let (mut found, mut failures) = (Vec::new(), Vec::new());
+            for name in &arguments.volumes {
+                match engine.volume(name) {
+                    Ok(volume) => found.push(describe(&engine, &volume)),
+                    Err(error) => failures.push(error.into()),
+                }
+            }
+            print_details(arguments.format.as_ref(), &found)?;
+            fail(&failures)
         }
         Command::Rm(arguments) => {
             let mut failures = Vec::new();
@@ -100,11 +137,64 @@ pub(crate) fn run(context: &Context, command: &Command) -> Result<()> {
             fail(&failures)
         }
         Command::Prune(arguments) => prune(&engine, arguments),
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+impl CreateArguments {
+    /// What it is, if it is to be no folder of ours.
+    fn file_system(&self) -> Result<Option<FileSystem>> {
+        if self.opt.is_empty() {
+            return Ok(None);
+        }
+        let mut own = FileSystem::default();
+        for (name, value) in &self.opt {
+            match name.as_str() {
+                "type" => own.kind.clone_from(value),
+                "device" => own.device.clone_from(value),
+                "o" => own.options = value.split(',').map(str::to_owned).collect(),
+                _ => bail!("--opt {name}: there is no such option, only type, device and o"),
+            }
+        }
+        if own.kind.is_empty() && own.is_bind() {
+            "none".clone_into(&mut own.kind);
+        }
+        if own.kind == "tmpfs" && own.device.is_empty() {
+            "tmpfs".clone_into(&mut own.device);
+        }
+        if own.kind.is_empty() || own.device.is_empty() {
+            bail!("--opt: type=TYPE and device=WHAT are both needed");
+        }
+        if own.is_bind() && !own.device.starts_with('/') {
+            bail!("--opt device={}: the folder must be absolute", own.device);
+        }
+        Ok(Some(own))
     }
 }
 
+fn fits(volume: &Volume, filters: &[Filter]) -> Result<bool> {
+    for (name, value) in filters {
+        let fits = match name.as_str() {
+            "name" => volume.name.contains(value.as_str()),
+            "label" => wanted::has_label(&volume.labels, value),
+            "label!" => !wanted::has_label(&volume.labels, value),
+            "dangling" => volume.users.is_empty() == wanted::is_true(name, value)?,
+            _ => value == "local",
+        };
+        if !fits {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn list(engine: &Engine, arguments: &ListArguments) -> Result<()> {
-    let volumes = engine.volumes()?;
+    let mut volumes = Vec::new();
+    for volume in engine.volumes()? {
+        if fits(&volume, &arguments.filter)? {
+            volumes.push(volume);
+        }
+    }
     if arguments.quiet {
         return volumes.iter().try_for_each(|volume| print_line(&volume.name));
     }
@@ -121,13 +211,18 @@ fn list(engine: &Engine, arguments: &ListArguments) -> Result<()> {
     }
 }
 
-fn describe(engine: &Engine, volume: &Volume) -> Value {
+pub(crate) fn describe(engine: &Engine, volume: &Volume) -> Value {
+    let options = volume
+        .file_system
+        .as_ref()
+        .map(|own| json!({ "type": own.kind, "device": own.device, "o": own.options.join(",") }));
     json!({
         "Name": volume.name,
         "Driver": "local",
         "Mountpoint": engine.volume_path(&volume.name),
         "CreatedAt": engine::time_text(volume.created),
         "Labels": volume.labels,
+        "Options": options,
         "Scope": "local",
         "Anonymous": volume.anonymous,
         "UsedBy": volume.users,
@@ -135,16 +230,27 @@ fn describe(engine: &Engine, volume: &Volume) -> Value {
 }
 
 fn prune(engine: &Engine, arguments: &PruneArguments) -> Result<()> {
-    let what = if arguments.all { "all volumes" } else { "all volumes without a name" };
+    let (everything, labels): (Vec<Filter>, _) =
+        arguments.filter.iter().cloned().partition(|(name, _)| name == "all");
+    let mut all = arguments.all;
+    for (name, value) in &everything {
+        all |= wanted::is_true(name, value)?;
+    }
+    let what = if all { "all volumes" } else { "all volumes without a name" };
     confirm(arguments.force, &format!("This removes {what} that no container uses."))?;
-    remove_unused(engine, arguments.all)?.iter().try_for_each(|name| print_line(name))
+    remove_unused(engine, all, &labels)?.iter().try_for_each(|name| print_line(name))
 }
 
 /// Removes volumes that no container uses, and says which those were.
-pub(crate) fn remove_unused(engine: &Engine, with_names: bool) -> Result<Vec<String>> {
+pub(crate) fn remove_unused(
+    engine: &Engine,
+    with_names: bool,
+    filters: &[Filter],
+) -> Result<Vec<String>> {
     let mut removed = Vec::new();
     for volume in engine.volumes()? {
-        if volume.users.is_empty() && (volume.anonymous || with_names) {
+        let is_meant = volume.anonymous || with_names;
+        if volume.users.is_empty() && is_meant && fits(&volume, filters)? {
             match engine.remove_volume(&volume.name) {
                 Ok(()) => removed.push(volume.name),
                 // A container has taken it, or somebody else removed it.

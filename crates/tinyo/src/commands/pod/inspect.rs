@@ -106,7 +106,7 @@ fn infra(engine: &Engine, pod: &Pod, share: Share) -> Result<Value> {
         all.clone().find(|it| it.is_ipv4() == ipv4).map(ToString::to_string).unwrap_or_default()
     };
     Ok(json!({
-        "PortBindings": crate::commands::network::settings(engine, &container)?["Ports"],
+        "PortBindings": crate::commands::port::settings(engine, &container)?["Ports"],
         "HostNetwork": network.mode == "host",
         "IPAddress": of(true),
         "GlobalIPv6Address": of(false),

@@ -1,7 +1,8 @@
 //! `tinyo pod stats` and `tinyo pod top`.
 
 use super::one;
-use crate::commands::container::watch::{PROCESS_HEADINGS, Pace, measure, process, show_each_turn};
+use crate::commands::container::top::{PROCESS_HEADINGS, process};
+use crate::commands::container::watch::{Pace, measure, show_each_turn};
 use crate::context::Context;
 use crate::show::{ListFormat, print_table};
 use anyhow::Result;
