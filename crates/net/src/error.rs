@@ -17,6 +17,20 @@ pub enum Error {
     /// There is a device of this name that is none of ours.
     #[error("there is a network device {0} already, which is no bridge")]
     NoBridge(String),
+    /// Chains of another program that drop what is forwarded, and that only it can change.
+    #[error(
+        "{chains} of another firewall lets no network pass, and only its owner can change that \
+         ({reason}); for firewalld: firewall-cmd --zone=trusted --add-interface={bridge}; \
+         or say --network none or host"
+    )]
+    Closed {
+        /// Their tables and names.
+        chains: String,
+        /// The bridge that was to pass.
+        bridge: String,
+        /// What was tried.
+        reason: String,
+    },
     /// A port that is to be published.
     #[error("the port {port} cannot be published: another container or program has it")]
     PortInUse {

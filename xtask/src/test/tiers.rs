@@ -43,6 +43,7 @@ pub(super) const TIERS: &[Tier] = &[
             "busybox-static",
             "dbus",
             "dnsmasq-base",
+            "firewalld",
             "iproute2",
             "iptables",
             "nftables",

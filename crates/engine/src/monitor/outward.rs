@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::folders::Folders;
 use crate::init;
 use net::Reservation;
-use net::firewall::{Firewall, Watch};
+use net::firewall::{Element, Firewall, Watch};
 use net::helper::{Helper, Request};
 use net::port::Port;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -134,7 +134,11 @@ fn restore(connection: &Connection, ports: &[Port]) -> Result<()> {
         firewall.restore(&elements)?;
     }
     // It may be another program's that was written anew.
-    firewall.open_foreign_chains()?;
+    let bridges = elements.iter().filter_map(|element| match element {
+        Element::Network(bridge) => Some(bridge.as_str()),
+        _ => None,
+    });
+    firewall.admit(bridges)?;
     Ok(())
 }
 

@@ -395,9 +395,9 @@ fn provide(host: &mut Socket, network: &Network) -> Result<()> {
     let mut firewall = Firewall::open()?;
     if !firewall.is_whole(&elements)? {
         firewall.restore(&elements)?;
-        firewall.open_foreign_chains()?;
     }
-    Ok(())
+    // Another program may have made its rules anew while no monitor was there to notice.
+    Ok(firewall.admit([&*network.bridge].into_iter())?)
 }
 
 /// The end of a connection on the machine.

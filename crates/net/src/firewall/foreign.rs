@@ -9,6 +9,7 @@ use super::message::{
 };
 use crate::Error;
 use crate::link::PREFIX;
+use std::fmt;
 use sys::netlink::{DUMP, Message, Received, attributes};
 use sys::rustix::io::Errno;
 
@@ -26,7 +27,7 @@ const MARK: &[u8] = b"\x00\x06tinyo\x00";
 
 /// A chain of somebody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Chain {
+pub(super) struct Chain {
     family: u8,
     table: String,
     name: String,
@@ -35,16 +36,17 @@ struct Chain {
 impl Firewall {
     /// Puts two rules in front of each chain that other programs (Docker, firewalld, ufw) hook in
     /// where packets are forwarded and that drops what it does not know: what comes from our
-    /// bridges and what goes to them passes there, as our own table says what may. Returns the
-    /// names of those chains that were changed.
+    /// bridges and what goes to them passes there, as our own table says what may. Returns those
+    /// chains that nobody but their owner can change (`NFT_TABLE_F_OWNER`, Linux
+    /// 5.12): so does firewalld 2.1 and later.
     ///
     /// The rules are of a form that iptables knows, so it can still list and save them.
     ///
     /// # Errors
     /// What the kernel answers.
-    pub fn open_foreign_chains(&mut self) -> Result<Vec<String>, Error> {
+    pub(super) fn open_foreign_chains(&mut self) -> Result<Vec<Chain>, Error> {
         let failed = || Error::doing("let networks pass the firewall of another program");
-        let mut opened = Vec::new();
+        let mut closed = Vec::new();
         for chain in self.strict_chains().map_err(failed())? {
             if !self.our_rules(&chain).map_err(failed())?.is_empty() {
                 continue;
@@ -53,13 +55,13 @@ impl Firewall {
             match self.commit(rules.to_vec()) {
                 // It went away in the meantime.
                 Err(it) if it.error.errno == Errno::NOENT => {}
-                result => {
-                    result.map_err(|it| failed()(it.error))?;
-                    opened.push(format!("{} {}", chain.table, chain.name));
+                Err(it) if it.error.errno == Errno::PERM => {
+                    closed.push(chain);
                 }
+                result => result.map_err(|it| failed()(it.error))?,
             }
         }
-        Ok(opened)
+        Ok(closed)
     }
 
     /// Takes those rules out again.
@@ -78,6 +80,22 @@ impl Firewall {
             }
         }
         Ok(())
+    }
+
+    /// Whether a rule in the tables of these chains names a device.
+    pub(super) fn is_named(&mut self, chains: &[Chain], device: &str) -> Result<bool, Error> {
+        let mut found = false;
+        for Chain { family, table, .. } in chains {
+            let message = of_family(GET_RULE, DUMP, *family).text(RULE_TABLE, table);
+            let name = format!("{device}\0");
+            let each = |answer: &Received<'_>| {
+                let rule = value_of(answer, RULE_EXPRESSIONS).unwrap_or_default();
+                found |= rule.windows(name.len()).any(|it| it == name.as_bytes());
+            };
+            let failed = Error::doing("read the firewall of another program");
+            self.socket.request("NFT_MSG_GETRULE", message, each).map_err(failed)?;
+        }
+        Ok(found)
     }
 
     fn strict_chains(&mut self) -> Result<Vec<Chain>, sys::Error> {
@@ -104,6 +122,12 @@ impl Firewall {
             Err(error) if error.errno == Errno::NOENT => Ok(Vec::new()),
             result => result.map(|()| found),
         }
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.table, self.name)
     }
 }
 

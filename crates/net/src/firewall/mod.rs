@@ -5,7 +5,7 @@
 //! elements however many containers there are, two commands at once do not know of each other,
 //! and the whole can be written anew from a list when somebody flushed it ([`Firewall::restore`]).
 //!
-//! What other tables forbid stays forbidden: see [`Firewall::open_foreign_chains`].
+//! What other tables forbid stays forbidden: see [`Firewall::admit`].
 
 mod element;
 mod expression;
@@ -16,6 +16,7 @@ mod message;
 mod names;
 mod rules;
 mod watch;
+mod zone;
 
 pub use element::{Element, Published};
 pub use legacy::{MEND as LEGACY_MEND, legacy_drops_forwarded};

@@ -4,6 +4,7 @@ mod attacks;
 mod exec;
 mod faults;
 mod files;
+mod firewalld;
 mod habits;
 mod life;
 mod logs;
@@ -87,6 +88,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::files::cp_follows_no_link_out_of_the_container,
         engine::files::diff_commit_and_export,
         engine::files::what_is_used_and_what_happens,
+        engine::firewalld::published_ports_pass_firewalld,
+        engine::firewalld::a_firewall_with_an_owner_is_asked,
         engine::life::ps_shows_what_is,
         engine::life::ps_filters_and_formats,
         engine::life::stop_asks_and_then_kills,
