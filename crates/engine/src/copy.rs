@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
 use crate::rootfs;
+use crate::user_namespace::Owners;
 use kernel::path::{Links, Resolver, Root, RootedPath, reopen};
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -23,10 +24,11 @@ use sys::rustix::fs::{
 };
 use sys::rustix::io::Errno;
 
-/// A place: a root and a path in it.
+/// A place: a root and a path in it, and whom what is there belongs to.
 struct Place {
     root: Root,
     path: String,
+    owners: Owners,
 }
 
 /// A name in a folder.
@@ -92,23 +94,27 @@ impl Engine {
     /// Of a container that runs, what its processes see; else what it would see, mounted nowhere.
     fn place(&self, container: &Container, path: &str) -> Result<Place> {
         let seen = self.look(container)?;
-        let root = if seen.status.is_running() {
+        let (root, owners) = if seen.status.is_running() {
             let path = CString::new(format!("/proc/{}/root", seen.state.pid)).unwrap_or_default();
-            Root::open(&path)?
+            (Root::open(&path)?, Owners::new(&container.settings.namespaces.ids))
         } else {
-            self.mounted_nowhere(&self.folder(container), &container.layers)?
+            // On the disk are the ids that the container sees.
+            let root = self.mounted_nowhere(&self.folder(container), &container.layers)?;
+            (root, Owners::default())
         };
-        Ok(Place { root, path: format!("/{}", path.trim_start_matches('/')) })
+        let path = format!("/{}", path.trim_start_matches('/'));
+        Ok(Place { root, path, owners })
     }
 }
 
-/// Copies a folder of a root, and all below it with its owners, to a new folder of the machine.
-/// Nothing is there if the root has no such folder.
-pub(crate) fn copy_folder(root: &Root, path: &str, to: &Path) -> Result<bool> {
+/// Copies a folder of a root, and all below it, to a new folder of the machine, where it belongs to
+/// whom its owners are here. Nothing is there if the root has no such folder.
+pub(crate) fn copy_folder(root: &Root, path: &str, to: &Path, owners: &Owners) -> Result<bool> {
     let rooted = RootedPath::parse(path.as_bytes()).map_err(wrong_path(path))?;
     let Ok(folder) = root.resolve_directory(&rooted, Links::Follow) else { return Ok(false) };
     let target = machine(to)?.find()?;
-    copy_node((folder.as_fd(), target.folder.as_fd()), (c".", &target.name), true)?;
+    let owners = Some((&Owners::default(), owners));
+    copy_node((folder.as_fd(), target.folder.as_fd()), (c".", &target.name), owners)?;
     Ok(true)
 }
 
@@ -127,7 +133,7 @@ fn machine(path: &Path) -> Result<Place> {
     if text == "." || text.ends_with("/.") {
         path.push_str("/.");
     }
-    Ok(Place { root: Root::open(c"/")?, path })
+    Ok(Place { root: Root::open(c"/")?, path, owners: Owners::default() })
 }
 
 impl Place {
@@ -203,7 +209,9 @@ fn copy(from: &Place, to: &Place, archive: bool) -> Result<()> {
         return Err(Error::invalid(format!("{}: there is no such folder", to.path)));
     }
     let ends = (source.folder.as_fd(), target.folder.as_fd());
-    copy_node(ends, (&source.name, &target.name), archive)
+    let _identity = to.owners.act()?;
+    let owners = archive.then_some((&from.owners, &to.owners));
+    copy_node(ends, (&source.name, &target.name), owners)
 }
 
 fn kind(status: &Stat) -> FileType {
@@ -218,13 +226,13 @@ fn open_folder(folder: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
 fn copy_node(
     (from, to): (BorrowedFd<'_>, BorrowedFd<'_>),
     (name, new): (&CStr, &CStr),
-    archive: bool,
+    owners: Option<(&Owners, &Owners)>,
 ) -> Result<()> {
     let status = statat(from, name, AtFlags::SYMLINK_NOFOLLOW)
         .or_error("fstatat", || format!("{name:?}"))?;
-    let owner = owner(&status, archive);
+    let owner = owner(&status, owners)?;
     match kind(&status) {
-        FileType::RegularFile => copy_file((from, to), (name, new), archive),
+        FileType::RegularFile => copy_file((from, to), (name, new), owners),
         FileType::Directory => {
             let is_new = match mkdirat(to, new, Mode::from_raw_mode(0o700)) {
                 Ok(()) => true,
@@ -238,11 +246,15 @@ fn copy_node(
                 let child = child.or_error("getdents", || format!("{name:?}"))?;
                 let child = child.file_name();
                 if child != c"." && child != c".." {
-                    copy_node((inside.as_fd(), copy.as_fd()), (child, child), archive)?;
+                    copy_node((inside.as_fd(), copy.as_fd()), (child, child), owners)?;
                 }
             }
             // One that was there stays as it is, as with cp(1).
-            if is_new || archive { set_metadata(&copy, &status, owner, new) } else { Ok(()) }
+            if is_new || owners.is_some() {
+                set_metadata(&copy, &status, owner, new)
+            } else {
+                Ok(())
+            }
         }
         FileType::Symlink => {
             let target = readlinkat(from, name, Vec::new())
@@ -263,7 +275,7 @@ fn copy_node(
 fn copy_file(
     (from, to): (BorrowedFd<'_>, BorrowedFd<'_>),
     (name, new): (&CStr, &CStr),
-    archive: bool,
+    owners: Option<(&Owners, &Owners)>,
 ) -> Result<()> {
     // Looked at before it is opened: a device that has come into its place may not even be opened.
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -282,11 +294,14 @@ fn copy_file(
         .or_error("openat", || format!("{new:?}"))?;
     let (mut source, mut copy) = (File::from(source), File::from(copy));
     io::copy(&mut source, &mut copy).map_err(Error::file(new.to_string_lossy().into_owned()))?;
-    set_metadata(&OwnedFd::from(copy), &status, owner(&status, archive), new)
+    set_metadata(&OwnedFd::from(copy), &status, owner(&status, owners)?, new)
 }
 
-fn owner(status: &Stat, archive: bool) -> Option<(Uid, Gid)> {
-    archive.then(|| (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid)))
+/// Whom a copy is to belong to, by how both sides call it.
+fn owner(status: &Stat, owners: Option<(&Owners, &Owners)>) -> Result<Option<(Uid, Gid)>> {
+    let Some((from, to)) = owners else { return Ok(None) };
+    let (user, group) = to.real(from.seen((status.st_uid, status.st_gid)))?;
+    Ok(Some((Uid::from_raw(user), Gid::from_raw(group))))
 }
 
 fn set_metadata(

@@ -8,6 +8,7 @@ use crate::folders::{self, ContainerFolder};
 use crate::lock::Lock;
 use crate::pod::Pod;
 use crate::settings::{SeccompChoice, Settings};
+use crate::user_namespace::{Choice, IdWish};
 use crate::{configuration, id, merge, network, rootfs, seccomp_profile};
 use image::base::Base;
 use rusqlite::Connection;
@@ -65,6 +66,7 @@ impl Engine {
             settings.security.seccomp = SeccompChoice::Profile(section);
         }
         let connections = self.plan_connection(&settings)?;
+        let choice = Choice::new(&settings.namespaces, self.user_marks)?;
         let id = match place {
             // The pod says which.
             Place::Infra(Pod { infra: Some(id), .. }) => id.clone(),
@@ -89,9 +91,11 @@ impl Engine {
         let provided = fill(&folder, base).and_then(|()| {
             let has_content = base.image.is_some() && !volumes.volumes.is_empty();
             let layers: Vec<_> = base.lowers.iter().map(|it| it.path.clone()).collect();
-            if has_content { self.fill_volumes(&folder, &layers, &settings) } else { Ok(()) }
+            if has_content { self.fill_volumes(&folder, &layers, &id, &settings) } else { Ok(()) }
         });
-        let made = provided.and_then(|()| self.insert(&id, base, settings, name, place, &more));
+        let made = provided
+            .and_then(|()| self.wish_for_ids(choice, &folder, base, &mut settings))
+            .and_then(|ids| self.insert(&id, base, settings, (name, place), &ids, &more));
         let container = match made {
             Ok(container) => container,
             Err(error) => {
@@ -110,8 +114,8 @@ impl Engine {
         id: &str,
         base: &Base,
         settings: Settings,
-        name: Option<&str>,
-        place: Place<'_>,
+        (name, place): (Option<&str>, Place<'_>),
+        ids: &IdWish,
         more: &dyn Fn(&Connection) -> Result<()>,
     ) -> Result<Container> {
         let (pod, new_pod) = match place {
@@ -136,7 +140,7 @@ impl Engine {
                 None if attempt < 3 => id::random_name()?,
                 None => format!("{}{attempt}", id::random_name()?),
             };
-            match database::insert(&self.store, &container, &volumes, new_pod, more) {
+            match database::insert(&self.store, &mut container, &volumes, ids, new_pod, more) {
                 Err(Error::NameInUse { .. }) if name.is_none() => {}
                 result => return result.map(|()| container),
             }

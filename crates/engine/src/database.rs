@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use crate::pod::Pod;
 use crate::settings::{FileSystem, Settings};
+use crate::user_namespace::IdWish;
 use image::Digest;
 use image::store::Store;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -40,6 +41,7 @@ const STEPS: &[&str] = &[
     crate::network::TABLES,
     crate::pod::TABLES,
     "ALTER TABLE volumes ADD COLUMN file_system TEXT; -- JSON, if it is no folder of ours",
+    crate::user_namespace::TABLES,
 ];
 
 /// A container's row.
@@ -106,17 +108,22 @@ pub(crate) fn prepare(store: &Store) -> Result<()> {
 }
 
 /// Adds a container, which uses its image and volumes from now on, with what else belongs to it,
-/// and the pod whose namespaces it holds: there is all of it or nothing, whoever is killed.
+/// the pod whose namespaces it holds, and ids that nobody else has: there is all of it or nothing,
+/// whoever is killed.
 pub(crate) fn insert(
     store: &Store,
-    container: &Container,
+    container: &mut Container,
     volumes: &[String],
+    ids: &IdWish,
     new_pod: Option<&Pod>,
     more: impl FnOnce(&Connection) -> Result<()>,
 ) -> Result<()> {
-    let (layers, settings) = (to_json(&container.layers)?, to_json(&container.settings)?);
-    let manifest = container.manifest.as_ref();
     store.write(|transaction| {
+        if let Some(ids) = ids.claim(transaction, &container.id)? {
+            container.settings.namespaces.ids = ids;
+        }
+        let (layers, settings) = (to_json(&container.layers)?, to_json(&container.settings)?);
+        let manifest = container.manifest.as_ref();
         if let Some(pod) = new_pod {
             crate::pod::insert(transaction, pod)?;
         }

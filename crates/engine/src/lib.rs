@@ -57,6 +57,7 @@ mod sweep;
 mod update;
 mod usage;
 mod user;
+mod user_namespace;
 pub mod value;
 mod volume;
 

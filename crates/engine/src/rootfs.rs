@@ -30,7 +30,8 @@ pub(crate) fn overlay(
         all.push(c_path(&folder.file(EMPTY))?);
     }
     let changes = (c_path(&folder.upper())?, c_path(&folder.file("work"))?);
-    Ok(Overlay { layers: all, changes: Some(changes), volatile, user_marks })
+    let changes = Some(changes);
+    Ok(Overlay { layers: all, changes, volatile, user_marks, mapped_by: None })
 }
 
 pub(crate) fn c_path(path: &Path) -> Result<CString> {

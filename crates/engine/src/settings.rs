@@ -86,6 +86,13 @@ pub struct Mount {
     pub file_system: Option<FileSystem>,
 }
 
+impl Mount {
+    /// Whether its ids are mapped, so that the disk has those that the container sees.
+    pub fn is_mapped(&self) -> bool {
+        self.options.iter().any(|option| option == "idmap" || option.starts_with("idmap="))
+    }
+}
+
 /// Something that is mounted as mount(8) does it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -350,12 +357,44 @@ pub struct Namespaces {
     pub ipc: String,
     /// Host name.
     pub uts: String,
-    /// User ids: `host`.
+    /// User ids: `host`, `auto[:OPTIONS]`, `private` or `container:ID`.
     pub user: String,
+    /// Mappings of user ids, `CONTAINER:HOST[:COUNT]`.
+    pub uid_maps: Vec<String>,
+    /// The same of groups.
+    pub gid_maps: Vec<String>,
+    /// Whose ids of subuid(5) it has.
+    pub subuid_name: String,
+    /// Whose of subgid(5).
+    pub subgid_name: String,
+    /// The ids that it has by all this; none if they are the machine's. Found when it is made.
+    pub ids: Ids,
     /// The cgroup tree.
     pub cgroup: String,
     /// The cgroup above the container's.
     pub cgroup_parent: String,
+}
+
+/// Which ids of the machine those of a container are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ids {
+    /// Of users.
+    pub users: Vec<IdRange>,
+    /// Of groups.
+    pub groups: Vec<IdRange>,
+}
+
+/// Ids that follow each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IdRange {
+    /// The first one in the container.
+    pub inside: u32,
+    /// Which that is on the machine.
+    pub outside: u32,
+    /// How many.
+    pub length: u32,
 }
 
 /// How output is kept.

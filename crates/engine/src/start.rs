@@ -8,13 +8,14 @@ use crate::error::{Error, Result};
 use crate::monitor::{self, Launch, Shared};
 use crate::network::{Place, Prepared};
 use crate::protocol::{self, Message, hear, tell};
+use crate::settings::Namespaces;
 use crate::state::State;
 use crate::status::wrong;
 use crate::stop::PATIENCE;
 use crate::user::Names;
 use crate::{folders, init, lock, rootfs, small_file};
 use std::fs::File;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -72,7 +73,9 @@ impl Engine {
                 folders::make(&folder)?;
             }
         }
-        let prepared = self.prepare_network(container)?;
+        let user = self.new_user_namespace(container)?;
+        let prepared = self.prepare_network(container, user.as_ref().map(AsFd::as_fd))?;
+        self.fill_translated_volumes(container)?;
         self.write_configuration(container, prepared.as_ref())?;
         self.write_launch(container, prepared.as_ref())?;
         let (ours, theirs) = protocol::pair()?;
@@ -85,7 +88,8 @@ impl Engine {
         let told_before = State::read(&folder)?.error;
         let (namespace, place) = prepared.map(|it| (it.namespace, it.place)).unzip();
         let (shared, _lock) = place.map_or((None, None), Place::into_namespace);
-        self.spawn_monitor(container, theirs, monitor_lock, namespace, shared.as_ref())?;
+        let handed = [shared.as_ref(), user.as_ref()];
+        self.spawn_monitor(container, theirs, monitor_lock, namespace, handed)?;
         let mut buffer = Vec::new();
         match hear(&ours, &mut buffer, RecvFlags::empty()) {
             Ok(Some(Message::Started(_))) => Ok(Client::new(ours)),
@@ -98,6 +102,24 @@ impl Engine {
             Ok(_) => Err(self.why_it_died(container, &told_before)),
             Err(errno) => Err(sys::Error::new("recv", "the monitor", errno).into()),
         }
+    }
+
+    /// A new one for a container that is to have its own, or that of another.
+    fn new_user_namespace(&self, container: &Container) -> Result<Option<OwnedFd>> {
+        let Namespaces { user, ids, .. } = &container.settings.namespaces;
+        if ids.is_empty() {
+            return Ok(None);
+        }
+        let Some(other) = user.strip_prefix("container:") else {
+            return ids.namespace().map(Some);
+        };
+        let other = self.find(other)?;
+        if other.settings.namespaces.ids != *ids {
+            let text = "it is another one by now, with other ids: make this container anew";
+            return Err(Error::invalid(format!("--userns {user}: {text}")));
+        }
+        let path = format!("/proc/{}/ns/user", self.running(&other, "share namespaces with")?.pid);
+        File::open(&path).map(|it| Some(it.into())).map_err(Error::file(path))
     }
 
     /// It may have written why, if it is not what was written before.
@@ -190,6 +212,9 @@ impl Engine {
             stop_signal: settings.stop_signal.clone(),
             stop_timeout: settings.stop_timeout.unwrap_or(PATIENCE),
             boot: crate::boot::id(),
+            user_namespace: (!settings.namespaces.ids.is_empty())
+                .then(|| configuration::user_namespace(settings)),
+            ids: settings.namespaces.ids.clone(),
             shared_memory: configuration::has_shared_memory(settings),
             shared: self.shared_with(container)?,
             pod: self.who_hears(container)?,
@@ -212,7 +237,7 @@ impl Engine {
         socket: OwnedFd,
         lock: OwnedFd,
         namespace: Option<OwnedFd>,
-        shared: Option<&OwnedFd>,
+        handed: [Option<&OwnedFd>; 2],
     ) -> Result<()> {
         let program = runtime::protected_executable()?;
         let path = PathBuf::from(format!("/proc/self/fd/{}", program.as_raw_fd()));
@@ -222,10 +247,12 @@ impl Engine {
         };
         let mut command = Command::new(path);
         command.arg0("tinyo").arg(monitor::WORD).arg(self.folder(container).path).env_clear();
-        if let Some(shared) = shared {
-            // It inherits this one by its number.
-            fcntl_setfd(shared, FdFlags::empty()).or_error("fcntl", || "F_SETFD, 0")?;
-            command.arg(shared.as_raw_fd().to_string());
+        for descriptor in handed {
+            // It inherits it by its number; 0 is none.
+            if let Some(descriptor) = descriptor {
+                fcntl_setfd(descriptor, FdFlags::empty()).or_error("fcntl", || "F_SETFD, 0")?;
+            }
+            command.arg(descriptor.map_or(0, std::os::fd::AsRawFd::as_raw_fd).to_string());
         }
         command.stdin(Stdio::from(socket)).stdout(Stdio::from(lock)).stderr(Stdio::from(namespace));
         // Nobody waits for it: it outlives this process.

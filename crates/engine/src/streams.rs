@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use sys::OrError;
-use sys::rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use sys::rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_getfl, fcntl_setfl};
 use sys::rustix::io::fcntl_dupfd_cloexec;
 use sys::rustix::pipe::{PipeFlags, pipe_with};
 use sys::rustix::stdio;
@@ -36,6 +36,17 @@ impl Streams {
             input: input.then(pipe).transpose()?,
             outputs: if output { Some([pipe()?, pipe()?]) } else { None },
         })
+    }
+
+    /// Has them belong to somebody who is to open them again, by `/dev/stdout` and its like.
+    pub(crate) fn give_to(&self, (user, group): (u32, u32)) -> Result<()> {
+        let outputs = self.outputs.iter().flatten().map(|(_, theirs)| theirs);
+        let input = self.input.iter().map(|(theirs, _)| theirs);
+        for pipe in input.chain(outputs) {
+            fchown(pipe, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))
+                .or_error("fchown", || format!("a pipe, {user}, {group}"))?;
+        }
+        Ok(())
     }
 
     /// Has a process made that has theirs as its standard streams. Those of the caller are others

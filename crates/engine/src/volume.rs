@@ -2,12 +2,13 @@
 
 use crate::clock;
 use crate::copy::copy_folder;
-use crate::database::{self, Volume};
+use crate::database::{self, Container, Volume};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
 use crate::lock::Lock;
-use crate::settings::{FileSystem, MountKind, Settings};
+use crate::settings::{FileSystem, Mount, MountKind, Settings};
+use crate::user_namespace::Owners;
 use crate::{folders, id};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -116,16 +117,27 @@ impl Engine {
     }
 
     /// Puts into volumes that are new or empty what the image has in their place, with its owners:
-    /// programs find what they expect, and may write where the image says so.
+    /// programs find what they expect, and may write where the image says so. Whose ids are to be
+    /// translated is known only when the container has its own, and has that done when it starts.
     pub(crate) fn fill_volumes(
         &self,
         folder: &ContainerFolder,
         layers: &[PathBuf],
+        id: &str,
         settings: &Settings,
     ) -> Result<()> {
         let known = self.volumes()?;
-        let is_used = |name: &str| known.iter().any(|it| it.name == name && !it.users.is_empty());
+        let is_used = |name: &str| {
+            known.iter().any(|it| it.name == name && it.users.iter().any(|user| user != id))
+        };
+        let namespaces = &settings.namespaces;
+        let owners = Owners::new(&namespaces.ids);
+        let is_turn = |mount: &Mount| {
+            let is_translated = namespaces.wants_own_ids() && !mount.is_mapped();
+            is_translated != namespaces.ids.is_empty()
+        };
         let volumes = settings.mounts.iter().filter(|it| it.kind == MountKind::Volume);
+        let volumes = volumes.filter(|it| is_turn(it));
         let mut root = None;
         for mount in
             volumes.filter(|it| !it.no_copy && it.file_system.is_none() && !is_used(&it.source))
@@ -145,11 +157,22 @@ impl Engine {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 removed => removed.map_err(Error::file(&new))?,
             }
-            if copy_folder(root, &mount.target, &new)? {
+            if copy_folder(root, &mount.target, &new, &owners)? {
                 fs::rename(&new, &path).map_err(Error::file(&path))?;
             }
         }
         Ok(())
+    }
+
+    /// Does so for a container that starts with ids of its own.
+    pub(crate) fn fill_translated_volumes(&self, container: &Container) -> Result<()> {
+        let Container { id, layers, settings, manifest, .. } = container;
+        let has_volumes = settings.mounts.iter().any(|it| it.kind == MountKind::Volume);
+        if settings.namespaces.ids.is_empty() || !has_volumes || manifest.is_none() {
+            return Ok(());
+        }
+        let _lock = self.lock_volumes()?;
+        self.fill_volumes(&self.folder(container), layers, id, settings)
     }
 
     /// Removes what was made for a container that did not come to be.

@@ -28,13 +28,17 @@ pub(crate) fn assemble(
     // process gets its own in the end.
     umask(Mode::empty());
     mount::isolate(init.isolation).map_err(failed(Step::Propagation))?;
+    let mut asked = false;
     let root = match &init.overlay {
+        Some(_) if init.is_mapped() => {
+            Ok(Root::from_descriptor(ask_for_tree(&mut asked, channel)?, resolver))
+        }
         Some(overlay) => mount::attach_overlay(overlay, &init.rootfs, init.isolation, resolver),
         None => mount::attach_root(&init.rootfs, init.isolation, resolver),
     };
     let root = root.map_err(failed(Step::RootFilesystem))?;
     let mut assembly = Assembly::new(&root, init.isolation.kind == mount::PropagationKind::Shared);
-    mount_all(init, &mut assembly, channel)?;
+    mount_all(init, &mut assembly, &mut asked, channel)?;
     if let Some(nodes) = &init.devices {
         let own = |path: &RootedPath| assembly.kept(path);
         device::make_nodes(&root, nodes, init.bind_devices, own).map_err(failed(Step::Device))?;
@@ -79,13 +83,17 @@ pub(crate) fn assemble(
 }
 
 /// The mounts, in their order.
-fn mount_all(init: &Init, assembly: &mut Assembly<'_>, channel: &Channel) -> Result<(), Failure> {
-    let mut asked = false;
+fn mount_all(
+    init: &Init,
+    assembly: &mut Assembly<'_>,
+    asked: &mut bool,
+    channel: &Channel,
+) -> Result<(), Failure> {
     for (index, (mount, tree)) in init.mounts.iter().zip(&init.trees).enumerate() {
         if let Some((_, given)) = init.given.as_ref().filter(|(place, _)| *place == index) {
             assembly.mount_handed(mount, given.tree.as_fd())
         } else if tree.is_some() {
-            let tree = ask_for_tree(&mut asked, channel)?;
+            let tree = ask_for_tree(asked, channel)?;
             assembly.mount_handed(mount, tree.as_fd())
         } else {
             assembly.mount(mount)

@@ -1,7 +1,8 @@
 //! Making the process that becomes the container's.
 
+use crate::child::expect;
 use crate::failure::{During, Failure, Step};
-use crate::handshake::{Channel, Report};
+use crate::handshake::{Channel, Order, Report};
 use crate::{Error, Result};
 use kernel::namespace::{self, Kind, Namespace, Set};
 use std::convert::Infallible;
@@ -168,16 +169,27 @@ fn enter_inside(
         if let Some((process, kinds)) = &placement.of_process {
             namespace::enter_process(process.as_fd(), *kinds).during(Step::EnterNamespace)?;
         }
-        // The user namespace first: it gives the right to enter those that belong to it.
+        // Those of the machine first, as long as there are the rights to enter them; others once
+        // inside the user namespace that they belong to. A mount namespace has another `/`.
         let is_user = |it: &&Namespace| it.kind() == Kind::User;
-        placement.joined.iter().filter(is_user).try_for_each(enter)?;
-        placement.joined.iter().filter(|it| !is_user(it)).try_for_each(enter)?;
+        let is_early = |it: &&Namespace| !is_user(it) && it.kind() != Kind::Mount;
+        let (early, late): (Vec<_>, Vec<_>) = placement.joined.iter().partition(is_early);
+        let refused: Vec<_> = early.into_iter().filter(|it| it.enter().is_err()).collect();
+        late.iter().copied().filter(is_user).try_for_each(enter)?;
+        refused.into_iter().try_for_each(enter)?;
+        late.iter().copied().filter(|it| !is_user(it)).try_for_each(enter)?;
         clone3_of_single_thread(new.flags() | CLONE_PARENT, None)
             .or_error("clone3", || format!("{:#x} | CLONE_PARENT", new.flags()))
             .during(Step::EnterNamespace)
     })();
     match cloned {
-        Ok(Cloned::Child) => child(channel),
+        Ok(Cloned::Child) => {
+            // Else the parent could hear of it before it hears that it is there.
+            match expect(&channel, Order::Proceed) {
+                Ok(()) => child(channel),
+                Err(failure) => fail(&channel, failure),
+            }
+        }
         Ok(Cloned::Parent(pid, _)) => {
             let report = Report::Cloned(pid.as_raw_nonzero().get());
             // The parent that is not there to hear it is dead, and so is the new process soon.
@@ -209,6 +221,7 @@ fn second(first: Launched) -> Result<Launched> {
             let pid = Pid::from_raw(pid).ok_or(Error::Internal("a process without id"))?;
             // Being our child, it keeps its id until we wait for it.
             let pidfd = pidfd_open(pid, PidfdFlags::empty()).or_error("pidfd_open", || "child")?;
+            first.channel.order(Order::Proceed)?;
             Ok(Launched { pid, pidfd, channel: first.channel })
         }
         Some((Report::Failed(failure), _)) => Err(Error::Child(failure)),

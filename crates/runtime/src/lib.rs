@@ -64,7 +64,7 @@ pub use features::features;
 pub use foreground::Foreground;
 pub use id::{ContainerId, InvalidId};
 pub use kernel::cgroup::{Bus, Driver as CgroupDriver, SubGroup};
-pub use kernel::mount::Overlay;
+pub use kernel::mount::{Mapped, Overlay};
 pub use kernel::{cgroup as groups, resctrl};
 pub use kill::{pause, processes, resume, send as kill};
 pub use parent::{create, run};

@@ -151,6 +151,7 @@ impl Making {
         let group = cgroup.create()?;
         self.record.cgroup = Some(group.description());
         self.group = Some(group);
+        plan.init.prepare_root()?;
         if let Some(revealing) = &mut plan.init.no_pivot {
             *revealing = whole_proc_and_sys(&plan.rootfs)?;
         }

@@ -7,6 +7,7 @@ pub mod bpf;
 mod call;
 pub mod early;
 mod error;
+pub mod identity;
 pub mod interface;
 pub mod iptables;
 pub mod keyring;

@@ -55,7 +55,7 @@ struct Cli {
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == engine::monitor::WORD) {
-        return monitor(words.next(), words.next());
+        return monitor(words.next(), [words.next(), words.next()]);
     }
     let cli = match Cli::try_parse_from(words_of(std::env::args_os())) {
         Ok(cli) => cli,
@@ -115,10 +115,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// The process that looks after a container. Nobody sees what it prints: errors are in the
 /// container's state.
-fn monitor(folder: Option<OsString>, shared: Option<OsString>) -> ExitCode {
+fn monitor(folder: Option<OsString>, handed: [Option<OsString>; 2]) -> ExitCode {
     let Some(folder) = folder else { return ExitCode::FAILURE };
-    let shared = shared.and_then(|it| it.to_str()?.parse().ok());
-    let ending = engine::monitor::run(Path::new(&folder), shared);
+    let handed = handed.map(|it| it.and_then(|it| it.to_str()?.parse().ok()).unwrap_or(0));
+    let ending = engine::monitor::run(Path::new(&folder), handed);
     let result = match ending {
         Ok(Ending::Nothing) => return ExitCode::SUCCESS,
         Ok(Ending::Settle { root, run, id, remove, pod }) => {

@@ -5,6 +5,7 @@ mod files;
 mod limits;
 mod mounts;
 mod namespaces;
+mod owners;
 mod process;
 mod security;
 
@@ -12,14 +13,15 @@ use crate::database::Container;
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
 use crate::monitor::{Shared, SharedKind};
+use crate::settings::{IdRange, Mount};
 use crate::user::Names;
 use spec::json::Text;
-use spec::runtime::{Hooks, Linux, Root, Spec, User, VERSION};
-use std::path::Path;
+use spec::runtime::{Hooks, IdMapping, Linux, Root, Spec, User, VERSION};
+use std::path::{Path, PathBuf};
 
 pub(crate) use limits::limits as limits_of;
 pub(crate) use mounts::{has_shared_memory, volumes_of};
-pub(crate) use namespaces::shared;
+pub(crate) use namespaces::{check_user_namespace, shared, user_namespace};
 pub(crate) use process::variables;
 pub(crate) use security::capability_names;
 
@@ -49,13 +51,17 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
     let user: User = context.names.find(&settings.user, &settings.group_add)?;
     let namespaces = namespaces::namespaces(context)?;
     files::write(context)?;
+    owners::provide(context, &user)?;
     let mounts = mounts::mounts(context)?;
     let own_uts = namespaces
         .iter()
         .any(|it| it.kind == spec::runtime::NamespaceKind::Uts && it.path.is_empty());
     let hostname = if own_uts { files::hostname(context.container) } else { String::new() };
     let process = process::process(context, user)?;
+    let ids = &settings.namespaces.ids;
     let linux = Linux {
+        uid_mappings: id_mappings(&ids.users),
+        gid_mappings: id_mappings(&ids.groups),
         devices: devices::devices(settings)?,
         cgroups_path: cgroup_path(context.container).into(),
         resources: Some(limits::resources(settings, context.unprivileged)?),
@@ -88,6 +94,11 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
 }
 
 impl Context<'_> {
+    /// Where a volume's files are.
+    fn volume(&self, mount: &Mount) -> PathBuf {
+        self.folders.volumes().join(&mount.source).join("_data")
+    }
+
     /// The folder of the container whose namespace of this kind is shared, or its own.
     fn folder_of(&self, kind: SharedKind) -> ContainerFolder {
         let other = self.shared.iter().find(|shared| shared.kind == kind);
@@ -103,6 +114,12 @@ pub(crate) fn cgroup_path(container: &Container) -> String {
     let parent = &container.settings.namespaces.cgroup_parent;
     let parent = if parent.is_empty() { CGROUP_PARENT } else { parent };
     format!("{}/{}", parent.trim_end_matches('/'), container.id)
+}
+
+fn id_mappings(ranges: &[IdRange]) -> Vec<IdMapping> {
+    let mapping =
+        |it: &IdRange| IdMapping { container_id: it.inside, host_id: it.outside, size: it.length };
+    ranges.iter().map(mapping).collect()
 }
 
 /// A value that somebody has written, and what is wrong with it.

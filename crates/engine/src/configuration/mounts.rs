@@ -1,11 +1,11 @@
 //! What is mounted in a container.
 
-use super::Context;
+use super::{Context, owners};
 use crate::error::{Error, Result};
 use crate::init;
 use crate::monitor::{MEMORY, NO_SOURCE, SharedKind};
 use crate::settings::{Mount as Wanted, MountKind, Settings};
-use spec::runtime::Mount;
+use spec::runtime::{Mount, NamespaceKind as Kind};
 
 /// `/dev/shm` where nothing else is said: 64 MiB.
 const SHARED_MEMORY: u64 = 64 << 20;
@@ -25,8 +25,9 @@ fn is_mapped(group: u32) -> bool {
 /// The usual ones, and then those of the user, so that one below another comes after it.
 pub(super) fn mounts(context: &Context<'_>) -> Result<Vec<Mount<'static>>> {
     let settings = &context.container.settings;
-    let mut all = usual(settings);
-    if context.unprivileged && !is_mapped(TERMINALS) {
+    let mut all = usual(settings)?;
+    let ids = &settings.namespaces.ids;
+    if context.unprivileged && !is_mapped(TERMINALS) || !ids.has_group(TERMINALS) {
         let terminals = all.iter_mut().filter(|mount| mount.destination == "/dev/pts");
         terminals.for_each(|mount| mount.options.retain(|option| option != "gid=5"));
     }
@@ -53,14 +54,18 @@ fn files(context: &Context<'_>) -> impl Iterator<Item = Wanted> {
         ("hostname", SharedKind::Uts),
         ("hosts", SharedKind::Network),
     ];
-    files.into_iter().map(|(name, kind)| Wanted {
+    let is_mapped = !context.container.settings.namespaces.ids.is_empty();
+    files.into_iter().map(move |(name, kind)| Wanted {
         source: context.folder_of(kind).file(name).to_string_lossy().into_owned(),
         target: format!("/etc/{name}"),
+        // They belong to the container's root.
+        options: if is_mapped { vec!["idmap".to_owned()] } else { Vec::new() },
         ..Wanted::default()
     })
 }
 
-fn usual(settings: &Settings) -> Vec<Mount<'static>> {
+/// What belongs to the machine cannot be mounted in a user namespace, only shown.
+fn usual(settings: &Settings) -> Result<Vec<Mount<'static>>> {
     let privileged = settings.security.privileged;
     let read_only = if privileged { "rw" } else { "ro" };
     let mount = |target: &'static str, kind: &'static str, options: &[&'static str]| Mount {
@@ -70,7 +75,7 @@ fn usual(settings: &Settings) -> Vec<Mount<'static>> {
         options: options.iter().map(|option| (*option).into()).collect(),
         ..Mount::default()
     };
-    vec![
+    let mut all = vec![
         mount("/proc", "proc", &["nosuid", "noexec", "nodev"]),
         mount("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
         mount(
@@ -81,7 +86,20 @@ fn usual(settings: &Settings) -> Vec<Mount<'static>> {
         mount("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
         mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", read_only]),
         mount("/sys/fs/cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", read_only]),
-    ]
+    ];
+    let is_mapped = !settings.namespaces.ids.is_empty();
+    let foreign = if is_mapped { super::namespaces::foreign(settings)? } else { Vec::new() };
+    for (kind, paths) in foreign {
+        for path in paths {
+            let of_machine = |mount: &&mut Mount<'_>| mount.destination == *path;
+            if let Some(mount) = all.iter_mut().find(of_machine) {
+                let read_only: &[_] = if kind == Kind::Pid { &[] } else { &["ro"] };
+                let options = [&["rslave", "nosuid", "noexec", "nodev"][..], read_only].concat();
+                *mount = bind((*path).to_owned(), (*path).to_owned(), &options);
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn shared_memory(settings: &Settings) -> Result<Option<Mount<'static>>> {
@@ -131,8 +149,11 @@ fn one(context: &Context<'_>, wanted: &Wanted) -> Result<Mount<'static>> {
     if !wanted.target.starts_with('/') {
         return super::wrong("a mount", &wanted.target, "is not absolute");
     }
-    let mut options: Vec<spec::json::Text<'static>> =
-        wanted.options.iter().map(|option| option.clone().into()).collect();
+    let mut options: Vec<spec::json::Text<'static>> = Vec::new();
+    for option in wanted.options.iter().filter(|option| *option != "U") {
+        let is_idmap = owners::is_idmap(option);
+        options.push(if is_idmap { "idmap".into() } else { option.clone().into() });
+    }
     if wanted.read_only {
         options.push("ro".into());
     }
@@ -169,11 +190,8 @@ fn one(context: &Context<'_>, wanted: &Wanted) -> Result<Mount<'static>> {
             std::fs::symlink_metadata(&own.device).map_err(Error::file(&own.device))?;
             own.device
         }
-        MountKind::Volume => {
-            let folder = context.folders.volumes().join(&wanted.source).join("_data");
-            folder.to_string_lossy().into_owned()
-        }
-        _ => {
+        MountKind::Volume => context.volume(wanted).to_string_lossy().into_owned(),
+        MountKind::Bind | MountKind::Tmpfs => {
             std::fs::symlink_metadata(&wanted.source).map_err(Error::file(&wanted.source))?;
             wanted.source.clone()
         }
@@ -190,6 +208,7 @@ fn one(context: &Context<'_>, wanted: &Wanted) -> Result<Mount<'static>> {
         mount.options.clear();
     }
     mount.options.extend(options);
+    (mount.uid_mappings, mount.gid_mappings) = owners::id_mappings(context, wanted)?;
     Ok(mount)
 }
 

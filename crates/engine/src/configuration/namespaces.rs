@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::error::Result;
-use crate::monitor::SharedKind;
+use crate::monitor::{SharedKind, USER_NAMESPACE};
 use crate::settings::Settings;
 use spec::json::{Map, Text};
 use spec::runtime::{Namespace, NamespaceKind as Kind};
@@ -27,8 +27,9 @@ fn choices(settings: &Settings) -> [Choice<'_>; 5] {
 
 /// Which namespaces are those of other containers, by name or id.
 pub(crate) fn shared(settings: &Settings) -> Vec<(SharedKind, &str)> {
-    let all = choices(settings).into_iter();
-    all.filter_map(|(_, _, kind, mode)| Some((kind, mode.strip_prefix("container:")?))).collect()
+    let all = choices(settings).into_iter().map(|(_, _, kind, mode)| (kind, mode));
+    let all = all.chain([(SharedKind::User, settings.namespaces.user.as_str())]);
+    all.filter_map(|(kind, mode)| Some((kind, mode.strip_prefix("container:")?))).collect()
 }
 
 /// Its namespaces: new ones, or those of another container; none where it is in the machine's.
@@ -49,14 +50,47 @@ pub(super) fn namespaces(context: &Context<'_>) -> Result<Vec<Namespace<'static>
         };
         all.push(Namespace { kind, path: path.into() });
     }
-    let user = &settings.namespaces.user;
-    if !matches!(user.as_str(), "" | "host") {
-        // Its root could not find the layers, which only the machine's root may look into.
-        let what = "is not host: a container of root's has no user namespace of its own; a user \
-                    without rights gets one for all that tinyo does";
-        return super::wrong("--userns", user, what);
+    if !settings.namespaces.ids.is_empty() {
+        all.push(Namespace { kind: Kind::User, path: user_namespace(settings).into() });
     }
     Ok(all)
+}
+
+/// What is shown of the machine, as the namespaces that it is about do not belong to the
+/// container's user namespace: kinds, and where that is.
+pub(super) fn foreign(settings: &Settings) -> Result<Vec<(Kind, &'static [&'static str])>> {
+    let mut all: Vec<(Kind, &'static [&'static str])> = Vec::new();
+    for (flag, kind, _, mode) in choices(settings) {
+        if mode.starts_with("container:") && mode != settings.namespaces.user {
+            let what = "is not in the same user namespace: give it to --userns, too";
+            return super::wrong(flag, mode, what);
+        }
+        let paths: &[_] = match kind {
+            Kind::Pid => &["/proc"],
+            Kind::Ipc => &["/dev/mqueue"],
+            Kind::Network => &["/sys"],
+            Kind::Cgroup => &["/sys/fs/cgroup"],
+            _ => continue,
+        };
+        if mode == "host" {
+            all.push((kind, paths));
+        }
+    }
+    Ok(all)
+}
+
+/// Whether it can be in another user namespace than the machine's.
+pub(crate) fn check_user_namespace(settings: &Settings) -> Result<()> {
+    foreign(settings).map(drop)
+}
+
+/// Where its user namespace is found.
+pub(crate) fn user_namespace(settings: &Settings) -> String {
+    if settings.namespaces.user.starts_with("container:") {
+        SharedKind::User.path()
+    } else {
+        USER_NAMESPACE.to_owned()
+    }
 }
 
 /// Kernel parameters: the user's, and with a network of its own that any user may ping and listen
@@ -72,8 +106,12 @@ pub(super) fn sysctls(
     };
     if namespaces.iter().any(is_own) {
         // Every group of the range must exist in the user namespace.
-        let groups = if unprivileged { "0 0" } else { "0 2147483647" };
-        all.insert("net.ipv4.ping_group_range", groups.into());
+        let last = match &settings.namespaces.ids {
+            ids if !ids.is_empty() => ids.last_group(),
+            _ if unprivileged => 0,
+            _ => 2_147_483_647,
+        };
+        all.insert("net.ipv4.ping_group_range", format!("0 {last}").into());
         all.insert("net.ipv4.ip_unprivileged_port_start", "0".into());
     }
     for (name, value) in &settings.limits.sysctls {

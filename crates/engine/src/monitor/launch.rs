@@ -3,7 +3,7 @@
 use super::{Connection, Shared};
 use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
-use crate::settings::{Health, LogOptions, Restart};
+use crate::settings::{Health, Ids, LogOptions, Restart};
 use crate::small_file;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -38,6 +38,12 @@ pub(crate) struct Launch {
     /// The namespaces of other containers.
     #[serde(default)]
     pub(crate) shared: Vec<Shared>,
+    /// Where its user namespace is found, if it has one.
+    #[serde(default)]
+    pub(crate) user_namespace: Option<String>,
+    /// Which ids of the machine are its.
+    #[serde(default)]
+    pub(crate) ids: Ids,
     /// `/dev/shm` is shared, too.
     #[serde(default)]
     pub(crate) shared_memory: bool,

@@ -56,6 +56,10 @@ const NETWORK_DESCRIPTOR: i32 = 100;
 /// Where a monitor of a user's container has the namespace with his bridges.
 pub(crate) const SHARED_NETWORK: i32 = 101;
 
+/// Where the container's configuration finds its user namespace, if that is its own.
+pub(crate) const USER_NAMESPACE: &str = "/proc/self/fd/102";
+const USER_DESCRIPTOR: i32 = 102;
+
 /// What is left to be done when the container has ended for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -98,22 +102,21 @@ pub(crate) struct Monitor {
     _lock: OwnedFd,
     /// Kept, so that the container finds the same network when it is started again.
     network: OwnedFd,
-    /// Held for all of the user's containers.
-    _shared: Option<OwnedFd>,
+    /// Held for all of the user's containers, and the user namespace of this one.
+    _handed: [Option<OwnedFd>; 2],
     connected: Option<Connected>,
     slots: Slots,
 }
 
-/// Looks after the container of this folder until it has ended for good. With a user's comes the
-/// number of the descriptor of the namespace that his bridges are in.
+/// Looks after the container of this folder until it has ended for good. The numbers are those of
+/// descriptors, or 0: of the namespace with the bridges of a user without rights, and of the
+/// container's user namespace.
 ///
 /// # Errors
 /// The streams are not those that a monitor gets; its files cannot be read or written.
-pub fn run(folder: &Path, shared: Option<i32>) -> Result<Ending> {
+pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
     let [starter, lock, network] = take_streams()?;
-    let shared = shared.and_then(sys::process::take_descriptor).map(|it| {
-        fcntl_dupfd_cloexec(&it, SHARED_NETWORK).or_error("fcntl", || "F_DUPFD_CLOEXEC, 101")
-    });
+    let handed = [take_handed(shared, SHARED_NETWORK)?, take_handed(user, USER_DESCRIPTOR)?];
     // Whoever started it may lead a session that ends, or stand in a folder that is unmounted.
     setsid().or_error("setsid", || "")?;
     // It has the name of the descriptor that it was executed from.
@@ -146,7 +149,7 @@ pub fn run(folder: &Path, shared: Option<i32>) -> Result<Ending> {
         kill_at: None,
         _lock: lock,
         network,
-        _shared: shared.transpose()?,
+        _handed: handed,
         connected: None,
     };
     let result = monitor.supervise();
@@ -164,6 +167,14 @@ pub fn run(folder: &Path, shared: Option<i32>) -> Result<Ending> {
     } else {
         Ending::Nothing
     })
+}
+
+/// Puts a descriptor where it is looked for.
+fn take_handed(number: i32, place: i32) -> Result<Option<OwnedFd>> {
+    let taken = sys::process::take_descriptor(number).map(|it| {
+        fcntl_dupfd_cloexec(&it, place).or_error("fcntl", || format!("F_DUPFD_CLOEXEC, {place}"))
+    });
+    Ok(taken.transpose()?)
 }
 
 /// Puts the three descriptors elsewhere, and `/dev/null` in their places.

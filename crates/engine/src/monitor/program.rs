@@ -2,12 +2,13 @@
 
 use super::Launch;
 use crate::engine::runtime_id;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
 use crate::protocol::Stream;
 use crate::rootfs;
 use crate::streams::{Ends, Streams};
-use runtime::{CgroupDriver, Create, GivenMount, Running};
+use runtime::{CgroupDriver, Create, GivenMount, Mapped, Running};
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use sys::rustix::io::{Errno, read};
@@ -44,10 +45,17 @@ impl Program {
         folder: &ContainerFolder,
         given: Option<Rc<GivenMount>>,
     ) -> Result<Program> {
-        let overlay =
+        let mut overlay =
             rootfs::overlay(folder, &launch.layers, launch.auto_remove, launch.user_marks)?;
+        if let (Some(path), Some(root)) = (&launch.user_namespace, launch.ids.outside(0, 0)) {
+            let namespace = File::open(path).map_err(Error::file(path))?.into();
+            overlay.mapped_by = Some(Rc::new(Mapped { namespace, root }));
+        }
         let id = runtime_id(&launch.id)?;
         let streams = Streams::new(launch.interactive && !launch.tty, !launch.tty)?;
+        if let Some(root) = launch.ids.outside(0, 0) {
+            streams.give_to(root)?;
+        }
         let request = Create {
             root: &folders.runtime(),
             id: &id,

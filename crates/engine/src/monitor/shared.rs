@@ -33,6 +33,7 @@ pub(crate) enum SharedKind {
     Uts,
     Network,
     Cgroup,
+    User,
 }
 
 impl SharedKind {
@@ -44,6 +45,7 @@ impl SharedKind {
             SharedKind::Uts => "uts",
             SharedKind::Network => "net",
             SharedKind::Cgroup => "cgroup",
+            SharedKind::User => "user",
         }
     }
 

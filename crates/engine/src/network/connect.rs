@@ -17,7 +17,7 @@ use net::link::{self, Attachment, Interface, attach, detach, ensure_bridge};
 use net::port::{self, Port};
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use sys::OrError;
 use sys::netlink::Socket;
 use sys::rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -56,10 +56,6 @@ impl Engine {
         {
             let text = format!("the port {port} cannot be published: only root can do that");
             return Err(Error::Invalid(text));
-        }
-        if !matches!(all.namespaces.user.as_str(), "" | "host") {
-            let text = "--userns: only with --network none, host or container:NAME";
-            return Err(Error::invalid(text));
         }
         let endpoints = settings.endpoints();
         let mut planned: Vec<(Network, Wish)> = Vec::new();
@@ -103,8 +99,12 @@ impl Engine {
     }
 
     /// Makes the network namespace of a container, with all that it is connected to. None if it has
-    /// no network of ours.
-    pub(crate) fn prepare_network(&self, container: &Container) -> Result<Option<Prepared>> {
+    /// no network of ours. It belongs to the container's user namespace, if there is one.
+    pub(crate) fn prepare_network(
+        &self,
+        container: &Container,
+        user: Option<BorrowedFd<'_>>,
+    ) -> Result<Option<Prepared>> {
         if !is_network(&container.settings.network.mode) {
             return Ok(None);
         }
@@ -128,7 +128,10 @@ impl Engine {
             }
         }
         let made = place.within(|| {
-            let namespace = link::new_namespace()?;
+            let namespace = match user {
+                Some(user) => link::new_namespace_of(user)?,
+                None => link::new_namespace()?,
+            };
             let mut host = Socket::open()?;
             let mut inside = link::Container::open(namespace.as_fd())?;
             for (network, attachment) in &wanted {

@@ -109,6 +109,7 @@ fn check(settings: &PodSettings) -> Result<()> {
             ("--infra-name", !settings.infra_name.is_empty()),
             ("--volume", !settings.mounts.is_empty()),
             ("--sysctl", !settings.limits.sysctls.is_empty()),
+            ("--userns", settings.namespaces.wants_own_ids()),
         ] {
             if is_given {
                 let text = "needs an infra container, and the pod shares no namespace";
@@ -140,7 +141,7 @@ fn infra_settings(pod: &Pod) -> Settings {
             ..Limits::default()
         },
         security: Security { cap_drop: vec!["ALL".to_owned()], ..Security::default() },
-        namespaces: Namespaces { cgroup_parent: above(pod), ..Namespaces::default() },
+        namespaces: Namespaces { cgroup_parent: above(pod), ..pod.settings.namespaces.clone() },
         log: LogOptions { none: true, ..LogOptions::default() },
         ..Settings::default()
     }

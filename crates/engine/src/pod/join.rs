@@ -48,6 +48,12 @@ fn join(pod: &Pod, mut settings: Settings) -> Result<Settings> {
             own.clone_from(&place);
         }
     }
+    if pod.settings.namespaces.wants_own_ids() {
+        if settings.namespaces.wants_own_ids() {
+            return Err(of_the_pod(pod, "--userns", "the user namespace is"));
+        }
+        settings.namespaces.user = place;
+    }
     if settings.namespaces.cgroup_parent.is_empty() {
         settings.namespaces.cgroup_parent = above(pod);
     }
@@ -119,6 +125,17 @@ mod tests {
         let alone = join(&pod(Share::default()), settings).unwrap();
         assert_eq!(alone.network, Network::default());
         assert_eq!(alone.namespaces.uts, "");
+    }
+
+    #[test]
+    fn all_are_in_the_user_namespace_of_the_pod() {
+        let auto = Namespaces { user: "auto".to_owned(), ..Namespaces::default() };
+        let mut pod = pod(Share::USUAL);
+        pod.settings.namespaces = auto.clone();
+        let joined = join(&pod, Settings::default()).unwrap();
+        assert_eq!(joined.namespaces.user, format!("container:{}", "i".repeat(64)));
+        let own = Settings { namespaces: auto, ..Settings::default() };
+        assert!(join(&pod, own).unwrap_err().to_string().starts_with("--userns: the container is"));
     }
 
     #[test]

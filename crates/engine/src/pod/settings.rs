@@ -1,6 +1,6 @@
 //! All that is decided about a pod when it is made.
 
-use crate::settings::{Limits, Mount, Network, Restart};
+use crate::settings::{Limits, Mount, Namespaces, Network, Restart};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -30,6 +30,8 @@ pub struct PodSettings {
     pub auto_remove: bool,
     /// The cgroup above its own; empty: `/tinyo`.
     pub cgroup_parent: String,
+    /// Which ids of the machine those of all its containers are; the other namespaces are empty.
+    pub namespaces: Namespaces,
 }
 
 impl PodSettings {

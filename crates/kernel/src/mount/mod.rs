@@ -9,6 +9,7 @@
 //! isolate          the namespace hears of the machine's mounts, but not the other way round
 //! attach_root      the container's folder becomes a mount, and a path::Root
 //! attach_overlay   or an overlay of layers does
+//! attach_tree      or one that the parent has made
 //! Assembly::new
 //!   mount          one after the other, in the order of the configuration
 //!   (devices, see crate::device)
@@ -40,7 +41,7 @@ pub use assembly::Assembly;
 pub use attributes::{AttributeCall, Attributes};
 pub use error::{Error, ParseError, Step};
 pub use options::{FileSystemFlags, Options, option_names};
-pub use overlay::{Overlay, attach_overlay};
+pub use overlay::{Mapped, Overlay, attach_overlay, attach_tree};
 pub use propagation::{Propagation, PropagationKind};
 pub use request::{Bind, FileSystem, Mount, Remount, Source};
 pub use revealing::whole_proc_and_sys;

@@ -1,11 +1,14 @@
 //! Layers seen as one file system: overlayfs, mounted nowhere until it is the container's root.
 
 use super::root::close_parent;
-use super::{Error, Propagation, Step};
+use super::{Error, Propagation, PropagationKind, Step, tree};
 use crate::path::{Resolver, Root};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 use sys::OrError;
+use sys::identity::FileIdentity;
+use sys::mount::{Change, MOUNT_ATTR_IDMAP, MOUNT_ATTR_NODEV, mount_setattr};
 use sys::rustix::fs::{CWD, Mode, OFlags, openat};
 use sys::rustix::io::Errno;
 use sys::rustix::mount::{
@@ -26,6 +29,24 @@ pub struct Overlay {
     pub volatile: bool,
     /// The marks of the layers are in `user.overlay.*`, as an unprivileged user has unpacked them.
     pub user_marks: bool,
+    /// How ids are mapped ([`Overlay::detached_mapped`]): on the disk they are those that the
+    /// container's processes see.
+    pub mapped_by: Option<Rc<Mapped>>,
+}
+
+/// The ids of a user namespace.
+#[derive(Debug)]
+pub struct Mapped {
+    /// The namespace.
+    pub namespace: OwnedFd,
+    /// The user and the group on the machine that are its root.
+    pub root: (u32, u32),
+}
+
+/// The folders of an overlay, open.
+struct Folders {
+    layers: Vec<OwnedFd>,
+    changes: Option<(OwnedFd, OwnedFd)>,
 }
 
 impl Overlay {
@@ -39,31 +60,77 @@ impl Overlay {
     /// EINVAL if a folder is on a file system that cannot be a layer, EPERM, E2BIG for more layers
     /// than this kernel takes.
     pub fn detached(&self) -> Result<OwnedFd, sys::Error> {
-        let layers = self.layers.iter().map(|layer| open(layer)).collect::<Result<Vec<_>, _>>()?;
-        let context = match self.created(&layers, set_each) {
+        let layers = self.layers.iter().map(|layer| open(layer)).collect::<Result<_, _>>()?;
+        let changes = match &self.changes {
+            Some((upper, work)) => Some((open(upper)?, open(work)?)),
+            None => None,
+        };
+        self.mounted(&Folders { layers, changes }, MountAttrFlags::empty())
+    }
+
+    /// The same with ids mapped, Linux 5.19, by who is root on the machine. Device files in it do
+    /// not work.
+    ///
+    /// Its folders are mounted at `place`, one above the other, as kernels before 6.15 take none of
+    /// a mount that is nowhere. The caller is in a mount namespace that ends soon.
+    ///
+    /// # Errors
+    /// As [`Overlay::detached`]; [`Error::NeverMapped`].
+    pub fn detached_mapped(&self, mapped: &Mapped, place: &CStr) -> Result<OwnedFd, Error> {
+        let private = Propagation { kind: PropagationKind::Private, recursive: true };
+        let shown = place.to_string_lossy();
+        let failed = Error::at(Step::AttachRoot, &shown);
+        private.apply_to_path(c"/").map_err(&failed)?;
+        let map = |folder: &CStr| {
+            let tree = map_tree(folder, mapped.namespace.as_fd())?;
+            attach(&tree, place).map_err(&failed)?;
+            Ok(tree)
+        };
+        let layers = self.layers.iter().map(|layer| map(layer)).collect::<Result<_, Error>>()?;
+        let changes = match &self.changes {
+            Some((upper, work)) => {
+                // Both must be of one mount.
+                let (folder, [upper, work]) = split(upper, work).map_err(&failed)?;
+                let tree = map(&folder)?;
+                let open = |name| open_at(tree.as_fd(), name).map_err(&failed);
+                Some((open(upper)?, open(work)?))
+            }
+            None => None,
+        };
+        let folders = Folders { layers, changes };
+        // The kernel makes files in the work folder as whoever has mounted it, who must be somebody
+        // there.
+        let (user, group) = mapped.root;
+        let _identity = FileIdentity::take(user, group)
+            .or_error("setfsuid", || format!("{user}, {group}"))
+            .map_err(&failed)?;
+        self.mounted(&folders, MountAttrFlags::MOUNT_ATTR_NODEV).map_err(failed)
+    }
+
+    fn mounted(
+        &self,
+        folders: &Folders,
+        attributes: MountAttrFlags,
+    ) -> Result<OwnedFd, sys::Error> {
+        let context = match self.created(folders, set_each) {
             // The option is of Linux 6.8, and before 6.5 it is refused only in the end.
-            Err(error) if error.errno == Errno::INVAL => self.created(&layers, set_list)?,
+            Err(error) if error.errno == Errno::INVAL => self.created(folders, set_list)?,
             result => result?,
         };
-        fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+        fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
             .or_error("fsmount", || "\"overlay\"")
     }
 
     fn created(
         &self,
-        layers: &[OwnedFd],
+        folders: &Folders,
         set_layers: fn(BorrowedFd<'_>, &[OwnedFd]) -> Result<(), sys::Error>,
     ) -> Result<OwnedFd, sys::Error> {
         let opened =
             fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).or_error("fsopen", || "\"overlay\"")?;
         let context = opened.as_fd();
         set(context, c"source", "overlay")?;
-        // Open until the end: an older kernel follows the paths only then.
-        let changes = match &self.changes {
-            Some((upper, work)) => Some((open(upper)?, open(work)?)),
-            None => None,
-        };
-        if let Some((upper, work)) = &changes {
+        if let Some((upper, work)) = &folders.changes {
             set(context, c"upperdir", &path(upper))?;
             set(context, c"workdir", &path(work))?;
             if self.volatile {
@@ -73,8 +140,40 @@ impl Overlay {
         if self.user_marks {
             set_flag(context, c"userxattr")?;
         }
-        set_layers(context, layers)?;
+        set_layers(context, &folders.layers)?;
         Ok(opened)
+    }
+}
+
+/// A copy of the mount of a folder, with its ids mapped.
+fn map_tree(folder: &CStr, mapping: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
+    let shown = folder.to_string_lossy();
+    let tree = tree::of_path(folder, false, &shown)?;
+    let change = Change {
+        set: MOUNT_ATTR_IDMAP | MOUNT_ATTR_NODEV,
+        user_namespace: Some(mapping),
+        ..Change::default()
+    };
+    let mapped = mount_setattr(tree.as_fd(), c"", false, &change);
+    mapped.or_error("mount_setattr", || format!("{folder:?}, MOUNT_ATTR_IDMAP")).map_err(
+        |error| match error.errno {
+            Errno::INVAL => Error::NeverMapped { path: shown.to_string(), error },
+            _ => Error::at(Step::IdMap, &shown)(error),
+        },
+    )?;
+    Ok(tree)
+}
+
+/// The folder that two paths are in, and their names there.
+fn split<'a>(one: &'a CStr, other: &'a CStr) -> Result<(CString, [&'a CStr; 2]), sys::Error> {
+    let halves = |path: &'a CStr| {
+        let slash = path.to_bytes().iter().rposition(|byte| *byte == b'/')?;
+        let name = CStr::from_bytes_with_nul(&path.to_bytes_with_nul()[slash + 1..]).ok()?;
+        Some((CString::new(&path.to_bytes()[..slash]).ok()?, name))
+    };
+    match (halves(one), halves(other)) {
+        (Some((folder, one)), Some((same, other))) if folder == same => Ok((folder, [one, other])),
+        _ => Err(sys::Error::new("open_tree", format!("{one:?}, {other:?}"), Errno::XDEV)),
     }
 }
 
@@ -112,15 +211,32 @@ pub fn attach_overlay(
         close_parent(target).map_err(&failed)?;
     }
     let tree = overlay.detached().map_err(&failed)?;
-    move_mount(&tree, c"", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-        .or_error("move_mount", || format!("{target:?}"))
-        .map_err(&failed)?;
+    attach(&tree, target).map_err(&failed)?;
     Ok(Root::from_descriptor(tree, resolver))
 }
 
+/// Mounts what [`Overlay::detached_mapped`] has made on a folder of the machine, in the caller's
+/// mount namespace: the container's, visited by its parent, since its own process may not find the
+/// folder.
+///
+/// # Errors
+/// ENOENT for the path; EPERM without CAP_SYS_ADMIN over the mount namespace.
+pub fn attach_tree(tree: &OwnedFd, target: &CStr) -> Result<(), Error> {
+    attach(tree, target).map_err(Error::at(Step::AttachRoot, &target.to_string_lossy()))
+}
+
+fn attach(tree: &OwnedFd, target: &CStr) -> Result<(), sys::Error> {
+    move_mount(tree, c"", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+        .or_error("move_mount", || format!("{target:?}"))
+}
+
 fn open(path: &CStr) -> Result<OwnedFd, sys::Error> {
+    open_at(CWD, path)
+}
+
+fn open_at(folder: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd, sys::Error> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    openat(CWD, path, flags, Mode::empty()).or_error("openat", || format!("{path:?}"))
+    openat(folder, path, flags, Mode::empty()).or_error("openat", || format!("{path:?}"))
 }
 
 fn path(folder: &OwnedFd) -> String {

@@ -1,7 +1,7 @@
 //! A user namespace that is there for its maps alone, to map the ids of mounts.
 
 use super::{IdMap, Kind, MapError, Namespace, write_id_maps};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use sys::OrError;
 use sys::process::{Cloned, clone3_of_single_thread, exit_now};
@@ -35,6 +35,12 @@ impl Mapping {
         drop(go);
         waitpid(Some(pid), WaitOptions::empty()).or_error("waitpid", || "the mapping process")?;
         result.map(Mapping)
+    }
+}
+
+impl From<Mapping> for OwnedFd {
+    fn from(mapping: Mapping) -> OwnedFd {
+        mapping.0.file
     }
 }
 

@@ -8,7 +8,7 @@ mod visit;
 pub use id_map::{IdMap, MapError, write_id_maps};
 pub use mapping::Mapping;
 pub use offsets::{ClockOffset, write_time_offsets};
-pub use visit::visit;
+pub use visit::{visit, visit_new_mounts};
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! A short stay in a namespace of another process.
 
-use super::{Error, Kind, Namespace, Set, enter_process};
+use super::{Error, Kind, Namespace, Set, enter_process, unshare};
 use std::os::fd::BorrowedFd;
 use sys::OrError;
 use sys::rustix::fs::{CWD, Mode, OFlags, openat};
@@ -15,9 +15,25 @@ use sys::rustix::process::{chroot, fchdir};
 /// EPERM without CAP_SYS_ADMIN over both namespaces (for mounts CAP_SYS_CHROOT too), ESRCH when
 /// the process has ended. Where the way back fails, the caller must not go on.
 pub fn visit<T>(place: BorrowedFd<'_>, kind: Kind, work: impl FnOnce() -> T) -> Result<T, Error> {
+    away(kind, || enter_process(place, Set::EMPTY.with(kind)), work)
+}
+
+/// The same in a mount namespace of its own, which is gone afterwards: a copy of the caller's.
+///
+/// # Errors
+/// As [`visit`].
+pub fn visit_new_mounts<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
+    away(Kind::Mount, || unshare(Set::EMPTY.with(Kind::Mount)), work)
+}
+
+fn away<T>(
+    kind: Kind,
+    leave: impl FnOnce() -> Result<(), sys::Error>,
+    work: impl FnOnce() -> T,
+) -> Result<T, Error> {
     let own = Namespace::own(kind)?;
     let way_back = if kind == Kind::Mount { Some((open("/")?, open(".")?)) } else { None };
-    enter_process(place, Set::EMPTY.with(kind))?;
+    leave()?;
     let result = work();
     own.enter()?;
     // Entering a mount namespace moves to its root.

@@ -9,7 +9,7 @@ mod sysctl;
 mod veth;
 
 pub use bridge::{Bridge, PREFIX, bridge_names, bridge_ports, ensure_bridge, remove_bridge};
-pub use namespace::{enter_namespace, enter_new_namespace, new_namespace};
+pub use namespace::{enter_namespace, enter_new_namespace, new_namespace, new_namespace_of};
 pub use route::{is_ipv6_available, taken_subnets};
 pub use veth::{Attachment, Container, attach, detach};
 

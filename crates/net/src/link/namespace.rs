@@ -19,7 +19,23 @@ pub fn new_namespace() -> Result<OwnedFd, Error> {
     made
 }
 
-/// The same, and stays in it.
+/// The same, in a user namespace, whose root may do with it what he likes. The calling process must
+/// have one thread.
+///
+/// # Errors
+/// EPERM without CAP_SYS_ADMIN over the user namespace, ENOSPC for too many.
+pub fn new_namespace_of(user: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
+    let make = || -> Result<Vec<OwnedFd>, Error> {
+        let kinds = Set::EMPTY.with(Kind::User);
+        enter_process(user, kinds).map_err(Error::doing("enter a user namespace"))?;
+        Ok(vec![enter_new_namespace()?])
+    };
+    let made = crate::apart(|| make().map_err(|error| error.to_string()))?;
+    let gone = || Error::Apart("no network namespace came".to_owned());
+    made.into_iter().next().ok_or_else(gone)
+}
+
+/// Makes one for the calling process, which stays in it.
 ///
 /// # Errors
 /// EPERM without CAP_SYS_ADMIN, ENOSPC for too many.

@@ -7,12 +7,13 @@ use crate::request::{Create, GivenMount};
 use kernel::device::{Kind as NodeKind, Node, default_nodes};
 use kernel::label::SelinuxLabel;
 use kernel::mount::{Attributes, Bind, FileSystem, Mount, Overlay, Propagation, Source};
-use kernel::namespace::Kind;
+use kernel::namespace::{Kind, visit_new_mounts};
 use kernel::path::RootedPath;
 use kernel::sysctl::{Owned, Sysctl};
 use spec::json::Text;
 use spec::runtime::{DeviceKind, Spec};
 use std::ffi::CString;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -21,6 +22,8 @@ pub(crate) struct Init {
     pub(crate) rootfs: CString,
     /// What is mounted there.
     pub(crate) overlay: Option<Rc<Overlay>>,
+    /// It, made by the parent, where its ids are mapped.
+    pub(crate) mapped_overlay: Option<OwnedFd>,
     /// Whether the root becomes read-only in the end.
     pub(crate) readonly: bool,
     /// How the new mount namespace goes on with the machine's.
@@ -83,6 +86,7 @@ impl Init {
         Ok(Init {
             rootfs: c_string("root.path", &rootfs.to_string_lossy())?,
             overlay: request.overlay.clone(),
+            mapped_overlay: None,
             readonly: spec.root.readonly,
             isolation: isolation(spec.linux.rootfs_propagation.map(propagation)),
             propagation: spec.linux.rootfs_propagation.map(propagation),
@@ -114,6 +118,20 @@ impl Init {
 }
 
 impl Init {
+    /// Whether the ids of the root are mapped, so that the parent makes it.
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.overlay.as_ref().is_some_and(|overlay| overlay.mapped_by.is_some())
+    }
+
+    /// Makes the root where the child could not.
+    pub(crate) fn prepare_root(&mut self) -> crate::Result<()> {
+        let Some(overlay) = &self.overlay else { return Ok(()) };
+        let Some(mapped) = &overlay.mapped_by else { return Ok(()) };
+        let make = || overlay.detached_mapped(mapped, &self.rootfs);
+        self.mapped_overlay = Some(visit_new_mounts(make)??);
+        Ok(())
+    }
+
     /// Whether a procfs is needed that nobody can have tampered with.
     pub(crate) fn needs_procfs(&self) -> bool {
         !self.sysctls.is_empty() || self.process.needs_procfs()

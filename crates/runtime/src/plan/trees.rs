@@ -5,7 +5,7 @@ use super::init::Init;
 use super::namespaces::{Namespaces, maps};
 use crate::error::{Error, Result};
 use crate::handshake::{Channel, Report};
-use kernel::mount::{Mount, Source};
+use kernel::mount::{Mount, Source, attach_tree};
 use kernel::namespace::{self, IdMap, Kind, Mapping};
 use std::os::fd::{AsFd, BorrowedFd};
 use sys::rustix::process::geteuid;
@@ -92,10 +92,17 @@ impl Init {
             }
         }
         let hand_all = || {
-            for (index, (mount, Tree { map })) in trees.enumerate() {
-                if index > 0 {
+            let mut wished = true;
+            if let Some(root) = &self.mapped_overlay {
+                attach_tree(root, &self.rootfs)?;
+                channel.hand(root.as_fd())?;
+                wished = false;
+            }
+            for (mount, Tree { map }) in trees {
+                if !wished {
                     next_wish(channel)?;
                 }
+                wished = false;
                 let Source::Bind(bind) = &mount.source else { continue };
                 let map = map.as_ref().and_then(|it| mappings.iter().find(|(map, _)| *map == it));
                 let all = map.is_some_and(|(map, _)| map.all);

@@ -19,6 +19,7 @@ mod run;
 mod service;
 mod support;
 mod up;
+mod userns;
 
 use harness::{Trial, trials};
 
@@ -157,6 +158,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::run::what_is_wrong_is_said,
         engine::run::nothing_is_left,
         engine::run::a_user_without_rights,
+        engine::userns::ids_inside_and_outside,
+        engine::userns::copies_and_images,
+        engine::userns::nobody_has_the_ids_of_another,
+        engine::userns::its_root_is_nobody_here,
+        engine::userns::volumes,
+        engine::userns::networks_and_parameters,
+        engine::userns::a_pod,
+        engine::userns::that_of_another_container,
         engine::up::the_smallest_form,
         engine::up::several_that_need_each_other,
         engine::up::the_seconds_of_each_step,

@@ -2,7 +2,7 @@
 
 use crate::commands::port;
 use anyhow::Result;
-use engine::settings::{MountKind, Settings};
+use engine::settings::{IdRange, MountKind, Settings};
 use engine::{Container, Engine, Seen, Status, time_text};
 use serde_json::{Value, json};
 
@@ -127,6 +127,10 @@ fn host_config(settings: &Settings) -> Value {
         "IpcMode": shared.ipc,
         "UTSMode": shared.uts,
         "UsernsMode": shared.user,
+        "IDMappings": {
+            "UidMap": mappings(&shared.ids.users),
+            "GidMap": mappings(&shared.ids.groups),
+        },
         "CgroupnsMode": shared.cgroup,
         "CgroupParent": shared.cgroup_parent,
         "Memory": limits.memory.unwrap_or(0),
@@ -147,6 +151,12 @@ fn host_config(settings: &Settings) -> Value {
         "Ulimits": ulimits.collect::<Vec<_>>(),
         "Devices": devices.collect::<Vec<_>>(),
     })
+}
+
+/// As Podman has it, `CONTAINER:HOST:COUNT`.
+fn mappings(ranges: &[IdRange]) -> Vec<String> {
+    let text = |it: &IdRange| format!("{}:{}:{}", it.inside, it.outside, it.length);
+    ranges.iter().map(text).collect()
 }
 
 fn mounts(engine: &Engine, settings: &Settings) -> Vec<Value> {

@@ -17,6 +17,7 @@ mod pod;
 mod run;
 pub(super) mod top;
 mod update;
+pub(super) mod user;
 pub(super) mod volume;
 pub(super) mod watch;
 

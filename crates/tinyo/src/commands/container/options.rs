@@ -4,6 +4,7 @@ use super::connection::ConnectionOptions;
 use super::limits::LimitOptions;
 use super::parse;
 use super::pod::PodOptions;
+use super::user::UserOptions;
 use crate::context::NetworkOptions;
 use crate::obtain::Policy;
 use anyhow::{Context as _, Result, bail};
@@ -109,7 +110,9 @@ struct ProcessOptions {
 
 #[derive(Args)]
 struct MountOptions {
-    /// [SOURCE:]TARGET[:ro]; a source with a slash is a path of the machine, any other a volume
+    /// [SOURCE:]TARGET[:OPTIONS]; a source with a slash is a path of the machine, any other a
+    /// volume. Options: ro, U (it belongs to the container's user), idmap (its ids are the
+    /// container's)
     #[arg(short, long, value_name = "VOLUME")]
     volume: Vec<String>,
     /// type=bind|volume|tmpfs,source=..,target=..[,readonly]
@@ -150,9 +153,8 @@ struct SecurityOptions {
     /// unmask=ALL, landlock=OPTION=VALUE
     #[arg(long, value_name = "OPTION")]
     security_opt: Vec<String>,
-    /// User ids: host
-    #[arg(long, value_name = "MODE", default_value = "", hide_default_value = true)]
-    userns: String,
+    #[command(flatten)]
+    user: UserOptions,
     /// Process ids: private, host or container:NAME
     #[arg(long, value_name = "MODE", default_value = "", hide_default_value = true)]
     pid: String,
@@ -381,9 +383,9 @@ impl SecurityOptions {
             pid: self.pid.clone(),
             ipc: self.ipc.clone(),
             uts: self.uts.clone(),
-            user: self.userns.clone(),
             cgroup: self.cgroupns.clone(),
             cgroup_parent: self.cgroup_parent.clone(),
+            ..self.user.namespaces()
         }
     }
 }

@@ -90,12 +90,14 @@ pub(crate) fn volume(text: &str) -> Result<Mount> {
             "nocopy" => mount.no_copy = true,
             "copy" => mount.no_copy = false,
             _ if OPTIONS.contains(&option) => mount.options.push(option.to_owned()),
-            "U" | "idmap" | "O" => bail!(
-                "--volume: {text:?}: there is no option {option}; `chown -R USER {source}` gives \
-                 files to whom the container runs as"
+            "U" | "idmap" => mount.options.push(option.to_owned()),
+            _ if option.starts_with("idmap=") => mount.options.push(option.to_owned()),
+            "O" => bail!(
+                "--volume: {text:?}: there is no option O; the changes of a container are in its own \
+                 layer, and what is mounted is the machine's"
             ),
             _ => bail!(
-                "--volume: {text:?}: there is no option {option:?}, only ro, rw, nocopy, {}",
+                "--volume: {text:?}: there is no option {option:?}, only ro, rw, nocopy, U, idmap, {}",
                 OPTIONS.join(", ")
             ),
         }
@@ -219,9 +221,9 @@ fn field_of_mount(mount: &mut Mount, key: &str, value: &str) -> Result<()> {
         // What is not here to be changed: labels of SELinux, others' machines, and what Podman
         // calls its default.
         "relabel" | "consistency" | "notmpcopyup" => {}
-        "U" | "chown" | "idmap" => {
-            bail!("--mount: {key}: `chown -R USER` gives files to whom the container runs as")
-        }
+        "U" | "chown" => mount.options.extend(is_on()?.then(|| "U".to_owned())),
+        "idmap" if value == "true" => mount.options.push(key.to_owned()),
+        "idmap" => mount.options.push(format!("idmap={value}")),
         _ => bail!(
             "--mount: there is no field {key:?}, only type, source, target, readonly, \
              bind-propagation, bind-recursive, volume-nocopy, tmpfs-size, tmpfs-mode"

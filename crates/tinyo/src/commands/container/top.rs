@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::show::{print_line, print_table};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use engine::settings::Ids;
 use std::fs;
 use std::process::Command;
 
@@ -47,7 +48,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     }
     if options.is_empty() {
         // They may have ended meanwhile.
-        let rows: Vec<_> = processes.into_iter().filter_map(process).collect();
+        let ids = &container.settings.namespaces.ids;
+        let rows: Vec<_> = processes.into_iter().filter_map(|pid| process(pid, ids)).collect();
         return print_table(&PROCESS_HEADINGS, &rows);
     }
     let field = |word: &str| FIELDS.iter().find(|(known, _)| *known == word);
@@ -93,8 +95,8 @@ fn ps(options: &[impl AsRef<std::ffi::OsStr>]) -> Result<String> {
 /// What [`process`] tells.
 pub(crate) const PROCESS_HEADINGS: [&str; 5] = ["UID", "PID", "PPID", "TIME", "CMD"];
 
-/// A line about a process, from proc(5).
-pub(crate) fn process(pid: i32) -> Option<Vec<String>> {
+/// A line about a process, from proc(5), with the user that it is in the container.
+pub(crate) fn process(pid: i32, ids: &Ids) -> Option<Vec<String>> {
     let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).ok();
     let status = read("status")?;
     let field = |name: &str| {
@@ -109,5 +111,8 @@ pub(crate) fn process(pid: i32) -> Option<Vec<String>> {
     let time = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
     let words = read("cmdline")?.trim_end_matches('\0').replace('\0', " ");
     let words = if words.is_empty() { format!("[{}]", field("Name:")?) } else { words };
-    Some(vec![field("Uid:")?, pid.to_string(), field("PPid:")?, time, words])
+    let user = field("Uid:")?;
+    let inside = user.parse().ok().and_then(|user| ids.user_inside(user));
+    let user = inside.map_or(user, |user| user.to_string());
+    Some(vec![user, pid.to_string(), field("PPid:")?, time, words])
 }

@@ -2,6 +2,7 @@
 
 use crate::commands::container::connection::ConnectionOptions;
 use crate::commands::container::parse;
+use crate::commands::container::user::UserOptions;
 use crate::context::Context;
 use crate::show::print_line;
 use anyhow::{Context as _, Result, bail};
@@ -54,6 +55,8 @@ pub(crate) struct Arguments {
     /// What becomes of it when its last container ends: continue or stop
     #[arg(long, value_name = "POLICY", value_parser = exit_policy, default_value = "continue")]
     exit_policy: ExitPolicy,
+    #[command(flatten)]
+    user: UserOptions,
     #[command(flatten)]
     limits: LimitOptions,
     /// Write its id to a file, which must not exist
@@ -120,8 +123,6 @@ struct RefusedOptions {
     infra_image: Option<String>,
     #[arg(long, hide = true)]
     infra_command: Option<String>,
-    #[arg(long, hide = true)]
-    userns: Option<String>,
 }
 
 fn namespaces(text: &str) -> Result<Share, String> {
@@ -181,6 +182,7 @@ impl Arguments {
             exit_policy: self.exit_policy,
             auto_remove: false,
             cgroup_parent: self.limits.cgroup_parent.clone(),
+            namespaces: self.user.namespaces(),
         })
     }
 }
@@ -220,9 +222,6 @@ impl RefusedOptions {
     fn check(&self) -> Result<()> {
         if self.infra_image.is_some() || self.infra_command.is_some() {
             bail!("--infra-image, --infra-command: there is no image, tino holds what is shared");
-        }
-        if self.userns.as_ref().is_some_and(|mode| mode != "host") {
-            bail!("--userns: a pod of root's has no user namespace of its own");
         }
         Ok(())
     }

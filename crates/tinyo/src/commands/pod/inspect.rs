@@ -119,7 +119,7 @@ fn infra(engine: &Engine, pod: &Pod, share: Share) -> Result<Value> {
         "Networks": networks(pod),
         "NetworkAliases": network.aliases,
         "pid_ns": if share.pid { "shared" } else { "private" },
-        "userns": "host",
+        "userns": if pod.settings.namespaces.wants_own_ids() { "private" } else { "host" },
         "uts_ns": if share.uts { "shared" } else { "private" },
     }))
 }

@@ -87,7 +87,7 @@ pub(super) fn top(context: &Context, arguments: &TopArguments) -> Result<()> {
     for container in engine.containers_of_pod(&pod)? {
         for pid in processes(&engine, &container)? {
             // It may have ended meanwhile.
-            rows.extend(process(pid));
+            rows.extend(process(pid, &container.settings.namespaces.ids));
         }
     }
     print_table(&PROCESS_HEADINGS, &rows)

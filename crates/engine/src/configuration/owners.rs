@@ -1,0 +1,96 @@
+//! Whom volumes belong to: nobody on the machine must be root for a container to write to them.
+
+use super::Context;
+use crate::error::{Error, Result};
+use crate::settings::{Mount, MountKind};
+use crate::user_namespace::{chown_all, is_fresh};
+use spec::runtime::{IdMapping, User};
+use std::path::{Path, PathBuf};
+use sys::OrError;
+use sys::rustix::fs::{AtFlags, CWD, Gid, Uid, chownat};
+
+/// As with Podman: a new volume belongs to the user of the first container with a user namespace,
+/// and what has the option `U` to that of each container that has it.
+pub(super) fn provide(context: &Context<'_>, user: &User) -> Result<()> {
+    let settings = &context.container.settings;
+    for mount in &settings.mounts {
+        let gives = mount.options.iter().any(|option| option == "U");
+        if mount.kind == MountKind::Tmpfs || !gives && settings.namespaces.ids.is_empty() {
+            continue;
+        }
+        let path = match (mount.kind, &mount.file_system) {
+            (MountKind::Volume, None) => context.volume(mount),
+            (MountKind::Volume, Some(own)) if own.is_bind() => PathBuf::from(&own.device),
+            (MountKind::Volume, Some(_)) if gives => {
+                let text = "is mounted for each container, and has nothing to give: --volume .. U";
+                return super::wrong("volume", &mount.source, text);
+            }
+            (MountKind::Volume, Some(_)) => continue,
+            _ => PathBuf::from(&mount.source),
+        };
+        let ids = &settings.namespaces.ids;
+        // What is mapped has the container's ids on the disk.
+        let owner = if ids.is_empty() || mount.is_mapped() {
+            Some((user.uid, user.gid))
+        } else {
+            ids.outside(user.uid, user.gid)
+        };
+        let owner = owner.ok_or_else(|| {
+            let (user, group) = (user.uid, user.gid);
+            Error::invalid(format!("--userns: there is no user {user} or group {group} in it"))
+        })?;
+        if gives {
+            chown_all(&path, owner)?;
+        } else if mount.kind == MountKind::Volume && mount.file_system.is_none() && is_fresh(&path)?
+        {
+            chown(&path, owner)?;
+        }
+    }
+    Ok(())
+}
+
+fn chown(path: &Path, (user, group): (u32, u32)) -> Result<()> {
+    let (user, group) = (Some(Uid::from_raw(user)), Some(Gid::from_raw(group)));
+    let done = chownat(CWD, path, user, group, AtFlags::SYMLINK_NOFOLLOW);
+    Ok(done.or_error("fchownat", || path.display().to_string())?)
+}
+
+/// Whether an option of a mount says that its ids are mapped.
+pub(super) fn is_idmap(option: &str) -> bool {
+    option == "idmap" || option.starts_with("idmap=")
+}
+
+/// `idmap=uids=DISK-HOST-COUNT[#...];gids=...`, as Podman has it: with `@` in front, HOST is an id
+/// of the container.
+pub(super) fn id_mappings(
+    context: &Context<'_>,
+    mount: &Mount,
+) -> Result<(Vec<IdMapping>, Vec<IdMapping>)> {
+    let mut found = (Vec::new(), Vec::new());
+    let text = mount.options.iter().find_map(|option| option.strip_prefix("idmap="));
+    for part in text.unwrap_or_default().split(';').filter(|part| !part.is_empty()) {
+        let wrong = || Error::invalid(format!("idmap: {part:?} is not uids=0-1000-1 or gids=.."));
+        let (kind, maps) = part.split_once('=').ok_or_else(wrong)?;
+        let ids = &context.container.settings.namespaces.ids;
+        let (into, ranges) = match kind {
+            "uids" => (&mut found.0, &ids.users),
+            "gids" => (&mut found.1, &ids.groups),
+            _ => return Err(wrong()),
+        };
+        for map in maps.split('#') {
+            let inner = map.strip_prefix('@');
+            let mut range =
+                crate::user_namespace::parse_mapping("idmap", inner.unwrap_or(map), '-')?;
+            if inner.is_some() {
+                range.outside =
+                    crate::user_namespace::outside_all(ranges, &range).ok_or_else(wrong)?;
+            }
+            into.push(IdMapping {
+                container_id: range.inside,
+                host_id: range.outside,
+                size: range.length,
+            });
+        }
+    }
+    Ok(found)
+}
