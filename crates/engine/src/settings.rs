@@ -46,6 +46,10 @@ pub struct Settings {
     pub stop_signal: String,
     /// Seconds until it is killed; `None`: 10.
     pub stop_timeout: Option<u32>,
+    /// Seconds that it may run, whatever it does; 0: any.
+    pub timeout: u32,
+    /// The bits that new files do not get; `None`: the caller's.
+    pub umask: Option<u32>,
     /// When it is started again.
     pub restart: Restart,
     /// How to find out whether it works.

@@ -204,6 +204,7 @@ impl Engine {
             user_marks: self.user_marks,
             tty: settings.tty,
             interactive: settings.interactive,
+            timeout: settings.timeout,
             restart: settings.restart.clone(),
             log: settings.log.clone(),
             health: settings.health.clone(),

@@ -1,6 +1,7 @@
 //! What a container is to be made of, from whatever the user calls it.
 
 use crate::context::{Context, NetworkOptions};
+use crate::rootless::is_machines_own;
 use crate::show::{Layers, Screen, warn};
 use crate::timings::Timings;
 use anyhow::{Context as _, Result, bail};
@@ -12,6 +13,7 @@ use image::pull::{Machine, Options, pull};
 use image::reference::{Reference, Source};
 use image::registry::Registries;
 use image::store::{AddOptions, Image, Store};
+use spec::image::ImageConfig;
 use std::cell::Cell;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -36,6 +38,8 @@ pub(crate) enum Policy {
 pub(crate) struct Ways<'a> {
     pub(crate) policy: Policy,
     pub(crate) options: Options,
+    /// Whether the user has said for which machine.
+    pub(crate) is_asked: bool,
     pub(crate) network: &'a NetworkOptions,
     pub(crate) screen: Screen,
     /// How long it took.
@@ -52,7 +56,24 @@ impl<'a> Ways<'a> {
     ) -> Ways<'a> {
         let machine = platform.cloned().unwrap_or_else(Machine::own);
         let options = Options { machine, ..Options::default() };
-        Ways { policy, options, network, screen, timings: Cell::default() }
+        let is_asked = platform.is_some();
+        Ways { policy, options, is_asked, network, screen, timings: Cell::default() }
+    }
+
+    /// What is here may be for another machine than the one that was asked for.
+    fn check_platform(&self, name: &str, config: &ImageConfig) -> Result<()> {
+        let (machine, own) =
+            (&self.options.machine, (&config.platform.os, &config.platform.architecture));
+        if self.is_asked && (machine.os(), machine.architecture()) != (own.0, own.1) {
+            bail!(
+                "{name} is here for {}/{}, and not for {}/{}: --pull always gets the other one",
+                own.0,
+                own.1,
+                machine.os(),
+                machine.architecture()
+            );
+        }
+        Ok(())
     }
 }
 
@@ -78,6 +99,11 @@ impl Obtained {
 /// What `tinyo run` makes a container of: an image by its name or id, or any other source.
 pub(crate) fn base(context: &Context, store: &Store, text: &str, ways: &Ways<'_>) -> Result<Base> {
     match Source::parse(text)? {
+        Source::Host if !is_machines_own() => bail!(
+            "host: is for root: a user without rights cannot lay anything over /, as other file \
+             systems are mounted below it; take an image, and -v /usr:/usr:ro for this machine's \
+             programs"
+        ),
         Source::Host => Ok(Base::host()?),
         Source::Folder(path) => Ok(Base::folder(&path)?),
         Source::Registry(name) => {
@@ -89,7 +115,11 @@ pub(crate) fn base(context: &Context, store: &Store, text: &str, ways: &Ways<'_>
                 None => store.find_by_digest(&name)?,
             };
             match here {
-                Some(image) => Ok(store.base(&image)?),
+                Some(image) => {
+                    let base = store.base(&image)?;
+                    ways.check_platform(&name, &base.config)?;
+                    Ok(base)
+                }
                 None => Ok(store.base(&registry(context, store, &name, ways)?.image)?),
             }
         }

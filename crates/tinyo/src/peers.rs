@@ -126,9 +126,22 @@ const FLAGS: &[(&str, &str)] = &[
     ),
     ("--conmon-pidfile", "`tinyo inspect --format '{{.State.Pid}}' NAME` tells the process"),
     ("--decryption-key", "encrypted images are not supported"),
+    ("--attach", ATTACH),
+    ("-a", ATTACH),
+    ("--tz", "-e TZ=Europe/Berlin says it, or -v /etc/localtime:/etc/localtime:ro"),
+    ("--no-hosts", "mount a file of your own: -v FILE:/etc/hosts"),
+    ("--no-hostname", "mount a file of your own: -v FILE:/etc/hostname"),
+    ("--env-host", "-e NAME takes over a variable, --env-file a file with some"),
+    ("--unsetenv-all", "--unsetenv NAME takes away one"),
+    ("--http-proxy", "-e http_proxy -e https_proxy -e no_proxy take over the caller's"),
+    ("--pidfile", "`tinyo inspect --format '{{.State.Pid}}' NAME` tells the process"),
+    ("--health-on-failure", "`tinyo events --filter event=health_status` tells of it"),
+    ("--requires", "services of a state.yaml have depends-on, see `tinyo up`"),
+    ("--cgroup-conf", "write it to the file below --cgroup-parent"),
     ("--env-merge", "put it together before: -e NAME=\"...\""),
 ];
 
+const ATTACH: &str = "without -d all output is shown, and with -i input is passed on";
 const LOG_LEVEL: &str = "there is no log: what fails says why, `tinyo events` tells what has happened, and \
      `tinyo doctor` what the machine lacks";
 const REAL_TIME: &str = "--ulimit rtprio=99 --cap-add SYS_NICE let it have real-time priorities";

@@ -6,6 +6,9 @@ use crate::error::{Error, Result};
 use crate::small_file;
 use std::fmt::Write as _;
 
+/// As an address of `--add-host`: the machine's own one in the container's network.
+pub(crate) const HOST_GATEWAY: &str = "host-gateway";
+
 /// What it calls itself.
 pub(super) fn hostname(container: &Container) -> String {
     let settings = &container.settings;
@@ -39,6 +42,10 @@ fn hosts(context: &Context<'_>) -> Result<String> {
         let Some((name, address)) = host.split_once([':', '=']) else {
             return super::wrong("--add-host", host, "is not NAME:ADDRESS");
         };
+        // The network says which that is.
+        if address == HOST_GATEWAY && context.network.is_some() {
+            continue;
+        }
         let address = address.trim_start_matches('[').trim_end_matches(']');
         if address.parse::<std::net::IpAddr>().is_err() {
             return super::wrong("--add-host", host, "has no address after the name");

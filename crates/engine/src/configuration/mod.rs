@@ -19,6 +19,7 @@ use spec::json::Text;
 use spec::runtime::{Hooks, IdMapping, Linux, Root, Spec, User, VERSION};
 use std::path::{Path, PathBuf};
 
+pub(crate) use files::HOST_GATEWAY;
 pub(crate) use limits::limits as limits_of;
 pub(crate) use mounts::{has_shared_memory, volumes_of};
 pub(crate) use namespaces::{check_user_namespace, shared, user_namespace};
@@ -48,7 +49,8 @@ pub(crate) struct Context<'a> {
 /// container's folder.
 pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
     let settings = &context.container.settings;
-    let user: User = context.names.find(&settings.user, &settings.group_add)?;
+    let mut user: User = context.names.find(&settings.user, &settings.group_add)?;
+    user.umask = settings.umask;
     let namespaces = namespaces::namespaces(context)?;
     files::write(context)?;
     owners::provide(context, &user)?;

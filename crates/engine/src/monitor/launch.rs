@@ -32,6 +32,9 @@ pub(crate) struct Launch {
     /// Seconds that it has for that.
     #[serde(default)]
     pub(crate) stop_timeout: u32,
+    /// Seconds that its program may run; 0: any.
+    #[serde(default)]
+    pub(crate) timeout: u32,
     /// In which life of the machine.
     #[serde(default)]
     pub(crate) boot: String,

@@ -96,7 +96,7 @@ pub(crate) struct Monitor {
     restart_at: Option<Instant>,
     /// Somebody does not want to wait for that.
     quit: bool,
-    /// When its program is killed, which was asked to end.
+    /// When its program is killed, which was asked to end, or may run no longer.
     kill_at: Option<Instant>,
     /// Held as long as this lives.
     _lock: OwnedFd,

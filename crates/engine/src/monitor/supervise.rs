@@ -57,6 +57,8 @@ impl Monitor {
         let program = program?;
         let pid = program.pid();
         self.program = Some(program);
+        let longest = Duration::from_secs(self.launch.timeout.into());
+        self.kill_at = (!longest.is_zero()).then(|| Instant::now() + longest);
         self.state.phase = Phase::Running;
         self.state.pid = pid;
         self.state.started = clock::now();

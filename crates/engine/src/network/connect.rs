@@ -3,6 +3,7 @@
 use super::place::Place;
 use super::row::{self, Connected, Network, Wish};
 use super::{address_in, bridge, is_network, names};
+use crate::configuration::HOST_GATEWAY;
 use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -121,6 +122,9 @@ impl Engine {
             let leads_on = !network.settings.internal && !has_way_out;
             has_way_out |= leads_on;
             let attachment = self.attachment(container, connected, &network, leads_on);
+            if leads_on {
+                hosts.push_str(&self.gateway_names(container, &network)?);
+            }
             wanted.push((network, attachment));
             for address in &connected.addresses {
                 // Writing to a String cannot fail.
@@ -147,6 +151,25 @@ impl Engine {
         let connection = self.connection(container, &connections)?;
         let namespace = made.into_iter().next().ok_or(Error::MonitorDied)?;
         Ok(Some(Prepared { namespace, place, hosts, connection }))
+    }
+
+    /// What `--add-host NAME:host-gateway` means: the machine, as its containers reach it.
+    fn gateway_names(&self, container: &Container, network: &Network) -> Result<String> {
+        let mut lines = String::new();
+        for host in &container.settings.network.hosts {
+            let Some((name, HOST_GATEWAY)) = host.split_once([':', '=']) else { continue };
+            if self.user_marks {
+                return Err(Error::invalid(format!(
+                    "--add-host {host}: containers of users without rights do not reach the \
+                     machine by an address of its own"
+                )));
+            }
+            for range in &network.settings.subnets {
+                // Writing to a String cannot fail.
+                let _ = writeln!(lines, "{}\t{name}", range.gateway);
+            }
+        }
+        Ok(lines)
     }
 
     /// What the monitor of a container must know of its networks.

@@ -28,6 +28,8 @@ enum Kind {
     Container,
     Image,
     Pod,
+    Volume,
+    Network,
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
@@ -78,6 +80,12 @@ fn either(
             Err(engine::Error::NoSuchContainer(_)) if kind.is_none() => {}
             Err(error) => return Err(error.into()),
         }
+    }
+    if let (Some(engine), Some(kind @ (Kind::Volume | Kind::Network))) = (engine, kind) {
+        return match kind {
+            Kind::Volume => Ok(container::volume::describe(engine, &engine.volume(text)?)),
+            _ => network::describe(engine, &engine.network(text)?),
+        };
     }
     let opened = engine.map(Engine::store).or(store).context("no store")?;
     let image = match kind {

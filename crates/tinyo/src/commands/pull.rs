@@ -62,6 +62,7 @@ fn ways(arguments: &Arguments) -> Ways<'_> {
     let add = AddOptions { parallel: arguments.jobs, ..AddOptions::default() };
     let fetch = FetchOptions { connections: arguments.connections, ..FetchOptions::default() };
     Ways {
+        is_asked: false,
         policy: arguments.policy,
         options: Options { machine, add, fetch },
         network: &arguments.network,

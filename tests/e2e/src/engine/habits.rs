@@ -160,3 +160,31 @@ pub(crate) fn what_is_wrong_with_mounts_and_variables() -> Result<()> {
     }
     engine.is_clean()
 }
+
+pub(crate) fn flags_of_podman() -> Result<()> {
+    let engine = Engine::new()?;
+    let done = engine.run(&["run", "--rm", "--timeout=1", "box", "sleep", "100"])?;
+    expect_eq!(done.code, Some(137));
+    expect_eq!(engine.shell(&["--umask", "027"], "umask")?, "0027");
+    let flags = ["-e", "A=1", "-e", "B=2", "--unsetenv", "A"];
+    expect_eq!(engine.shell(&flags, "echo ${A-none} $B")?, "none 2");
+    let old = engine.start("one", &[], "exec sleep 100")?;
+    engine.fails(&["run", "-d", "--name=one", "box", "true"], 125, "already in use")?;
+    let new = engine.start("one", &["--replace"], "exec sleep 100")?;
+    ensure!(old != new && engine.ok(&["ps", "-q", "--no-trunc"])? == new, "not replaced");
+    let file = crate::support::scratch("env");
+    std::fs::write(&file, "C=3\n")?;
+    let file = file.to_str().unwrap_or_default();
+    let words = ["exec", "--env-file", file, "one", "sh", "-c", "echo $C"];
+    expect_eq!(engine.ok(&words)?, "3");
+    let script = "touch /tmp/x && ! touch /data/x";
+    engine.shell(&["--read-only", "--read-only-tmpfs"], script)?;
+    let hosts = engine.shell(&["--add-host", "me:host-gateway"], "grep me /etc/hosts")?;
+    ensure!(hosts.starts_with("10."), "{hosts}");
+    engine.shell(&["--log-driver=json-file", "--log-opt=max-size=1m"], "true")?;
+    engine.fails(&["run", "--platform=linux/arm64", "box", "true"], 125, "--pull always")?;
+    engine.shell(&["--platform=linux/amd64"], "true")?;
+    engine.fails(&["run", "--log-driver=journald", "box", "true"], 125, "LogPath")?;
+    engine.ok(&["rm", "-f", "one"])?;
+    engine.is_clean()
+}

@@ -79,6 +79,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::habits::a_flag_that_is_none_is_not_taken_for_an_image,
         engine::habits::a_new_volume_gets_what_the_image_has_there,
         engine::habits::copies,
+        engine::habits::flags_of_podman,
         engine::habits::spellings,
         engine::habits::volumes_that_are_other_file_systems,
         engine::habits::what_is_wrong_with_mounts_and_variables,

@@ -1,10 +1,11 @@
 //! `tinyo exec`.
 
-use super::front;
+use super::{front, parse};
 use crate::context::Context;
 use anyhow::Result;
 use clap::{ArgAction, Args};
 use engine::Exec;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use sys::rustix::stdio;
 use sys::rustix::termios::tcgetwinsize;
@@ -25,8 +26,11 @@ pub(crate) struct Arguments {
     #[arg(short, long)]
     tty: bool,
     /// A variable, NAME=VALUE; NAME alone takes over that of the caller
-    #[arg(short, long, value_name = "VARIABLE")]
+    #[arg(short, long, value_name = "VARIABLE", value_parser = parse::variable)]
     env: Vec<String>,
+    /// A file with a variable a line
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
     /// Who it is: USER[:GROUP]
     #[arg(short, long, value_name = "USER", default_value = "", hide_default_value = true)]
     user: String,
@@ -47,14 +51,10 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> 
     }
     let engine = context.engine()?;
     let container = engine.find(&arguments.words[0])?;
-    let complete = |variable: &String| match crate::context::environment(variable) {
-        Some(value) if !variable.contains('=') => format!("{variable}={value}"),
-        _ => variable.clone(),
-    };
     let size = tcgetwinsize(stdio::stdin()).ok().filter(|_| arguments.tty);
     let exec = Exec {
         command: arguments.words[1..].to_vec(),
-        env: arguments.env.iter().map(complete).collect(),
+        env: parse::variables(&arguments.env_file, &arguments.env)?,
         working_dir: arguments.workdir.clone(),
         user: arguments.user.clone(),
         tty: arguments.tty,

@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// What to call it
     #[arg(long)]
     pub(super) name: Option<String>,
+    /// Remove the container that has this name, if there is one
+    #[arg(long, requires = "name")]
+    pub(super) replace: bool,
     /// Keep standard input open
     #[arg(short, long)]
     pub(super) interactive: bool,
@@ -76,6 +79,12 @@ struct ProcessOptions {
     /// A file with a variable a line
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
+    /// A variable of the image's that it does not get
+    #[arg(long, value_name = "NAME")]
+    unsetenv: Vec<String>,
+    /// The bits that new files do not get, such as 027
+    #[arg(long, value_name = "BITS", value_parser = parse::umask)]
+    umask: Option<u32>,
     /// Where the program starts
     #[arg(short, long, value_name = "FOLDER", default_value = "", hide_default_value = true)]
     workdir: String,
@@ -127,6 +136,9 @@ struct MountOptions {
     /// The root file system cannot be changed
     #[arg(long)]
     read_only: bool,
+    /// Whether --read-only leaves /run, /tmp and /var/tmp as folders in memory
+    #[arg(long, value_name = "BOOL", default_value_t = false, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set)]
+    read_only_tmpfs: bool,
     /// A device, SOURCE[:TARGET[:rwm]]
     #[arg(long, value_name = "DEVICE", value_parser = parse::device)]
     device: Vec<Device>,
@@ -184,6 +196,9 @@ struct LifeOptions {
     /// Seconds until it is killed after that [default: 10]
     #[arg(long, value_name = "SECONDS")]
     stop_timeout: Option<u32>,
+    /// Seconds that it may run; then it is killed
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
+    timeout: u32,
     /// A shell command that finds out whether it works
     #[arg(long, value_name = "COMMAND")]
     health_cmd: Option<String>,
@@ -205,8 +220,8 @@ struct LifeOptions {
     /// No check, even if the image has one
     #[arg(long)]
     no_healthcheck: bool,
-    /// Where output is kept: k8s-file, none
-    #[arg(long, value_name = "DRIVER", default_value = "k8s-file", value_parser = ["k8s-file", "none"])]
+    /// Where output is kept: k8s-file, which json-file and local mean, too, or none
+    #[arg(long, value_name = "DRIVER", default_value = "k8s-file", value_parser = parse::log_driver)]
     log_driver: String,
     /// max-size=BYTES, max-file=COUNT
     #[arg(long, value_name = "OPTION", value_parser = parse::pair)]
@@ -263,6 +278,8 @@ impl Options {
             network: self.network.settings()?,
             stop_signal: self.life.stop_signal()?,
             stop_timeout: self.life.stop_timeout,
+            timeout: self.life.timeout,
+            umask: process.umask,
             restart: self.life.restart.clone().unwrap_or_default(),
             health: self.life.health(),
             limits: self.limits.settings()?,
@@ -278,22 +295,10 @@ impl Options {
 
 impl ProcessOptions {
     fn variables(&self) -> Result<Vec<String>> {
-        let mut all = Vec::new();
-        for path in &self.env_file {
-            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-            let lines = parse::env_lines(&text).map_err(anyhow::Error::msg);
-            all.extend(lines.with_context(|| format!("--env-file {}", path.display()))?);
-        }
-        all.extend(self.env.iter().cloned());
-        // A name alone takes the caller's value over, or takes the image's away.
-        let complete = |variable: String| {
-            if variable.contains('=') {
-                return variable;
-            }
-            crate::context::environment(&variable)
-                .map_or_else(|| variable.clone(), |value| format!("{variable}={value}"))
-        };
-        Ok(all.into_iter().map(complete).collect())
+        let mut all = parse::variables(&self.env_file, &self.env)?;
+        // A name alone takes a variable away.
+        all.extend(self.unsetenv.iter().cloned());
+        Ok(all)
     }
 
     fn labels(&self) -> Result<BTreeMap<String, String>> {
@@ -327,6 +332,13 @@ impl MountOptions {
         }
         for text in &self.tmpfs {
             all.push(parse::tmpfs(text)?);
+        }
+        if self.read_only && self.read_only_tmpfs {
+            for target in ["/run", "/tmp", "/var/tmp"] {
+                if !all.iter().any(|mount| mount.target == target) {
+                    all.push(parse::tmpfs(&format!("{target}:mode=1777"))?);
+                }
+            }
         }
         for (place, mount) in all.iter().enumerate() {
             if all[..place].iter().any(|other| other.target == mount.target) {

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use engine::settings::{Device, Mount, MountKind};
 pub(crate) use engine::value::{bytes, cpus, duration, restart, size};
+use std::path::PathBuf;
 
 /// `nofile=1024[:2048]`: name, soft, hard.
 pub(crate) fn ulimit(text: &str) -> Result<(String, u64, u64), String> {
@@ -293,6 +294,40 @@ pub(crate) fn env_lines(text: &str) -> Result<Vec<String>, String> {
     Ok(all)
 }
 
+/// Variables of files and of the command line. A name alone takes the caller's value over, or takes
+/// the image's away.
+pub(crate) fn variables(files: &[PathBuf], given: &[String]) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for path in files {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let lines = env_lines(&text).map_err(anyhow::Error::msg);
+        all.extend(lines.with_context(|| format!("--env-file {}", path.display()))?);
+    }
+    all.extend(given.iter().cloned());
+    let complete = |variable: String| match crate::context::environment(&variable) {
+        Some(value) if !variable.contains('=') => format!("{variable}={value}"),
+        _ => variable,
+    };
+    Ok(all.into_iter().map(complete).collect())
+}
+
+/// `--umask`, in octal digits.
+pub(crate) fn umask(text: &str) -> Result<u32, String> {
+    let bits = u32::from_str_radix(text, 8).ok().filter(|bits| *bits <= 0o777);
+    bits.ok_or_else(|| format!("{text:?} is not octal, from 0 to 777"))
+}
+
+/// `--log-driver`. Docker's names for a file of its own mean ours, which `logs` reads as well.
+pub(crate) fn log_driver(text: &str) -> Result<String, String> {
+    match text {
+        "k8s-file" | "json-file" | "local" => Ok("k8s-file".to_owned()),
+        "none" => Ok("none".to_owned()),
+        _ => Err("output is kept in a file (k8s-file), or not at all (none); other programs can \
+                  read it from where `tinyo inspect --format '{{.LogPath}}'` says"
+            .to_owned()),
+    }
+}
+
 /// `NAME=VALUE` or `NAME`.
 pub(crate) fn variable(text: &str) -> Result<String, String> {
     let name = text.split('=').next().unwrap_or_default();
@@ -369,6 +404,14 @@ mod tests {
         assert!(env_lines("A=1\nexport B=2").unwrap_err().starts_with("line 2: \"export B=2\""));
         assert!(env_lines("=x").is_err() && env_lines("A = 1").is_err());
         assert!(variable("=x").is_err());
+    }
+
+    #[test]
+    fn masks_and_drivers() {
+        assert_eq!(umask("027"), Ok(0o27));
+        assert!(umask("8").is_err() && umask("1000").is_err());
+        assert_eq!(log_driver("json-file").as_deref(), Ok("k8s-file"));
+        assert!(log_driver("journald").unwrap_err().contains("LogPath"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::timings::{Timings, print_one};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use engine::settings::{Mount, MountKind, RestartPolicy, Settings};
-use engine::{Attach, Container, Engine};
+use engine::{Attach, Container, Engine, Error};
 use image::base::Base;
 use std::fs::File;
 use std::io::Write as _;
@@ -127,6 +127,9 @@ fn make(context: &Context, engine: &Engine, options: &Options) -> Result<(Contai
     let screen = Screen::new(options.quiet);
     let ways = Ways::new(options.pull, options.platform.as_ref(), &options.registry, screen);
     let base = base(context, engine.store(), options.image(), &ways)?;
+    if options.replace {
+        remove_old(engine, options.name.as_deref().unwrap_or_default())?;
+    }
     let begin = Instant::now();
     let container = create_at(engine, options, &base, settings)?;
     let timings = Timings { prepare: begin.elapsed(), ..ways.timings.get() };
@@ -134,6 +137,15 @@ fn make(context: &Context, engine: &Engine, options: &Options) -> Result<(Contai
         file.write_all(container.id.as_bytes()).context("--cidfile")?;
     }
     Ok((container, timings))
+}
+
+/// The beginning of an id is no name.
+fn remove_old(engine: &Engine, name: &str) -> Result<()> {
+    match engine.find(name) {
+        Ok(old) if old.name == name => Ok(engine.remove(&old, true, true)?),
+        Ok(_) | Err(Error::NoSuchContainer(_) | Error::Ambiguous { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Alone, or in a pod.
