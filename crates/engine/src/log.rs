@@ -83,8 +83,6 @@ impl Engine {
     /// A file cannot be read.
     pub fn logs(&self, container: &Container, logs: &Logs) -> Result<(Vec<Entry>, Option<Follow>)> {
         let path = self.folder(container).log();
-        let numbered = |number: u32| path.with_extension(number.to_string());
-        let older = (1..).map(numbered).take_while(|path| path.exists()).collect::<Vec<_>>();
         let mut entries: VecDeque<Entry> = VecDeque::new();
         let mut lines = 0;
         let mut add = |entry: Entry| {
@@ -102,33 +100,53 @@ impl Engine {
                 }
             }
         };
-        for file in older.iter().rev() {
-            if let Some(mut follow) = Follow::open(file).map_err(Error::file(file))? {
-                while let Some(entry) = follow.next_of_file().map_err(Error::file(file))? {
-                    add(entry);
-                }
-            }
-        }
-        let mut follow = Follow::open(&path).map_err(Error::file(&path))?;
-        if let Some(follow) = &mut follow {
+        let mut last = None;
+        for file in open_all(&path).map_err(Error::file(&path))?.into_iter().rev() {
+            let mut follow = Follow::new(&path, file);
             while let Some(entry) = follow.next_of_file().map_err(Error::file(&path))? {
                 add(entry);
             }
+            last = Some(follow);
         }
-        Ok((entries.into(), follow))
+        Ok((entries.into(), last))
     }
 }
 
-impl Follow {
-    fn open(path: &Path) -> io::Result<Option<Follow>> {
-        match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            file => Ok(Some(Follow {
-                path: path.to_owned(),
-                reader: BufReader::new(file?),
-                line: Vec::new(),
-            })),
+/// The files of a log, the newest first. They may be renamed meanwhile: each comes once, and none is
+/// missing between two others.
+fn open_all(path: &Path) -> io::Result<Vec<File>> {
+    let mut found: Vec<((u64, u64), File)> = Vec::new();
+    let mut missing = 0;
+    for number in 0.. {
+        let numbered = path.with_extension(number.to_string());
+        let file = match File::open(if number == 0 { path } else { &numbered }) {
+            // One may be between two names.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && missing == 0 => {
+                missing += 1;
+                continue;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            file => file?,
+        };
+        missing = 0;
+        let own = identity(&file)?;
+        match found.iter().position(|(known, _)| *known == own) {
+            // It was renamed, and what was found after it is newer than that.
+            Some(place) => found.truncate(place + 1),
+            None => found.push((own, file)),
         }
+    }
+    Ok(found.into_iter().map(|(_, file)| file).collect())
+}
+
+/// What stays the same when a file is renamed.
+fn identity(file: &File) -> io::Result<(u64, u64)> {
+    file.metadata().map(|it| (it.dev(), it.ino()))
+}
+
+impl Follow {
+    fn new(path: &Path, file: File) -> Follow {
+        Follow { path: path.to_owned(), reader: BufReader::new(file), line: Vec::new() }
     }
 
     /// The next entry, if there is one by now.
@@ -145,17 +163,35 @@ impl Follow {
             self.reader.seek(SeekFrom::Start(0))?;
             return self.next_of_file();
         }
-        match std::fs::metadata(&self.path) {
-            Ok(current) if (current.dev(), current.ino()) != (own.dev(), own.ino()) => {
-                // What was added between the two looks.
-                if let Some(entry) = self.next_of_file()? {
-                    return Ok(Some(entry));
-                }
-                self.reader = BufReader::new(File::open(&self.path)?);
-                self.next_of_file()
+        while let Some(next) = self.next_file()? {
+            // What was added between the two looks.
+            if let Some(entry) = self.next_of_file()? {
+                return Ok(Some(entry));
             }
-            _ => Ok(None),
+            self.reader = BufReader::new(next);
+            if let Some(entry) = self.next_of_file()? {
+                return Ok(Some(entry));
+            }
         }
+        Ok(None)
+    }
+
+    /// The file after this one, if there is one by now. Several may have been filled since the last
+    /// look; where this one was removed, the oldest that is left.
+    fn next_file(&self) -> io::Result<Option<File>> {
+        let own = identity(self.reader.get_ref())?;
+        match std::fs::metadata(&self.path) {
+            Ok(current) if (current.dev(), current.ino()) != own => {}
+            _ => return Ok(None),
+        }
+        let mut newer = None;
+        for file in open_all(&self.path)? {
+            if identity(&file)? == own {
+                return Ok(newer);
+            }
+            newer = Some(file);
+        }
+        Ok(newer)
     }
 
     fn next_of_file(&mut self) -> io::Result<Option<Entry>> {
@@ -175,7 +211,7 @@ impl Follow {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, Logs};
+    use super::{Entry, Follow, Logs, open_all};
     use crate::protocol::Stream;
 
     #[test]
@@ -186,6 +222,46 @@ mod tests {
         assert_eq!(entry.nanoseconds().unwrap() % 1_000_000_000, 6);
         assert_eq!(Entry::parse(b"garbage"), None);
         assert_eq!(Entry::parse(b"t other F x"), None);
+    }
+
+    #[test]
+    fn files_that_were_renamed_are_followed_one_after_the_other() {
+        let folder = std::env::temp_dir().join(format!("tinyo-follow-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("log");
+        let write = |text: &str| std::fs::write(&path, format!("t stdout F {text}\n")).unwrap();
+        let rotate = || {
+            for number in (0..3).rev() {
+                let name = |number: u32| match number {
+                    0 => path.clone(),
+                    _ => path.with_extension(number.to_string()),
+                };
+                // There may be none yet.
+                let _ = std::fs::rename(name(number), name(number + 1));
+            }
+        };
+        write("1");
+        let mut files = open_all(&path).unwrap();
+        let mut follow = Follow::new(&path, files.remove(0));
+        let mut next = || follow.next_entry().unwrap().map(|entry| entry.text);
+        assert_eq!(next().unwrap(), b"1");
+        assert_eq!(next(), None);
+        for text in ["2", "3", "4"] {
+            rotate();
+            write(text);
+        }
+        assert_eq!([next(), next(), next()].map(Option::unwrap), [b"2", b"3", b"4"]);
+        assert_eq!(next(), None);
+        // It falls behind, and what is left is the oldest.
+        for text in ["5", "6", "7", "8", "9"] {
+            rotate();
+            write(text);
+        }
+        assert_eq!(next().unwrap(), b"6");
+        // One that is between two names.
+        std::fs::rename(path.with_extension("1"), path.with_extension("x")).unwrap();
+        assert_eq!(open_all(&path).unwrap().len(), 3);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

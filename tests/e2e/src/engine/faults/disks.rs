@@ -188,17 +188,39 @@ pub(crate) fn a_disk_that_cannot_be_written() -> Result<()> {
     engine.is_clean()
 }
 
+/// 10,000 lines a second, for as many seconds as `TINYO_LOG_SECONDS` says (3): in the log, for who
+/// follows it from one renamed file to the next, and for who reads it while files are renamed.
 pub(crate) fn many_lines_lose_none() -> Result<()> {
-    const LINES: usize = 30_000;
+    let seconds = std::env::var("TINYO_LOG_SECONDS").ok().and_then(|text| text.parse().ok());
+    let seconds: usize = seconds.unwrap_or(3);
     let engine = Engine::new()?;
-    let flags = ["--log-opt=max-size=64k", "--log-opt=max-file=100"];
-    engine.start("one", &flags, &format!("seq {LINES}"))?;
-    engine.ok(&["wait", "one"])?;
-    let mut expected = 0;
-    for line in engine.ok(&["logs", "one"])?.lines() {
-        expected += 1;
-        expect_eq!(line, expected.to_string());
+    let flags = ["--network=none", "--log-opt=max-size=64k", "--log-opt=max-file=10000"];
+    let script = format!(
+        "i=0; while [ $i -lt {} ]; do seq $((i * 1000 + 1)) $((i * 1000 + 1000)); i=$((i + 1));
+            sleep 0.1; done",
+        seconds * 10
+    );
+    engine.start("one", &flags, &script)?;
+    let mut follower = engine.command(&["logs", "-f", "one"]).stdout(Stdio::piped()).spawn()?;
+    let mut output = follower.stdout.take().context("a pipe")?;
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        output.read_to_string(&mut text).map(|_| text)
+    });
+    let is_whole = |text: &str| -> Result<usize> {
+        let mut count = 0;
+        for line in text.lines() {
+            count += 1;
+            expect_eq!(line, count.to_string());
+        }
+        Ok(count)
+    };
+    while engine.status("one")? == "running" {
+        is_whole(&engine.ok(&["logs", "one"])?)?;
     }
-    expect_eq!(expected, LINES);
+    expect_eq!(is_whole(&engine.ok(&["logs", "one"])?)?, seconds * 10_000);
+    follower.wait()?;
+    let followed = reader.join().ok().context("the reader has panicked")??;
+    expect_eq!(is_whole(&followed)?, seconds * 10_000);
     Ok(())
 }
