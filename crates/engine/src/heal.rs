@@ -6,6 +6,7 @@ use crate::engine::{Engine, runtime_id};
 use crate::error::{Error, Result};
 use crate::lock::{self, Lock};
 use crate::network::PORTS;
+use crate::pause::PAUSED;
 use crate::settings::RestartPolicy;
 use crate::start::Attach;
 use crate::state::{Phase, State};
@@ -124,7 +125,7 @@ impl Engine {
         }
         self.clear_network(container)?;
         // Mostly there are none.
-        let paused = self.folder(container).file("paused");
+        let paused = self.folder(container).file(PAUSED);
         let Container { id, .. } = container;
         for file in [self.folders.socket(id), self.folders.helper_socket(id), paused] {
             match std::fs::remove_file(&file) {

@@ -38,6 +38,7 @@ mod members;
 mod merge;
 pub mod monitor;
 mod network;
+mod pause;
 mod pod;
 mod protocol;
 mod remove;

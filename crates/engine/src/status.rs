@@ -1,9 +1,10 @@
 //! What a container is doing, as the kernel tells.
 
 use crate::database::Container;
-use crate::engine::{Engine, runtime_id};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::lock;
+use crate::pause::is_paused;
 use crate::state::{Phase, State};
 use std::time::Duration;
 
@@ -70,10 +71,13 @@ impl Engine {
             // If that has ended unseen, this one is about to.
             self.look(&infra)?;
         }
-        let seen = match self.look_only(container)? {
+        let mut seen = match self.look_only(container)? {
             Some(seen) => seen,
             None => self.heal(container)?,
         };
+        if seen.status == Status::Paused && self.end_lost_pause(container)? {
+            seen.status = Status::Running;
+        }
         if seen.status.is_over() {
             self.tidy(container)?;
         }
@@ -96,7 +100,7 @@ impl Engine {
                 Phase::Created => Status::Created,
                 Phase::Exited => Status::Exited,
                 Phase::Restarting => Status::Restarting,
-                Phase::Running if folder.file("paused").exists() => self.is_paused(container)?,
+                Phase::Running if is_paused(&self.folders, &container.id)? => Status::Paused,
                 Phase::Running => Status::Running,
             };
             if status.is_over() || lock::is_held(&folder.file("monitor"))? {
@@ -118,17 +122,6 @@ impl Engine {
                 return Ok(seen);
             }
             std::thread::sleep(PACE);
-        }
-    }
-
-    /// Somebody has paused it; whether it still is, its cgroup says.
-    fn is_paused(&self, container: &Container) -> Result<Status> {
-        let id = runtime_id(&container.id)?;
-        let opened = runtime::Container::open(&self.folders.runtime(), &id);
-        match opened.and_then(|opened| opened.status()) {
-            Ok(spec::runtime::Status::Paused) => Ok(Status::Paused),
-            Ok(_) | Err(runtime::Error::NotFound(_)) => Ok(Status::Running),
-            Err(error) => Err(error.into()),
         }
     }
 

@@ -120,37 +120,6 @@ impl Engine {
         self.tell_event(container, "kill", &[("signal", &text)])
     }
 
-    /// Stops all processes of a container.
-    ///
-    /// # Errors
-    /// It does not run.
-    pub fn pause(&self, container: &Container) -> Result<()> {
-        let seen = self.look(container)?;
-        if seen.status != Status::Running {
-            return Err(wrong(container, "pause", &seen));
-        }
-        // First, so that nobody takes a container for running that is not.
-        let mark = self.folder(container).file("paused");
-        File::create(&mark).map_err(Error::file(&mark))?;
-        runtime::pause(&self.folders.runtime(), &runtime_id(&container.id)?)?;
-        self.tell_event(container, "pause", &[])
-    }
-
-    /// Lets a paused container go on.
-    ///
-    /// # Errors
-    /// It is not paused.
-    pub fn unpause(&self, container: &Container) -> Result<()> {
-        let seen = self.look(container)?;
-        if seen.status != Status::Paused {
-            return Err(wrong(container, "unpause", &seen));
-        }
-        runtime::resume(&self.folders.runtime(), &runtime_id(&container.id)?)?;
-        let mark = self.folder(container).file("paused");
-        std::fs::remove_file(&mark).map_err(Error::file(&mark))?;
-        self.tell_event(container, "unpause", &[])
-    }
-
     /// It is not started again by itself.
     fn forbid_restart(&self, container: &Container) -> Result<()> {
         let mark = self.folder(container).file("stopped");

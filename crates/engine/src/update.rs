@@ -3,9 +3,10 @@
 use crate::configuration;
 use crate::database::{self, Container};
 use crate::engine::{Engine, runtime_id};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::monitor::Launch;
 use crate::settings::{Limits, Restart};
+use crate::small_file;
 use crate::status::Status;
 
 impl Engine {
@@ -34,9 +35,15 @@ impl Engine {
         database::set_settings(&self.store, &container.id, &settings)?;
         let folder = self.folder(container);
         if status.is_some_and(|status| !status.is_over()) {
-            // The monitor reads it when the container ends.
+            // The monitor reads both when the container ends and is started again.
             let restart = settings.restart.clone();
             Launch { restart, ..Launch::read(&folder.path)? }.write(&folder)?;
+            if changed {
+                let path = folder.file("config.json");
+                let text = std::fs::read_to_string(&path).map_err(Error::file(&path))?;
+                let text = configuration::with_limits(&text, &settings, self.user_marks)?;
+                small_file::replace(&path, text.as_bytes()).map_err(Error::file(&path))?;
+            }
         }
         self.tell_event(container, "update", &[])
     }

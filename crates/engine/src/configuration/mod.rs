@@ -13,7 +13,7 @@ use crate::database::Container;
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
 use crate::monitor::{Shared, SharedKind};
-use crate::settings::{IdRange, Mount};
+use crate::settings::{IdRange, Mount, Settings};
 use crate::user::Names;
 use spec::json::Text;
 use spec::runtime::{Hooks, IdMapping, Linux, Root, Spec, User, VERSION};
@@ -93,6 +93,15 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
             .collect(),
         linux,
     })
+}
+
+/// A configuration with other limits, for when the program is started again.
+pub(crate) fn with_limits(text: &str, settings: &Settings, unprivileged: bool) -> Result<String> {
+    let damaged = |reason: String| Error::Damaged { what: "the configuration".to_owned(), reason };
+    let mut specification: Spec<'_> =
+        spec::json::parse(text.as_bytes()).map_err(|error| damaged(error.to_string()))?;
+    specification.linux.resources = Some(limits::resources(settings, unprivileged)?);
+    spec::json::to_line(&specification).map_err(|error| damaged(error.to_string()))
 }
 
 impl Context<'_> {

@@ -6,7 +6,8 @@
 
 use super::Monitor;
 use crate::engine::runtime_id;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::pause::{is_paused, thaw};
 use crate::stop::stop_signal;
 use std::time::{Duration, Instant};
 use sys::OrError;
@@ -31,26 +32,16 @@ impl Monitor {
 
     /// Asks the program to end, and says when it is killed if it does not.
     fn stop_program(&mut self) -> Result<()> {
+        self.quit = true;
         // Whoever asks twice has waited already.
-        if std::mem::replace(&mut self.quit, true) || self.program.is_none() {
+        if self.program.is_none() || self.kill_at.is_some() {
             return Ok(());
         }
         let time = Duration::from_secs(self.launch.stop_timeout.into());
         self.kill_at = Some(Instant::now() + time);
         self.send(stop_signal(&self.launch.stop_signal)?)?;
-        let paused = self.folder.file("paused");
-        if paused.exists() {
-            match runtime::resume(&self.folders.runtime(), &runtime_id(&self.launch.id)?) {
-                // Somebody else was faster.
-                Ok(()) | Err(runtime::Error::WrongStatus { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-            match std::fs::remove_file(&paused) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::File { path: paused, error });
-                }
-                _ => {}
-            }
+        if is_paused(&self.folders, &self.launch.id)? {
+            thaw(&self.folders, &self.launch.id)?;
         }
         Ok(())
     }

@@ -56,6 +56,15 @@ impl Health {
         self.check.as_ref().map_or(self.next, |(_, deadline)| *deadline)
     }
 
+    /// Nothing is found out about what is paused: not that it fails, and not that it takes too long.
+    pub(super) fn postpone(&mut self) {
+        let now = Instant::now();
+        match &mut self.check {
+            Some((_, deadline)) => *deadline = now + Duration::from_nanos(self.settings.timeout),
+            None => self.next = now + self.pause(),
+        }
+    }
+
     /// Does what is due. True if the status has changed.
     pub(super) fn turn(&mut self, root: &Path, id: &str) -> Result<bool> {
         let now = Instant::now();

@@ -8,6 +8,7 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
 use crate::network::{PORTS, set_names};
+use crate::pause::is_paused;
 use crate::protocol::{CHUNK, Message, Stream, tell};
 use crate::settings::RestartPolicy;
 use crate::state::Phase;
@@ -183,6 +184,10 @@ impl Monitor {
 
     fn check_health(&mut self) -> Result<()> {
         let Some(health) = &mut self.health else { return Ok(()) };
+        if health.deadline() <= Instant::now() && is_paused(&self.folders, &self.launch.id)? {
+            health.postpone();
+            return Ok(());
+        }
         if health.turn(&self.folders.runtime(), &self.launch.id)? {
             let status = health.status();
             let has_changed = self.state.health.map(|(status, _)| status) != Some(status.0);

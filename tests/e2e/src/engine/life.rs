@@ -111,6 +111,28 @@ pub(crate) fn restart_policies() -> Result<()> {
     engine.until_status("always", "exited")
 }
 
+/// The limits of before had come back with the program.
+pub(crate) fn updated_limits_outlive_a_restart() -> Result<()> {
+    let engine = Engine::new()?;
+    let script = "cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null; sleep 1000";
+    let flags = ["--restart", "always", "--pids-limit", "30", "--network=none"];
+    engine.start("one", &flags, script)?;
+    let logs = |expected: &str| {
+        until(&format!("it has said {expected:?}"), || {
+            engine.ok(&["logs", "one"]).is_ok_and(|text| text == expected)
+        })
+    };
+    logs("30")?;
+    let first: i32 = engine.field("one", "Pid")?.parse()?;
+    engine.ok(&["update", "--pids-limit", "40", "one"])?;
+    crate::support::sys::send(first, libc::SIGKILL)?;
+    logs("30\n40")?;
+    // While it waits to be started again.
+    engine.start("failing", &["--restart", "always", "--network=none"], "exit 1")?;
+    engine.until_status("failing", "restarting")?;
+    engine.ok(&["update", "--memory", "64m", "failing"]).map(drop)
+}
+
 pub(crate) fn stop_ends_a_policy() -> Result<()> {
     let engine = Engine::new()?;
     let id = engine.start("stubborn", &["--restart", "always"], "exit 1")?;
@@ -182,4 +204,20 @@ pub(crate) fn health() -> Result<()> {
     until("it is unhealthy", || is("(unhealthy)"))?;
     engine.ok(&["exec", "patient", "touch", "/tmp/well"])?;
     until("it is healthy", || is("(healthy)"))
+}
+
+/// What was paused had become unhealthy, as no check could be made.
+pub(crate) fn what_is_paused_stays_as_healthy_as_it_was() -> Result<()> {
+    let engine = Engine::new()?;
+    let flags = ["--health-cmd=true", "--health-interval=100ms", "--health-retries=1"];
+    engine.start("one", &[&flags[..], &["--network=none"]].concat(), "sleep 1000")?;
+    let health = || engine.ok(&["inspect", "-f", "{{.State.Health.Status}}", "one"]);
+    until("it is healthy", || health().is_ok_and(|text| text == "healthy"))?;
+    engine.ok(&["pause", "one"])?;
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    expect_eq!(health()?, "healthy");
+    engine.ok(&["unpause", "one"])?;
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    expect_eq!(health()?, "healthy");
+    Ok(())
 }

@@ -38,8 +38,14 @@ pub(crate) fn a_killed_monitor() -> Result<()> {
         // All three at once.
         engine.ok(&["pod", "start", "one"])?;
         expect_eq!(state(&engine, "one")?, "Running");
-        for id in [&infra(&engine, "one")?, &ids[0], &ids[1]] {
-            kill(engine.monitor(id)?)?;
+        let all = [&infra(&engine, "one")?, &ids[0], &ids[1]];
+        let monitors: Vec<i32> =
+            all.into_iter().map(|id| engine.monitor(id)).collect::<Result<_>>()?;
+        for monitor in monitors {
+            // With the process ids of the first one the others have ended.
+            if processes::alive(monitor) {
+                kill(monitor)?;
+            }
         }
         expect_eq!(state(&engine, "one")?, "Exited");
         // And by its process alone.

@@ -126,22 +126,12 @@ pub(crate) fn commit(context: &Context, arguments: &CommitArguments) -> Result<(
         comment: arguments.message.clone(),
         ..History::default()
     };
-    let is_paused = arguments.pause && engine.look(&container)?.status == engine::Status::Running;
-    if is_paused {
-        engine.pause(&container)?;
-    }
-    let made = engine.commit(
-        &container,
-        |config| {
-            arguments.change.iter().try_for_each(|line| {
-                change(config, line).map_err(|error| Error::Invalid(error.to_string()))
-            })
-        },
-        history,
-        names.as_slice(),
-    );
-    if is_paused {
-        engine.unpause(&container)?;
-    }
-    print_line(made?.id.as_str())
+    let changes = |config: &mut _| {
+        arguments.change.iter().try_for_each(|line| {
+            change(config, line).map_err(|error| Error::Invalid(error.to_string()))
+        })
+    };
+    let commit = || engine.commit(&container, changes, history, names.as_slice());
+    let made = if arguments.pause { engine.while_paused(&container, commit)? } else { commit()? };
+    print_line(made.id.as_str())
 }

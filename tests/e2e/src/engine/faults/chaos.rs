@@ -80,6 +80,11 @@ fn command(random: &mut Random) -> Vec<String> {
         "ps -a ",
         "logs ",
         "exec -d SLEEP ",
+        "update --memory 64m ",
+        "commit IMAGE ",
+        "cp FILE ",
+        "top ",
+        "inspect ",
         "network connect other ",
         "network disconnect other ",
         "run --rm -d -v /x box sleep 1 ",
@@ -90,6 +95,10 @@ fn command(random: &mut Random) -> Vec<String> {
         "run" => run(number),
         "exec -d SLEEP " => {
             ["exec", "-d", &format!("c{number}"), "sleep", "3"].map(str::to_owned).to_vec()
+        }
+        "commit IMAGE " => ["commit", &format!("c{number}"), "made"].map(str::to_owned).to_vec(),
+        "cp FILE " => {
+            ["cp", "/etc/hostname", &format!("c{number}:/data/copied")].map(str::to_owned).to_vec()
         }
         words
             if words.starts_with("ps")

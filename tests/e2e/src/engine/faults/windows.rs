@@ -172,3 +172,28 @@ pub(crate) fn a_folder_that_is_half_removed() -> Result<()> {
     engine.ok(&["rm", "-f", "-a"])?;
     engine.is_clean()
 }
+
+/// A `commit` that was killed had left its container paused.
+pub(crate) fn paused_for_a_moment() -> Result<()> {
+    let engine = Engine::new()?;
+    let id = engine.start("one", &["--network", "none"], "sleep 1000")?;
+    engine.ok(&["pause", "one"])?;
+    let mark = engine.store.join("containers").join(id).join("paused");
+    // The trial is the one who commits it,
+    let file = File::options().write(true).open(&mark)?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    fs::write(&mark, "\n")?;
+    expect_eq!(engine.status("one")?, "paused");
+    // and then is killed.
+    drop(file);
+    expect_eq!(engine.status("one")?, "running");
+    engine.ok(&["exec", "one", "true"])?;
+    engine.ok(&["commit", "one", "made"])?;
+    expect_eq!(engine.status("one")?, "running");
+    ensure!(!mark.exists());
+    // What a user has paused stays so.
+    engine.ok(&["pause", "one"])?;
+    engine.ok(&["commit", "one", "made"])?;
+    expect_eq!(engine.status("one")?, "paused");
+    Ok(())
+}
