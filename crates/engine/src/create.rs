@@ -49,22 +49,7 @@ impl Engine {
         if let Some(name) = name {
             id::check_name(name)?;
         }
-        let mut settings = merge::with_image(settings, &base.config.config);
-        if settings.network.mode.is_empty() {
-            crate::network::DEFAULT.clone_into(&mut settings.network.mode);
-        }
-        if settings.words().next().is_none() {
-            return Err(Error::invalid(
-                "no command: the image has none, and none was given after its name",
-            ));
-        }
-        if let SeccompChoice::Profile(text) = &settings.security.seccomp {
-            let capabilities = configuration::capability_names(&settings)?;
-            let kernel = sys::rustix::system::uname();
-            let kernel = kernel.release().to_string_lossy();
-            let section = seccomp_profile::section(text, &capabilities, &kernel)?;
-            settings.security.seccomp = SeccompChoice::Profile(section);
-        }
+        let mut settings = complete(settings, base)?;
         let connections = self.plan_connection(&settings)?;
         let choice = Choice::new(&settings.namespaces, self.user_marks)?;
         let id = match place {
@@ -147,6 +132,27 @@ impl Engine {
         }
         Err(Error::invalid("all names are taken: give one with --name"))
     }
+}
+
+/// What the user says, with all that he does not say.
+fn complete(settings: Settings, base: &Base) -> Result<Settings> {
+    let mut settings = merge::with_image(settings, &base.config.config);
+    if settings.network.mode.is_empty() {
+        crate::network::DEFAULT.clone_into(&mut settings.network.mode);
+    }
+    if settings.words().next().is_none() {
+        return Err(Error::invalid(
+            "no command: the image has none, and none was given after its name",
+        ));
+    }
+    if let SeccompChoice::Profile(text) = &settings.security.seccomp {
+        let capabilities = configuration::capability_names(&settings)?;
+        let kernel = sys::rustix::system::uname();
+        let kernel = kernel.release().to_string_lossy();
+        let section = seccomp_profile::section(text, &capabilities, &kernel)?;
+        settings.security.seccomp = SeccompChoice::Profile(section);
+    }
+    Ok(settings)
 }
 
 /// The folders of a container, which are empty but for what its layers leave unsaid.

@@ -1,6 +1,7 @@
 //! All that is decided about a container when it is made: what the user asked for, with what the
 //! image says where he did not.
 
+pub use crate::user_namespace::{IdRange, Ids};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -93,8 +94,13 @@ pub struct Mount {
 impl Mount {
     /// Whether its ids are mapped, so that the disk has those that the container sees.
     pub fn is_mapped(&self) -> bool {
-        self.options.iter().any(|option| option == "idmap" || option.starts_with("idmap="))
+        self.options.iter().any(|option| is_idmap(option))
     }
+}
+
+/// Whether an option of a mount says that its ids are mapped.
+pub(crate) fn is_idmap(option: &str) -> bool {
+    option == "idmap" || option.starts_with("idmap=")
 }
 
 /// Something that is mounted as mount(8) does it.
@@ -377,28 +383,6 @@ pub struct Namespaces {
     pub cgroup: String,
     /// The cgroup above the container's.
     pub cgroup_parent: String,
-}
-
-/// Which ids of the machine those of a container are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Ids {
-    /// Of users.
-    pub users: Vec<IdRange>,
-    /// Of groups.
-    pub groups: Vec<IdRange>,
-}
-
-/// Ids that follow each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct IdRange {
-    /// The first one in the container.
-    pub inside: u32,
-    /// Which that is on the machine.
-    pub outside: u32,
-    /// How many.
-    pub length: u32,
 }
 
 /// How output is kept.

@@ -29,14 +29,7 @@ pub(crate) fn assemble(
     umask(Mode::empty());
     mount::isolate(init.isolation).map_err(failed(Step::Propagation))?;
     let mut asked = false;
-    let root = match &init.overlay {
-        Some(_) if init.is_mapped() => {
-            Ok(Root::from_descriptor(ask_for_tree(&mut asked, channel)?, resolver))
-        }
-        Some(overlay) => mount::attach_overlay(overlay, &init.rootfs, init.isolation, resolver),
-        None => mount::attach_root(&init.rootfs, init.isolation, resolver),
-    };
-    let root = root.map_err(failed(Step::RootFilesystem))?;
+    let root = attach_root(init, resolver, &mut asked, channel)?;
     let mut assembly = Assembly::new(&root, init.isolation.kind == mount::PropagationKind::Shared);
     mount_all(init, &mut assembly, &mut asked, channel)?;
     if let Some(nodes) = &init.devices {
@@ -80,6 +73,23 @@ pub(crate) fn assemble(
     }
     .map_err(failed(Step::PivotRoot))?;
     Ok(console)
+}
+
+/// Mounts what becomes the root. One whose ids are mapped is the parent's to mount.
+fn attach_root(
+    init: &Init,
+    resolver: Resolver,
+    asked: &mut bool,
+    channel: &Channel,
+) -> Result<Root, Failure> {
+    let root = match &init.overlay {
+        Some(_) if init.is_mapped() => {
+            return Ok(Root::from_descriptor(ask_for_tree(asked, channel)?, resolver));
+        }
+        Some(overlay) => mount::attach_overlay(overlay, &init.rootfs, init.isolation, resolver),
+        None => mount::attach_root(&init.rootfs, init.isolation, resolver),
+    };
+    root.map_err(failed(Step::RootFilesystem))
 }
 
 /// The mounts, in their order.

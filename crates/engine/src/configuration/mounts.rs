@@ -4,7 +4,8 @@ use super::{Context, owners};
 use crate::error::{Error, Result};
 use crate::init;
 use crate::monitor::{MEMORY, NO_SOURCE, SharedKind};
-use crate::settings::{Mount as Wanted, MountKind, Settings};
+use crate::settings::{Mount as Wanted, MountKind, Settings, is_idmap};
+use spec::json::Text;
 use spec::runtime::{Mount, NamespaceKind as Kind};
 
 /// `/dev/shm` where nothing else is said: 64 MiB.
@@ -145,18 +146,23 @@ fn bind(source: String, target: String, options: &[&'static str]) -> Mount<'stat
     }
 }
 
+/// Those that the runtime is told.
+fn options(wanted: &Wanted) -> Vec<Text<'static>> {
+    let own = wanted.options.iter().filter(|option| *option != "U");
+    let mut options: Vec<Text<'static>> = own
+        .map(|option| if is_idmap(option) { "idmap".into() } else { option.clone().into() })
+        .collect();
+    if wanted.read_only {
+        options.push("ro".into());
+    }
+    options
+}
+
 fn one(context: &Context<'_>, wanted: &Wanted) -> Result<Mount<'static>> {
     if !wanted.target.starts_with('/') {
         return super::wrong("a mount", &wanted.target, "is not absolute");
     }
-    let mut options: Vec<spec::json::Text<'static>> = Vec::new();
-    for option in wanted.options.iter().filter(|option| *option != "U") {
-        let is_idmap = owners::is_idmap(option);
-        options.push(if is_idmap { "idmap".into() } else { option.clone().into() });
-    }
-    if wanted.read_only {
-        options.push("ro".into());
-    }
+    let mut options = options(wanted);
     let target = wanted.target.clone();
     if wanted.kind == MountKind::Tmpfs {
         options.extend(["nosuid", "nodev"].map(Into::into));

@@ -55,11 +55,6 @@ fn chown(path: &Path, (user, group): (u32, u32)) -> Result<()> {
     Ok(done.or_error("fchownat", || path.display().to_string())?)
 }
 
-/// Whether an option of a mount says that its ids are mapped.
-pub(super) fn is_idmap(option: &str) -> bool {
-    option == "idmap" || option.starts_with("idmap=")
-}
-
 /// `idmap=uids=DISK-HOST-COUNT[#...];gids=...`, as Podman has it: with `@` in front, HOST is an id
 /// of the container.
 pub(super) fn id_mappings(
@@ -91,6 +86,12 @@ pub(super) fn id_mappings(
                 size: range.length,
             });
         }
+    }
+    let is_half = found.0.is_empty() != found.1.is_empty();
+    let has_own = !context.container.settings.namespaces.ids.is_empty();
+    if is_half || mount.is_mapped() && found.0.is_empty() && !has_own {
+        let what = "has no ids to map: give --userns, or idmap=uids=..;gids=..";
+        return super::wrong("idmap", &mount.target, what);
     }
     Ok(found)
 }

@@ -1,7 +1,29 @@
-//! Mappings of ids as they are written.
+//! Mappings of ids, and how they are written.
 
 use crate::error::{Error, Result};
-use crate::settings::IdRange;
+use serde::{Deserialize, Serialize};
+
+/// Which ids of the machine those of a container are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ids {
+    /// Of users.
+    pub users: Vec<IdRange>,
+    /// Of groups.
+    pub groups: Vec<IdRange>,
+}
+
+/// Ids that follow each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IdRange {
+    /// The first one in the container.
+    pub inside: u32,
+    /// Which that is on the machine.
+    pub outside: u32,
+    /// How many.
+    pub length: u32,
+}
 
 /// The kernel takes so many lines.
 const MOST: usize = 340;

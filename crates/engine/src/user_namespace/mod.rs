@@ -14,6 +14,7 @@ mod size;
 
 pub(crate) use choice::Choice;
 pub(crate) use ids::parse_mapping;
+pub use ids::{IdRange, Ids};
 pub(crate) use owner::{Owners, chown_all, is_fresh};
 pub(crate) use row::{IdWish, TABLES};
 
@@ -21,7 +22,7 @@ use crate::configuration;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
-use crate::settings::{IdRange, Ids, Namespaces, Settings};
+use crate::settings::{Namespaces, Settings};
 use image::base::Base;
 use kernel::namespace::{IdMap, Mapping};
 use std::os::fd::OwnedFd;

@@ -211,6 +211,8 @@ pub(crate) fn volumes() -> Result<()> {
     let volume = format!("{}:/v:idmap=uids=@1000-7-1;gids=@1001-8-1", folder.display());
     let seen = engine.shell(&["--userns=auto", "-v", &volume], "stat -c '%u %g' /v/file")?;
     expect_eq!(seen, "7 8");
+    let words = ["run", "--rm", "-v", "mapped:/v:idmap", "box", "true"];
+    engine.fails(&words, 125, "has no ids to map")?;
     engine.fails(&["run", "--rm", "-v", "/etc:/v:U", "box", "true"], 125, "is the machine's")?;
     Ok(())
 }

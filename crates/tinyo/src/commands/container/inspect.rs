@@ -2,7 +2,7 @@
 
 use crate::commands::port;
 use anyhow::Result;
-use engine::settings::{IdRange, MountKind, Settings};
+use engine::settings::{IdRange, Ids, MountKind, Settings};
 use engine::{Container, Engine, Seen, Status, time_text};
 use serde_json::{Value, json};
 
@@ -127,10 +127,7 @@ fn host_config(settings: &Settings) -> Value {
         "IpcMode": shared.ipc,
         "UTSMode": shared.uts,
         "UsernsMode": shared.user,
-        "IDMappings": {
-            "UidMap": mappings(&shared.ids.users),
-            "GidMap": mappings(&shared.ids.groups),
-        },
+        "IDMappings": id_mappings(&shared.ids),
         "CgroupnsMode": shared.cgroup,
         "CgroupParent": shared.cgroup_parent,
         "Memory": limits.memory.unwrap_or(0),
@@ -154,9 +151,10 @@ fn host_config(settings: &Settings) -> Value {
 }
 
 /// As Podman has it, `CONTAINER:HOST:COUNT`.
-fn mappings(ranges: &[IdRange]) -> Vec<String> {
+fn id_mappings(ids: &Ids) -> Value {
     let text = |it: &IdRange| format!("{}:{}:{}", it.inside, it.outside, it.length);
-    ranges.iter().map(text).collect()
+    let texts = |ranges: &[IdRange]| ranges.iter().map(text).collect::<Vec<_>>();
+    json!({ "UidMap": texts(&ids.users), "GidMap": texts(&ids.groups) })
 }
 
 fn mounts(engine: &Engine, settings: &Settings) -> Vec<Value> {
