@@ -3,7 +3,7 @@
 #![no_main]
 
 use image::Hasher;
-use image::flow::{Flow, Inflate, Limits, pass};
+use image::flow::{Flow, Inflate, Limits, Turns, pass};
 use libfuzzer_sys::fuzz_target;
 use spec::image::Algorithm;
 use std::io::Read;
@@ -12,9 +12,11 @@ const LIMITS: Limits = Limits { bytes: 1 << 20, entries: 0, ratio: 200, folders:
 
 fuzz_target!(|layer: &[u8]| {
     let flow = Flow { digest: Algorithm::Sha256, diff_id: Algorithm::Sha256, limits: LIMITS };
+    let turns = Turns::default();
     let passed = pass(
         layer,
         flow,
+        &turns,
         |mut reader| {
             let mut all = Vec::new();
             reader.read_to_end(&mut all).map(|_| all)
@@ -23,7 +25,7 @@ fuzz_target!(|layer: &[u8]| {
     );
     let mut expected = Vec::new();
     // One more than is allowed.
-    let inflated = Inflate::new(layer)
+    let inflated = Inflate::new(layer, &turns)
         .and_then(|inflate| inflate.take(LIMITS.bytes + 1).read_to_end(&mut expected));
     match passed {
         Ok(passed) => {

@@ -2,8 +2,8 @@
 //! is in this program.
 
 use crate::archive::read_all;
-use crate::flow::{Compression, Flow, Limits, Passed, PipeReader, Stopped, pass};
-use crate::input::FileReader;
+use crate::flow::{Compression, Flow, Limits, Passed, PipeReader, Stopped, Turns, pass};
+use crate::input::{self, FileReader};
 use crate::reference::Reference;
 use crate::store::{self, AddOptions, Candidate, Image, Incoming, Origin, OriginError, Store};
 use crate::tar::{self, Reader};
@@ -16,7 +16,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::SystemTime;
 use sys::OrError;
-use sys::rustix::fs::{FileType, fstat};
+use sys::rustix::fs::{FileType, SeekFrom, fstat, seek};
 use sys::rustix::io::{read, retry_on_intr, write};
 
 /// What an image is to be.
@@ -130,16 +130,26 @@ impl Origin for Parts<'_> {
     }
 }
 
-/// The same bytes in a file that can be read twice.
+/// The same bytes in a file that can be read twice. What a registry would not know the compression
+/// of is inflated.
 fn in_file(store: &Store, input: OwnedFd) -> Result<OwnedFd, Error> {
     let status = fstat(&input).or_error("fstat", || "layer")?;
-    if FileType::from_raw_mode(status.st_mode).is_file() {
-        return Ok(input);
+    let is_file = FileType::from_raw_mode(status.st_mode).is_file();
+    let file = if is_file { input } else { copy(&input, store.spool()?)? };
+    if media_type(&file)?.is_some() {
+        return Ok(file);
     }
-    let file = store.spool()?;
+    let inflated = store.spool()?;
+    seek(&file, SeekFrom::Start(0)).or_error("lseek", || "layer")?;
+    input::inflate(&file, &inflated).map_err(Error::Inflate)?;
+    Ok(inflated)
+}
+
+/// Reads a pipe to its end.
+fn copy(input: &OwnedFd, file: OwnedFd) -> Result<OwnedFd, Error> {
     let mut buffer = vec![0; 256 << 10];
     loop {
-        let count = retry_on_intr(|| read(&input, &mut buffer)).or_error("read", || "layer")?;
+        let count = retry_on_intr(|| read(input, &mut buffer)).or_error("read", || "layer")?;
         if count == 0 {
             return Ok(file);
         }
@@ -156,21 +166,27 @@ fn in_file(store: &Store, input: OwnedFd) -> Result<OwnedFd, Error> {
 fn measure(layer: &OwnedFd) -> Result<(Descriptor, Digest), Error> {
     let flow =
         Flow { digest: Algorithm::Sha256, diff_id: Algorithm::Sha256, limits: Limits::default() };
-    let mut beginning = Vec::new();
-    FileReader::at(layer.as_fd(), 0).take(16).read_to_end(&mut beginning)?;
-    let media_type = match Compression::of(&beginning)? {
-        Compression::None => MediaType::OciLayer,
-        Compression::Gzip => MediaType::OciLayerGzip,
-        Compression::Zstd => MediaType::OciLayerZstd,
-    };
+    let media_type = media_type(layer)?.unwrap_or(MediaType::OciLayer);
     let source = FileReader::at(layer.as_fd(), 0);
-    let passed: Passed<()> =
-        pass(source, flow, read_through, |_| false).map_err(|stopped| match stopped {
+    let passed: Passed<()> = pass(source, flow, &Turns::default(), read_through, |_| false)
+        .map_err(|stopped| match stopped {
             Stopped::Source(error) | Stopped::Thread(error) => Error::File(error),
             Stopped::Inflate(error, _) => Error::Inflate(error),
             Stopped::Consumer(error, _) => Error::Archive(error),
         })?;
     Ok((Descriptor::new(media_type, passed.digest, passed.compressed), passed.diff_id))
+}
+
+/// What registries call such a layer, if they have a name for it.
+fn media_type(layer: &OwnedFd) -> Result<Option<MediaType>, Error> {
+    let mut beginning = Vec::new();
+    FileReader::at(layer.as_fd(), 0).take(16).read_to_end(&mut beginning)?;
+    Ok(match Compression::of(&beginning) {
+        Compression::None => Some(MediaType::OciLayer),
+        Compression::Gzip => Some(MediaType::OciLayerGzip),
+        Compression::Zstd => Some(MediaType::OciLayerZstd),
+        Compression::Xz | Compression::Bzip2 => None,
+    })
 }
 
 fn read_through(archive: PipeReader) -> Result<(), tar::Error> {

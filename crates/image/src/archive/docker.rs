@@ -69,12 +69,14 @@ fn layer(files: &dyn Files, path: &str, diff_id: &Digest) -> Result<Descriptor, 
     let (mut reader, size) = files.open(path).map_err(failed)?;
     let mut beginning = Vec::new();
     (&mut reader).take(16).read_to_end(&mut beginning).map_err(failed)?;
-    let media_type = match Compression::of(&beginning).map_err(failed)? {
+    let media_type = match Compression::of(&beginning) {
         Compression::None => {
             return Ok(Descriptor::new(MediaType::OciLayer, diff_id.clone(), size));
         }
         Compression::Gzip => MediaType::OciLayerGzip,
         Compression::Zstd => MediaType::OciLayerZstd,
+        // There is no name for it. Whoever reads it goes by its first bytes.
+        Compression::Xz | Compression::Bzip2 => MediaType::OciLayer,
     };
     let mut hasher = Hasher::new(Algorithm::Sha256);
     hasher.update(&beginning);

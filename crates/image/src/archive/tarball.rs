@@ -1,15 +1,14 @@
 //! A tar file whose entries are looked up by name.
 
 use super::{Error, Files};
-use crate::flow::{Compression, Inflate};
-use crate::input::FileReader;
+use crate::flow::Compression;
+use crate::input::{self, FileReader};
 use crate::tar::{Kind, Name, Reader};
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::fs::{FileType, fstat};
-use sys::rustix::io::{read, retry_on_intr, write};
 
 /// A tar file on a disk, and where its entries are.
 #[derive(Debug)]
@@ -31,8 +30,9 @@ enum Place {
 /// Links to links to links are a trap.
 const MOST_LINKS: usize = 4;
 
-/// No archive of images has more entries, each of which takes memory here.
-const MOST_ENTRIES: usize = 1_000_000;
+/// No archive of images has more entries, or longer names all together: they take memory here.
+const MOST_ENTRIES: usize = 50_000;
+const MOST_NAMES: usize = 8 << 20;
 
 impl Tarball {
     /// Reads where the entries are. What is compressed, or no regular file (a pipe), is first
@@ -50,7 +50,7 @@ impl Tarball {
             input
         } else {
             let file = spool()?;
-            inflate(&input, &file)
+            input::inflate(&input, &file)
                 .map_err(|source| Error::File { path: "archive".into(), source })?;
             file
         };
@@ -86,33 +86,7 @@ fn is_compressed(file: BorrowedFd<'_>) -> Result<bool, Error> {
     let failed = |source| Error::File { path: "archive".into(), source };
     let mut beginning = Vec::new();
     FileReader::at(file, 0).take(16).read_to_end(&mut beginning).map_err(failed)?;
-    Ok(Compression::of(&beginning).map_err(failed)? != Compression::None)
-}
-
-/// Writes what the input inflates to.
-fn inflate(input: &OwnedFd, output: &OwnedFd) -> io::Result<()> {
-    let mut source = Inflate::new(BufReader::with_capacity(128 << 10, Stream(input)))?;
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        let count = source.read(&mut buffer)?;
-        if count == 0 {
-            return Ok(());
-        }
-        let mut rest = &buffer[..count];
-        while !rest.is_empty() {
-            let written = retry_on_intr(|| write(output, rest))?;
-            rest = &rest[written..];
-        }
-    }
-}
-
-/// A file that cannot seek.
-struct Stream<'a>(&'a OwnedFd);
-
-impl Read for Stream<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(retry_on_intr(|| read(self.0, &mut *buffer))?)
-    }
+    Ok(Compression::of(&beginning) != Compression::None)
 }
 
 fn entries(file: BorrowedFd<'_>) -> Result<HashMap<Name, Place>, Error> {
@@ -120,6 +94,7 @@ fn entries(file: BorrowedFd<'_>) -> Result<HashMap<Name, Place>, Error> {
     let length = u64::try_from(length).unwrap_or(0);
     let mut reader = Reader::new(BufReader::with_capacity(4096, FileReader::at(file, 0)));
     let mut entries = HashMap::new();
+    let mut names = 0;
     while let Some(entry) = reader.next_entry()? {
         let place = match entry.kind {
             Kind::Regular if entry.fragments.is_none() => {
@@ -134,7 +109,11 @@ fn entries(file: BorrowedFd<'_>) -> Result<HashMap<Name, Place>, Error> {
             Kind::SymbolicLink(target) => inside(&entry.name, &target).map(Place::Link),
             _ => None,
         };
-        if entries.len() == MOST_ENTRIES {
+        names += entry.name.as_bytes().len();
+        if let Some(Place::Link(target)) = &place {
+            names += target.as_bytes().len();
+        }
+        if entries.len() == MOST_ENTRIES || names > MOST_NAMES {
             return Err(Error::NoList);
         }
         entries.extend(place.map(|place| (entry.name, place)));

@@ -1,12 +1,12 @@
 //! One layer on its way through the threads.
 
-use super::Inflate;
 use super::pipe::{PipeReader, PipeWriter, pipe};
 use super::pool::{Buffer, Pool};
+use super::{Inflate, Turns};
 use crate::Hasher;
 use spec::image::{Algorithm, Digest};
 use std::io::{self, BufRead, Read};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 /// Buffers between reading and inflating, and between inflating and unpacking: 5 MiB for a layer,
@@ -23,15 +23,26 @@ pub struct Limits {
     pub entries: u64,
     /// How many bytes may become of each compressed one, beyond [`Limits::FREE`].
     pub ratio: u64,
-    /// How many bytes the names of its folders may have, which are remembered until all else is
-    /// done; 16 times less those of folders without an entry of their own, which are many where an
-    /// entry is deep.
+    /// How many bytes the names of its folders may have, which wait on the disk until all else is
+    /// done; 32 times less those of folders without an entry of their own, which are many where an
+    /// entry is deep, and which are kept in memory.
     pub folders: u64,
 }
 
 impl Limits {
     /// So many bytes no ratio is demanded of.
     pub const FREE: u64 = 4 << 30;
+
+    /// Whether so many compressed bytes may become so many.
+    pub(crate) fn check(&self, length: u64, compressed: u64) -> io::Result<()> {
+        let by_ratio = compressed.saturating_mul(self.ratio);
+        let most = self.bytes.min(by_ratio.saturating_add(Limits::FREE));
+        if length <= most {
+            return Ok(());
+        }
+        let message = format!("it inflates to more than the {most} bytes that it may have");
+        Err(io::Error::new(io::ErrorKind::QuotaExceeded, message))
+    }
 }
 
 impl Default for Limits {
@@ -90,6 +101,7 @@ pub enum Stopped<E> {
 pub fn pass<T, E>(
     source: impl Read + Send,
     flow: Flow,
+    turns: &Turns,
     consume: impl FnOnce(PipeReader) -> Result<T, E>,
     is_final: impl FnOnce(&E) -> bool,
 ) -> Result<Passed<T>, Stopped<E>> {
@@ -102,9 +114,10 @@ pub fn pass<T, E>(
         let reading = start(scope, "read", move || read(source, flow, compressed, cancelled))
             .map_err(Stopped::Thread)?;
         let hashing = start(scope, "hash", move || hash(to_hash, flow)).map_err(Stopped::Thread)?;
-        let inflating =
-            start(scope, "inflate", move || inflate(to_inflate, flow.limits, [inflated, copy]))
-                .map_err(Stopped::Thread)?;
+        let inflating = start(scope, "inflate", move || {
+            inflate(to_inflate, flow.limits, turns, [inflated, copy])
+        })
+        .map_err(Stopped::Thread)?;
         let consumed = consume(to_consume);
         if consumed.as_ref().is_err_and(is_final) {
             cancelled.store(true, Ordering::Relaxed);
@@ -194,17 +207,22 @@ fn fill(source: &mut impl Read, buffer: &mut Buffer) -> io::Result<bool> {
     Ok(false)
 }
 
-fn inflate(source: PipeReader, limits: Limits, next: [PipeWriter; 2]) -> io::Result<()> {
+fn inflate(
+    source: PipeReader,
+    limits: Limits,
+    turns: &Turns,
+    next: [PipeWriter; 2],
+) -> io::Result<()> {
     let pool = Pool::new(INFLATED.0, INFLATED.1);
     let consumed = source.consumed();
-    let mut source = Inflate::new(source)?;
+    let mut source = Inflate::new(source, turns)?;
     let mut length = 0;
     loop {
         let mut buffer = pool.take();
         let ended = fill(&mut source, &mut buffer)?;
         let chunk = buffer.share();
         length += chunk.len() as u64;
-        check_limits(length, &consumed, limits)?;
+        limits.check(length, consumed.load(Ordering::Relaxed))?;
         if !next.iter().all(|pipe| pipe.send(chunk.clone())) {
             return Ok(());
         }
@@ -213,16 +231,6 @@ fn inflate(source: PipeReader, limits: Limits, next: [PipeWriter; 2]) -> io::Res
             return Ok(());
         }
     }
-}
-
-fn check_limits(length: u64, consumed: &AtomicU64, limits: Limits) -> io::Result<()> {
-    let by_ratio = consumed.load(Ordering::Relaxed).saturating_mul(limits.ratio);
-    let most = limits.bytes.min(by_ratio.saturating_add(Limits::FREE));
-    if length <= most {
-        return Ok(());
-    }
-    let message = format!("it inflates to more than the {most} bytes that it may have");
-    Err(io::Error::new(io::ErrorKind::QuotaExceeded, message))
 }
 
 fn hash(mut source: PipeReader, flow: Flow) -> Option<Sum> {
@@ -242,7 +250,7 @@ fn hash(mut source: PipeReader, flow: Flow) -> Option<Sum> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Flow, Limits, Passed, Stopped, pass};
+    use super::{Flow, Limits, Passed, Stopped, Turns, pass};
     use crate::Hasher;
     use spec::image::Algorithm;
     use std::io::{self, Read, Write};
@@ -268,7 +276,7 @@ mod tests {
             reader.read_to_end(&mut all)?;
             Ok(all)
         };
-        pass(source, flow, consume, |_| false)
+        pass(source, flow, &Turns::default(), consume, |_| false)
     }
 
     /// Longer than all buffers together.
@@ -315,10 +323,12 @@ mod tests {
     #[test]
     fn a_consumer_that_fails_stops_the_reading_if_that_is_final() {
         let endless = || io::repeat(1);
-        let failed = pass(endless(), FLOW, |_| Err::<(), _>("disk full"), |_| true);
+        let failed =
+            pass(endless(), FLOW, &Turns::default(), |_| Err::<(), _>("disk full"), |_| true);
         assert!(matches!(failed, Err(Stopped::Consumer("disk full", None))));
         let text = long();
-        let failed = pass(&text[..], FLOW, |_| Err::<(), _>("no tar"), |_| false);
+        let failed =
+            pass(&text[..], FLOW, &Turns::default(), |_| Err::<(), _>("no tar"), |_| false);
         let expected = Hasher::of(Algorithm::Sha256, &text);
         assert!(
             matches!(failed, Err(Stopped::Consumer("no tar", Some(digest))) if digest == expected)

@@ -5,7 +5,13 @@ mod inflate;
 mod layer;
 mod pipe;
 mod pool;
+mod turns;
+mod xz;
+mod zstd;
 
 pub use inflate::{Compression, Inflate};
 pub use layer::{Flow, Limits, Passed, Stopped, pass};
 pub use pipe::PipeReader;
+pub use turns::Turns;
+pub use xz::Xz;
+pub use zstd::Zstd;

@@ -172,7 +172,7 @@ impl Store {
             }
             let blob = Descriptor::new(MediaType::OciLayer, blob.clone(), 0);
             let part = Part { blob, diff_id: diff_id.clone() };
-            match self.unpack_part(&part, Limits::default()) {
+            match self.unpack_part(&part, Limits::default(), &|_| ()) {
                 Ok(_) => return Ok(true),
                 Err(error) if error.is_bad_content() => {}
                 Err(error) => return Err(error),

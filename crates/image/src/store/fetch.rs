@@ -70,8 +70,9 @@ impl Adding<'_> {
 
     fn receive_and_unpack(&self, part: &Part) -> Result<(), Error> {
         let disk = self.store.layout.disk()?;
+        let wrote = |bytes| self.write_back.add(bytes);
         let arrived = self.arrive(&part.blob, self.origin, |reader| {
-            self.store.unpack_from(part, reader, self.options.limits)
+            self.store.unpack_from(part, reader, self.options.limits, &wrote)
         });
         self.progress.tell(Event::Syncs(&part.blob.digest));
         // With the files of the layer, one call for all; and if it did not come, what did is known
@@ -97,7 +98,8 @@ impl Adding<'_> {
     fn unpack_blob(&self, part: &Part) -> Result<(), Error> {
         let digest = &part.blob.digest;
         let disk = self.store.layout.disk()?;
-        let unpacked = match self.store.unpack_part(part, self.options.limits) {
+        let wrote = |bytes| self.write_back.add(bytes);
+        let unpacked = match self.store.unpack_part(part, self.options.limits, &wrote) {
             Err(error) if error.is_other_bytes() => {
                 let waiting = &mut || self.tell_waiting(&part.blob);
                 let _making = self.store.discard_blob(digest, waiting)?;
@@ -232,9 +234,14 @@ impl Store {
     }
 
     /// Unpacks a layer whose blob is here. The lock for making it must be held.
-    pub(super) fn unpack_part(&self, part: &Part, limits: Limits) -> Result<Unpacked, Error> {
+    pub(super) fn unpack_part(
+        &self,
+        part: &Part,
+        limits: Limits,
+        wrote: &(dyn Fn(u64) + Sync),
+    ) -> Result<Unpacked, Error> {
         let mut blob = FileReader::new(self.layout.open_blob(&part.blob.digest)?);
-        self.unpack_from(part, &mut blob, limits)
+        self.unpack_from(part, &mut blob, limits, wrote)
     }
 
     fn unpack_from(
@@ -242,11 +249,13 @@ impl Store {
         part: &Part,
         reader: &mut (dyn Read + Send),
         limits: Limits,
+        wrote: &(dyn Fn(u64) + Sync),
     ) -> Result<Unpacked, Error> {
         let expected = Expected { digest: &part.blob.digest, diff_id: &part.diff_id };
         let root = self.unpacking(&part.diff_id)?;
-        let options = Options { marks: self.marks, owners: self.owners.clone(), limits };
-        match unpack::unpack(reader, expected, &root, &options) {
+        let (owners, turns) = (self.owners.clone(), self.turns.clone());
+        let options = Options { marks: self.marks, owners, limits, turns };
+        match unpack::unpack(reader, expected, &root, &options, wrote) {
             Ok(passed) => Ok(passed.result),
             Err(source) => {
                 // Nobody goes on with half a layer, and the disk may be full of it.

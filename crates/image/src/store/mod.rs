@@ -38,13 +38,14 @@ pub use query::{Image, Layer, Named};
 pub use remove::Removed;
 pub use usage::Usage;
 
+use crate::flow::Turns;
 use crate::unpack::{Marks, Owners};
 use kernel::path::{Resolver, Root};
 use layout::Layout;
 use rusqlite::Connection;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 /// A store, which any number of processes may use at the same time.
@@ -55,6 +56,8 @@ pub struct Store {
     resolver: Resolver,
     marks: Marks,
     owners: Owners,
+    /// For all layers that are inflated.
+    turns: Arc<Turns>,
 }
 
 impl Store {
@@ -73,7 +76,8 @@ impl Store {
         let database = Mutex::new(database);
         let resolver = Root::open(c"/")?.resolver();
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Ok(Store { path, layout, database, resolver, marks, owners: Owners::default() })
+        let (owners, turns) = (Owners::default(), Arc::default());
+        Ok(Store { path, layout, database, resolver, marks, owners, turns })
     }
 
     /// The same, where files of layers become someone's else than the layers say.

@@ -5,9 +5,9 @@ use super::Error;
 use super::layout::Disk;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// So many bytes of blobs, and what was unpacked from them, are written at once: often enough for
+/// So many bytes, of blobs and of what was unpacked from them, are written at once: often enough for
 /// the disk to be busy all the time, seldom enough for a journal not to be.
-const STEP: u64 = 32 << 20;
+const STEP: u64 = 64 << 20;
 
 /// Says when it is worth writing.
 #[derive(Debug, Default)]
@@ -25,10 +25,10 @@ struct State {
 }
 
 impl WriteBack {
-    /// So many more bytes of a blob were unpacked.
+    /// So many more bytes came in, or were unpacked.
     pub(super) fn add(&self, bytes: u64) {
         let mut state = self.state();
-        state.waiting += bytes;
+        state.waiting = state.waiting.saturating_add(bytes);
         if state.waiting >= STEP {
             self.changed.notify_one();
         }

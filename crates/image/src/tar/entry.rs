@@ -67,7 +67,7 @@ pub struct Name(Vec<u8>);
 
 impl fmt::Debug for Name {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:?}", String::from_utf8_lossy(&self.0))
+        write!(formatter, "{:?}", shown(&self.0))
     }
 }
 
@@ -77,10 +77,7 @@ impl Name {
     /// # Errors
     /// It has `..` or a NUL, or is longer than a path can be.
     pub fn new(text: &[u8]) -> Result<Name, Problem> {
-        let refuse = |why| {
-            let shown = String::from_utf8_lossy(&text[..text.len().min(200)]).into_owned();
-            Err(Problem::Name(shown, why))
-        };
+        let refuse = |why| Err(Problem::Name(shown(text), why));
         if text.contains(&0) {
             return refuse("it has a NUL");
         }
@@ -118,9 +115,30 @@ impl Name {
     }
 }
 
+/// A name or some other text, for messages: of a long one its beginning and its end.
+pub(crate) fn shown(text: &[u8]) -> String {
+    const BEGINNING: usize = 120;
+    const END: usize = 60;
+    let lossy = |part| String::from_utf8_lossy(part);
+    if text.len() <= BEGINNING + END {
+        return lossy(text).into_owned();
+    }
+    let (beginning, end) = (&text[..BEGINNING], &text[text.len() - END..]);
+    format!("{}[..]{}", lossy(beginning), lossy(end))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Name;
+    use super::{Name, shown};
+
+    #[test]
+    fn long_names_are_shortened_for_messages() {
+        let name = Name::new(&b"ab/".repeat(1000)).unwrap();
+        let text = format!("{name:?}");
+        assert!(text.len() < 200 && text.starts_with("\"ab/ab/"), "{text}");
+        assert!(text.ends_with("/ab\"") && text.contains("[..]"), "{text}");
+        assert_eq!(shown(b"\xffa"), "\u{fffd}a");
+    }
 
     #[test]
     fn spellings_of_one_name() {

@@ -16,6 +16,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use entry::shown;
 pub use entry::{Entry, Kind, Name, Time};
 pub use error::{Error, Problem};
 pub use reader::Reader;

@@ -3,7 +3,7 @@
 use super::header::{self, Header};
 use super::pax::Extended;
 use super::sparse::{self, Fragment, Lines};
-use super::{BLOCK, Entry, Error, Kind, Name, Problem};
+use super::{BLOCK, Entry, Error, Kind, Name, Problem, shown};
 use std::io::{self, BufRead, Seek, SeekFrom};
 
 /// The longest extended header, or several of one entry together. Attributes of 64 KiB fit.
@@ -336,8 +336,7 @@ fn kind(header: &Header<'_>, name: &[u8], link: Vec<u8>) -> Result<Kind, Problem
         0 | b'0' | b'7' | b'S' => Kind::Regular,
         b'1' => Kind::HardLink(Name::new(&link)?),
         b'2' if link.contains(&0) || link.is_empty() => {
-            let shown = String::from_utf8_lossy(&link).into_owned();
-            return Err(Problem::Name(shown, "a symbolic link cannot have this target"));
+            return Err(Problem::Name(shown(&link), "a symbolic link cannot have this target"));
         }
         b'2' => Kind::SymbolicLink(link),
         b'3' => header.device().map(|(major, minor)| Kind::CharacterDevice(major, minor))?,

@@ -159,5 +159,5 @@ fn filled(call: &mut dyn FnMut(&mut Vec<u8>) -> Result<usize, Errno>) -> Result<
 
 /// For messages.
 pub(super) fn display(name: &[u8]) -> String {
-    format!("{:?}", String::from_utf8_lossy(name))
+    format!("{:?}", crate::tar::shown(name))
 }

@@ -36,7 +36,7 @@ impl Scratch {
         let root = self.root(name);
         let digest = Hasher::of(Algorithm::Sha256, archive);
         let expected = Expected { digest: &digest, diff_id: &digest };
-        unpack(archive, expected, &root, &Options::default()).unwrap();
+        unpack(archive, expected, &root, &Options::default(), &|_| ()).unwrap();
         root
     }
 }

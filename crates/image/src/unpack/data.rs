@@ -7,7 +7,7 @@ use std::io::BufRead;
 use std::os::fd::BorrowedFd;
 use sys::OrError;
 use sys::rustix::fs::ftruncate;
-use sys::rustix::io::{Errno, pwrite, write};
+use sys::rustix::io::{Errno, pwrite, retry_on_intr, write};
 
 /// Writes an entry's data to its new and empty file.
 pub(super) fn write_data<Source: BufRead>(
@@ -31,6 +31,34 @@ pub(super) fn write_data<Source: BufRead>(
         .of_entry(&entry.name)
 }
 
+/// The data of an entry that is small.
+pub(super) fn read_all<Source: BufRead>(
+    archive: &mut Reader<Source>,
+    entry: &Entry,
+) -> Result<Vec<u8>, Error> {
+    let mut contents = Vec::with_capacity(usize::try_from(entry.size).unwrap_or(0));
+    copy(archive, entry, entry.size, |bytes| {
+        contents.extend_from_slice(bytes);
+        Ok(bytes.len())
+    })?;
+    Ok(contents)
+}
+
+/// Writes data that was read already.
+pub(super) fn write_all(
+    file: BorrowedFd<'_>,
+    mut contents: &[u8],
+    entry: &Entry,
+) -> Result<(), Error> {
+    while !contents.is_empty() {
+        let written = retry_on_intr(|| write(file, contents))
+            .or_error("write", || arguments(contents.len(), entry))
+            .of_entry(&entry.name)?;
+        contents = &contents[written..];
+    }
+    Ok(())
+}
+
 /// Hands over the next `length` bytes of the data, straight from the archive's buffer.
 fn copy<Source: BufRead>(
     archive: &mut Reader<Source>,
@@ -51,11 +79,14 @@ fn copy<Source: BufRead>(
             Err(Errno::INTR) => continue,
             result => result,
         };
-        let written = written
-            .or_error("write", || format!("{wanted} bytes of {}", display(entry.name.as_bytes())))
-            .of_entry(&entry.name)?;
+        let written =
+            written.or_error("write", || arguments(wanted, entry)).of_entry(&entry.name)?;
         archive.consume(written);
         length -= written as u64;
     }
     Ok(())
+}
+
+fn arguments(count: usize, entry: &Entry) -> String {
+    format!("{count} bytes of {}", display(entry.name.as_bytes()))
 }

@@ -1,5 +1,6 @@
 //! Entry by entry.
 
+use super::files::{File, Files, SMALL, Skipped};
 use super::finish::Pending;
 use super::folders::{Folders, OfEntry, display};
 use super::metadata::{self, Target};
@@ -10,6 +11,7 @@ use crate::tar::{Entry, Kind, Name, Reader};
 use kernel::path::{self, Root};
 use std::io::BufRead;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread;
 use sys::OrError;
 use sys::rustix::fs::{Mode, OFlags, mkdirat, open, openat};
 use sys::rustix::io::Errno;
@@ -21,28 +23,33 @@ pub(super) fn extract<Source: BufRead>(
     root: &Root,
     options: &Options,
     umask: Mode,
+    wrote: &(dyn Fn(u64) + Sync),
 ) -> Result<Unpacked, Error> {
-    let mut extraction = Extraction {
-        options,
-        umask,
-        creator: (geteuid().as_raw(), getegid().as_raw()),
-        folders: Folders::new(root, options.marks, umask),
-        pending: Pending::default(),
-        unpacked: Unpacked::default(),
-    };
-    while let Some(entry) = archive.next_entry()? {
-        if extraction.unpacked.entries == 0 {
-            // Until the root has an entry itself.
-            extraction.folders.implied.insert(Vec::new(), entry.modified);
+    thread::scope(|scope| {
+        let mut extraction = Extraction {
+            options,
+            umask,
+            wrote,
+            files: Files::start(scope)?,
+            creator: (geteuid().as_raw(), getegid().as_raw()),
+            folders: Folders::new(root, options.marks, umask),
+            pending: Pending::default(),
+            unpacked: Unpacked::default(),
+        };
+        while let Some(entry) = archive.next_entry()? {
+            if extraction.unpacked.entries == 0 {
+                // Until the root has an entry itself.
+                extraction.folders.implied.insert(Vec::new(), entry.modified);
+            }
+            extraction.unpacked.entries += 1;
+            if extraction.unpacked.entries > options.limits.entries {
+                return Err(Error::TooManyEntries(options.limits.entries));
+            }
+            extraction.entry(&mut archive, entry)?;
+            extraction.check_folders()?;
         }
-        extraction.unpacked.entries += 1;
-        if extraction.unpacked.entries > options.limits.entries {
-            return Err(Error::TooManyEntries(options.limits.entries));
-        }
-        extraction.entry(&mut archive, entry)?;
-        extraction.check_folders()?;
-    }
-    extraction.finish()
+        extraction.finish()
+    })
 }
 
 /// What of a mode the kernel leaves away. There is no call that tells it without changing it for
@@ -59,9 +66,13 @@ pub(super) fn umask() -> Result<Mode, sys::Error> {
     Ok(Mode::from_raw_mode(umask.unwrap_or(0o777)))
 }
 
-struct Extraction<'a> {
+struct Extraction<'a, 'scope> {
     options: &'a Options,
     umask: Mode,
+    /// Is told how much of the disk was used.
+    wrote: &'a (dyn Fn(u64) + Sync),
+    /// Where small files are filled.
+    files: Files<'scope>,
     /// Whose new files are.
     creator: (u32, u32),
     folders: Folders<'a>,
@@ -69,13 +80,17 @@ struct Extraction<'a> {
     unpacked: Unpacked,
 }
 
+/// What a file takes of a disk beyond its contents: its name, and the rest of its last block.
+const BLOCK: u64 = 4096;
+
 const SPECIAL_BITS: Mode = Mode::SUID.union(Mode::SGID).union(Mode::SVTX);
 
-impl Extraction<'_> {
+impl Extraction<'_, '_> {
     /// A small layer must not fill the memory either.
     fn check_folders(&self) -> Result<(), Error> {
         let most = self.options.limits.folders;
-        if self.pending.remembered > most || self.folders.remembered > most / 16 {
+        let in_memory = self.pending.remembered + self.folders.remembered;
+        if self.pending.times.length > most || in_memory > most / 32 {
             return Err(Error::TooManyFolders(most));
         }
         Ok(())
@@ -129,8 +144,8 @@ impl Extraction<'_> {
             return Err(Error::Refused(entry.name.clone(), why));
         }
         self.folders.implied.remove(&b""[..]);
-        self.pending.add(entry);
         let folder = self.folders.find(b"").of_entry(&entry.name)?;
+        self.pending.add(entry, folder.as_fd()).of_entry(&entry.name)?;
         self.settle_folder(folder.as_fd(), b".", entry, Mode::empty(), true)
     }
 
@@ -155,7 +170,7 @@ impl Extraction<'_> {
     fn make_folder(&mut self, place: Place<'_>, entry: &mut Entry) -> Result<(), Error> {
         let of = entry.name.clone();
         self.folders.implied.remove(of.as_bytes());
-        self.pending.add(entry);
+        self.pending.add(entry, place.folder).of_entry(&of)?;
         let mode = permissions(entry);
         let mut is_new = true;
         let result = match mkdirat(place.folder, place.name, mode) {
@@ -223,21 +238,25 @@ impl Extraction<'_> {
         place: Place<'_>,
         entry: &Entry,
     ) -> Result<(), Error> {
-        let of = &entry.name;
-        let file = self.new_file(place, entry).of_entry(of)?;
-        data::write_data(archive, file.as_fd(), entry)?;
+        let file = self.new_file(place, entry).of_entry(&entry.name)?;
         self.unpacked.bytes += entry.size;
+        (self.wrote)(entry.size.saturating_add(BLOCK));
         let owner = self.owner(entry)?;
-        if owner != self.creator || place.gives_group {
-            metadata::set_file_owner(file.as_fd(), owner).of_entry(of)?;
-        }
-        // After the owner: changing that takes set-id bits and capabilities away.
+        let is_owned = owner == self.creator && !place.gives_group;
         let mode = Mode::from_raw_mode(entry.mode);
-        if mode.intersects(SPECIAL_BITS | self.umask) {
-            metadata::set_file_mode(file.as_fd(), mode).of_entry(of)?;
+        let has_mode = !mode.intersects(SPECIAL_BITS | self.umask);
+        let file = File {
+            file,
+            entry: entry.clone(),
+            owner: (!is_owned).then_some(owner),
+            mode: (!has_mode).then_some(mode),
+        };
+        if entry.size <= SMALL && entry.fragments.is_none() {
+            let contents = data::read_all(archive, entry)?;
+            return self.files.add(file, contents);
         }
-        self.set_attributes(Target::Open(file.as_fd()), entry)?;
-        metadata::set_file_times(file.as_fd(), entry.modified, entry.accessed).of_entry(of)
+        data::write_data(archive, file.file.as_fd(), entry)?;
+        file.settle(|what| skip(&mut self.unpacked.skipped, &entry.name, what))
     }
 
     fn new_file(&mut self, place: Place<'_>, entry: &Entry) -> Result<OwnedFd, sys::Error> {
@@ -309,17 +328,20 @@ impl Extraction<'_> {
     }
 
     fn set_attributes(&mut self, target: Target<'_>, entry: &Entry) -> Result<(), Error> {
-        let skip = |what| skip(&mut self.unpacked, &entry.name, what);
+        let skip = |what| skip(&mut self.unpacked.skipped, &entry.name, what);
         metadata::set_attributes(target, entry, skip).of_entry(&entry.name)
     }
 
     fn skip(&mut self, name: &Name, what: String) {
-        skip(&mut self.unpacked, name, what);
+        skip(&mut self.unpacked.skipped, name, what);
     }
 
     fn finish(mut self) -> Result<Unpacked, Error> {
-        let unpacked = &mut self.unpacked;
-        self.pending.finish(&self.folders, |name, what| skip(unpacked, name, what))?;
+        let skipped = &mut self.unpacked.skipped;
+        for (name, what) in self.files.end()? {
+            skip(skipped, &name, what);
+        }
+        self.pending.finish(&self.folders, |name, what| skip(skipped, name, what))?;
         let implied = self.folders.implied.keys().filter(|path| !path.is_empty());
         self.unpacked.implied = implied.filter_map(|path| Name::new(path).ok()).collect();
         Ok(self.unpacked)
@@ -338,8 +360,9 @@ fn permissions(entry: &Entry) -> Mode {
     Mode::from_raw_mode(entry.mode & 0o777)
 }
 
-fn skip(unpacked: &mut Unpacked, name: &Name, what: String) {
-    if unpacked.skipped.len() < Unpacked::MOST_SKIPPED {
-        unpacked.skipped.push((name.clone(), what));
+/// Remembers what was not kept, unless that is too much already.
+pub(super) fn skip(skipped: &mut Skipped, name: &Name, what: String) {
+    if skipped.len() < Unpacked::MOST_SKIPPED {
+        skipped.push((name.clone(), what));
     }
 }

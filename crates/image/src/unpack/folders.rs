@@ -3,7 +3,7 @@
 use super::finish::remembered;
 use super::whiteout;
 use super::{Error, Marks, metadata};
-use crate::tar::{Name, Time};
+use crate::tar::{Name, Time, shown};
 use kernel::path::{Links, Root, RootedPath};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -141,7 +141,7 @@ pub(super) fn rooted(path: &[u8]) -> Result<RootedPath, CallError> {
 
 /// For messages.
 pub(super) fn display(path: &[u8]) -> String {
-    format!("{:?}", String::from_utf8_lossy(path))
+    format!("{:?}", shown(path))
 }
 
 /// Names the entry in an error of the kernel.

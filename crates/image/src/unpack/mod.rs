@@ -11,12 +11,14 @@
 mod data;
 mod error;
 mod extract;
+mod files;
 mod finish;
 mod folders;
 mod metadata;
 mod owners;
 mod remove;
 mod special;
+mod times;
 mod whiteout;
 
 #[cfg(test)]
@@ -27,11 +29,12 @@ pub(crate) use metadata::{is_ignored as is_ignored_attribute, make_like, set_fil
 pub use owners::{IdRange, Owners, Unmapped};
 pub use remove::remove;
 
-use crate::flow::{self, Flow, Limits, Passed, Stopped};
+use crate::flow::{self, Flow, Limits, Passed, Stopped, Turns};
 use crate::tar::{self, Reader};
 use kernel::path::Root;
 use spec::image::{Algorithm, Digest};
 use std::io::Read;
+use std::sync::Arc;
 
 /// How a layer is unpacked.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +45,8 @@ pub struct Options {
     pub owners: Owners,
     /// When it is too much.
     pub limits: Limits,
+    /// Shared by all that are unpacked at the same time.
+    pub turns: Arc<Turns>,
 }
 
 /// The namespace of the attributes that overlayfs reads.
@@ -85,8 +90,9 @@ pub struct Expected<'a> {
     pub diff_id: &'a Digest,
 }
 
-/// Reads a layer to its end, unpacks it into `root`, and compares both digests. After an error,
-/// what is in `root` is good for nothing.
+/// Reads a layer to its end, unpacks it into `root`, and compares both digests. `wrote` is told, now
+/// and then, how many bytes more are to be on the disk. After an error, what is in `root` is good for
+/// nothing.
 ///
 /// # Errors
 /// The layer is damaged, is another one, or is refused; the disk is full.
@@ -95,9 +101,10 @@ pub fn unpack(
     expected: Expected<'_>,
     root: &Root,
     options: &Options,
+    wrote: &(dyn Fn(u64) + Sync),
 ) -> Result<Passed<Unpacked>, Error> {
     let algorithms = (expected.digest.algorithm(), expected.diff_id.algorithm());
-    let passed = pass(source, algorithms, root, options, Some(expected.digest))?;
+    let passed = pass(source, algorithms, root, options, Some(expected.digest), wrote)?;
     compare(Part::Blob, expected.digest, &passed.digest)?;
     compare(Part::Archive, expected.diff_id, &passed.diff_id)?;
     Ok(passed)
@@ -113,7 +120,7 @@ pub fn unpack_unknown(
     options: &Options,
 ) -> Result<Unpacked, Error> {
     let algorithms = (Algorithm::Sha256, Algorithm::Sha256);
-    pass(source, algorithms, root, options, None).map(|passed| passed.result)
+    pass(source, algorithms, root, options, None, &|_| ()).map(|passed| passed.result)
 }
 
 fn pass(
@@ -122,11 +129,13 @@ fn pass(
     root: &Root,
     options: &Options,
     expected: Option<&Digest>,
+    wrote: &(dyn Fn(u64) + Sync),
 ) -> Result<Passed<Unpacked>, Error> {
     let flow = Flow { digest, diff_id, limits: options.limits };
     let umask = extract::umask().map_err(|error| Error::Kernel(tar::Name::default(), error))?;
-    let extract = |archive| extract::extract(Reader::new(archive), root, options, umask);
-    flow::pass(source, flow, extract, Error::is_final).map_err(|stopped| blame(stopped, expected))
+    let extract = |archive| extract::extract(Reader::new(archive), root, options, umask, wrote);
+    let passed = flow::pass(source, flow, &options.turns, extract, Error::is_final);
+    passed.map_err(|stopped| blame(stopped, expected))
 }
 
 fn compare(part: Part, expected: &Digest, found: &Digest) -> Result<(), Error> {

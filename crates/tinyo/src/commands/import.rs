@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub(crate) struct ImportArguments {
-    /// A tar file, compressed by gzip or zstd or not; - is standard input
+    /// A tar file, compressed by gzip, zstd, xz, bzip2 or not at all; - is standard input
     file: PathBuf,
     /// What the image is to be called
     name: Option<String>,

@@ -22,6 +22,17 @@ pub(crate) struct Arguments {
     format: Option<ListFormat>,
 }
 
+/// Of `tinyo image inspect`.
+#[derive(Args)]
+pub(crate) struct ImageArguments {
+    /// Names or ids of images
+    #[arg(required = true, value_name = "IMAGE")]
+    names: Vec<String>,
+    /// How to print each: json, or a template such as '{{.Id}}' or '{{json .Config}}'
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<ListFormat>,
+}
+
 /// What is inspected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
@@ -33,16 +44,26 @@ enum Kind {
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
-    show(context, arguments, arguments.r#type)
+    show(context, &arguments.names, arguments.r#type, arguments.format.as_ref())
 }
 
 /// Only containers, whatever else has these names.
 pub(crate) fn containers(context: &Context, arguments: &Arguments) -> Result<()> {
-    show(context, arguments, Some(Kind::Container))
+    show(context, &arguments.names, Some(Kind::Container), arguments.format.as_ref())
+}
+
+/// Only images.
+pub(crate) fn images(context: &Context, arguments: &ImageArguments) -> Result<()> {
+    show(context, &arguments.names, Some(Kind::Image), arguments.format.as_ref())
 }
 
 /// What can be shown is shown; the rest is an error at the end.
-fn show(context: &Context, arguments: &Arguments, kind: Option<Kind>) -> Result<()> {
+fn show(
+    context: &Context,
+    names: &[String],
+    kind: Option<Kind>,
+    format: Option<&ListFormat>,
+) -> Result<()> {
     // Images can be looked at on a read-only disk, and containers not.
     let engine = context.engine();
     let store = match &engine {
@@ -50,13 +71,13 @@ fn show(context: &Context, arguments: &Arguments, kind: Option<Kind>) -> Result<
         Err(_) => Some(context.store()?),
     };
     let (mut images, mut failures) = (Vec::new(), Vec::new());
-    for text in &arguments.names {
+    for text in names {
         match either(context, engine.as_ref(), store.as_ref(), text, kind) {
             Ok(image) => images.push(image),
             Err(error) => failures.push(error),
         }
     }
-    print_details(arguments.format.as_ref(), &images)?;
+    print_details(format, &images)?;
     fail(&failures)
 }
 

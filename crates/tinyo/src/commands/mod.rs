@@ -8,6 +8,7 @@ mod container;
 mod df;
 mod filter;
 mod history;
+mod image;
 mod images;
 mod import;
 mod inspect;
@@ -59,6 +60,9 @@ pub(crate) enum Command {
     /// Look after volumes
     #[command(subcommand)]
     Volume(container::volume::Command),
+    /// The commands about images, under the names that they have in Docker and Podman
+    #[command(subcommand)]
+    Image(image::Group),
     /// Get images from registries
     Pull(pull::Arguments),
     /// Send images to registries
@@ -157,6 +161,7 @@ impl Command {
             | Command::Load(_)
             | Command::Import(_)
             | Command::Prune(_) => true,
+            Command::Image(group) => group.leaves_trash(),
             Command::System(command) => command.leaves_trash(),
             _ => false,
         }
@@ -174,6 +179,7 @@ impl Command {
             Command::Info(arguments) => about::info(context, &arguments),
             Command::Doctor(arguments) => about::doctor(context, &arguments),
             Command::Volume(command) => return container::volume::run(context, &command),
+            Command::Image(group) => return group.run(context),
             Command::Pull(arguments) => pull::run(context, &arguments),
             Command::Push(arguments) => push::run(context, &arguments),
             Command::Images(arguments) => images::run(context, &arguments),

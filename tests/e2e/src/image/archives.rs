@@ -15,6 +15,14 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap_or_default()
 }
 
+/// Programs that compress, and what they make here.
+const PACKED: [(&str, &str); 4] = [
+    ("gzip", "docker.tar.gz"),
+    ("zstd", "docker.tar.zst"),
+    ("xz", "docker.tar.xz"),
+    ("bzip2", "docker.tar.bz2"),
+];
+
 pub(crate) fn save_and_load_in_every_form() -> Result<()> {
     let engine = Engine::new();
     let id = engine.import("one:1", &["a"], &["CMD x"])?;
@@ -28,11 +36,11 @@ pub(crate) fn save_and_load_in_every_form() -> Result<()> {
     // The same image gives the same bytes, to standard output too.
     let mut stream = engine.command(&["save", "one:1"]);
     expect_eq!(stream.output()?.stdout, fs::read(scratch("docker.tar"))?);
-    for (program, name) in [("gzip", "docker.tar.gz"), ("zstd", "docker.tar.zst")] {
+    for (program, name) in PACKED {
         let packed = Command::new(program).arg("-c").arg(scratch("docker.tar")).output();
         fs::write(scratch(name), packed.with_context(|| program.to_owned())?.stdout)?;
     }
-    for form in ["docker.tar", "oci.tar", "oci", "docker.tar.gz", "docker.tar.zst"] {
+    for form in ["docker.tar", "oci.tar", "oci"].into_iter().chain(PACKED.map(|it| it.1)) {
         engine.ok(&["rmi", "one:1"])?;
         expect_eq!(engine.ok(&["load", "-i", &file(form)])?, "Loaded image: one:1", "{form}");
         let loaded = engine.ok(&["inspect", "-f", "{{.Id}} {{.Digest}}", "one:1"])?;
@@ -52,6 +60,37 @@ pub(crate) fn save_and_load_in_every_form() -> Result<()> {
     engine.fails(&["load", "-i", &file("none.tar")], "none.tar")?;
     engine.fails(&["load", "-i", text(&archive("plain", &["a"])?)], "no archive of images")?;
     Ok(())
+}
+
+/// What registries have no name for is kept inflated, so that it can be pushed.
+pub(crate) fn import_of_compressed_files() -> Result<()> {
+    let engine = Engine::new();
+    let plain = archive("root", &["etc/a", "b"])?;
+    for (program, name) in PACKED {
+        let packed = Command::new(program).arg("-c").arg(&plain).output()?.stdout;
+        fs::write(scratch(name), &packed)?;
+        let from_file = engine.ok(&["import", text(&scratch(name)), program])?;
+        let layers = engine.ok(&["inspect", "-f", "{{json .Layers}}", program])?;
+        let layers: serde_json::Value = serde_json::from_str(&layers)?;
+        let kept = ["gzip", "zstd"].contains(&program);
+        let size = if kept { packed.len() as u64 } else { fs::metadata(&plain)?.len() };
+        expect_eq!(layers[0]["BlobSize"].as_u64(), Some(size), "{program}");
+        let mut cat = Command::new("cat").arg(scratch(name)).stdout(Stdio::piped()).spawn()?;
+        let mut import = engine.command(&["import", "-", program]);
+        let done = end_of(import.stdin(cat.stdout.take().context("a pipe")?))?;
+        cat.wait()?;
+        ensure!(done.code == Some(0), "{program}: {done:?}");
+        ensure!(from_file.starts_with("sha256:"), "{program}: {from_file}");
+        let out = scratch("out.tar");
+        engine.ok(&["export", "-o", text(&out), program])?;
+        let mut names = listed(&out)?;
+        names.sort();
+        expect_eq!(names, ["b", "etc/a"], "{program}");
+        // Cut off in the middle.
+        fs::write(scratch(name), &packed[..packed.len() / 2])?;
+        engine.fails(&["import", text(&scratch(name)), "cut"], "cannot inflate")?;
+    }
+    engine.is_clean()
 }
 
 pub(crate) fn several_images_in_one_archive() -> Result<()> {

@@ -7,6 +7,7 @@ mod inspecting;
 mod kills;
 mod listing;
 mod lost_writes;
+mod memory;
 mod names;
 mod pulling;
 mod registry;
@@ -25,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     // tidy: table
     trials![
         image::archives::save_and_load_in_every_form,
+        image::archives::import_of_compressed_files,
         image::archives::several_images_in_one_archive,
         image::archives::import_and_export,
         image::archives::nothing_is_left_of_an_archive_that_cannot_be_written,
@@ -45,6 +47,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         image::listing::filters,
         image::listing::templates,
         image::lost_writes::every_layer_learns_of_a_write_error,
+        image::memory::of_layers_with_large_windows,
+        image::memory::of_long_names,
+        image::names::group,
         image::names::tag_and_untag,
         image::names::rmi,
         image::names::rmi_of_what_is_not_there,

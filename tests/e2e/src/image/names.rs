@@ -99,3 +99,24 @@ pub(crate) fn what_containers_use_stays() -> Result<()> {
     expect_eq!(engine.names()?, Vec::<String>::new());
     engine.is_clean()
 }
+
+/// `tinyo image ...` does what the commands do that it is short for.
+pub(crate) fn group() -> Result<()> {
+    let engine = Engine::new();
+    let id = engine.import("one", &["a"], &[])?;
+    engine.ok(&["image", "tag", "one", "two"])?;
+    for list in ["ls", "list"] {
+        expect_eq!(engine.ok(&["image", list, "-q", "--no-trunc"])?, format!("{id}\n{id}"));
+    }
+    expect_eq!(engine.ok(&["image", "inspect", "-f", "{{.Id}}", "two"])?, id);
+    expect_eq!(engine.ok(&["image", "rm", "two"])?, "Untagged: two:latest");
+    for (name, code) in [("one", 0), ("two", 1)] {
+        let done = engine.run(&["image", "exists", name])?;
+        ensure!(done.code == Some(code) && done.stdout.is_empty(), "{name}: {done:?}");
+    }
+    engine.ok(&["image", "untag", "one"])?;
+    ensure!(engine.ok(&["image", "prune", "--force"])?.contains(&id));
+    expect_eq!(engine.ok(&["image", "ls", "-q"])?, "");
+    engine.fails(&["image", "inspect", "one"], "no image \"one\" is here")?;
+    Ok(())
+}

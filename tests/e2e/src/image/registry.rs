@@ -65,11 +65,22 @@ impl Registry {
 
     /// Puts an image of these layers, which are plain tar files, and returns its name.
     pub(super) fn add(&self, repository: &str, layers: &[&Path]) -> Result<String> {
-        let mut descriptors = Vec::new();
+        self.add_packed(repository, layers, &["cat"])
+    }
+
+    /// The same, where the layers are what a command makes of the tar files.
+    pub(super) fn add_packed(
+        &self,
+        repository: &str,
+        layers: &[&Path],
+        pack: &[&str],
+    ) -> Result<String> {
+        let (mut descriptors, mut diff_ids) = (Vec::new(), Vec::new());
         for layer in layers {
-            descriptors.push(self.blob(repository, LAYER, fs::read(layer)?)?);
+            diff_ids.push(format!("sha256:{}", sha256(&fs::read(layer)?)?));
+            let packed = Command::new(pack[0]).args(&pack[1..]).arg(layer).output()?;
+            descriptors.push(self.blob(repository, LAYER, packed.stdout)?);
         }
-        let diff_ids: Vec<_> = descriptors.iter().map(|it| it["digest"].clone()).collect();
         let config = json!({
             "os": "linux", "architecture": "amd64",
             "rootfs": { "type": "layers", "diff_ids": diff_ids },

@@ -63,7 +63,8 @@ fn no_umask_changes_the_modes() {
     let wide = layer(wide.map(|entry| Entry { mode: 0o777, ..entry }));
     // It is of all threads, so it is not really set: what the kernel leaves away is more.
     let umask = Mode::from_raw_mode(0o777);
-    extract(Reader::new(&wide.0[..]), &scratch.root(), &Options::default(), umask).unwrap();
+    extract(Reader::new(&wide.0[..]), &scratch.root(), &Options::default(), umask, &|_| ())
+        .unwrap();
     for (path, mode) in [("a", 0o777), ("b", 0o755), ("b/c", 0o777), ("pipe", 0o777)] {
         assert_eq!(scratch.status(path).mode() & 0o7777, mode, "{path}");
     }

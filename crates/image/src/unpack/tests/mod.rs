@@ -51,7 +51,7 @@ impl Scratch {
     fn unpack_with(&self, layer: &Layer, options: &Options) -> Result<Unpacked, Error> {
         let digest = Hasher::of(Algorithm::Sha256, &layer.0);
         let expected = Expected { digest: &digest, diff_id: &digest };
-        Ok(unpack(&layer.0[..], expected, &self.root(), options)?.result)
+        Ok(unpack(&layer.0[..], expected, &self.root(), options, &|_| ())?.result)
     }
 
     fn unpack(&self, layer: &Layer) -> Unpacked {
