@@ -34,14 +34,31 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-pub(crate) fn at_200_random_moments() -> Result<()> {
+/// 200 moments are four trials, so that none takes long on a machine that has much else to do.
+pub(crate) fn at_50_random_moments() -> Result<()> {
+    of_loads(50)
+}
+
+pub(crate) fn at_50_more() -> Result<()> {
+    of_loads(50)
+}
+
+pub(crate) fn at_a_third_50() -> Result<()> {
+    of_loads(50)
+}
+
+pub(crate) fn at_a_fourth_50() -> Result<()> {
+    of_loads(50)
+}
+
+fn of_loads(kills: u64) -> Result<()> {
     let engine = Engine::new();
     // In memory: what is synced to a disk is not what this is about.
     disk(&engine, "64m")?;
     let saved = images(&engine)?;
     let load = ["load", "--quiet", "-i", &saved];
     let pull = ["pull", "--quiet", &format!("docker-archive:{saved}")];
-    kill_at_random(&engine, 200, [&load, &pull])
+    kill_at_random(&engine, kills, [&load, &pull])
 }
 
 pub(crate) fn of_pulls_from_a_registry() -> Result<()> {
