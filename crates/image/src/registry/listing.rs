@@ -10,6 +10,9 @@ use serde::Deserialize;
 /// One page of a list.
 const PAGE_LIMIT: u64 = 8 * 1024 * 1024;
 
+/// All pages of one.
+const LIST_LIMIT: u64 = 16 * 1024 * 1024;
+
 /// A list that goes on after so many pages has no end.
 const PAGES: usize = 1000;
 
@@ -23,6 +26,20 @@ struct Tags {
 struct Catalog {
     repositories: Option<Vec<String>>,
 }
+
+/// What is found by `/v1/search`.
+#[derive(Deserialize)]
+struct Index {
+    results: Vec<Found>,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    name: String,
+}
+
+/// Where the Hub can be searched.
+const HUB_INDEX: &str = "index.docker.io";
 
 /// What a registry says about a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +75,14 @@ impl Remote<'_> {
         mut ask: Ask<'_>,
         mut take: impl FnMut(T),
     ) -> Result<(), RegistryError> {
+        let mut left = LIST_LIMIT;
         for _ in 0..PAGES {
             let mut response = self.ask(place, is_last, &ask)?;
             let what = ask.what.clone();
-            let body = response.body.read_all(PAGE_LIMIT);
+            let body = response.body.read_all(PAGE_LIMIT.min(left));
             let bytes =
                 body.map_err(|source| RegistryError::Body { what: what.clone(), source })?;
+            left -= bytes.len() as u64;
             take(
                 serde_json::from_slice(&bytes)
                     .map_err(|source| RegistryError::Malformed { what, source })?,
@@ -123,12 +142,9 @@ impl Registries {
         text: &str,
         on_wait: &OnWait<'_>,
     ) -> Result<Vec<String>, RegistryError> {
-        let unsupported = || RegistryError::Unsupported {
-            registry: registry.to_owned(),
-            what: "list its repositories: search there with a browser",
-        };
+        // The Hub has only the older way.
         if registry == DOCKER_HUB {
-            return Err(unsupported());
+            return self.search_index(registry, HUB_INDEX, text, on_wait);
         }
         let credential = self.credentials.find_registry(registry)?;
         let place = self.place(self.hosts.registry(registry)?, credential)?;
@@ -151,12 +167,52 @@ impl Registries {
             Err(
                 RegistryError::NotFound { .. }
                 | RegistryError::Status { status: 404 | 405 | 501, .. },
-            ) => Err(unsupported()),
+            ) => self.search_index(registry, registry, text, on_wait),
             Err(RegistryError::Auth(AuthError::Denied { .. }))
                 if !remote.places[0].authenticator.has_credential() =>
             {
                 Err(remote.places[0].authenticator.denied("").into())
             }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same, in the way of Docker's first registries, which the Hub and Quay still know.
+    fn search_index(
+        &self,
+        registry: &str,
+        host: &str,
+        text: &str,
+        on_wait: &OnWait<'_>,
+    ) -> Result<Vec<String>, RegistryError> {
+        let place = self.place(self.hosts.registry(host)?, None)?;
+        let remote = self.bare(host, place, on_wait)?;
+        let here = remote.places[0].url(&Target::Registry("/"))?;
+        let index = here.join("/v1/search");
+        let index =
+            index.map_err(|source| RegistryError::BadLocation { header: "Location", source })?;
+        let index = index.with_parameter("q", text).with_parameter("n", "100");
+        let ask = Ask {
+            method: Method::Get,
+            target: Target::Address(index),
+            headers: Vec::new(),
+            content: &[],
+            scopes: Vec::new(),
+            what: format!("what {registry} has of {text:?}"),
+        };
+        let mut names = Vec::new();
+        let result = remote.pages(&remote.places[0], true, ask, |page: Index| {
+            names.extend(page.results.into_iter().map(|result| result.name));
+        });
+        match result {
+            Ok(()) => Ok(names),
+            Err(
+                RegistryError::NotFound { .. }
+                | RegistryError::Status { status: 404 | 405 | 501, .. },
+            ) => Err(RegistryError::Unsupported {
+                registry: registry.to_owned(),
+                what: "list its repositories: search there with a browser",
+            }),
             Err(error) => Err(error),
         }
     }

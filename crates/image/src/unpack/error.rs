@@ -39,7 +39,7 @@ pub enum Error {
     #[error("cannot unpack {0:?}: {1}")]
     Refused(tar::Name, String),
     /// The kernel refused it.
-    #[error("cannot unpack {name:?}: {error}", name = .0, error = tar::shown(.1.to_string().as_bytes()))]
+    #[error("cannot unpack {0:?}: {1}")]
     Kernel(tar::Name, #[source] sys::Error),
 }
 

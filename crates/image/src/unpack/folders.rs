@@ -151,6 +151,9 @@ pub(super) trait OfEntry<T> {
 
 impl<T> OfEntry<T> for Result<T, CallError> {
     fn of_entry(self, name: &Name) -> Result<T, Error> {
-        self.map_err(|error| Error::Kernel(name.clone(), error))
+        self.map_err(|error| {
+            let arguments = shown(error.arguments.as_bytes());
+            Error::Kernel(name.clone(), CallError { arguments, ..error })
+        })
     }
 }

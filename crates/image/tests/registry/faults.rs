@@ -229,10 +229,14 @@ fn lists_in_pages() {
     let none = Server::start(|_| Reply::new(404));
     let found = error(registries.search(&none.host(), "app", &|_, _| {}));
     assert!(matches!(found, RegistryError::Unsupported { .. }), "{found}");
-    assert!(matches!(
-        error(registries.search("docker.io", "x", &|_, _| {})),
-        RegistryError::Unsupported { .. }
-    ));
+    // The older way, where there is no list.
+    let old = Server::start(|seen| match seen.target.as_str() {
+        "/v1/search?q=my%20app&n=100" => Reply::ok(
+            r#"{"num_results": 2, "results": [{"name": "x/my-app", "is_official": false}, {"name": "app"}]}"#,
+        ),
+        _ => Reply::new(404),
+    });
+    assert_eq!(registries.search(&old.host(), "my app", &|_, _| {}).unwrap(), ["x/my-app", "app"]);
 }
 
 #[test]
