@@ -52,11 +52,14 @@ impl File {
 
 type Batch = Vec<(File, Vec<u8>)>;
 
+/// The thread, which ends when there is no more.
+type Thread<'scope> = ScopedJoinHandle<'scope, Result<Skipped, Error>>;
+
 /// The thread that fills files.
 pub(super) struct Files<'scope> {
     gathered: Batch,
     /// Both are there until its end.
-    thread: Option<(SyncSender<Batch>, ScopedJoinHandle<'scope, Result<Skipped, Error>>)>,
+    thread: Option<(SyncSender<Batch>, Thread<'scope>)>,
 }
 
 impl<'scope> Files<'scope> {
