@@ -248,8 +248,10 @@ pub(crate) fn unpause(context: &Context, names: &Names) -> Result<()> {
 fn with_status(engine: &Engine, wanted: &Names, status: Status) -> Result<Vec<String>> {
     let mut all = names(engine, wanted.all, &wanted.containers, true)?;
     if wanted.all {
-        let does = |name: &String| Ok(engine.look(&engine.find(name)?)?.status == status);
-        all.retain(|name| does(name).unwrap_or_else(|_: Error| false));
+        let does = |name: &String| -> Result<bool> {
+            Ok(engine.look(&engine.find(name)?)?.status == status)
+        };
+        all.retain(|name| does(name).unwrap_or(false));
     }
     Ok(all)
 }

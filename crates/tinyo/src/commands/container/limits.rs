@@ -5,8 +5,9 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use engine::settings::{DiskLimit, Limits};
 
+/// Limits that can be changed while a container is there.
 #[derive(Args)]
-pub(super) struct LimitOptions {
+pub(super) struct ChangeableLimits {
     /// Memory
     #[arg(short, long, value_name = "BYTES", value_parser = parse::bytes)]
     memory: Option<i64>,
@@ -16,15 +17,6 @@ pub(super) struct LimitOptions {
     /// Memory that it keeps when the machine has little
     #[arg(long, value_name = "BYTES", value_parser = parse::bytes)]
     memory_reservation: Option<i64>,
-    /// How readily memory is swapped, 0 to 100
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u64).range(0..=100))]
-    memory_swappiness: Option<u64>,
-    /// Processes wait for memory instead of being killed (cgroup v1)
-    #[arg(long)]
-    oom_kill_disable: bool,
-    /// How likely it is killed when the machine has no memory, -1000 to 1000
-    #[arg(long, value_name = "SCORE", allow_hyphen_values = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
-    oom_score_adj: Option<i32>,
     /// Processors, such as 1.5
     #[arg(long, value_name = "COUNT", value_parser = parse::cpus)]
     cpus: Option<u64>,
@@ -38,17 +30,53 @@ pub(super) struct LimitOptions {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     cpu_quota: Option<i64>,
     /// Which processors, such as 0-3,7
-    #[arg(long, value_name = "LIST", default_value = "", hide_default_value = true)]
-    cpuset_cpus: String,
+    #[arg(long, value_name = "LIST")]
+    cpuset_cpus: Option<String>,
     /// Which memory nodes
-    #[arg(long, value_name = "LIST", default_value = "", hide_default_value = true)]
-    cpuset_mems: String,
-    /// Processes and threads; -1: any [default: 4096]
+    #[arg(long, value_name = "LIST")]
+    cpuset_mems: Option<String>,
+    /// Processes and threads; -1: any [default of a new container: 4096]
     #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
     pids_limit: Option<i64>,
     /// Weight beside others for disks, 10 to 1000
     #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u16).range(10..=1000))]
     blkio_weight: Option<u16>,
+}
+
+impl ChangeableLimits {
+    /// What is said here, and where nothing is said what was before.
+    pub(super) fn over(&self, before: &Limits) -> Limits {
+        let pids = self.pids_limit.map(|limit| if limit == 0 { -1 } else { limit });
+        Limits {
+            memory: self.memory.or(before.memory),
+            memory_swap: self.memory_swap.or(before.memory_swap),
+            memory_reservation: self.memory_reservation.or(before.memory_reservation),
+            nano_cpus: self.cpus.or(before.nano_cpus),
+            cpu_shares: self.cpu_shares.or(before.cpu_shares),
+            cpu_period: self.cpu_period.or(before.cpu_period),
+            cpu_quota: self.cpu_quota.or(before.cpu_quota),
+            cpuset_cpus: self.cpuset_cpus.as_ref().unwrap_or(&before.cpuset_cpus).clone(),
+            cpuset_mems: self.cpuset_mems.as_ref().unwrap_or(&before.cpuset_mems).clone(),
+            pids: pids.or(before.pids),
+            blkio_weight: self.blkio_weight.or(before.blkio_weight),
+            ..before.clone()
+        }
+    }
+}
+
+#[derive(Args)]
+pub(super) struct LimitOptions {
+    #[command(flatten)]
+    changeable: ChangeableLimits,
+    /// How readily memory is swapped, 0 to 100
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u64).range(0..=100))]
+    memory_swappiness: Option<u64>,
+    /// Processes wait for memory instead of being killed (cgroup v1)
+    #[arg(long)]
+    oom_kill_disable: bool,
+    /// How likely it is killed when the machine has no memory, -1000 to 1000
+    #[arg(long, value_name = "SCORE", allow_hyphen_values = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
+    oom_score_adj: Option<i32>,
     /// DISK:BYTES that may be read a second
     #[arg(long, value_name = "LIMIT")]
     device_read_bps: Vec<String>,
@@ -75,24 +103,14 @@ pub(super) struct LimitOptions {
 impl LimitOptions {
     pub(super) fn settings(&self) -> Result<Limits> {
         Ok(Limits {
-            memory: self.memory,
-            memory_swap: self.memory_swap,
-            memory_reservation: self.memory_reservation,
             memory_swappiness: self.memory_swappiness,
             oom_kill_disable: self.oom_kill_disable,
             oom_score_adj: self.oom_score_adj,
-            nano_cpus: self.cpus,
-            cpu_shares: self.cpu_shares,
-            cpu_period: self.cpu_period,
-            cpu_quota: self.cpu_quota,
-            cpuset_cpus: self.cpuset_cpus.clone(),
-            cpuset_mems: self.cpuset_mems.clone(),
-            pids: self.pids_limit.map(|limit| if limit == 0 { -1 } else { limit }),
-            blkio_weight: self.blkio_weight,
             disks: self.disks()?,
             ulimits: self.ulimit.clone(),
             sysctls: self.sysctl.iter().cloned().collect(),
             shm_size: self.shm_size,
+            ..self.changeable.over(&Limits::default())
         })
     }
 
