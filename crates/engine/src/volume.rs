@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
 use crate::lock::Lock;
 use crate::settings::{FileSystem, Mount, MountKind, Settings};
-use crate::user_namespace::Owners;
+use crate::user_namespace::{Owners, is_fresh};
 use crate::{folders, id};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -144,7 +144,9 @@ impl Engine {
         {
             let path = self.volume_path(&mount.source);
             let mut entries = fs::read_dir(&path).map_err(Error::file(&path))?;
-            if entries.next().is_some() {
+            // At a later start, what the container has removed stays so.
+            let is_old = !namespaces.ids.is_empty() && !is_fresh(&path)?;
+            if is_old || entries.next().is_some() {
                 continue;
             }
             if root.is_none() {

@@ -190,6 +190,13 @@ pub(crate) fn volumes() -> Result<()> {
     let flags = ["--userns=auto", "-v", "filled:/data"];
     expect_eq!(engine.shell(&flags, "stat -c '%u %g' /data /data/given")?, "0 0\n0 0");
     expect_eq!(owner(&data("filled").join("given"))?, (FIRST, FIRST));
+    // Once: what its program removes does not come back.
+    let words = ["create", "--name", "empties", "--userns=auto", "-v", "emptied:/data", "box"];
+    engine.ok(&[&words[..], &["sh", "-c", "ls /data; rm /data/given"]].concat())?;
+    expect_eq!(engine.ok(&["start", "-a", "empties"])?, "given");
+    engine.fails(&["start", "-a", "empties"], 1, "")?;
+    expect_eq!(fs::read_dir(data("emptied"))?.count(), 0);
+    engine.ok(&["rm", "empties"])?;
     // U gives all of it away.
     engine.ok(&["create", "--name", "first", "--userns=auto", "box", "true"])?;
     let flags = ["--userns=auto", "-v", "own:/v:U"];
