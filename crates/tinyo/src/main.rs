@@ -9,6 +9,7 @@ mod advice;
 mod background;
 mod commands;
 mod context;
+mod line;
 mod obtain;
 mod peers;
 mod rootless;
@@ -17,14 +18,14 @@ mod template;
 mod terminal;
 mod timings;
 
-use clap::{ArgAction, Parser};
+use clap::Parser;
 use commands::Command;
 use context::Context;
 use engine::monitor::Ending;
 use image::unpack::Owners;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// A container engine without a daemon.
@@ -38,16 +39,8 @@ use std::process::ExitCode;
     max_term_width = 100
 )]
 struct Cli {
-    /// Where images and containers are kept [default: /var/lib/tinyo, or as a user
-    /// ~/.local/share/tinyo]
-    #[arg(long, global = true, value_name = "FOLDER")]
-    root: Option<PathBuf>,
-    /// Where sockets and other things of a moment are [default: /run/tinyo, with --root FOLDER/run]
-    #[arg(long, global = true, value_name = "FOLDER")]
-    runroot: Option<PathBuf>,
-    /// Print version
-    #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
-    version: Option<bool>,
+    #[command(flatten)]
+    common: line::Common,
     #[command(subcommand)]
     command: Command,
 }
@@ -57,7 +50,7 @@ fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == engine::monitor::WORD) {
         return monitor(words.next(), [words.next(), words.next()]);
     }
-    let cli = match Cli::try_parse_from(words_of(std::env::args_os())) {
+    let cli = match line::parse(words_of(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             // Nobody is left to be told if this fails.
@@ -99,7 +92,7 @@ fn words_of(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let is_root = !rootless::is_needed();
-    let mut context = Context::new(cli.root, cli.runroot, is_root, Owners::Keep);
+    let mut context = Context::new(cli.common.root, cli.common.runroot, is_root, Owners::Keep);
     if !is_root && cli.command.needs_store() {
         let owners = rootless::enter(&context.root_argument()?)?;
         context = context.with_owners(owners);

@@ -10,6 +10,29 @@ fn flags_fit_together() {
 }
 
 #[test]
+fn one_command_is_understood_without_the_others() {
+    let parse_one = |line: &str| {
+        let words: Vec<_> = line.split(' ').map(Into::into).collect();
+        super::line::parse_one(&words)
+    };
+    let folders = |cli: Cli| (cli.common.root, cli.common.runroot);
+    let expected = (Some("/a".into()), Some("/b".into()));
+    for line in [
+        "tinyo --root /a --runroot=/b version",
+        "tinyo run --root=/a --rm --runroot /b image true --root /c",
+        "tinyo --root /a volume --runroot /b ls",
+        "tinyo --runroot /b system df --root /a",
+        "tinyo --root=/a ls --runroot=/b",
+    ] {
+        assert_eq!(parse_one(line).map(folders), Some(expected.clone()), "{line}");
+    }
+    for line in ["tinyo", "tinyo nothing", "tinyo --root", "tinyo ps --help", "tinyo ps --no-flag"]
+    {
+        assert!(parse_one(line).is_none(), "{line}");
+    }
+}
+
+#[test]
 fn an_error_is_said_once() {
     let error = anyhow::anyhow!("cannot read: no such file").context("cannot pull");
     assert_eq!(one_line(&error), "cannot pull: cannot read: no such file");

@@ -35,6 +35,7 @@ use crate::advice::{Told, advice};
 use crate::context::Context;
 use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
+use late::Late;
 use std::process::ExitCode;
 
 /// What to do.
@@ -44,75 +45,75 @@ pub(crate) enum Command {
     Container(container::Command),
     /// The commands about containers, and to remove those that have ended
     #[command(name = "container", subcommand)]
-    Containers(container::Group),
+    Containers(Late<container::Group>),
     /// Run what a state.yaml says, and what has changed of it anew
-    Up(Box<compose::UpArguments>),
+    Up(Late<compose::UpArguments>),
     /// Stop and remove what `up` has made
-    Down(compose::DownArguments),
+    Down(Late<compose::DownArguments>),
     /// The commands about the services of a state.yaml
-    Compose(Box<compose::Group>),
+    Compose(Late<compose::Group>),
     /// Say which version this is
-    Version(about::Arguments),
+    Version(Late<about::Arguments>),
     /// Say how many containers and images there are, and on what
-    Info(about::Arguments),
+    Info(Late<about::Arguments>),
     /// Say what this machine can do, and what helps where it cannot
-    Doctor(about::Arguments),
+    Doctor(Late<about::Arguments>),
     /// Look after volumes
     #[command(subcommand)]
-    Volume(container::volume::Command),
+    Volume(Late<container::volume::Command>),
     /// The commands about images, under the names that they have in Docker and Podman
     #[command(subcommand)]
-    Image(image::Group),
+    Image(Late<image::Group>),
     /// Get images from registries
-    Pull(pull::Arguments),
+    Pull(Late<pull::Arguments>),
     /// Send images to registries
-    Push(push::Arguments),
+    Push(Late<push::Arguments>),
     /// List images
-    Images(images::Arguments),
+    Images(Late<images::Arguments>),
     /// Remove images
-    Rmi(rmi::Arguments),
+    Rmi(Late<rmi::Arguments>),
     /// Give an image another name
-    Tag(tag::TagArguments),
+    Tag(Late<tag::TagArguments>),
     /// Take names from an image, which stays
-    Untag(tag::UntagArguments),
+    Untag(Late<tag::UntagArguments>),
     /// Show all that is known of images, in JSON
-    Inspect(inspect::Arguments),
+    Inspect(Late<inspect::Arguments>),
     /// Show how an image came to be
-    History(history::Arguments),
+    History(Late<history::Arguments>),
     /// Write images into an archive
-    Save(save::Arguments),
+    Save(Late<save::Arguments>),
     /// Take images from an archive
-    Load(load::Arguments),
+    Load(Late<load::Arguments>),
     /// Make an image of a root file system in a tar file
-    Import(import::ImportArguments),
+    Import(Late<import::ImportArguments>),
     /// Write the files of an image into a tar file
-    Export(import::ExportArguments),
+    Export(Late<import::ExportArguments>),
     /// Remove images that are not needed
-    Prune(prune::ImageArguments),
+    Prune(Late<prune::ImageArguments>),
     /// Look after the store
     #[command(subcommand)]
-    System(system::Command),
+    System(Late<system::Command>),
     /// Look after networks
     #[command(subcommand)]
-    Network(network::Command),
+    Network(Late<network::Command>),
     /// Look after pods: containers that share a network and more
     #[command(subcommand)]
-    Pod(pod::Command),
+    Pod(Late<pod::Command>),
     /// Print where the published ports of a container are reached
-    Port(port::Arguments),
+    Port(Late<port::Arguments>),
     /// Say to a registry who you are, and remember it
-    Login(login::Arguments),
+    Login(Late<login::Arguments>),
     /// Forget who you are to a registry
-    Logout(logout::Arguments),
+    Logout(Late<logout::Arguments>),
     /// Look for images in a registry
-    Search(search::Arguments),
+    Search(Late<search::Arguments>),
     /// Look at manifests in registries
-    Manifest(manifest::Arguments),
+    Manifest(Late<manifest::Arguments>),
     /// Print what a shell needs to complete commands
-    Completion(completion::Arguments),
+    Completion(Late<completion::Arguments>),
     /// Write the man pages
     #[command(hide = true)]
-    Manual(completion::ManualArguments),
+    Manual(Late<completion::ManualArguments>),
 }
 
 /// One error of all that went wrong, a line each.
@@ -171,10 +172,10 @@ impl Command {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
         let done = match self {
             Command::Container(command) => return command.run(context),
-            Command::Containers(group) => return group.run(context),
+            Command::Containers(group) => return group.into_inner().run(context),
             Command::Up(arguments) => return compose::up(context, &arguments),
             Command::Down(arguments) => compose::down(context, &arguments),
-            Command::Compose(command) => return command.run(context),
+            Command::Compose(group) => return group.into_inner().run(context),
             Command::Version(arguments) => about::version(&arguments),
             Command::Info(arguments) => about::info(context, &arguments),
             Command::Doctor(arguments) => about::doctor(context, &arguments),

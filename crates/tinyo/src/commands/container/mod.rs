@@ -97,7 +97,7 @@ pub(crate) enum Group {
         container: String,
     },
     /// Remove all containers that have ended
-    Prune(life::PruneArguments),
+    Prune(Late<life::PruneArguments>),
 }
 
 impl Group {

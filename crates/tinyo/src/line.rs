@@ -1,0 +1,60 @@
+//! From the words of the command line to a command.
+
+use crate::Cli;
+use crate::commands::Command;
+use clap::error::Error;
+use clap::{ArgAction, Args, FromArgMatches as _, Parser as _, Subcommand as _};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+// What may stand before each command, or behind it; no doc comment, which clap would show as what
+// the program does.
+#[derive(Args)]
+pub(crate) struct Common {
+    /// Where images and containers are kept [default: /var/lib/tinyo, or as a user
+    /// ~/.local/share/tinyo]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) root: Option<PathBuf>,
+    /// Where sockets and other things of a moment are [default: /run/tinyo, with --root FOLDER/run]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) runroot: Option<PathBuf>,
+    /// Print version
+    #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+/// What the words mean, the first of which is the program's name.
+///
+/// # Errors
+/// What is wrong with them; or they ask for help.
+pub(crate) fn parse(words: Vec<OsString>) -> Result<Cli, Error> {
+    match parse_one(&words) {
+        Some(cli) => Ok(cli),
+        None => Cli::try_parse_from(words),
+    }
+}
+
+/// The same with no command defined but the one that is called: to give all of them the flags that
+/// they have in common takes longer than most commands do. Nothing if anything is wrong: only who
+/// knows all commands can say what would be right.
+pub(crate) fn parse_one(words: &[OsString]) -> Option<Cli> {
+    let all = Command::augment_subcommands(clap::Command::new("tinyo"));
+    let called = all.find_subcommand(name_of_command(words)?)?.clone();
+    let one = clap::Command::new("tinyo").version("").disable_version_flag(true);
+    let one = Common::augment_args(one).subcommand(called);
+    let mut matches = one.try_get_matches_from(words).ok()?;
+    Cli::from_arg_matches_mut(&mut matches).ok()
+}
+
+/// The first word that is no flag and no flag's value.
+fn name_of_command(words: &[OsString]) -> Option<&OsStr> {
+    let mut rest = words.iter().skip(1);
+    loop {
+        let word = rest.next()?;
+        if word == "--root" || word == "--runroot" {
+            rest.next()?;
+        } else if !word.as_encoded_bytes().starts_with(b"-") {
+            return Some(word);
+        }
+    }
+}
