@@ -1,10 +1,23 @@
-//! What the monitor has seen of its container: a small file that it replaces as a whole. Whether
-//! anything runs is not believed of it, but asked of the kernel.
+//! What the monitor has seen of its container: a small file that it appends to, so that the last
+//! record holds. Whether anything runs is not believed of it, but asked of the kernel.
+//!
+//! To replace the file each time would have the disk work while the container waits: where a file
+//! takes another one's place, ext4 writes it at once.
 
 use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
 use crate::small_file;
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// So many bytes the file may have: a block of most disks, so that what is appended finds room on
+/// a full one.
+const LONGEST: u64 = 4096;
+
+/// What is behind each record.
+const END: &str = "\n\n";
 
 /// What a container was doing when its monitor last wrote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,9 +107,7 @@ impl State {
 
     pub(crate) fn write(&self, folder: &ContainerFolder) -> Result<()> {
         let path = folder.file("state");
-        // A full disk must not be the end of a program that runs.
-        let text = self.to_text();
-        small_file::replace_even_on_full_disk(&path, text.as_bytes()).map_err(Error::file(&path))
+        append(&path, self.to_text().as_bytes()).map_err(Error::file(&path))
     }
 
     fn to_text(&self) -> String {
@@ -117,11 +128,15 @@ impl State {
         if !self.error.is_empty() {
             let _ = writeln!(text, "error {}", self.error.replace('\n', " "));
         }
+        text.push('\n');
         text
     }
 
+    /// The last record that is whole. A file without any end is one record, as all once were.
     fn parse(text: &str) -> State {
         let mut state = State::default();
+        let text = text.rfind(END).map_or(text, |end| &text[..end]);
+        let text = text.rsplit(END).next().unwrap_or_default();
         for (key, value) in text.lines().filter_map(|line| line.split_once(' ')) {
             match key {
                 "phase" => state.phase = named(&Phase::NAMES, value).unwrap_or_default(),
@@ -144,9 +159,25 @@ impl State {
     }
 }
 
+/// Whoever reads it meanwhile sees the record or not, never a part, as it is written at one stroke.
+fn append(path: &Path, record: &[u8]) -> io::Result<()> {
+    let mut file = File::options().append(true).create(true).open(path)?;
+    let length = file.metadata()?.len();
+    if length + record.len() as u64 <= LONGEST {
+        let appended = file.write_all(record);
+        if appended.is_ok() {
+            return appended;
+        }
+        // Nothing half: the next record would go on with it.
+        file.set_len(length)?;
+    }
+    // A full disk must not be the end of a program that runs.
+    small_file::replace_even_on_full_disk(path, record)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{HealthStatus, Phase, State};
+    use super::{HealthStatus, LONGEST, Phase, State, append};
 
     #[test]
     fn what_is_written_is_read() {
@@ -164,5 +195,29 @@ mod tests {
         let read = State::parse(&state.to_text());
         assert_eq!(read, State { error: "two lines".to_owned(), ..state });
         assert_eq!(State::parse(""), State::default());
+    }
+
+    #[test]
+    fn the_last_record_that_is_whole_holds() {
+        let first = State { phase: Phase::Running, pid: 7, ..State::default() };
+        let last = State { phase: Phase::Exited, exit_code: 3, ..State::default() };
+        let text = first.to_text() + &last.to_text();
+        assert_eq!(State::parse(&text), last);
+        let length = first.to_text().len();
+        for cut in length..text.len() {
+            assert_eq!(State::parse(&text[..cut]), first, "{cut}");
+        }
+    }
+
+    #[test]
+    fn the_file_stays_small() {
+        let path = std::env::temp_dir().join(format!("tinyo-state-{}", std::process::id()));
+        for pid in 0..1000 {
+            append(&path, State { pid, ..State::default() }.to_text().as_bytes()).unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.len() as u64 <= LONGEST, "{}", text.len());
+            assert_eq!(State::parse(&text).pid, pid);
+        }
+        std::fs::remove_file(path).unwrap();
     }
 }

@@ -2,7 +2,6 @@
 //! and the line. Files that are full are renamed, and the oldest removed.
 
 use crate::clock;
-use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
 use crate::protocol::Stream;
 use crate::settings::LogOptions;
@@ -21,13 +20,10 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn open(folder: &ContainerFolder, options: &LogOptions) -> Result<Log> {
+    /// The file is made with the first line: many programs have nothing to say.
+    pub(super) fn new(folder: &ContainerFolder, options: &LogOptions) -> Log {
         let path = folder.log();
-        let mut log = Log { path, file: None, size: 0, options: options.clone(), lost: 0 };
-        if !options.none {
-            log.reopen().map_err(Error::file(&log.path))?;
-        }
-        Ok(log)
+        Log { path, file: None, size: 0, options: options.clone(), lost: 0 }
     }
 
     /// Opens it anew: somebody has renamed it.
@@ -40,8 +36,12 @@ impl Log {
 
     /// Adds what was read at once.
     pub(super) fn add(&mut self, stream: Stream, bytes: &[u8]) {
-        if self.file.is_none() {
+        if self.options.none {
             return;
+        }
+        if self.file.is_none() {
+            // Else it is tried again when the text is there.
+            let _ = self.reopen();
         }
         let mut text = Vec::with_capacity(bytes.len() + 128);
         let time = clock::text(clock::now());
@@ -81,6 +81,10 @@ impl Log {
 
     /// A disk that is full must not stop the program; when there is room, the log says so.
     fn write(&mut self, text: &[u8], output: u64) {
+        if self.file.is_none() && self.reopen().is_err() {
+            self.lost += output;
+            return;
+        }
         let Some(file) = &mut self.file else { return };
         if file.write_all(text).is_ok() {
             (self.lost, self.size) = (0, self.size + text.len() as u64);
@@ -131,7 +135,7 @@ mod tests {
         let root = std::env::temp_dir().join(format!("tinyo-log-{name}-{}", std::process::id()));
         std::fs::create_dir_all(root.join("containers/x")).unwrap();
         let folder = Folders::new(&root, &root).container("x");
-        let mut log = Log::open(&folder, options).unwrap();
+        let mut log = Log::new(&folder, options);
         add.iter().for_each(|bytes| log.add(Stream::Output, bytes));
         let files = ["log", "log.1", "log.2"].map(|name| {
             let text = std::fs::read_to_string(folder.file(name)).unwrap_or_default();

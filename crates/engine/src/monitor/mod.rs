@@ -135,7 +135,7 @@ pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
     let mut monitor = Monitor {
         slots,
         clients: Clients::new(starter, &folders.socket(&launch.id))?,
-        log: Log::open(&folder, &launch.log)?,
+        log: Log::new(&folder, &launch.log),
         health: launch.health.clone().map(Health::new),
         added: Added::default(),
         folders,
