@@ -122,7 +122,7 @@ pub(crate) fn insert(
         if let Some(ids) = ids.claim(transaction, &container.id)? {
             container.settings.namespaces.ids = ids;
         }
-        let (layers, settings) = (to_json(&container.layers)?, to_json(&container.settings)?);
+        let (layers, settings) = (to_json(&container.layers)?, short_json(&container.settings)?);
         let manifest = container.manifest.as_ref();
         if let Some(pod) = new_pod {
             crate::pod::insert(transaction, pod)?;
@@ -248,7 +248,7 @@ pub(crate) fn rename(store: &Store, id: &str, name: &str) -> Result<()> {
 
 /// Changes what a container is to be.
 pub(crate) fn set_settings(store: &Store, id: &str, settings: &Settings) -> Result<()> {
-    let settings = to_json(settings)?;
+    let settings = short_json(settings)?;
     store.write(|transaction| {
         let update = "UPDATE containers SET settings = ?2 WHERE id = ?1";
         transaction.execute(update, [id, &settings])?;
@@ -357,6 +357,29 @@ fn user(id: &str) -> String {
     format!("container:{id}")
 }
 
+/// Without what is as it is by default, which is most: a row is in a page of the database then.
+fn short_json(settings: &Settings) -> Result<String> {
+    let value = |settings: &Settings| {
+        serde_json::to_value(settings).map_err(|error| Error::Damaged {
+            what: "what was asked for".to_owned(),
+            reason: error.to_string(),
+        })
+    };
+    let mut short = value(settings)?;
+    leave_out(&mut short, &value(&Settings::default())?);
+    to_json(&short)
+}
+
+fn leave_out(value: &mut serde_json::Value, usual: &serde_json::Value) {
+    let (Some(fields), Some(usual)) = (value.as_object_mut(), usual.as_object()) else { return };
+    fields.retain(|name, value| {
+        let Some(usual) = usual.get(name) else { return true };
+        let differs = value != usual;
+        leave_out(value, usual);
+        differs
+    });
+}
+
 pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<String> {
     let damaged = |error: serde_json::Error| Error::Damaged {
         what: "what was asked for".to_owned(),
@@ -371,4 +394,30 @@ pub(crate) fn from_json<T: serde::de::DeserializeOwned>(
 ) -> Result<T> {
     serde_json::from_str(text)
         .map_err(|error| Error::Damaged { what: what(), reason: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{from_json, short_json};
+    use crate::settings::{Health, LogOptions, Restart, Settings};
+
+    #[test]
+    fn what_is_left_out_comes_back() {
+        let usual = Settings::default();
+        assert_eq!(short_json(&usual).unwrap(), "{}");
+        let mut settings = Settings {
+            image: "box".to_owned(),
+            init: true,
+            health: Some(Health::default()),
+            log: LogOptions { max_size: 7, ..usual.log.clone() },
+            restart: Restart { limit: 3, ..usual.restart.clone() },
+            ..usual
+        };
+        settings.network.ports.push("80:80".to_owned());
+        settings.labels.insert("a".to_owned(), String::new());
+        settings.security.privileged = true;
+        let text = short_json(&settings).unwrap();
+        assert_eq!(from_json::<Settings>(&text, String::new).unwrap(), settings);
+        assert!(text.len() < 400, "{text}");
+    }
 }
