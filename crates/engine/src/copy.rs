@@ -74,7 +74,7 @@ impl Engine {
         folder: &ContainerFolder,
         layers: &[PathBuf],
     ) -> Result<Root> {
-        let overlay = rootfs::overlay(folder, layers, false, self.user_marks)?;
+        let overlay = rootfs::overlay(&self.folders, folder, layers, false, self.user_marks)?;
         Ok(Root::from_descriptor(overlay.detached()?, own_resolver()?))
     }
 

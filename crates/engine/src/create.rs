@@ -9,7 +9,7 @@ use crate::lock::Lock;
 use crate::pod::Pod;
 use crate::settings::{SeccompChoice, Settings};
 use crate::user_namespace::{Choice, IdWish};
-use crate::{configuration, id, merge, network, rootfs, seccomp_profile};
+use crate::{configuration, id, merge, network, places, seccomp_profile};
 use image::base::Base;
 use rusqlite::Connection;
 use std::os::fd::AsFd as _;
@@ -57,6 +57,7 @@ impl Engine {
             Place::Infra(Pod { infra: Some(id), .. }) => id.clone(),
             _ => id::random()?,
         };
+        places::provide(&self.folders)?;
         let folder = self.folders.container(&id);
         // Until there is a row, nobody takes the folder for one that was left.
         let _lock = loop {
@@ -160,9 +161,6 @@ fn fill(folder: &ContainerFolder, base: &Base) -> Result<()> {
     // The container's root folder has the mode of its changes' folder.
     for (name, mode) in [("upper", 0o755), ("work", 0o700)] {
         folders::make_with(&folder.file(name), mode)?;
-    }
-    if base.lowers.is_empty() {
-        folders::make(&folder.file(rootfs::EMPTY))?;
     }
     let upper = folder.upper();
     let upper = openat(CWD, &upper, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())

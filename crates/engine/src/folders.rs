@@ -3,6 +3,7 @@
 //! ```text
 //! ROOT/                    the image store's folders, tinyo.db, and:
 //!   tino-HASH              the first process of containers
+//!   places/                below the layers of every image, see crate::places
 //!   events                 what happened, a line of JSON each
 //!   volumes/NAME/_data     named volumes
 //!   pods/ID/lock           held by whoever starts one of its containers
@@ -16,7 +17,6 @@
 //!     stopped              it is not to be started again by itself
 //!     log, log.1 ...       what it printed
 //!     upper/ work/         its changes, and overlayfs's own
-//!     empty/               what is below them if its image has no files
 //!     hosts hostname resolv.conf
 //! RUN/
 //!   runtime/ID             the runtime's
@@ -82,6 +82,11 @@ impl Folders {
     }
 
     /// The folder of the runtime, which has a folder there for each container that runs.
+    /// The layer below those of images.
+    pub(crate) fn places(&self) -> PathBuf {
+        self.root.join("places")
+    }
+
     pub(crate) fn runtime(&self) -> PathBuf {
         self.run.join("runtime")
     }

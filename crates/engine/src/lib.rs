@@ -39,6 +39,7 @@ mod merge;
 pub mod monitor;
 mod network;
 mod pause;
+mod places;
 mod pod;
 mod protocol;
 mod remove;

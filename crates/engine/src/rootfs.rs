@@ -2,7 +2,7 @@
 //! mounted in the container's mount namespace, or nowhere at all and used by its descriptor.
 
 use crate::error::{Error, Result};
-use crate::folders::ContainerFolder;
+use crate::folders::{ContainerFolder, Folders};
 use kernel::path::{Links, Root, RootedPath};
 use runtime::Overlay;
 use std::ffi::CString;
@@ -15,19 +15,18 @@ use sys::rustix::fs::{FileType, OFlags, fstat};
 /// A file that is larger is no `/etc/passwd`.
 const LONGEST: u64 = 8 << 20;
 
-/// A folder of a container whose image has no files: something must be below its changes.
-pub(crate) const EMPTY: &str = "empty";
-
 /// What becomes the root of a container.
 pub(crate) fn overlay(
+    folders: &Folders,
     folder: &ContainerFolder,
     layers: &[PathBuf],
     volatile: bool,
     user_marks: bool,
 ) -> Result<Overlay> {
     let mut all = layers.iter().map(|path| c_path(path)).collect::<Result<Vec<_>>>()?;
-    if all.is_empty() {
-        all.push(c_path(&folder.file(EMPTY))?);
+    // A folder of the machine is shown as it is; and two layers must not be within each other.
+    if layers.iter().all(|layer| layer.starts_with(folders.root())) {
+        all.push(c_path(&folders.places())?);
     }
     let changes = (c_path(&folder.upper())?, c_path(&folder.file("work"))?);
     let changes = Some(changes);

@@ -45,8 +45,8 @@ impl Program {
         folder: &ContainerFolder,
         given: Option<Rc<GivenMount>>,
     ) -> Result<Program> {
-        let mut overlay =
-            rootfs::overlay(folder, &launch.layers, launch.auto_remove, launch.user_marks)?;
+        let Launch { layers, auto_remove, user_marks, .. } = launch;
+        let mut overlay = rootfs::overlay(folders, folder, layers, *auto_remove, *user_marks)?;
         if let (Some(path), Some(root)) = (&launch.user_namespace, launch.ids.outside(0, 0)) {
             let namespace = File::open(path).map_err(Error::file(path))?.into();
             overlay.mapped_by = Some(Rc::new(Mapped { namespace, root }));

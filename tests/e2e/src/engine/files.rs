@@ -120,6 +120,10 @@ pub(crate) fn diff_commit_and_export() -> Result<()> {
         ensure!(text.lines().any(|found| found == line), "{line}: {text}");
     }
     ensure!(!text.contains("/etc/hosts") && !text.contains("/proc"), "{text}");
+    // A layer of its own has the places for what is mounted.
+    let id = engine.ok(&["ps", "-aq", "--no-trunc"])?;
+    let upper = engine.store.join("containers").join(id).join("upper");
+    ensure!(upper.join("made").exists() && !upper.join("etc").exists(), "{upper:?}");
     engine.ok(&[
         "commit",
         "-m",
