@@ -27,10 +27,13 @@ pub(crate) fn id() -> String {
 
 impl Engine {
     /// Whether the container was last started before the machine was: nothing of it runs, whatever
-    /// the files say.
+    /// the files say. What it was started with is gone then, or says of which life it is.
     pub(crate) fn is_of_former_boot(&self, container: &Container) -> bool {
-        let launch = Launch::read(&self.folder(container).path);
-        launch.is_ok_and(|launch| !launch.boot.is_empty() && launch.boot != id())
+        match Launch::read(&self.folder(container).started) {
+            Ok(launch) => !launch.boot.is_empty() && launch.boot != id(),
+            Err(Error::File { error, .. }) => error.kind() == std::io::ErrorKind::NotFound,
+            Err(_) => false,
+        }
     }
 
     /// Starts what is to run whenever the machine does: containers with the policy `always`, and

@@ -62,7 +62,7 @@ impl Engine {
         // Until there is a row, nobody takes the folder for one that was left.
         let _lock = loop {
             folders::make(&folder.path)?;
-            if let Some(lock) = Lock::take(&folder.file("lock"))? {
+            if let Some(lock) = Lock::take_folder(&folder.path)? {
                 break lock;
             }
             // Somebody has swept it away before it was locked.

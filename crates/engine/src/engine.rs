@@ -83,7 +83,7 @@ impl Engine {
 
     /// Nobody else starts, stops or removes the container while this is held.
     pub(crate) fn lock(&self, container: &Container) -> Result<Lock> {
-        let lock = Lock::take(&self.folder(container).file("lock"))?;
+        let lock = Lock::take_folder(&self.folder(container).path)?;
         lock.ok_or_else(|| Error::NoSuchContainer(container.name.clone()))
     }
 }

@@ -6,12 +6,9 @@
 //!   places/                below the layers of every image, see crate::places
 //!   events                 what happened, a line of JSON each
 //!   volumes/NAME/_data     named volumes
-//!   pods/ID/lock           held by whoever starts one of its containers
-//!   containers/ID/
-//!     lock                 held by whoever starts, stops or removes it
+//!   pods/ID/               locked by whoever starts one of its containers
+//!   containers/ID/         locked by whoever starts, stops or removes it
 //!     monitor              held by its monitor as long as that lives
-//!     config.json          for the runtime
-//!     launch.json          for the monitor
 //!     state                what the monitor has seen, see crate::state
 //!     ports                those that are published, while a monitor lives
 //!     stopped              it is not to be started again by itself
@@ -21,6 +18,9 @@
 //! RUN/
 //!   runtime/ID             the runtime's
 //!   ID                     the socket of the monitor
+//!   started/ID/            there since it was first started in this life of the machine
+//!     config.json          for the runtime
+//!     launch.json          for the monitor
 //!   rootfs/                where each container mounts its root, in a namespace of its own
 //!   SHORT-ID.net           the socket of the program that connects a user's container
 //!   networks/NAME          the names of running containers, see crate::network
@@ -31,6 +31,9 @@ use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+
+/// In the folder for what does not outlive the machine.
+pub(crate) const STARTED: &str = "started";
 
 /// The folders of an engine.
 #[derive(Clone, Debug)]
@@ -76,17 +79,22 @@ impl Folders {
         self.pods().join(id)
     }
 
-    /// Those of one container.
-    pub(crate) fn container(&self, id: &str) -> ContainerFolder {
-        ContainerFolder { path: self.containers().join(id) }
-    }
-
-    /// The folder of the runtime, which has a folder there for each container that runs.
     /// The layer below those of images.
     pub(crate) fn places(&self) -> PathBuf {
         self.root.join("places")
     }
 
+    /// Those of one container.
+    pub(crate) fn container(&self, id: &str) -> ContainerFolder {
+        ContainerFolder { path: self.containers().join(id), started: self.started(id) }
+    }
+
+    /// What is of no use after the machine's end: mostly in memory, where files cost least.
+    pub(crate) fn started(&self, id: &str) -> PathBuf {
+        self.run.join(STARTED).join(id)
+    }
+
+    /// The folder of the runtime, which has a folder there for each container that runs.
     pub(crate) fn runtime(&self) -> PathBuf {
         self.run.join("runtime")
     }
@@ -113,15 +121,33 @@ impl Folders {
     }
 }
 
-/// The folder of a container.
+/// The folders of a container.
 #[derive(Clone, Debug)]
 pub(crate) struct ContainerFolder {
     pub(crate) path: PathBuf,
+    pub(crate) started: PathBuf,
 }
 
 impl ContainerFolder {
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// Removes all of it for who has its lock. What is in the root folder goes last: by that a sweep
+    /// finds the rest.
+    pub(crate) fn remove(&self) -> Result<()> {
+        remove_tree(&self.started)?;
+        remove(&self.path)
+    }
+
+    /// Held by its monitor as long as that lives.
+    pub(crate) fn monitor(&self) -> PathBuf {
+        self.file("monitor")
+    }
+
+    /// For the runtime.
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.started.join("config.json")
     }
 
     pub(crate) fn log(&self) -> PathBuf {
@@ -136,8 +162,8 @@ impl ContainerFolder {
 /// What is at the end of the name of a container's folder that is being removed.
 const REMOVED: &str = "removed";
 
-/// Removes the folder of a container or pod, whose lock the caller holds. At one stroke, or somebody
-/// who waits for the lock could put a new one into what is half removed.
+/// Removes the folder of a container or pod, which the caller has locked. At one stroke, or somebody
+/// who waits for the lock could get it with what is half removed.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     let trash = path.with_extension(REMOVED);
     std::fs::rename(path, &trash).map_err(Error::file(path))?;

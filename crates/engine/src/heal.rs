@@ -101,10 +101,10 @@ impl Engine {
     /// The container's lock, if it does not run and nobody is at it.
     pub(crate) fn unattended(&self, container: &Container) -> Result<Option<Lock>> {
         let folder = self.folder(container);
-        let Some(lock) = Lock::try_take(&folder.file("lock"))? else { return Ok(None) };
+        let Some(lock) = Lock::try_take_folder(&folder.path)? else { return Ok(None) };
         let seen = self.look_only(container)?;
         let is_over = seen.is_some_and(|seen| seen.status.is_over());
-        let is_free = is_over && !lock::is_held(&folder.file("monitor"))?;
+        let is_free = is_over && !lock::is_held(&folder.monitor())?;
         Ok(is_free.then_some(lock))
     }
 

@@ -1,4 +1,5 @@
-//! Locks that the kernel gives back when their holder dies: flock(2) on files of the container.
+//! Locks that the kernel gives back when their holder dies: flock(2) on a container's folder, and
+//! on files.
 
 use crate::error::{Error, Result};
 use std::fs::{File, OpenOptions};
@@ -15,9 +16,19 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Waits until nobody else has it. `None` if there is no such folder (any more).
+    /// Waits until nobody else has this file, which is made if need be. `None` if there is no folder
+    /// for it (any more).
     pub(crate) fn take(path: &Path) -> Result<Option<Lock>> {
-        let Some(file) = open(path)? else { return Ok(None) };
+        Lock::wait(open(path)?, path)
+    }
+
+    /// Waits until nobody else has this folder. `None` if there is none (any more).
+    pub(crate) fn take_folder(path: &Path) -> Result<Option<Lock>> {
+        Lock::wait(open_present(path)?, path)
+    }
+
+    fn wait(file: Option<File>, path: &Path) -> Result<Option<Lock>> {
+        let Some(file) = file else { return Ok(None) };
         loop {
             match flock(&file, FlockOperation::LockExclusive) {
                 Err(Errno::INTR) => {}
@@ -31,9 +42,9 @@ impl Lock {
         Ok(path.exists().then_some(Lock { _file: file }))
     }
 
-    /// The lock if nobody has it.
-    pub(crate) fn try_take(path: &Path) -> Result<Option<Lock>> {
-        let Some(file) = open(path)? else { return Ok(None) };
+    /// This folder's lock if nobody has it.
+    pub(crate) fn try_take_folder(path: &Path) -> Result<Option<Lock>> {
+        let Some(file) = open_present(path)? else { return Ok(None) };
         let taken = try_flock(&file, FlockOperation::NonBlockingLockExclusive, path)?;
         Ok((taken && path.exists()).then_some(Lock { _file: file }))
     }
@@ -51,16 +62,20 @@ pub(crate) fn take_for_child(path: &Path) -> Result<OwnedFd> {
 
 /// Whether somebody has the lock.
 pub(crate) fn is_held(path: &Path) -> Result<bool> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(Error::File { path: path.to_owned(), error }),
-    };
+    let Some(file) = open_present(path)? else { return Ok(false) };
     Ok(!try_flock(&file, FlockOperation::NonBlockingLockShared, path)?)
 }
 
 fn open(path: &Path) -> Result<Option<File>> {
-    match OpenOptions::new().read(true).append(true).create(true).open(path) {
+    if_there(OpenOptions::new().read(true).append(true).create(true).open(path), path)
+}
+
+fn open_present(path: &Path) -> Result<Option<File>> {
+    if_there(File::open(path), path)
+}
+
+fn if_there(opened: std::io::Result<File>, path: &Path) -> Result<Option<File>> {
+    match opened {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::File { path: path.to_owned(), error }),

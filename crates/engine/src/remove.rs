@@ -3,8 +3,8 @@
 use crate::database::{self, Container};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::lock;
 use crate::status::{PACE, Seen, Status, wrong};
-use crate::{folders, lock};
 
 impl Engine {
     /// Removes a container that does not run; with `force` any. With `volumes` those that nobody
@@ -60,7 +60,7 @@ impl Engine {
     /// it has made. False if the container runs by now, as whoever started it was killed before
     /// that. The caller holds the lock.
     fn is_settled(&self, container: &Container) -> Result<bool> {
-        let monitor = self.folder(container).file("monitor");
+        let monitor = self.folder(container).monitor();
         loop {
             match self.look_only(container)? {
                 Some(seen) if !seen.status.is_over() => return Ok(false),
@@ -103,7 +103,7 @@ impl Engine {
         }
         let volumes = volumes || container.settings.auto_remove;
         let orphans = database::delete(&self.store, &container.id, volumes)?;
-        folders::remove(&self.folder(container).path)?;
+        self.folder(container).remove()?;
         orphans.iter().try_for_each(|name| self.remove_volume_folder(name))?;
         self.tell_event(container, "destroy", &[])
     }

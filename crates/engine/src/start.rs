@@ -63,12 +63,12 @@ impl Engine {
     pub(crate) fn start_alone(&self, container: &Container, attach: Attach) -> Result<Client> {
         let folder = self.folder(container);
         // A monitor that has just recorded the end is still at taking back what there was.
-        let monitor_lock = lock::take_for_child(&folder.file("monitor"))?;
+        let monitor_lock = lock::take_for_child(&folder.monitor())?;
         // What a start that was killed has left; mostly nothing.
         if self.has_leftovers(container) {
             self.clear(container)?;
         }
-        for folder in [self.folders.runtime(), self.folders.rootfs()] {
+        for folder in [self.folders.runtime(), self.folders.rootfs(), folder.started.clone()] {
             if !folder.exists() {
                 folders::make(&folder)?;
             }
@@ -171,7 +171,7 @@ impl Engine {
             what: "the configuration".to_owned(),
             reason: error.to_string(),
         })?;
-        let path = folder.file("config.json");
+        let path = folder.configuration();
         small_file::replace(&path, text.as_bytes()).map_err(Error::file(&path))
     }
 
@@ -247,7 +247,7 @@ impl Engine {
             None => File::open("/dev/null").map_err(Error::file("/dev/null"))?.into(),
         };
         let mut command = Command::new(path);
-        command.arg0("tinyo").arg(monitor::WORD).arg(self.folder(container).path).env_clear();
+        command.arg0("tinyo").arg(monitor::WORD).arg(self.folder(container).started).env_clear();
         for descriptor in handed {
             // It inherits it by its number; 0 is none.
             if let Some(descriptor) = descriptor {

@@ -82,7 +82,7 @@ impl Engine {
             self.tidy(container)?;
         }
         let is_over = seen.status == Status::Exited && container.settings.auto_remove;
-        if is_over && !lock::is_held(&self.folder(container).file("monitor"))? {
+        if is_over && !lock::is_held(&self.folder(container).monitor())? {
             // Whoever was to remove it was killed.
             self.remove_ended(container)?;
             return Err(Error::NoSuchContainer(container.name.clone()));
@@ -103,7 +103,7 @@ impl Engine {
                 Phase::Running if is_paused(&self.folders, &container.id)? => Status::Paused,
                 Phase::Running => Status::Running,
             };
-            if status.is_over() || lock::is_held(&folder.file("monitor"))? {
+            if status.is_over() || lock::is_held(&folder.monitor())? {
                 return Ok(Some(Seen { status, state }));
             }
         }
@@ -114,7 +114,7 @@ impl Engine {
     /// for: it is just taking back what there was; or it is about to run it, as whoever started it
     /// was killed before that. What is told then stays true as long as the lock is held.
     pub(crate) fn look_settled(&self, container: &Container) -> Result<Option<Seen>> {
-        let monitor = self.folder(container).file("monitor");
+        let monitor = self.folder(container).monitor();
         loop {
             let seen = self.look_only(container)?;
             let is_over = seen.as_ref().is_none_or(|seen| seen.status.is_over());

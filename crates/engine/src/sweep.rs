@@ -49,13 +49,14 @@ impl Engine {
     fn sweep_container(&self, id: &str) -> Result<bool> {
         let folder = self.folders.container(id);
         // Whoever makes one holds its lock until there is a row.
-        let Some(_lock) = Lock::try_take(&folder.file("lock"))? else { return Ok(false) };
+        let Some(_lock) = Lock::try_take_folder(&folder.path)? else { return Ok(false) };
         // Only now: it may have got its row while the lock was waited for.
         if !database::is_gone(&self.store, id)? {
+            sweep_replacements(&folder.started)?;
             return sweep_replacements(&folder.path).map(|()| false);
         }
         runtime::delete(&self.folders.runtime(), &runtime_id(id)?, true)?;
-        folders::remove(&folder.path)?;
+        folder.remove()?;
         Ok(true)
     }
 
@@ -81,7 +82,7 @@ impl Engine {
                 folders::remove_tree(&folder)?;
                 continue;
             }
-            let Some(_lock) = Lock::try_take(&folder.join("lock"))? else { continue };
+            let Some(_lock) = Lock::try_take_folder(&folder)? else { continue };
             if matches!(self.pod(&id), Err(Error::NoSuchPod(_))) {
                 folders::remove(&folder)?;
             }

@@ -37,9 +37,9 @@ impl Engine {
         if status.is_some_and(|status| !status.is_over()) {
             // The monitor reads both when the container ends and is started again.
             let restart = settings.restart.clone();
-            Launch { restart, ..Launch::read(&folder.path)? }.write(&folder)?;
+            Launch { restart, ..Launch::read(&folder.started)? }.write(&folder)?;
             if changed {
-                let path = folder.file("config.json");
+                let path = folder.configuration();
                 let text = std::fs::read_to_string(&path).map_err(Error::file(&path))?;
                 let text = configuration::with_limits(&text, &settings, self.user_marks)?;
                 small_file::replace(&path, text.as_bytes()).map_err(Error::file(&path))?;

@@ -43,6 +43,7 @@ impl Machine {
             root: Path::new("/no/root"),
             id: &id,
             bundle: Path::new("/no/bundle"),
+            configuration: None,
             detach: true,
             console_socket: None,
             pidfd_socket: None,

@@ -73,12 +73,9 @@ pub(crate) fn make(
     build: impl FnOnce(&mut Making, &Plan, &Spec<'_>, Terminal) -> Result<Running>,
 ) -> Result<Running> {
     let bundle = request.bundle()?;
-    let text = file::read_all(CWD, bundle.join("config.json"), crate::directory::MAX_CONFIGURATION)
-        .map_err(|error| Error::File {
-            what: "configuration",
-            path: bundle.join("config.json"),
-            error,
-        })?;
+    let path = request.configuration.map_or_else(|| bundle.join("config.json"), Path::to_owned);
+    let text = file::read_all(CWD, &path, crate::directory::MAX_CONFIGURATION)
+        .map_err(|error| Error::File { what: "configuration", path: path.clone(), error })?;
     let spec: Spec<'_> = spec::json::parse(&text).map_err(|it| wrong(it.to_string()))?;
     let user = geteuid();
     let rootless = request.rootless.unwrap_or(!user.is_root());

@@ -21,6 +21,8 @@ pub struct Create<'a> {
     pub id: &'a ContainerId,
     /// The folder with `config.json`.
     pub bundle: &'a Path,
+    /// Where the configuration is, if not there.
+    pub configuration: Option<&'a Path>,
     /// Whether the caller goes away: then a terminal needs a console socket.
     pub detach: bool,
     /// Where the master of its terminal is to be sent; without one it goes to the caller of `run`.

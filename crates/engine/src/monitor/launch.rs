@@ -1,4 +1,4 @@
-//! What a monitor must know, in a file of the container's folder: it opens no database.
+//! What a monitor must know, in a file: it opens no database.
 
 use super::{Connection, Shared};
 use crate::error::{Error, Result};
@@ -58,6 +58,7 @@ pub(crate) struct Launch {
 const FILE: &str = "launch.json";
 
 impl Launch {
+    /// From a container's folder for what does not outlive the machine.
     pub(crate) fn read(folder: &Path) -> Result<Launch> {
         let path = folder.join(FILE);
         let text = std::fs::read_to_string(&path).map_err(Error::file(&path))?;
@@ -68,7 +69,7 @@ impl Launch {
     }
 
     pub(crate) fn write(&self, folder: &ContainerFolder) -> Result<()> {
-        let path = folder.file(FILE);
+        let path = folder.started.join(FILE);
         let text = serde_json::to_vec(self)
             .map_err(|error| Error::File { path: path.clone(), error: error.into() })?;
         small_file::replace(&path, &text).map_err(Error::file(&path))

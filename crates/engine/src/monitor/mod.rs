@@ -46,7 +46,8 @@ use sys::rustix::stdio;
 use sys::rustix::thread::set_name;
 use sys::signal::Signals;
 
-/// The word by which a program knows that it is to be a monitor; the container's folder follows.
+/// The word by which a program knows that it is to be a monitor; the container's folder for what
+/// does not outlive the machine follows.
 pub const WORD: &str = "monitor";
 
 /// Where the container's configuration finds its network: a descriptor of the monitor.
@@ -108,9 +109,9 @@ pub(crate) struct Monitor {
     slots: Slots,
 }
 
-/// Looks after the container of this folder until it has ended for good. The numbers are those of
-/// descriptors, or 0: of the namespace with the bridges of a user without rights, and of the
-/// container's user namespace.
+/// Looks after the container that was started with what is in this folder until it has ended for
+/// good. The numbers are those of descriptors, or 0: of the namespace with the bridges of a user
+/// without rights, and of the container's user namespace.
 ///
 /// # Errors
 /// The streams are not those that a monitor gets; its files cannot be read or written.
@@ -123,13 +124,13 @@ pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
     set_name(c"tinyo").or_error("prctl", || "PR_SET_NAME")?;
     chdir(c"/").or_error("chdir", || "\"/\"")?;
     let launch = Launch::read(folder)?;
+    let folders = Folders::new(&launch.root, &launch.run);
+    let folder = folders.container(&launch.id);
     if launch.user_marks {
-        let path = folder.join(PID);
+        let path = folder.file(PID);
         let pid = std::process::id().to_string();
         small_file::replace(&path, pid.as_bytes()).map_err(Error::file(&path))?;
     }
-    let folders = Folders::new(&launch.root, &launch.run);
-    let folder = folders.container(&launch.id);
     let signals = Signals::block_all().or_error("signalfd", || "")?;
     let slots = Slots::reserve(&launch.shared)?;
     let mut monitor = Monitor {

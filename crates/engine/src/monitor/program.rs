@@ -60,6 +60,7 @@ impl Program {
             root: &folders.runtime(),
             id: &id,
             bundle: &folder.path,
+            configuration: Some(&folder.configuration()),
             detach: false,
             console_socket: None,
             pidfd_socket: None,

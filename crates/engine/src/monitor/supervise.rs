@@ -119,7 +119,7 @@ impl Monitor {
     pub(super) fn disconnect(&mut self) -> Result<()> {
         // The names were there before the first start, which may have failed; and whoever connected
         // it to one more may have been killed before this was told of it.
-        let launch = Launch::read(&self.folder.path);
+        let launch = Launch::read(&self.folder.started);
         let launch = launch.as_ref().unwrap_or(&self.launch);
         let of_launch = launch.connection.iter().flat_map(|it| &it.networks);
         let now = self.connected.iter().flat_map(Connected::networks);
@@ -259,7 +259,7 @@ impl Monitor {
         if wishes.networks_changed
             && let Some(connected) = &mut self.connected
         {
-            let launch = Launch::read(&self.folder.path)?;
+            let launch = Launch::read(&self.folder.started)?;
             connected.change(&launch, &self.folders, self.network.as_fd())?;
         }
         self.quit |= wishes.quit;
@@ -329,7 +329,7 @@ impl Monitor {
             return false;
         }
         // Somebody may have changed it.
-        let restart = match Launch::read(&self.folder.path) {
+        let restart = match Launch::read(&self.folder.started) {
             Ok(launch) => launch.restart,
             Err(_) => self.launch.restart.clone(),
         };

@@ -394,7 +394,7 @@ impl Engine {
         let folder = self.folder(container);
         let connection = self.connection(container, &self.connections(&container.id)?)?;
         let connection = Some(connection);
-        Launch { connection, ..Launch::read(&folder.path)? }.write(&folder)
+        Launch { connection, ..Launch::read(&folder.started)? }.write(&folder)
     }
 
     /// Its monitor answers for other networks now.

@@ -41,7 +41,7 @@ impl Engine {
         folders::make(&folder)?;
         // Until there is a row, nobody takes the folder for one that was left.
         let taken = || Error::invalid("another command has swept the new pod away: try again");
-        let _lock = Lock::take(&folder.join("lock"))?.ok_or_else(taken)?;
+        let _lock = Lock::take_folder(&folder)?.ok_or_else(taken)?;
         let made = if pod.settings.share.has_namespaces() {
             self.make_infra(&mut pod)
         } else {
@@ -50,7 +50,7 @@ impl Engine {
         if let Err(error) = made {
             // The row is there if the infra container could not be connected.
             row::delete(&self.store, &pod.id)?;
-            std::fs::remove_dir_all(&folder).map_err(Error::file(&folder))?;
+            std::fs::remove_dir(&folder).map_err(Error::file(&folder))?;
             return Err(error);
         }
         self.tell_pod_event(&pod, "create")?;

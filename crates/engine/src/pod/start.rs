@@ -56,7 +56,7 @@ impl Engine {
 
     /// Nobody else starts anything of the pod while this is held. Nothing if it was removed.
     pub(super) fn lock_pod(&self, pod: &Pod) -> Result<Option<Lock>> {
-        Lock::take(&self.folders.pod(&pod.id).join("lock"))
+        Lock::take_folder(&self.folders.pod(&pod.id))
     }
 
     /// Writes the names of a pod's containers for those who ask in its networks, if it runs: they

@@ -70,6 +70,7 @@ pub(super) fn request<'a>(
         root: &context.root,
         id,
         bundle,
+        configuration: None,
         detach: true,
         console_socket: flags.path(&flags::CONSOLE_SOCKET),
         pidfd_socket: flags.path(&flags::PIDFD_SOCKET),

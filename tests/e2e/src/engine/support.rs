@@ -109,7 +109,7 @@ impl Engine {
 
     /// The process of its monitor.
     pub(super) fn monitor(&self, id: &str) -> Result<i32> {
-        let folder = self.store.join("containers").join(id);
+        let folder = self.store.join("run/started").join(id);
         let is_it = |pid: i32| {
             fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|words| {
                 let words = String::from_utf8_lossy(&words).into_owned();
@@ -123,7 +123,7 @@ impl Engine {
     /// Nothing is left of any container: no row, folder, process, cgroup, mount.
     pub(super) fn is_clean(&self) -> Result<()> {
         ensure!(self.ok(&["ps", "-aq"])?.is_empty(), "there are containers");
-        for folder in ["containers", "pods", "run/runtime"] {
+        for folder in ["containers", "pods", "run/runtime", "run/started"] {
             let path = self.store.join(folder);
             // Its row goes first, and a monitor may be at the rest.
             until(&format!("{folder} is empty"), || {

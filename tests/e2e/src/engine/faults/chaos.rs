@@ -220,7 +220,7 @@ fn nothing_is_left(engine: &Engine) -> Result<()> {
     // On a busy machine no container may have come so far that there are such folders.
     let folder = |name: &str| fs::read_dir(engine.store.join(name)).into_iter().flatten().flatten();
     let run = folder("run");
-    let folders = ["runtime", "rootfs", "networks"];
+    let folders = ["runtime", "rootfs", "networks", "started"];
     let left: Vec<_> =
         run.map(|it| it.file_name()).filter(|it| folders.iter().all(|known| it != known)).collect();
     ensure!(left.is_empty(), "sockets are left: {left:?}");

@@ -130,7 +130,7 @@ pub(crate) fn what_is_left_of_a_former_boot() -> Result<()> {
         super::kill(engine.monitor(&id)?)?;
         until("it has ended", || !processes::alive(first))?;
         // As if the machine had been started anew since, and somebody else had its process id.
-        let launch = engine.store.join("containers").join(&id).join("launch.json");
+        let launch = engine.store.join("run/started").join(&id).join("launch.json");
         let text = fs::read_to_string(&launch)?;
         let own = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
         ensure!(text.contains(own.trim()), "{text}");

@@ -88,7 +88,7 @@ pub(crate) fn programs_end_with_their_monitor() -> Result<()> {
             begin(&engine, &["run", "-d", "--network", "none", "box", "sleep", "1000"])?;
         let monitor = || {
             let all = processes::all().into_iter().map(|(pid, _)| pid);
-            let own = engine.store.join("containers").to_string_lossy().into_owned();
+            let own = engine.store.join("run/started").to_string_lossy().into_owned();
             all.into_iter().find(|pid| {
                 let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
                 let words = String::from_utf8_lossy(&words).into_owned();
