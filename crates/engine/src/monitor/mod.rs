@@ -163,6 +163,12 @@ pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
     removed.map_err(Error::file(monitor.folders.socket(&monitor.launch.id)))?;
     let Launch { root, run, id, auto_remove, pod, .. } = monitor.launch;
     let remove = auto_remove && is_left_alone;
+    if auto_remove && !remove {
+        // Whoever removes it is at its row meanwhile, and has the less to do. What this one cannot
+        // remove, that one will tell of.
+        let _ = std::fs::remove_dir_all(monitor.folder.file("work"));
+        let _ = std::fs::remove_dir_all(monitor.folder.upper());
+    }
     Ok(if remove || pod.is_some() {
         Ending::Settle { root, run, id, remove, pod }
     } else {
