@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// When the log of writes has so many bytes, whoever closes the database last takes it over, which
 /// means to wait for the disk. Whoever opens the database alone reads it: 1 ms a megabyte.
-pub(super) const LONGEST_LOG: u64 = 1 << 20;
+pub(super) const LONGEST_LOG: u64 = 1 << 19;
 
 /// How to come from each version of the tables to the next. The last one is what the queries know;
 /// a step that was released is never changed.
