@@ -74,6 +74,16 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Where it keeps what it has, and what runs.
+    pub(super) fn folders(&self) -> [PathBuf; 2] {
+        [self.folder.join("root"), self.run.clone()]
+    }
+
+    /// Whether it is ours.
+    pub(super) fn is_tinyo(&self) -> bool {
+        matches!(self.kind, Kind::Tinyo)
+    }
+
     /// The program with its folders.
     pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);

@@ -3,6 +3,7 @@
 
 mod cell;
 mod engines;
+mod growth;
 mod measure;
 
 use std::collections::HashMap;
@@ -30,6 +31,9 @@ const DOCKER: &str = "docker";
 /// Containers that run at the same time; a tenth with `--quick`.
 const MANY: usize = 100;
 
+/// So many times as many come and go, to see what is left of them.
+const COME_AND_GO: usize = 10;
+
 /// Measures all in a cell of its own, prints the table on standard output and writes the JSON.
 pub fn engine(options: &Options) -> Result<()> {
     ensure!(options.actor().is_file(), "build the benches first: cargo xtask bench engine");
@@ -48,6 +52,7 @@ pub fn inside(options: &Options, folder: &Path) -> Result<()> {
     bench.once(&options.actor());
     bench.prepare(folder, &tar, |name| name == DOCKER);
     bench.each(options.rounds);
+    bench.grow(folder);
     bench.many(options.rounds);
     let report = bench.report;
     print!("{}", report.table());
@@ -148,16 +153,26 @@ impl Bench {
         self.report.add("run --network none, ms", 2, outcomes);
         self.add("run: processor, ms", 2, rounds, measure::processor_time);
         self.add("run --publish, ms", 2, rounds, measure::run_with_port);
-        self.add("stop, ms", 2, rounds, measure::stop);
-        self.add("rm, ms", 2, rounds, measure::remove);
-        let mut has_talked = Vec::new();
-        self.add("logs, ms", 2, rounds, |it| {
-            if !has_talked.contains(&it.publish()) {
-                measure::talk(it, "talker")?;
-                has_talked.push(it.publish());
-            }
-            measure::tell(it, &["logs", "talker"])
-        });
+    }
+
+    /// Containers that come and go, of ours alone: a thousand of the others take minutes.
+    fn grow(&mut self, folder: &Path) {
+        let (cgroup, runs) = (cell::cgroup(folder), self.many * COME_AND_GO);
+        let mut found = Vec::new();
+        for contestant in &self.report.contestants {
+            let engine = contestant.path.as_ref().and_then(|path| self.engines.get(path));
+            found.push(match engine {
+                Some(Ok(engine)) if engine.is_tinyo() => {
+                    growth::measure(engine, &cgroup, runs).map_err(|error| format!("{error:#}"))
+                }
+                _ => Err("not asked".to_owned()),
+            });
+        }
+        for (index, name) in growth::NAMES.into_iter().enumerate() {
+            let outcomes = found.iter().map(|it| it.as_ref().map(|all| all[index]));
+            let outcomes = outcomes.map(|it| it.map_err(String::clone)).collect();
+            self.report.add(name, 0, outcomes);
+        }
     }
 
     /// Beside many that run.
@@ -174,18 +189,34 @@ impl Bench {
         });
         self.add("ps, ms", 2, rounds, |it| measure::tell(it, &["ps"]));
         self.add("exec, ms", 2, rounds, |it| measure::tell(it, &["exec", "many1", "/bin/true"]));
+        let mut has_talked = Vec::new();
+        self.add("logs, ms", 2, rounds, |it| {
+            if !has_talked.contains(&it.publish()) {
+                measure::talk(it, "talker")?;
+                has_talked.push(it.publish());
+            }
+            measure::tell(it, &["logs", "talker"])
+        });
+        self.add("stop, ms", 2, rounds, measure::stop);
+        self.add("rm, ms", 2, rounds, measure::remove);
         self.add("idle: private memory, kB", 0, 1, |it| Ok(it.keepers()? as f64 / many as f64));
     }
 }
 
 fn notes(rounds: usize, many: usize) -> Vec<String> {
+    let runs = many * COME_AND_GO;
     vec![
         format!(
             "Medians of {rounds} rounds, turn by turn (counts: {FEW_ROUNDS}); in brackets the ratio to tinyo."
         ),
         format!(
-            "At once, and beside ps, exec and memory: {many} containers of each. Memory: of what stays beside \
-             each of them, pages that nobody else has; with tinyo that is a monitor and an init."
+            "At once: {many} of each. What comes behind it: while {many} containers of each run. \
+             Memory: of what stays beside each of them, pages that nobody else has; with tinyo that is \
+             a monitor and an init."
+        ),
+        format!(
+            "Growth: what is there more after {runs} containers than before them; kernel memory is \
+             the whole machine's."
         ),
         "bare: the system calls of a container's start and end, by a program that keeps no images, \
          logs or states. Processor: of the command and what it waits for; a daemon's is not counted."
