@@ -144,7 +144,8 @@ impl Registries {
     ) -> Result<Vec<String>, RegistryError> {
         // The Hub has only the older way.
         if registry == DOCKER_HUB {
-            return self.search_index(registry, HUB_INDEX, text, on_wait);
+            let place = self.place(self.hosts.registry(HUB_INDEX)?, None)?;
+            return search_index(&self.bare(HUB_INDEX, place, on_wait)?, registry, text);
         }
         let credential = self.credentials.find_registry(registry)?;
         let place = self.place(self.hosts.registry(registry)?, credential)?;
@@ -167,52 +168,12 @@ impl Registries {
             Err(
                 RegistryError::NotFound { .. }
                 | RegistryError::Status { status: 404 | 405 | 501, .. },
-            ) => self.search_index(registry, registry, text, on_wait),
+            ) => search_index(&remote, registry, text),
             Err(RegistryError::Auth(AuthError::Denied { .. }))
                 if !remote.places[0].authenticator.has_credential() =>
             {
                 Err(remote.places[0].authenticator.denied("").into())
             }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The same, in the way of Docker's first registries, which the Hub and Quay still know.
-    fn search_index(
-        &self,
-        registry: &str,
-        host: &str,
-        text: &str,
-        on_wait: &OnWait<'_>,
-    ) -> Result<Vec<String>, RegistryError> {
-        let place = self.place(self.hosts.registry(host)?, None)?;
-        let remote = self.bare(host, place, on_wait)?;
-        let here = remote.places[0].url(&Target::Registry("/"))?;
-        let index = here.join("/v1/search");
-        let index =
-            index.map_err(|source| RegistryError::BadLocation { header: "Location", source })?;
-        let index = index.with_parameter("q", text).with_parameter("n", "100");
-        let ask = Ask {
-            method: Method::Get,
-            target: Target::Address(index),
-            headers: Vec::new(),
-            content: &[],
-            scopes: Vec::new(),
-            what: format!("what {registry} has of {text:?}"),
-        };
-        let mut names = Vec::new();
-        let result = remote.pages(&remote.places[0], true, ask, |page: Index| {
-            names.extend(page.results.into_iter().map(|result| result.name));
-        });
-        match result {
-            Ok(()) => Ok(names),
-            Err(
-                RegistryError::NotFound { .. }
-                | RegistryError::Status { status: 404 | 405 | 501, .. },
-            ) => Err(RegistryError::Unsupported {
-                registry: registry.to_owned(),
-                what: "list its repositories: search there with a browser",
-            }),
             Err(error) => Err(error),
         }
     }
@@ -229,6 +190,41 @@ impl Registries {
             name.parse().map_err(crate::hosts::ConfigError::Rewrite)?;
         let repository: Repository = reference.repository().clone();
         Ok(Remote { registries: self, repository, places: vec![place], on_wait })
+    }
+}
+
+/// What a registry has of a text, in the way of Docker's first registries, which the Hub and Quay still know.
+fn search_index(
+    remote: &Remote<'_>,
+    registry: &str,
+    text: &str,
+) -> Result<Vec<String>, RegistryError> {
+    let here = remote.places[0].url(&Target::Registry("/"))?;
+    let index = here.join("/v1/search");
+    let index =
+        index.map_err(|source| RegistryError::BadLocation { header: "Location", source })?;
+    let index = index.with_parameter("q", text).with_parameter("n", "100");
+    let ask = Ask {
+        method: Method::Get,
+        target: Target::Address(index),
+        headers: Vec::new(),
+        content: &[],
+        scopes: Vec::new(),
+        what: format!("what {registry} has of {text:?}"),
+    };
+    let mut names = Vec::new();
+    let result = remote.pages(&remote.places[0], true, ask, |page: Index| {
+        names.extend(page.results.into_iter().map(|result| result.name));
+    });
+    match result {
+        Ok(()) => Ok(names),
+        Err(
+            RegistryError::NotFound { .. } | RegistryError::Status { status: 404 | 405 | 501, .. },
+        ) => Err(RegistryError::Unsupported {
+            registry: registry.to_owned(),
+            what: "list its repositories: search there with a browser",
+        }),
+        Err(error) => Err(error),
     }
 }
 
