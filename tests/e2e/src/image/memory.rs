@@ -24,8 +24,8 @@ pub(crate) fn of_layers_with_large_windows() -> Result<()> {
         layers.push(tar(&folder, &scratch(&format!("{name}.tar")), &[name])?);
     }
     let layers: Vec<&Path> = layers.iter().map(AsRef::as_ref).collect();
-    // From standard input: if it knew how little there is, it would demand less.
-    let zstd = |window: u32| format!("exec zstd -1 --long={window} -q -c < $0");
+    // From a pipe: if it knew how little there is, it would demand less.
+    let zstd = |window: u32| format!("cat $0 | zstd -1 --long={window} -q -c");
     let image = registry.add_packed("large", &layers, &["sh", "-c", &zstd(26)])?;
     let mut child = engine.command(&["pull", "--quiet", &image]).spawn()?;
     let peak = peak(&mut child)?;
