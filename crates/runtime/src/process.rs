@@ -93,6 +93,9 @@ pub(crate) fn prepare(
         environment.extend(home::variable(plan.identity.user));
     }
     let file = program::find(&plan.program, plan.path.as_deref())?;
+    if let Some(launched) = &plan.launched {
+        program::find(launched, plan.path.as_deref())?;
+    }
     Ok(Program { file, environment: Words::new(environment), restrictions })
 }
 

@@ -5,9 +5,11 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use sys::rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// One line, shown as it is typed.
-pub(crate) fn ask(prompt: &str) -> Result<String> {
+///
+/// `flag` is what says it without being asked.
+pub(crate) fn ask(prompt: &str, flag: &str) -> Result<String> {
     if !io::stdin().is_terminal() {
-        bail!("standard input is no terminal to ask on; give it as a flag");
+        bail!("standard input is no terminal to ask on; use {flag}");
     }
     write!(io::stderr(), "{prompt}: ")?;
     read_line()

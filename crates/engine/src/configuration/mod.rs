@@ -86,11 +86,7 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
         domainname: if own_uts { settings.domainname.clone().into() } else { Text::default() },
         mounts,
         hooks: Hooks::default(),
-        annotations: settings
-            .annotations
-            .iter()
-            .map(|(name, value)| (name.clone(), Text::from(value.clone())))
-            .collect(),
+        annotations: process::annotations(settings),
         linux,
     })
 }

@@ -4,11 +4,15 @@ use super::{Context, security};
 use crate::error::{Error, Result};
 use crate::init;
 use crate::settings::Settings;
-use spec::json::Text;
+use spec::json::{Map, Text};
 use spec::runtime::{Process, Rlimit, User};
+use std::collections::BTreeMap;
 
 /// What programs are looked for in where nothing else is said.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Our init, and what it is told.
+const INIT: [&str; 4] = [init::PATH, "-p", "KILL", "--"];
 
 /// Programs that are a first process themselves.
 const INITS: [&str; 10] = [
@@ -58,15 +62,31 @@ fn words(settings: &Settings) -> Result<Vec<Text<'static>>> {
             "no command: the image has none, and none was given after the image's name",
         ));
     };
-    let name = program.rsplit('/').next().unwrap_or_default();
-    // With the machine's process ids it is not the first process, and kills nobody else's.
-    let own_pids = settings.namespaces.pid.is_empty() || settings.namespaces.pid == "private";
-    let mut all: Vec<Text<'static>> = Vec::with_capacity(words.len() + 4);
-    if settings.init && own_pids && !INITS.contains(&name) {
-        all.extend([init::PATH, "-p", "KILL", "--"].map(Text::from));
+    let mut all: Vec<Text<'static>> = Vec::with_capacity(words.len() + INIT.len());
+    if has_init(settings, program) {
+        all.extend(INIT.map(Text::from));
     }
     all.extend(words.into_iter().map(|word| Text::from(word.clone())));
     Ok(all)
+}
+
+fn has_init(settings: &Settings, program: &str) -> bool {
+    let name = program.rsplit('/').next().unwrap_or_default();
+    // With the machine's process ids it is not the first process, and kills nobody else's.
+    let own_pids = settings.namespaces.pid.is_empty() || settings.namespaces.pid == "private";
+    settings.init && own_pids && !INITS.contains(&name)
+}
+
+/// What the runtime is told beside the configuration: where the program is behind our init, so that
+/// one that is missing is noticed before anything runs.
+pub(super) fn annotations(settings: &Settings) -> Map<'static, Text<'static>> {
+    let own = settings.annotations.iter();
+    let mut all: BTreeMap<_, _> =
+        own.map(|(name, value)| (name.clone(), Text::from(value.clone()))).collect();
+    if settings.words().next().is_some_and(|program| has_init(settings, program)) {
+        all.insert("org.tinyo.launcher".to_owned(), INIT.len().to_string().into());
+    }
+    all.into_iter().collect()
 }
 
 /// All variables; of those with one name the last counts.

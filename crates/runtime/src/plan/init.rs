@@ -110,6 +110,7 @@ impl Init {
                 .map_err(|error| Invalid::new("process.cwd", error))?,
             mount_label: label.as_deref().map(context_option).unwrap_or_default(),
             process: ProcessPlan::new("process", process, spec)?
+                .with_launched(process, spec)?
                 .with_start_hooks(&spec.hooks)
                 .with_descriptors(request.preserve_fds, request.listen_fds.as_ref())?
                 .with_notify_socket(notify_folder.is_some()),

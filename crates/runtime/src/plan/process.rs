@@ -56,6 +56,8 @@ pub(crate) struct ProcessPlan {
     pub(crate) start_hooks: Hooks,
     /// The signals that this runtime was started with ignored, see [`sys::process::reset_signals`].
     pub(crate) ignored_signals: u64,
+    /// What the program is to execute in turn, and must be there.
+    pub(crate) launched: Option<String>,
     /// It is killed when its parent ends.
     pub(crate) ends_with_parent: bool,
 }
@@ -122,6 +124,7 @@ impl ProcessPlan {
             preserved_descriptors: 0,
             start_hooks: Hooks::default(),
             ignored_signals: 0,
+            launched: None,
             ends_with_parent: false,
         })
     }
@@ -139,6 +142,21 @@ impl ProcessPlan {
     /// With its filter, if there is to be one.
     pub(crate) fn with_filter(self, spec: &Spec<'_>) -> Result<ProcessPlan, Invalid> {
         Ok(ProcessPlan { seccomp: compile_filter(spec)?, ..self })
+    }
+
+    /// For a container's first process, which may be an init that executes another program.
+    pub(crate) fn with_launched(
+        self,
+        process: &oci::Process<'_>,
+        spec: &Spec<'_>,
+    ) -> Result<ProcessPlan, Invalid> {
+        let Some(text) = spec.annotations.get(LAUNCHER) else { return Ok(self) };
+        let number: Option<usize> = text.parse().ok();
+        let launched = number.and_then(|number| process.args.get(number)).ok_or_else(|| {
+            let what = format!("{text:?} is not the number of a word of process.args");
+            Invalid::new(format!("annotations.{LAUNCHER}"), what)
+        })?;
+        Ok(ProcessPlan { launched: Some(launched.to_string()), ..self })
     }
 
     /// For a container's first process: it runs the hooks before its program.
@@ -277,6 +295,10 @@ fn scheduling(
         }),
     })
 }
+
+/// The annotation that says how many of the first words of `process.args` are an init's. What
+/// comes then is looked for, too, so that a program that is missing is told at once.
+const LAUNCHER: &str = "org.tinyo.launcher";
 
 /// The annotation for core scheduling, `true` or `false`.
 const OWN_CORES: &str = "org.tinyo.core-scheduling";

@@ -76,7 +76,7 @@ fn credential(arguments: &Arguments, registry: &str) -> Result<Credential> {
     let user = match &arguments.username {
         Some(user) => user.clone(),
         None if arguments.password_stdin => bail!("--password-stdin needs --username"),
-        None => terminal::ask(&format!("Username for {registry}"))?,
+        None => terminal::ask(&format!("Username for {registry}"), "--username")?,
     };
     let password = match &arguments.password {
         Some(password) => {

@@ -95,6 +95,6 @@ pub(super) fn confirm(force: bool, text: &str) -> Result<()> {
     if force {
         return Ok(());
     }
-    let answer = ask(&format!("{text} Go on? [y/N]"))?;
+    let answer = ask(&format!("{text} Go on? [y/N]"), "--force")?;
     if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { bail!("nothing was removed") }
 }

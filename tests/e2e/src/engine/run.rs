@@ -35,6 +35,14 @@ pub(crate) fn exit_codes() -> Result<()> {
         let done = engine.run(&[&["run", "--rm"], words].concat())?;
         ensure!(done.code == Some(code), "{words:?}: {done:#?}");
     }
+    // It is told at once, and not by a container that ends unseen.
+    for (word, code, why) in [
+        ("no-such-program", 127, "executable file not found in $PATH"),
+        ("/no/such", 127, "no such file or directory"),
+        ("/etc/passwd", 126, "permission denied"),
+    ] {
+        engine.fails(&["run", "--rm", "-d", "box", word], code, why)?;
+    }
     engine.is_clean()
 }
 

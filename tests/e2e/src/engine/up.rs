@@ -55,7 +55,7 @@ impl Place {
 
     /// Nothing is left after `down`.
     fn is_clean(&self) -> Result<()> {
-        expect_eq!(self.engine.ok(&["network", "ls", "-q"])?, "bridge");
+        expect_eq!(self.engine.ok(&["network", "ls", "--format={{.Name}}"])?, "bridge");
         self.engine.is_clean()
     }
 }
