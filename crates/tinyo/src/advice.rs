@@ -85,10 +85,12 @@ fn of(cause: &(dyn Error + 'static)) -> Option<&'static str> {
     if let Some(error) = cause.downcast_ref::<sys::Error>() {
         return of_errno(error.errno);
     }
-    if let Some(engine::Error::Database(error)) = cause.downcast_ref()
-        && store::has_no_room(error)
-    {
-        return of_errno(Errno::NOSPC);
+    match cause.downcast_ref() {
+        Some(engine::Error::Database(error)) if store::has_no_room(error) => {
+            return of_errno(Errno::NOSPC);
+        }
+        Some(engine::Error::File { error, .. }) => return of_io(error),
+        _ => {}
     }
     of_io(cause.downcast_ref()?)
 }

@@ -28,6 +28,9 @@ fn shown(command: &Command) -> Command {
     let subcommands = command.get_subcommands().filter(|it| !it.is_hide_set()).map(shown);
     let copy = Command::new(name).args(arguments).subcommands(subcommands);
     copy.about(command.get_about().cloned().unwrap_or_default())
+        // The flag that prints it needs one.
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(true)
         .disable_help_subcommand(true)
         .disable_help_flag(command.is_disable_help_flag_set())
 }

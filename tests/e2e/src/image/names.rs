@@ -19,7 +19,7 @@ pub(crate) fn tag_and_untag() -> Result<()> {
     engine.ok(&["tag", "other", "two"])?;
     expect_eq!(id_of("two")?, other);
     engine.ok(&["untag", "other", "two"])?;
-    engine.fails(&["inspect", "two"], "no image \"two\" is here")?;
+    engine.fails(&["image", "inspect", "two"], "no image \"two\" is here")?;
     engine.fails(&["untag", "other", "one"], "has no such name")?;
     // All names; the image stays.
     engine.ok(&["untag", "one"])?;

@@ -60,7 +60,7 @@ pub(crate) fn short_names_are_looked_for_in_the_list() -> Result<()> {
     let hub = engine.import("docker.io/library/app:2", &["b"], &[])?;
     let id_of = |name: &str| engine.ok(&["inspect", "-f", "{{.Id}}", name]);
     expect_eq!(id_of("app:2")?, hub);
-    engine.fails(&["inspect", "app:1"], "no image \"app:1\" is here")?;
+    engine.fails(&["image", "inspect", "app:1"], "no image \"app:1\" is here")?;
     let list = "unqualified-search-registries = [\"quay.local/team\", \"docker.io\"]\n\
                 [aliases]\n\"short\" = \"quay.local/team/app\"\n";
     fs::write(scratch("registries.conf"), list)?;
