@@ -122,8 +122,9 @@ pub(super) fn a_firewall_with_an_owner_is_asked() -> Result<()> {
           add chain inet owned strict { type filter hook forward priority 0; policy drop; }\n\
           list chain inet owned strict\n",
     )?;
-    let output = BufReader::new(owner.stdout.take().context("a pipe")?);
-    let made = output.lines().map_while(Result::ok).any(|line| line.contains("policy drop"));
+    // Kept open: what else it says would end it, and with it its table.
+    let mut output = BufReader::new(owner.stdout.take().context("a pipe")?).lines();
+    let made = output.by_ref().map_while(Result::ok).any(|line| line.contains("policy drop"));
     ensure!(made, "nft makes no table with an owner");
     // Without firewalld nobody can be asked.
     let words = ["run", "-d", "--name", "one", "--network=bridge", "box", "sleep", "100"];

@@ -10,7 +10,7 @@ use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 
 use super::support::{Engine, end_of};
 use crate::expect_eq;
-use crate::support::scratch;
+use crate::support::{scratch, until};
 
 /// The first of the ids that may be given away.
 const FIRST: u32 = 2_000_000_000;
@@ -74,7 +74,9 @@ pub(crate) fn ids_inside_and_outside() -> Result<()> {
 /// What goes in and out has the ids of the container.
 pub(crate) fn copies_and_images() -> Result<()> {
     let engine = engine(100_000)?;
-    engine.start("up", &["--userns=auto"], "mkdir /d; touch /d/a; chown 7:8 /d/a; sleep 1000")?;
+    let script = "mkdir /d; touch /d/a; chown 7:8 /d/a; echo ready; sleep 1000";
+    engine.start("up", &["--userns=auto"], script)?;
+    until("it is ready", || engine.ok(&["logs", "up"]).is_ok_and(|text| text == "ready"))?;
     let given = scratch("given");
     fs::write(&given, "given")?;
     chown(&given, Some(70), Some(80))?;
