@@ -97,10 +97,12 @@ mod tests {
     use super::{IN_MEMORY, Times};
     use crate::tar::{Entry, Kind, Name, Time};
     use std::os::fd::AsFd;
+    use sys::rustix::fs::{CWD, Mode, OFlags, openat};
 
     #[test]
     fn many_come_back_in_their_order_and_take_little_memory() {
-        let folder = std::fs::File::open(std::env::temp_dir()).unwrap();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = openat(CWD, &std::env::temp_dir(), flags, Mode::empty()).unwrap();
         let mut times = Times::default();
         let entry = |number: u32| Entry {
             name: Name::new(format!("{number}/").repeat(20).as_bytes()).unwrap(),
