@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn many_come_back_in_their_order_and_take_little_memory() {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = openat(CWD, &std::env::temp_dir(), flags, Mode::empty()).unwrap();
+        let folder = openat(CWD, std::env::temp_dir(), flags, Mode::empty()).unwrap();
         let mut times = Times::default();
         let entry = |number: u32| Entry {
             name: Name::new(format!("{number}/").repeat(20).as_bytes()).unwrap(),
