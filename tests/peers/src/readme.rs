@@ -73,7 +73,8 @@ pub(crate) fn every_command() -> Result<()> {
                 Piece::Command(command) => machine.run(command)?,
             }
         }
-        let left = text_of(&mut machine.command("tinyo ps -aq; tinyo network ls -q"))?;
+        let left =
+            text_of(&mut machine.command("tinyo ps -aq; tinyo network ls --format '{{.Name}}'"))?;
         ensure!(left == "bridge", "left: {left}");
         Ok(())
     })

@@ -4,9 +4,12 @@
 use super::Error;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
-use sys::rustix::fs::stat;
+use sys::OrError;
+use sys::rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat, stat};
+use sys::rustix::io::retry_on_intr;
 
 /// The name of the file in the store. Other parts of the engine have tables of their own in it.
 pub(super) const FILE: &str = "tinyo.db";
@@ -94,7 +97,7 @@ pub(super) fn open(folder: &Path, read_only: bool) -> Result<Connection, Error> 
         // it after a power cut.
         connection.pragma_update(None, "synchronous", "full")?;
     }
-    migrate(&mut connection, read_only)?;
+    migrate(&mut connection, folder, read_only)?;
     Ok(connection)
 }
 
@@ -110,7 +113,7 @@ fn open_unchanging(path: &Path) -> Result<Connection, Error> {
     Ok(Connection::open_with_flags(format!("file:{escaped}{is_final}"), flags)?)
 }
 
-fn migrate(connection: &mut Connection, read_only: bool) -> Result<(), Error> {
+fn migrate(connection: &mut Connection, folder: &Path, read_only: bool) -> Result<(), Error> {
     let latest = STEPS.len();
     match version(connection)? {
         version if version == latest => return Ok(()),
@@ -119,6 +122,9 @@ fn migrate(connection: &mut Connection, read_only: bool) -> Result<(), Error> {
         _ => {}
     }
     leave_log(connection, false)?;
+    // SQLite does not wait for whoever else changes the mode, but gives up: of several first
+    // commands one does it, and the others come after it.
+    let _alone = lock(folder)?;
     // The file remembers it.
     connection.pragma_update(None, "journal_mode", "wal")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -136,6 +142,15 @@ fn migrate(connection: &mut Connection, read_only: bool) -> Result<(), Error> {
         [latest],
     )?;
     Ok(transaction.commit()?)
+}
+
+/// Held until it is dropped.
+fn lock(folder: &Path) -> Result<OwnedFd, Error> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let name = || folder.display().to_string();
+    let folder = openat(CWD, folder, flags, Mode::empty()).or_error("openat", name)?;
+    retry_on_intr(|| flock(&folder, FlockOperation::LockExclusive)).or_error("flock", name)?;
+    Ok(folder)
 }
 
 /// Which version the tables have; 0 if there are none.

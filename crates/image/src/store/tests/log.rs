@@ -64,3 +64,16 @@ fn the_log_does_not_grow_for_ever() {
     assert!(log(&scratch) <= database::LONGEST_LOG + 20 * 4120, "{}", log(&scratch));
     assert_eq!(guests(&scratch.store()).len(), 300);
 }
+
+/// SQLite does not wait while it changes to a log of writes.
+#[test]
+fn several_first_commands_at_once_all_work() {
+    for _ in 0..20 {
+        let scratch = Scratch::new();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| scratch.store());
+            }
+        });
+    }
+}
