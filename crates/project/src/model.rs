@@ -69,7 +69,7 @@ pub enum ProjectError {
     /// The name cannot be one.
     #[error(
         "{0:?} cannot be a name: expected letters, digits, '_', '.' and '-', the first a letter or \
-         digit, at most 63"
+         digit, 2 to 63 in all"
     )]
     Name(String),
     /// There are more than anybody writes.

@@ -219,11 +219,11 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "name: x\nimage: a\n",
-        "1:7: name: \"x\" cannot be a name: expected letters, digits, '_', '.' and '-', the first a letter or digit, at most 63",
+        "1:7: name: \"x\" cannot be a name: expected letters, digits, '_', '.' and '-', the first a letter or digit, 2 to 63 in all",
     ),
     (
         "services:\n  a b: {image: x}\n",
-        "2:3: services: \"a b\" cannot be a name: expected letters, digits, '_', '.' and '-', the first a letter or digit, at most 63",
+        "2:3: services: \"a b\" cannot be a name: expected letters, digits, '_', '.' and '-', the first a letter or digit, 2 to 63 in all",
     ),
 ];
 
