@@ -9,6 +9,7 @@
 //! - [`port`]: `8080:80/udp` and its like
 //! - [`link`]: bridges, and pairs of devices between them and containers
 //! - [`firewall`]: our nf_tables table: published ports, isolation, masquerading
+//! - [`relay`]: what comes for published ports at `::1`
 //! - [`helper`]: `pasta` or `slirp4netns`, for users without rights
 //! - [`dns`]: names, answered at 127.0.0.11 in each container
 
@@ -21,6 +22,7 @@ pub mod firewall;
 pub mod helper;
 pub mod link;
 pub mod port;
+pub mod relay;
 mod reservation;
 pub mod subnet;
 

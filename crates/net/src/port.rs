@@ -99,6 +99,9 @@ pub fn parse(text: &str) -> Result<Vec<Port>, InvalidPort> {
         None => (None, ports),
     };
     let address = address.map(parse_address).transpose().map_err(invalid)?.flatten();
+    if protocol == Protocol::Sctp && address == Some(Ipv6Addr::LOCALHOST.into()) {
+        return Err(invalid("at [::1] there are tcp and udp only"));
+    }
     let (first, last) = parse_range(container).ok_or_else(|| invalid(PORTS))?;
     let containers = first..=last;
     let hosts: Vec<Option<u16>> = if host.is_empty() {
@@ -128,9 +131,6 @@ fn parse_address(text: &str) -> Result<Option<IpAddr>, &'static str> {
         None if text == "localhost" => IpAddr::from([127, 0, 0, 1]),
         None => text.parse::<std::net::Ipv4Addr>().map(IpAddr::V4).map_err(|_| WHY)?,
     };
-    if address == IpAddr::V6(Ipv6Addr::LOCALHOST) {
-        return Err("the loopback address of a published port is 127.0.0.1");
-    }
     Ok((!address.is_unspecified()).then_some(address))
 }
 
@@ -181,6 +181,8 @@ mod tests {
         assert_eq!(shown("127.0.0.1::80"), ["127.0.0.1::80/tcp"]);
         assert_eq!(shown("[fd00::2]:8080:80"), ["[fd00::2]:8080:80/tcp"]);
         assert_eq!(shown("[fd00::2]::80"), ["[fd00::2]::80/tcp"]);
+        assert_eq!(shown("[::1]:8080:80"), ["[::1]:8080:80/tcp"]);
+        assert_eq!(shown("[::]:8080:80"), ["8080:80/tcp"]);
         assert_eq!(shown("0.0.0.0:8080:80"), ["8080:80/tcp"]);
         assert_eq!(shown("8000-8002:80-82"), ["8000:80/tcp", "8001:81/tcp", "8002:82/tcp"]);
         assert_eq!(shown("80-81/udp"), ["80/udp", "81/udp"]);
@@ -194,6 +196,7 @@ mod tests {
             "0",
             "65536",
             "80/icmp",
+            "[::1]:80:80/sctp",
             "80/",
             "a:80",
             "+80",

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::port::{Port, Protocol};
+use crate::relay::Listener;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use sys::OrError;
@@ -10,17 +11,21 @@ use sys::rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind, getsockname, ipproto, socket_with, sockopt,
 };
 
+const LOOPBACK: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+
 /// How often another free port is tried that only one of several addresses has free.
 const TRIES: usize = 20;
 
 /// Ports that are ours as long as this lives.
 ///
 /// The firewall takes what comes for them before any socket would get it. The sockets are bound
-/// only so that a program which wants the same port is told so, and does not wait in vain.
+/// only so that a program which wants the same port is told so, and does not wait in vain. But it
+/// cannot take what comes for `::1`: for that there are sockets to listen on.
 #[derive(Debug)]
 pub struct Reservation {
     ports: Vec<Port>,
     _sockets: Vec<OwnedFd>,
+    listeners: Vec<Listener>,
 }
 
 impl Reservation {
@@ -43,11 +48,13 @@ impl Reservation {
     }
 
     fn with(ports: &[Port], reuse: bool) -> Result<Reservation, Error> {
-        let mut reservation = Reservation { ports: Vec::new(), _sockets: Vec::new() };
+        let mut reservation =
+            Reservation { ports: Vec::new(), _sockets: Vec::new(), listeners: Vec::new() };
         for port in ports {
-            let (number, sockets) = reserve(port, reuse)?;
-            reservation.ports.push(Port { host: Some(number), ..*port });
-            reservation._sockets.extend(sockets);
+            let held = reserve(port, reuse)?;
+            reservation.ports.push(Port { host: Some(held.number), ..*port });
+            reservation._sockets.extend(held.sockets);
+            reservation.listeners.extend(held.listener);
         }
         Ok(reservation)
     }
@@ -57,9 +64,22 @@ impl Reservation {
     pub fn ports(&self) -> &[Port] {
         &self.ports
     }
+
+    /// The sockets at `::1`, once: they are held by whoever has them from then on.
+    pub fn take_listeners(&mut self) -> Vec<Listener> {
+        std::mem::take(&mut self.listeners)
+    }
 }
 
-fn reserve(port: &Port, reuse: bool) -> Result<(u16, Vec<OwnedFd>), Error> {
+/// What holds one port.
+#[derive(Default)]
+struct Held {
+    number: u16,
+    sockets: Vec<OwnedFd>,
+    listener: Option<Listener>,
+}
+
+fn reserve(port: &Port, reuse: bool) -> Result<Held, Error> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -76,24 +96,65 @@ fn reserve(port: &Port, reuse: bool) -> Result<(u16, Vec<OwnedFd>), Error> {
     }
 }
 
-fn reserve_once(port: &Port, reuse: bool) -> Result<(u16, Vec<OwnedFd>), sys::Error> {
+fn reserve_once(port: &Port, reuse: bool) -> Result<Held, sys::Error> {
     let everywhere = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
     let given = port.address.map(|address| [address]);
     let addresses: &[IpAddr] = given.as_ref().map_or(&everywhere, |given| given);
-    let mut number = port.host.unwrap_or(0);
-    let mut sockets = Vec::new();
+    let is_tcp = port.protocol == Protocol::Tcp;
+    let mut held = Held { number: port.host.unwrap_or(0), ..Held::default() };
     for address in addresses {
-        match bound(SocketAddr::new(*address, number), port.protocol, reuse) {
+        let is_everywhere = port.address.is_none() && address.is_ipv6();
+        // There may be remains of connections to `::1`, which end here.
+        // Who listens is in the way all the same; with UDP nobody would be.
+        let reuse = is_tcp && (reuse || is_everywhere || *address == LOOPBACK);
+        match bound(SocketAddr::new(*address, held.number), port.protocol, reuse) {
             Ok(socket) => {
-                number = number_of(&socket)?;
-                sockets.push(socket);
+                held.number = number_of(&socket)?;
+                if is_everywhere {
+                    held.add_with_loopback(socket, port)?;
+                } else if *address == LOOPBACK {
+                    held.listener = Some(Listener::new(socket, None, port)?);
+                } else {
+                    held.sockets.push(socket);
+                }
             }
             // Without IPv6, or without SCTP, nobody else can have the port either.
-            Err(error) if port.address.is_none() && is_unknown(error.errno) && number != 0 => {}
+            Err(error) if port.address.is_none() && is_unknown(error.errno) && held.number != 0 => {
+            }
             Err(error) => return Err(error),
         }
     }
-    Ok((number, sockets))
+    Ok(held)
+}
+
+impl Held {
+    /// A socket for all addresses of IPv6, which is to keep others away, and one for `::1` beside it,
+    /// if that is there: both must allow it for this moment.
+    fn add_with_loopback(&mut self, everywhere: OwnedFd, port: &Port) -> Result<(), sys::Error> {
+        if port.protocol == Protocol::Sctp {
+            self.sockets.push(everywhere);
+            return Ok(());
+        }
+        allow_others(&everywhere, true)?;
+        match bound(SocketAddr::new(LOOPBACK, self.number), port.protocol, true) {
+            Ok(socket) => {
+                self.listener = Some(Listener::new(socket, Some(everywhere), port)?);
+                Ok(())
+            }
+            Err(error) if is_unknown(error.errno) => {
+                allow_others(&everywhere, false)?;
+                self.sockets.push(everywhere);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether another socket may be bound to the same port that says the same.
+pub(crate) fn allow_others(socket: &OwnedFd, allow: bool) -> Result<(), sys::Error> {
+    sockopt::set_socket_reuseaddr(socket, allow)
+        .or_error("setsockopt", || format!("SO_REUSEADDR, {allow}"))
 }
 
 fn is_unknown(errno: Errno) -> bool {
@@ -113,9 +174,8 @@ fn bound(address: SocketAddr, protocol: Protocol, reuse: bool) -> Result<OwnedFd
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true).or_error("setsockopt", arguments)?;
     }
-    // Who listens is in the way all the same; with UDP nobody would be.
-    if reuse && protocol == Protocol::Tcp {
-        sockopt::set_socket_reuseaddr(&socket, true).or_error("setsockopt", arguments)?;
+    if reuse {
+        allow_others(&socket, true)?;
     }
     bind(&socket, &address).or_error("bind", arguments)?;
     Ok(socket)

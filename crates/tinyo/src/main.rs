@@ -47,8 +47,15 @@ struct Cli {
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|word| word == engine::monitor::WORD) {
-        return monitor(words.next(), [words.next(), words.next()]);
+    match words.next() {
+        Some(word) if word == engine::monitor::WORD => {
+            return monitor(words.next(), [words.next(), words.next()]);
+        }
+        Some(word) if word == net::relay::WORD => {
+            let done = net::relay::run(words.filter_map(|it| it.into_string().ok()));
+            return if done.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+        _ => {}
     }
     let cli = match line::parse(words_of(std::env::args_os())) {
         Ok(cli) => cli,

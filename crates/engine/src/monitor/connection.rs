@@ -13,7 +13,7 @@ use net::firewall::{Element, Published};
 use net::link::{Container, enter_namespace};
 use net::port::{self, Port};
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
@@ -41,6 +41,10 @@ impl Connection {
         let mut elements = Vec::new();
         for port in ports {
             let Some(number) = port.host else { continue };
+            // There no rule helps: see `net::relay`.
+            if port.address == Some(Ipv6Addr::LOCALHOST.into()) {
+                continue;
+            }
             let fits = |target: &&IpAddr| {
                 port.address.is_none_or(|address| address.is_ipv4() == target.is_ipv4())
             };
@@ -137,7 +141,7 @@ impl Connected {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.responder.wakeup()
+        self.responder.wakeup().into_iter().chain(self.outward.deadline()).min()
     }
 
     /// Does what there is to do, without waiting.

@@ -9,6 +9,7 @@ use net::Reservation;
 use net::firewall::{Element, Firewall, Watch};
 use net::helper::{Helper, Request};
 use net::port::Port;
+use net::relay::Relay;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -25,6 +26,8 @@ pub(super) enum Outward {
         reservation: Reservation,
         /// Hears when somebody changes the firewall.
         watch: Watch,
+        /// For what comes to `::1`, where no rule helps.
+        relay: Option<Relay>,
     },
     /// A program.
     Helper(Program),
@@ -42,12 +45,18 @@ pub(super) struct Program {
 impl Outward {
     pub(super) fn begin_firewall(
         connection: &Connection,
-        reservation: Reservation,
+        mut reservation: Reservation,
     ) -> Result<Outward> {
         // Before anybody can flush it unheard.
         let watch = Watch::open()?;
+        let listeners = reservation.take_listeners();
+        let relay = match listeners.is_empty() {
+            true => None,
+            false => Some(Relay::new(listeners, connection.addresses.clone())?),
+        };
+        // The last that can fail, so that nothing is left then.
         Firewall::open()?.add(&connection.published(reservation.ports()))?;
-        Ok(Outward::Firewall { reservation, watch })
+        Ok(Outward::Firewall { reservation, watch, relay })
     }
 
     pub(super) fn begin_helper(
@@ -70,21 +79,32 @@ impl Outward {
         Ok(Outward::Helper(program))
     }
 
-    pub(super) fn polled(&self) -> Option<BorrowedFd<'_>> {
+    pub(super) fn polled(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let both = match self {
+            Outward::Firewall { watch, relay, .. } => {
+                [Some(watch.as_fd()), relay.as_ref().and_then(Relay::polled)]
+            }
+            Outward::Helper(program) => {
+                [program.running.as_ref().map(|(helper, _)| helper.as_fd()), None]
+            }
+        };
+        both.into_iter().flatten()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
         match self {
-            Outward::Firewall { watch, .. } => Some(watch.as_fd()),
-            Outward::Helper(program) => program.running.as_ref().map(|(helper, _)| helper.as_fd()),
+            Outward::Firewall { relay, .. } => relay.as_ref().and_then(Relay::deadline),
+            Outward::Helper(_) => None,
         }
     }
 
     pub(super) fn serve(&mut self, connection: &Connection, network: BorrowedFd<'_>) -> Result<()> {
         match self {
-            Outward::Firewall { reservation, watch } => {
+            Outward::Firewall { reservation, watch, relay } => {
                 if watch.take()? {
-                    restore(connection, reservation.ports())
-                } else {
-                    Ok(())
+                    restore(connection, reservation.ports())?;
                 }
+                Ok(relay.as_mut().map_or(Ok(()), Relay::serve)?)
             }
             Outward::Helper(program) => program.look_after(network),
         }
@@ -98,7 +118,10 @@ impl Outward {
         network: BorrowedFd<'_>,
     ) -> Result<()> {
         match self {
-            Outward::Firewall { reservation, .. } => {
+            Outward::Firewall { reservation, relay, .. } => {
+                if let Some(relay) = relay {
+                    relay.set_targets(new.addresses.clone())?;
+                }
                 let ports = reservation.ports();
                 let (old, now) = (old.published(ports), new.published(ports));
                 if old != now {

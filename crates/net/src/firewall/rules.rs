@@ -124,8 +124,8 @@ const CHAINS: &[Chain] = &[
         ],
     },
     // One place for packets that come and for those of the machine's own programs. A port of one
-    // address comes before the same one of all addresses. The loopback of IPv6 leads nowhere: the
-    // kernel takes no answer to it from another device, so a client is refused and tries IPv4.
+    // address comes before the same one of all addresses. What is for the loopback of IPv6 stays
+    // there, as the kernel takes no answer to it from another device: see `relay`.
     Chain {
         name: PUBLISHED,
         hook: None,

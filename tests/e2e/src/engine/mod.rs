@@ -8,6 +8,7 @@ mod firewalld;
 mod habits;
 mod life;
 mod logs;
+mod loopback;
 mod network;
 mod network_flags;
 mod pods;
@@ -108,6 +109,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::logs::tail_and_times,
         engine::logs::follow_to_the_end,
         engine::logs::full_files_are_renamed,
+        engine::loopback::published_ports_answer_there,
+        engine::loopback::they_answer_after_everything_else,
+        engine::loopback::what_is_said_there_arrives,
         engine::network::a_published_port_and_a_name,
         engine::network::internal_and_several_networks,
         engine::network::a_flushed_firewall_is_restored,
