@@ -75,7 +75,9 @@ pub use exec::Exec;
 pub use folders::Folders;
 pub use log::{Entry, Follow, Logs};
 pub use members::Members;
-pub use network::{Connected, DEFAULT as DEFAULT_NETWORK, Network, NetworkSettings, Range};
+pub use network::{
+    Connected, DEFAULT as DEFAULT_NETWORK, Network, NetworkSettings, Range, is_network,
+};
 pub use pod::{ExitPolicy, Pod, PodSeen, PodSettings, PodStatus, Share};
 pub use protocol::Stream;
 pub use room::Room;

@@ -3,6 +3,7 @@
 use super::Context;
 use crate::error::Result;
 use crate::monitor::{SharedKind, USER_NAMESPACE};
+use crate::network::{NAMESPACE, is_network};
 use crate::settings::Settings;
 use spec::json::{Map, Text};
 use spec::runtime::{Namespace, NamespaceKind as Kind};
@@ -13,8 +14,8 @@ type Choice<'a> = (&'static str, Kind, SharedKind, &'a str);
 fn choices(settings: &Settings) -> [Choice<'_>; 5] {
     let shared = &settings.namespaces;
     let network = match settings.network.mode.as_str() {
-        mode if mode == "host" || mode.starts_with("container:") => mode,
-        _ => "",
+        mode if is_network(mode) || mode == "none" => "",
+        mode => mode,
     };
     [
         ("--pid", Kind::Pid, SharedKind::Pid, &shared.pid),
@@ -42,6 +43,9 @@ pub(super) fn namespaces(context: &Context<'_>) -> Result<Vec<Namespace<'static>
             "" | "private" => String::new(),
             "none" | "shareable" if kind == Kind::Ipc => String::new(),
             _ if mode.starts_with("container:") => shared.path(),
+            _ if kind == Kind::Network && mode.starts_with(NAMESPACE) => {
+                mode[NAMESPACE.len()..].to_owned()
+            }
             _ => return super::wrong(flag, mode, "is not host, private or container:ID"),
         };
         let path = match &context.network {
@@ -61,6 +65,11 @@ pub(super) fn namespaces(context: &Context<'_>) -> Result<Vec<Namespace<'static>
 pub(super) fn foreign(settings: &Settings) -> Result<Vec<(Kind, &'static [&'static str])>> {
     let mut all: Vec<(Kind, &'static [&'static str])> = Vec::new();
     for (flag, kind, _, mode) in choices(settings) {
+        let is_path = kind == Kind::Network && mode.starts_with(NAMESPACE);
+        if is_path {
+            let what = "does not belong to the container's user namespace: say --userns host";
+            return super::wrong(flag, mode, what);
+        }
         if mode.starts_with("container:") && mode != settings.namespaces.user {
             let what = "is not in the same user namespace: give it to --userns, too";
             return super::wrong(flag, mode, what);

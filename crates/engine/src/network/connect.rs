@@ -1,5 +1,6 @@
 //! Connecting containers: when they are made, when they start, and while they run.
 
+use super::mode::check_mode;
 use super::place::Place;
 use super::row::{self, Connected, Network, Wish};
 use super::{address_in, bridge, is_network, names};
@@ -40,17 +41,7 @@ impl Engine {
         let settings = &all.network;
         let ports = published(settings)?;
         if !is_network(&settings.mode) {
-            let mode = &settings.mode;
-            return match (ports.first(), settings.more.first()) {
-                (Some(port), _) => Err(Error::invalid(format!(
-                    "the port {port} cannot be published with --network {mode}"
-                ))),
-                (None, Some(other)) => Err(Error::invalid(format!(
-                    "--network {mode}: not together with {}",
-                    other.network
-                ))),
-                (None, None) => Ok(Vec::new()),
-            };
+            return check_mode(settings, ports.first()).map(|()| Vec::new());
         }
         if self.user_marks
             && let Some(port) = ports.iter().find(|it| !helper::can_publish(it.protocol))

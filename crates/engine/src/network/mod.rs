@@ -5,13 +5,16 @@
 //! file for each network, which their monitors read.
 
 mod connect;
+mod mode;
 mod names;
 mod place;
 mod row;
 
+pub use mode::is_network;
 pub use row::{Connected, Network, NetworkSettings, Range};
 
 pub(crate) use connect::{PORTS, Prepared, device_prefix, is_device};
+pub(crate) use mode::PATH as NAMESPACE;
 pub(crate) use names::{ids as ids_of_names, names_end, path as zone_path, set_names};
 pub(crate) use place::{LOCK as PLACE_LOCK, Place};
 pub(crate) use row::{TABLES, connect_in};
@@ -30,12 +33,7 @@ use sys::netlink::Socket;
 pub const DEFAULT: &str = "bridge";
 
 /// The words that are no names of networks.
-const MODES: [&str; 5] = ["none", "host", "default", "container", "private"];
-
-/// Whether this is a network, and not one of the other things that `--network` takes.
-pub(crate) fn is_network(mode: &str) -> bool {
-    !matches!(mode, "" | "none" | "host") && !mode.starts_with("container:")
-}
+const MODES: [&str; 6] = ["none", "host", "default", "container", "private", "ns"];
 
 impl Engine {
     /// Makes a network. Subnets that are not given are chosen, so that they overlap no route of the

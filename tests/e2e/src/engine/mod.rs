@@ -11,6 +11,7 @@ mod logs;
 mod loopback;
 mod network;
 mod network_flags;
+mod network_modes;
 mod pods;
 mod pods_faults;
 mod pods_policies;
@@ -128,6 +129,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::network_flags::several_networks_at_once,
         engine::network_flags::legacy_iptables_are_noticed,
         engine::network_flags::docker_filters_of_system_calls,
+        engine::network_modes::a_namespace_by_its_path,
+        engine::network_modes::what_does_not_go_together_is_said,
         engine::rootless::two_first_commands_at_once,
         engine::rootless::ports_and_the_world,
         engine::rootless::names_and_own_networks,

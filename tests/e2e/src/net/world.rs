@@ -87,6 +87,11 @@ impl Space {
         Ok(attach(&mut host, &mut container, &attachment(bridge, number, device)?)?)
     }
 
+    /// The file of it.
+    pub(crate) fn path(&self) -> String {
+        format!("/proc/{}/ns/net", self.holder.id())
+    }
+
     /// A command in it.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("nsenter");

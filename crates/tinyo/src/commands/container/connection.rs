@@ -6,7 +6,7 @@ use engine::settings::{Endpoint, Network};
 
 #[derive(Args)]
 pub(crate) struct ConnectionOptions {
-    /// none, host, container:NAME, or a network, which can be said several times and with
+    /// none, host, container:NAME, ns:PATH, or a network, which can be said several times and with
     /// :ip=ADDRESS,alias=NAME,mac=ADDRESS,interface_name=NAME [default: bridge]
     #[arg(long, visible_alias = "net", value_name = "NETWORK")]
     network: Vec<String>,
@@ -90,7 +90,9 @@ impl ConnectionOptions {
 /// `NAME[:ip=ADDRESS,alias=NAME,...]` as Podman has it, or `name=NAME,ip=ADDRESS,...` as Docker has.
 fn endpoint(given: &str) -> Result<Endpoint> {
     let (mode, options) = match given.split_once(':') {
-        Some((mode, options)) if mode != "container" && !given.starts_with("name=") => {
+        Some((mode, options))
+            if !matches!(mode, "container" | "ns") && !given.starts_with("name=") =>
+        {
             (mode, options)
         }
         _ if given.starts_with("name=") => ("", given),
@@ -132,6 +134,7 @@ mod tests {
         assert_eq!(found.addresses, ["10.0.0.2", "fd00::2"]);
         assert_eq!((found.network.as_str(), found.device.as_str()), ("a", "net0"));
         assert_eq!(endpoint("container:web").unwrap().network, "container:web");
+        assert_eq!(endpoint("ns:/run/netns/a").unwrap().network, "ns:/run/netns/a");
         for wrong in ["a:ip", "a:ip=", "a:color=red", "a:name=b"] {
             assert!(endpoint(wrong).is_err(), "{wrong}");
         }

@@ -8,7 +8,7 @@ use crate::show::{Screen, print_line, warn};
 use crate::timings::{Timings, print_one};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use engine::settings::{Mount, MountKind, RestartPolicy, Settings};
+use engine::settings::{Mount, MountKind, Network, RestartPolicy, Settings};
 use engine::{Attach, Container, Engine, Error};
 use image::base::Base;
 use std::fs::File;
@@ -100,18 +100,7 @@ fn make(context: &Context, engine: &Engine, options: &Options) -> Result<(Contai
     if settings.auto_remove && settings.restart.policy != RestartPolicy::No {
         bail!("--rm and --restart contradict each other");
     }
-    let network = &mut settings.network;
-    let is_of_use = !network.ports.is_empty() || network.publish_all;
-    let is_possible = context.is_root() || net::helper::is_installed();
-    if network.mode.is_empty() && !is_of_use && !is_possible {
-        warn("no network: a user without rights needs pasta (Debian's package passt) for it");
-        "none".clone_into(&mut network.mode);
-    }
-    let is_network = !matches!(network.mode.as_str(), "none" | "host");
-    if context.is_root() && is_network && net::firewall::legacy_drops_forwarded()? {
-        let mend = net::firewall::LEGACY_MEND;
-        warn(&format!("another program's iptables drop what networks forward; what helps: {mend}"));
-    }
+    fit_network(context, &mut settings.network)?;
     for text in options.volumes_from() {
         for mount in mounts_of(engine, text)? {
             // What the user says himself counts.
@@ -146,6 +135,27 @@ fn remove_old(engine: &Engine, name: &str) -> Result<()> {
         Ok(_) | Err(Error::NoSuchContainer(_) | Error::Ambiguous { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is usual here where nothing is said, and warnings of what does not work.
+fn fit_network(context: &Context, network: &mut Network) -> Result<()> {
+    let is_of_use = !network.ports.is_empty() || network.publish_all;
+    let is_possible = context.is_root() || net::helper::is_installed();
+    if network.mode.is_empty() && !is_of_use && !is_possible {
+        warn("no network: a user without rights needs pasta (Debian's package passt) for it");
+        "none".clone_into(&mut network.mode);
+    }
+    if network.mode == "host" && is_of_use {
+        warn("no port is published: with --network host those of the container are the machine's");
+        network.ports.clear();
+        network.publish_all = false;
+    }
+    let is_network = network.mode.is_empty() || engine::is_network(&network.mode);
+    if context.is_root() && is_network && net::firewall::legacy_drops_forwarded()? {
+        let mend = net::firewall::LEGACY_MEND;
+        warn(&format!("another program's iptables drop what networks forward; what helps: {mend}"));
+    }
+    Ok(())
 }
 
 /// Alone, or in a pod.
