@@ -5,13 +5,16 @@ use crate::database::Container;
 use crate::engine::{Engine, runtime_id};
 use crate::error::{Error, Result};
 use crate::foreground::Foreground;
+use crate::keeper::Outcome;
 use crate::protocol::{self, Message, hear, tell};
 use crate::streams::Streams;
 use crate::user::Names;
-use runtime::{ContainerId, Running};
+use runtime::{ContainerId, Keys, Running};
 use spec::runtime::{ConsoleSize, Process, User};
 use std::path::Path;
 use sys::rustix::net::RecvFlags;
+use sys::rustix::stdio;
+use sys::rustix::termios::isatty;
 
 /// A process to be added.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +42,8 @@ impl Engine {
     /// It does not run, or is paused; the process cannot be started: [`Error::NotStarted`].
     pub fn exec_detached(&self, container: &Container, exec: &Exec) -> Result<()> {
         let exec = Exec { tty: false, ..exec.clone() };
-        let process = self.with_process(container, &exec, |process, _, _| {
+        let pid = self.running(container, "exec in")?.pid;
+        let process = self.with_process(container, &exec, pid, |process, _, _| {
             spec::json::to_line(process)
                 .map_err(|error| runtime::Error::Unsupported(error.to_string()))
         })?;
@@ -61,26 +65,42 @@ impl Engine {
         }
     }
 
-    /// Adds a process to a container that runs, and stays until it ends: the caller's standard
-    /// streams and signals are passed on. Returns its exit code. The caller has one thread.
+    /// Adds a process to a container that runs, and stays until it ends, or is left by typing these
+    /// keys on its terminal: the caller's standard streams and signals are passed on. The caller has
+    /// one thread.
     ///
     /// # Errors
     /// As [`Engine::exec_detached`].
-    pub fn exec(&self, container: &Container, exec: &Exec, input: bool) -> Result<u8> {
+    pub fn exec(
+        &self,
+        container: &Container,
+        exec: &Exec,
+        input: bool,
+        keys: &Keys,
+    ) -> Result<Outcome> {
+        let pid = self.running(container, "exec in")?.pid;
+        if exec.tty && input && !keys.is_empty() && isatty(stdio::stdin()) {
+            return self.exec_kept(container, exec, pid, keys);
+        }
         if exec.tty {
             let foreground = runtime::Foreground::begin(false)?;
             let streams = Streams::new(false, false)?;
-            let (mut running, _) = streams.during(|| self.add_process(container, exec))?;
-            return Ok(foreground.attend(&mut running)?);
+            let (mut running, _) = streams.during(|| self.add_process(container, exec, pid))?;
+            return Ok(Outcome::Ended(foreground.attend(&mut running)?));
         }
         let foreground = Foreground::begin(input)?;
         let streams = Streams::new(input, true)?;
-        let (running, ends) = streams.during(|| self.add_process(container, exec))?;
-        foreground.stay(&running, ends)
+        let (running, ends) = streams.during(|| self.add_process(container, exec, pid))?;
+        foreground.stay(&running, ends).map(Outcome::Ended)
     }
 
-    fn add_process(&self, container: &Container, exec: &Exec) -> Result<Running> {
-        self.with_process(container, exec, |process, root, id| {
+    pub(crate) fn add_process(
+        &self,
+        container: &Container,
+        exec: &Exec,
+        pid: i32,
+    ) -> Result<Running> {
+        self.with_process(container, exec, pid, |process, root, id| {
             runtime::exec(&runtime::Exec {
                 root,
                 id,
@@ -97,20 +117,19 @@ impl Engine {
         })
     }
 
-    /// Gives the process as the runtime takes it to a function: the container's own one with what
-    /// is asked for.
+    /// Gives the process as the runtime takes it to a function: the container's own one, which is
+    /// `pid`, with what is asked for.
     fn with_process<T>(
         &self,
         container: &Container,
         exec: &Exec,
+        pid: i32,
         act: impl FnOnce(&Process<'_>, &Path, &ContainerId) -> runtime::Result<T>,
     ) -> Result<T> {
-        let state = self.running(container, "exec in")?;
         let mut settings = container.settings.clone();
         settings.env.extend(exec.env.iter().cloned());
         settings.tty = exec.tty;
-        let user =
-            if exec.user.is_empty() { None } else { Some(find_user(state.pid, &exec.user)?) };
+        let user = if exec.user.is_empty() { None } else { Some(find_user(pid, &exec.user)?) };
         let (root, id) = (self.folders.runtime(), runtime_id(&container.id)?);
         let result = runtime::with_configuration(&root, &id, |spec| {
             let Some(own) = &spec.process else {

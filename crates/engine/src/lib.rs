@@ -32,6 +32,7 @@ mod foreground;
 mod heal;
 mod id;
 mod init;
+mod keeper;
 mod lock;
 mod log;
 mod members;
@@ -73,6 +74,7 @@ pub use error::{Error, Result};
 pub use events::Event;
 pub use exec::Exec;
 pub use folders::Folders;
+pub use keeper::Outcome;
 pub use log::{Entry, Follow, Logs};
 pub use members::Members;
 pub use network::{
@@ -81,6 +83,7 @@ pub use network::{
 pub use pod::{ExitPolicy, Pod, PodSeen, PodSettings, PodStatus, Share};
 pub use protocol::Stream;
 pub use room::Room;
+pub use runtime::Keys;
 pub use start::Attach;
 pub use state::{HealthStatus, Phase, State};
 pub use status::{Seen, Status};

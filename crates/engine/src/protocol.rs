@@ -66,6 +66,8 @@ pub(crate) enum Message<'a> {
     Output(Stream, &'a [u8]),
     /// From the monitor: it has ended for good, with this exit code.
     Exit(u8),
+    /// From the keeper of a process that was added: nobody is in front of it any more.
+    Left,
 }
 
 impl<'a> Message<'a> {
@@ -89,6 +91,7 @@ impl<'a> Message<'a> {
             Message::Output(Stream::Output, bytes) => with(b'O', bytes),
             Message::Output(Stream::Error, bytes) => with(b'E', bytes),
             Message::Exit(code) => vec![b'X', *code],
+            Message::Left => vec![b'L'],
         }
     }
 
@@ -117,6 +120,7 @@ impl<'a> Message<'a> {
             b'O' => Message::Output(Stream::Output, rest),
             b'E' => Message::Output(Stream::Error, rest),
             b'X' => Message::Exit(*rest.first()?),
+            b'L' => Message::Left,
             _ => return None,
         })
     }
@@ -227,6 +231,7 @@ mod tests {
             Message::Output(Stream::Output, b"out"),
             Message::Output(Stream::Error, b""),
             Message::Exit(137),
+            Message::Left,
         ] {
             assert_eq!(Message::parse(&message.to_bytes()), Some(message));
         }

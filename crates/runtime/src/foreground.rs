@@ -1,6 +1,7 @@
 //! Staying with a process until it ends: signals and the terminal are passed on.
 
 use crate::error::{Error, Result};
+use crate::keys::Keys;
 use crate::readiness::Readiness;
 use crate::running::Running;
 use crate::terminal::{self, End, RawMode, Relay};
@@ -11,6 +12,15 @@ use sys::rustix::event::{PollFd, PollFlags, poll};
 use sys::rustix::io::Errno;
 use sys::rustix::process::{Pid, WaitOptions, WaitStatus, set_child_subreaper, wait};
 use sys::signal::{SIGCHLD, SIGWINCH, Signals};
+
+/// Why a caller that stayed does so no longer.
+#[derive(Debug)]
+pub enum Left {
+    /// The process has ended, with this exit code, or 128 + N after signal N.
+    Ended(u8),
+    /// Somebody has left it alone. Here is the master of its terminal.
+    Running(Option<OwnedFd>),
+}
 
 /// A caller that stays. It takes over all signals and all children of the calling process.
 #[derive(Debug)]
@@ -38,9 +48,21 @@ impl Foreground {
     /// # Errors
     /// A system call that does not fail on a sound machine; the process is killed then.
     pub fn attend(&self, running: &mut Running) -> Result<u8> {
+        match self.attend_or_leave(running, Keys::default())? {
+            Left::Ended(code) => Ok(code),
+            // Without keys nobody leaves.
+            Left::Running(_) => Ok(255),
+        }
+    }
+
+    /// The same, but whoever types these keys on its terminal leaves it.
+    ///
+    /// # Errors
+    /// As [`Foreground::attend`].
+    pub fn attend_or_leave(&self, running: &mut Running, keys: Keys) -> Result<Left> {
         let console = running.console.take();
         let readiness = running.readiness.take();
-        let result = self.stay(running.pid, &running.pidfd, console, readiness.as_ref());
+        let result = self.stay(running.pid, &running.pidfd, (console, keys), readiness.as_ref());
         if result.is_err() {
             pass_on(&running.pidfd, SIGKILL)?;
             wait(WaitOptions::empty()).or_error("wait4", || "-1")?;
@@ -52,18 +74,21 @@ impl Foreground {
         &self,
         pid: Pid,
         pidfd: &OwnedFd,
-        console: Option<OwnedFd>,
+        (console, keys): (Option<OwnedFd>, Keys),
         readiness: Option<&Readiness>,
-    ) -> Result<u8> {
-        let keys = console.as_ref().and_then(|_| terminal::of_input());
-        let _raw = keys.map(RawMode::begin).transpose()?;
-        let mut relay = console.map(Relay::new).transpose()?;
+    ) -> Result<Left> {
+        let keyboard = console.as_ref().and_then(|_| terminal::of_input());
+        let _raw = keyboard.map(RawMode::begin).transpose()?;
+        let mut relay = console.map(|master| Relay::new(master, keys)).transpose()?;
         // It may have been resized since.
         relay.iter().for_each(Relay::resize);
         // Should it have ended already, SIGCHLD waits: it was blocked before there was a process.
         let ended = loop {
             self.wait(relay.as_mut(), readiness)?;
             pass_on_readiness(readiness, pid)?;
+            if relay.as_ref().is_some_and(Relay::is_left) {
+                return Ok(Left::Running(relay.and_then(Relay::into_master)));
+            }
             match self.signals.next().or_error("read", || "signalfd")? {
                 None => {}
                 Some(SIGCHLD) => {
@@ -78,7 +103,7 @@ impl Foreground {
         if let Some(relay) = relay {
             relay.finish();
         }
-        Ok(ended)
+        Ok(Left::Ended(ended))
     }
 
     /// Waits for a signal, or for what is to be told the service manager, and copies what the

@@ -1,6 +1,7 @@
 //! The caller's terminal in front of a container's.
 
 use crate::error::Result;
+use crate::keys::Keys;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::event::{PollFd, PollFlags};
@@ -70,14 +71,30 @@ pub(crate) struct Relay {
     typed: Vec<u8>,
     /// Read, but not written to standard output yet.
     printed: Vec<u8>,
+    /// Those that leave the process alone.
+    keys: Keys,
+    /// They were typed.
+    is_left: bool,
 }
 
 impl Relay {
-    pub(crate) fn new(master: OwnedFd) -> Result<Relay> {
+    pub(crate) fn new(master: OwnedFd, keys: Keys) -> Result<Relay> {
         // This is our end alone, unlike the standard streams, which others share.
         let flags = fcntl_getfl(&master).or_error("fcntl", || "F_GETFL")?;
         fcntl_setfl(&master, flags | OFlags::NONBLOCK).or_error("fcntl", || "F_SETFL")?;
-        Ok(Relay { master: Some(master), input_open: true, typed: Vec::new(), printed: Vec::new() })
+        let (typed, printed) = (Vec::new(), Vec::new());
+        let master = Some(master);
+        Ok(Relay { master, input_open: true, typed, printed, keys, is_left: false })
+    }
+
+    /// Whether the keys were typed that leave the process alone.
+    pub(crate) fn is_left(&self) -> bool {
+        self.is_left
+    }
+
+    /// The container's terminal, for somebody else to look after.
+    pub(crate) fn into_master(self) -> Option<OwnedFd> {
+        self.master
     }
 
     /// Gives the container's terminal the size of the caller's.
@@ -133,7 +150,10 @@ impl Relay {
 
     fn read_input(&mut self) {
         match read_chunk(stdio::stdin()) {
-            Chunk::Some(bytes) => self.typed = bytes,
+            Chunk::Some(bytes) => match self.keys.pass(&bytes) {
+                Some(bytes) => self.typed = bytes,
+                None => self.is_left = true,
+            },
             Chunk::NotNow => {}
             Chunk::End => self.input_open = false,
         }

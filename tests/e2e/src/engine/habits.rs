@@ -188,3 +188,36 @@ pub(crate) fn flags_of_podman() -> Result<()> {
     engine.ok(&["rm", "-f", "one"])?;
     engine.is_clean()
 }
+
+/// Containers that are chosen otherwise than by their names.
+pub(crate) fn chosen_by_what_they_are() -> Result<()> {
+    let engine = Engine::new()?;
+    for (name, label) in [("aa", "x=1"), ("bb", "x=2"), ("cc", "x=1")] {
+        let file = crate::support::scratch(name);
+        let file = file.to_string_lossy();
+        engine.start(name, &["-l", label, "--cidfile", &file], "echo I am $0; exec sleep 100")?;
+    }
+    let file_of_b = crate::support::scratch("bb").to_string_lossy().into_owned();
+    expect_eq!(engine.ok(&["stop", "-t", "0", "--filter", "label=x=1"])?, "cc\naa");
+    expect_eq!(engine.ok(&["kill", "--filter", "label=x=1"])?, "");
+    expect_eq!(engine.ok(&["start", "--filter", "name=aa"])?, "aa");
+    expect_eq!(engine.ok(&["start", "--all"])?, "cc");
+    expect_eq!(engine.ok(&["pause", "--latest"])?, "cc");
+    expect_eq!(engine.ok(&["restart", "-t", "0", "--running", "--filter", "label=x=2"])?, "bb");
+    expect_eq!(engine.ok(&["unpause", "--all"])?, "cc");
+    expect_eq!(engine.ok(&["exec", "-l", "echo", "x"])?, "x");
+    engine.fails(&["exec", "cc"], 1, "what is to be run")?;
+    let id = engine.ok(&["ps", "-q", "--no-trunc", "--filter", "name=bb"])?;
+    expect_eq!(engine.ok(&["kill", "--cidfile", &file_of_b])?, id);
+    engine.until_status("bb", "exited")?;
+    expect_eq!(engine.ok(&["wait", "bb"])?, "137");
+    expect_eq!(engine.ok(&["rm", "--cidfile", &file_of_b])?, id);
+    engine.fails(&["rm", "--cidfile", &file_of_b], 1, "no such container")?;
+    expect_eq!(engine.ok(&["rm", "--ignore", "--cidfile", &file_of_b, "--cidfile", "/none"])?, "");
+    engine.fails(&["rm", "--cidfile", "/none"], 1, "--cidfile /none")?;
+    engine.fails(&["rm"], 125, "required")?;
+    engine.fails(&["rm", "--all", "aa"], 125, "cannot be used with")?;
+    engine.fails(&["stop", "--filter", "color=red"], 125, "there is no filter")?;
+    expect_eq!(engine.ok(&["rm", "-f", "-t", "0", "--filter", "label=x=1"])?, "cc\naa");
+    engine.is_clean()
+}

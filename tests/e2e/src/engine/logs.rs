@@ -72,3 +72,25 @@ pub(crate) fn full_files_are_renamed() -> Result<()> {
     ensure!(folder.join("log.2").exists() && !folder.join("log.3").exists());
     Ok(())
 }
+
+/// Of several containers, with their ids or names.
+pub(crate) fn of_several() -> Result<()> {
+    let engine = Engine::new()?;
+    let mut ids = Vec::new();
+    for name in ["aa", "bb"] {
+        let script = format!("echo {name}1; sleep 0.3; echo {name}2 >&2");
+        ids.push(engine.start(name, &[], &script)?);
+    }
+    let done = engine.run(&["logs", "-f", "--names", "aa", "bb"])?;
+    let mut lines: Vec<_> = done.stdout.lines().collect();
+    lines.sort_unstable();
+    expect_eq!(lines, ["aa aa1", "bb bb1"]);
+    ensure!(done.stderr.contains("aa aa2\n") && done.stderr.contains("bb bb2\n"), "{done:#?}");
+    expect_eq!(
+        engine.ok(&["logs", "-n", "2", "aa", "bb"])?.lines().next(),
+        Some(&*format!("{} aa1", &ids[0][..12]))
+    );
+    expect_eq!(engine.ok(&["logs", "--names", "--color", "aa"])?, "\x1b[31maa\x1b[0m aa1");
+    expect_eq!(engine.ok(&["logs", "-l"])?, "bb1");
+    engine.fails(&["logs", "aa", "none"], 1, "no such container: none")
+}

@@ -5,6 +5,7 @@ mod exec;
 mod faults;
 mod files;
 mod firewalld;
+mod front;
 mod habits;
 mod life;
 mod logs;
@@ -81,6 +82,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::faults::upkeep::the_unit,
         engine::habits::a_flag_that_is_none_is_not_taken_for_an_image,
         engine::habits::a_new_volume_gets_what_the_image_has_there,
+        engine::habits::chosen_by_what_they_are,
         engine::habits::copies,
         engine::habits::flags_of_podman,
         engine::habits::spellings,
@@ -93,6 +95,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::files::cp_follows_no_link_out_of_the_container,
         engine::files::diff_commit_and_export,
         engine::files::what_is_used_and_what_happens,
+        engine::front::containers_are_left_by_keys,
+        engine::front::streams_to_be_in_front_of,
+        engine::front::added_programs_are_left_by_keys,
+        engine::front::a_killed_command_hangs_up,
         engine::firewalld::published_ports_pass_firewalld,
         engine::firewalld::a_firewall_with_an_owner_is_asked,
         engine::life::ps_shows_what_is,
@@ -107,6 +113,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::life::health,
         engine::life::what_is_paused_stays_as_healthy_as_it_was,
         engine::logs::what_was_printed,
+        engine::logs::of_several,
         engine::logs::tail_and_times,
         engine::logs::follow_to_the_end,
         engine::logs::full_files_are_renamed,

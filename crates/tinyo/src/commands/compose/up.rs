@@ -1,8 +1,8 @@
 //! `tinyo up`.
 
 use super::file::ProjectOptions;
-use super::logs::Printing;
 use crate::commands::container::logs::PACE;
+use crate::commands::container::printing::{Printing, in_columns};
 use crate::context::{Context, NetworkOptions, environment};
 use crate::obtain::{Policy, Ways, base};
 use crate::show::{Screen, print_line, warn};
@@ -90,7 +90,7 @@ pub(super) fn run(context: &Context, of: &ProjectOptions, options: &Options) -> 
     // What was printed before is for `compose logs`.
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let logs = Logs { since: u64::try_from(now).ok(), ..Logs::default() };
-    let mut printing = Printing::begin(&engine, names.zip(containers).collect(), logs)?;
+    let mut printing = Printing::begin(&engine, in_columns(names.zip(containers).collect()), logs)?;
     printing.print_past()?;
     while printing.go_on()? {
         if telling.is_cancelled() {
@@ -169,7 +169,8 @@ fn show_last_lines(engine: &Engine, error: &Error) -> Result<()> {
     let Error::NotReady { service, container, .. } = error else { return Ok(()) };
     let container = engine.find(container)?;
     let logs = Logs { tail: Some(LAST_LINES), ..Logs::default() };
-    Printing::begin(engine, vec![(service.clone(), container)], logs)?.print_past()
+    let lines = in_columns(vec![(service.clone(), container)]);
+    Printing::begin(engine, lines, logs)?.print_past()
 }
 
 /// After Ctrl-C: the services end, and their containers stay for the next time.

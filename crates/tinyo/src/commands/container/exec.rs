@@ -1,10 +1,11 @@
 //! `tinyo exec`.
 
+use super::chosen::one;
 use super::{front, parse};
 use crate::context::Context;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{ArgAction, Args};
-use engine::Exec;
+use engine::{Exec, Keys, Outcome};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use sys::rustix::stdio;
@@ -19,6 +20,9 @@ pub(crate) struct Arguments {
     /// Leave it alone
     #[arg(short, long)]
     detach: bool,
+    /// Keys that leave it alone, such as ctrl-p,ctrl-q
+    #[arg(long, value_name = "KEYS", default_value = front::DETACH_KEYS)]
+    detach_keys: Keys,
     /// Pass on what is typed
     #[arg(short, long)]
     interactive: bool,
@@ -40,20 +44,34 @@ pub(crate) struct Arguments {
     /// Let it do nearly everything that the machine's root may do
     #[arg(long)]
     privileged: bool,
+    /// In the newest container, which is not named then
+    #[arg(short, long)]
+    latest: bool,
     /// A container, and the program with its arguments
-    #[arg(required = true, num_args = 2.., trailing_var_arg = true, value_names = ["CONTAINER", "COMMAND"])]
+    #[arg(required = true, trailing_var_arg = true, value_names = ["CONTAINER", "COMMAND"])]
     words: Vec<String>,
+}
+
+impl Arguments {
+    fn name_and_command(&self) -> Result<(Option<&String>, &[String])> {
+        match &self.words[..] {
+            command if self.latest => Ok((None, command)),
+            [name, command @ ..] if !command.is_empty() => Ok((Some(name), command)),
+            _ => bail!("exec: say what is to be run: tinyo exec CONTAINER COMMAND, such as sh"),
+        }
+    }
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> {
     if arguments.tty && arguments.interactive && !arguments.detach {
         front::check_terminal()?;
     }
+    let (name, command) = arguments.name_and_command()?;
     let engine = context.engine()?;
-    let container = engine.find(&arguments.words[0])?;
+    let container = one(&engine, name.map(String::as_str))?;
     let size = tcgetwinsize(stdio::stdin()).ok().filter(|_| arguments.tty);
     let exec = Exec {
-        command: arguments.words[1..].to_vec(),
+        command: command.to_vec(),
         env: parse::variables(&arguments.env_file, &arguments.env)?,
         working_dir: arguments.workdir.clone(),
         user: arguments.user.clone(),
@@ -65,5 +83,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> 
         engine.exec_detached(&container, &exec)?;
         return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::from(engine.exec(&container, &exec, arguments.interactive)?))
+    let outcome = engine.exec(&container, &exec, arguments.interactive, &arguments.detach_keys)?;
+    if outcome == Outcome::Detached {
+        front::new_line()?;
+    }
+    Ok(front::exit_code(outcome))
 }

@@ -3,9 +3,9 @@
 
 use crate::terminal::Raw;
 use anyhow::{Context as _, Result, bail};
-use engine::{Client, Container, Engine, Heard, Stream};
+use engine::{Client, Container, Engine, Heard, Keys, Outcome, Stream};
 use std::os::fd::BorrowedFd;
-use std::str::FromStr;
+use std::process::ExitCode;
 use sys::rustix::event::{PollFd, PollFlags, poll};
 use sys::rustix::io::{Errno, read, write};
 use sys::rustix::stdio;
@@ -18,44 +18,45 @@ pub(crate) const DETACH_KEYS: &str = "ctrl-p,ctrl-q";
 /// Bytes that are read at once.
 const CHUNK: usize = 16 << 10;
 
-/// Keys that are typed one after the other.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Keys(Vec<u8>);
-
-impl FromStr for Keys {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Keys, String> {
-        let key = |text: &str| {
-            let name = text.to_ascii_lowercase();
-            match (name.strip_prefix("ctrl-").map(str::as_bytes), text.as_bytes()) {
-                (Some(&[letter @ (b'a'..=b'z' | b'@' | b'[' | b'\\' | b']' | b'^' | b'_')]), _) => {
-                    Ok(letter.to_ascii_uppercase() & 0x1f)
-                }
-                (None, &[key]) => Ok(key),
-                _ => Err(format!("{text:?} is no key: write a, or ctrl-a")),
-            }
-        };
-        let keys = text.split(',').filter(|key| !key.is_empty());
-        Ok(Keys(keys.map(key).collect::<Result<_, _>>()?))
-    }
+/// How it gets at what is typed, and what it shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streams {
+    pub(crate) input: bool,
+    pub(crate) output: bool,
+    pub(crate) error: bool,
 }
 
-/// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The container has, with this exit code.
-    Ended(u8),
-    /// It was left alone.
-    Detached,
+impl Streams {
+    /// All that is printed.
+    pub(crate) fn all(input: bool) -> Streams {
+        Streams { input, output: true, error: true }
+    }
+
+    /// It only types.
+    pub(crate) fn are_silent(self) -> bool {
+        !self.output && !self.error
+    }
 }
 
 /// A process in front of a container.
 pub(crate) struct Front {
     signals: Signals,
     tty: bool,
-    input: bool,
+    streams: Streams,
     pass_signals: bool,
+}
+
+/// With which exit code a command ends that was in front of something.
+pub(crate) fn exit_code(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Outcome::Ended(code) => ExitCode::from(code),
+        Outcome::Detached => ExitCode::SUCCESS,
+    }
+}
+
+/// What the terminal shows next is not to stand behind the container's last words.
+pub(crate) fn new_line() -> Result<()> {
+    if isatty(stdio::stdout()) { print(Stream::Output, b"\n") } else { Ok(()) }
 }
 
 /// A terminal needs one on this side, too.
@@ -68,9 +69,9 @@ pub(crate) fn check_terminal() -> Result<()> {
 
 impl Front {
     /// To be called before the container is started, so that no signal is lost.
-    pub(crate) fn begin(tty: bool, input: bool, pass_signals: bool) -> Result<Front> {
+    pub(crate) fn begin(tty: bool, streams: Streams, pass_signals: bool) -> Result<Front> {
         let signals = Signals::block_all().context("signalfd")?;
-        Ok(Front { signals, tty, input, pass_signals })
+        Ok(Front { signals, tty, streams, pass_signals })
     }
 
     /// Stays until the container ends or is left alone.
@@ -82,11 +83,12 @@ impl Front {
         keys: &Keys,
     ) -> Result<Outcome> {
         let is_terminal = self.tty && isatty(stdio::stdin());
-        let raw = if is_terminal && self.input { Some(Raw::begin()?) } else { None };
+        let raw = if is_terminal && self.streams.input { Some(Raw::begin()?) } else { None };
         if is_terminal {
             resize(&client)?;
         }
-        let mut input = Input::new(self.input, if self.tty { keys.0.clone() } else { Vec::new() });
+        let keys = if self.tty { keys.clone() } else { Keys::default() };
+        let mut input = Input::new(self.streams.input, keys);
         let outcome = loop {
             let [signal, output, writable, typed] = self.wait(&client, &input)?;
             if signal {
@@ -98,12 +100,19 @@ impl Front {
             if writable {
                 input.send(&client)?;
             }
-            if input.is_detached {
+            // As with Docker, who sees nothing of it does not wait for its end.
+            if input.is_detached || self.streams.are_silent() && input.is_over() {
                 break Outcome::Detached;
             }
             if output {
                 match client.hear()? {
-                    Heard::Output(stream, bytes) => print(stream, bytes)?,
+                    Heard::Output(Stream::Output, bytes) if self.streams.output => {
+                        print(Stream::Output, bytes)?;
+                    }
+                    Heard::Output(Stream::Error, bytes) if self.streams.error => {
+                        print(Stream::Error, bytes)?;
+                    }
+                    Heard::Output(..) => {}
                     Heard::Exit(code) => break Outcome::Ended(code),
                     Heard::Gone => {
                         drop(raw);
@@ -118,7 +127,11 @@ impl Front {
                 }
             }
         };
+        let was_raw = raw.is_some();
         drop(raw);
+        if was_raw && outcome == Outcome::Detached {
+            new_line()?;
+        }
         Ok(outcome)
     }
 
@@ -183,16 +196,18 @@ struct Input {
     waiting: Vec<u8>,
     /// The end was not told yet.
     end_waits: bool,
-    keys: Vec<u8>,
-    /// How many of the keys were typed so far.
-    matched: usize,
+    keys: Keys,
     is_detached: bool,
 }
 
 impl Input {
-    fn new(open: bool, keys: Vec<u8>) -> Input {
-        let (waiting, end_waits, matched, is_detached) = (Vec::new(), false, 0, false);
-        Input { open, waiting, end_waits, keys, matched, is_detached }
+    fn new(open: bool, keys: Keys) -> Input {
+        Input { open, waiting: Vec::new(), end_waits: false, keys, is_detached: false }
+    }
+
+    /// Nothing more is to be sent.
+    fn is_over(&self) -> bool {
+        !self.open && !self.has_news()
     }
 
     fn wants_more(&self) -> bool {
@@ -207,28 +222,12 @@ impl Input {
         let mut buffer = vec![0; CHUNK];
         match read(stdio::stdin(), &mut buffer) {
             Ok(0) => (self.open, self.end_waits) = (false, true),
-            Ok(length) => self.take(&buffer[..length]),
+            Ok(length) => match self.keys.pass(&buffer[..length]) {
+                Some(bytes) => self.waiting = bytes,
+                None => self.is_detached = true,
+            },
             Err(Errno::INTR | Errno::AGAIN) => {}
             Err(_) => (self.open, self.end_waits) = (false, true),
-        }
-    }
-
-    /// Keys that might be the beginning of those that leave are kept back.
-    fn take(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            if self.keys.get(self.matched) == Some(byte) {
-                self.matched += 1;
-                if self.matched == self.keys.len() {
-                    self.is_detached = true;
-                    return;
-                }
-                continue;
-            }
-            self.waiting.extend_from_slice(&self.keys[..self.matched]);
-            self.matched = usize::from(self.keys.first() == Some(byte));
-            if self.matched == 0 {
-                self.waiting.push(*byte);
-            }
         }
     }
 
@@ -262,32 +261,4 @@ pub(crate) fn print(stream: Stream, bytes: &[u8]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Input, Keys};
-
-    fn keys(text: &str) -> Vec<u8> {
-        text.parse::<Keys>().unwrap().0
-    }
-
-    #[test]
-    fn keys_as_docker_writes_them() {
-        assert_eq!(keys("ctrl-p,ctrl-q"), [16, 17]);
-        assert_eq!(keys("a,ctrl-["), [b'a', 27]);
-        assert!(keys("").is_empty());
-        assert!("ctrl-".parse::<Keys>().is_err() && "ab".parse::<Keys>().is_err());
-    }
-
-    #[test]
-    fn keys_that_begin_alike_are_typed_after_all() {
-        let mut input = Input::new(true, keys("ctrl-p,ctrl-q"));
-        input.take(b"a\x10");
-        assert_eq!(input.waiting, b"a");
-        input.take(b"b\x10\x10");
-        assert_eq!((input.waiting.as_slice(), input.is_detached), (&b"a\x10b\x10"[..], false));
-        input.take(b"\x11x");
-        assert!(input.is_detached);
-    }
 }

@@ -1,5 +1,6 @@
 //! `stop`, `restart`, `kill`, `rm`, `pause`, `unpause`, `wait`, `rename`.
 
+use super::chosen::{self, ANY, Chosen, RUNNING, Scope};
 use crate::commands::fail;
 use crate::commands::system::confirm;
 use crate::commands::wanted::{self, Filter};
@@ -16,9 +17,8 @@ pub(crate) struct Names {
     /// All that run
     #[arg(short, long)]
     all: bool,
-    /// Names or ids
-    #[arg(value_name = "CONTAINER", required_unless_present = "all")]
-    containers: Vec<String>,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 #[derive(Args)]
@@ -30,8 +30,11 @@ pub(crate) struct WaitArguments {
     /// It is no error if there is no such container: then -1 is printed
     #[arg(long)]
     ignore: bool,
+    /// The newest one
+    #[arg(short, long)]
+    latest: bool,
     /// Names or ids
-    #[arg(required = true, value_name = "CONTAINER")]
+    #[arg(value_name = "CONTAINER", required_unless_present = "latest", conflicts_with = "latest")]
     containers: Vec<String>,
 }
 
@@ -68,9 +71,32 @@ pub(crate) struct StopArguments {
     /// It is no error if there is no such container
     #[arg(short, long)]
     ignore: bool,
-    /// Names or ids
-    #[arg(value_name = "CONTAINER", required_unless_present = "all")]
-    containers: Vec<String>,
+    #[command(flatten)]
+    chosen: Chosen,
+}
+
+#[derive(Args)]
+pub(crate) struct RestartArguments {
+    /// Seconds until they are killed; -1: never
+    #[arg(
+        short,
+        long,
+        visible_alias = "timeout",
+        value_name = "SECONDS",
+        allow_negative_numbers = true
+    )]
+    time: Option<i64>,
+    /// Which signal asks them to end
+    #[arg(short, long)]
+    signal: Option<String>,
+    /// All, whatever they do
+    #[arg(short, long)]
+    all: bool,
+    /// Only those that run; without names, of all
+    #[arg(long)]
+    running: bool,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 #[derive(Args)]
@@ -81,9 +107,8 @@ pub(crate) struct KillArguments {
     /// All that run
     #[arg(short, long)]
     all: bool,
-    /// Names or ids
-    #[arg(value_name = "CONTAINER", required_unless_present = "all")]
-    containers: Vec<String>,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 #[derive(Args)]
@@ -103,9 +128,8 @@ pub(crate) struct RemoveArguments {
     /// All
     #[arg(short, long)]
     all: bool,
-    /// Names or ids
-    #[arg(value_name = "CONTAINER", required_unless_present = "all")]
-    containers: Vec<String>,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 #[derive(Args)]
@@ -146,53 +170,38 @@ fn each_name(names: &[String], act: impl Fn(&str) -> Result<Option<String>>) -> 
     fail(&failures)
 }
 
-/// Those that are named, or all.
-fn names(engine: &Engine, all: bool, named: &[String], running: bool) -> Result<Vec<String>> {
-    if !all {
-        return Ok(named.to_vec());
-    }
-    let mut names = Vec::new();
-    // What holds the namespaces of a pod goes with that.
-    for container in engine.containers()?.into_iter().filter(|it| !it.is_infra) {
-        let is_meant = match engine.look(&container) {
-            Err(Error::NoSuchContainer(_)) => false,
-            seen => !running || seen?.status.is_running(),
-        };
-        if is_meant {
-            names.push(container.name);
-        }
-    }
-    Ok(names)
-}
-
 pub(crate) fn stop(context: &Context, arguments: &StopArguments) -> Result<()> {
     let engine = context.engine()?;
-    let mut names = names(&engine, arguments.all, &arguments.containers, true)?;
-    if arguments.ignore {
-        retain_known(&engine, &mut names);
-    }
-    each(&engine, &names, |container| stop_one(&engine, container, arguments).map(|()| None))
-}
-
-/// Without those that there are not.
-fn retain_known(engine: &Engine, names: &mut Vec<String>) {
-    names.retain(|name| !matches!(engine.find(name), Err(Error::NoSuchContainer(_))));
-}
-
-fn stop_one(engine: &Engine, container: &Container, arguments: &StopArguments) -> Result<()> {
-    let mut container = container.clone();
-    if let Some(signal) = &arguments.signal {
-        engine::signal(signal)?;
-        container.settings.stop_signal.clone_from(signal);
-    }
-    Ok(engine.stop(&container, arguments.time)?)
-}
-
-pub(crate) fn restart(context: &Context, arguments: &StopArguments) -> Result<()> {
-    let engine = context.engine()?;
-    let names = names(&engine, arguments.all, &arguments.containers, true)?;
+    let StopArguments { time, signal, all, ignore, chosen } = arguments;
+    let names = chosen.names_but(&engine, *all, RUNNING, *ignore)?;
     each(&engine, &names, |container| {
-        stop_one(&engine, container, arguments)?;
+        stop_one(&engine, container, *time, signal.as_deref()).map(|()| None)
+    })
+}
+
+fn stop_one(
+    engine: &Engine,
+    container: &Container,
+    time: Option<i64>,
+    signal: Option<&str>,
+) -> Result<()> {
+    let mut container = container.clone();
+    if let Some(signal) = signal {
+        engine::signal(signal)?;
+        signal.clone_into(&mut container.settings.stop_signal);
+    }
+    Ok(engine.stop(&container, time)?)
+}
+
+pub(crate) fn restart(context: &Context, arguments: &RestartArguments) -> Result<()> {
+    let engine = context.engine()?;
+    let RestartArguments { time, signal, all, running, chosen } = arguments;
+    let mut names = chosen.names(&engine, *all, if *running { RUNNING } else { ANY })?;
+    if *running {
+        names.retain(|name| is(&engine, name, RUNNING));
+    }
+    each(&engine, &names, |container| {
+        stop_one(&engine, container, *time, signal.as_deref())?;
         if container.settings.auto_remove {
             bail!("{} was made with --rm, and is gone now that it was stopped", container.name);
         }
@@ -204,7 +213,7 @@ pub(crate) fn restart(context: &Context, arguments: &StopArguments) -> Result<()
 pub(crate) fn kill(context: &Context, arguments: &KillArguments) -> Result<()> {
     let engine = context.engine()?;
     let signal = engine::signal(&arguments.signal)?;
-    let names = names(&engine, arguments.all, &arguments.containers, true)?;
+    let names = arguments.chosen.names(&engine, arguments.all, RUNNING)?;
     each(&engine, &names, |container| {
         engine.kill(container, signal)?;
         Ok(None)
@@ -213,11 +222,8 @@ pub(crate) fn kill(context: &Context, arguments: &KillArguments) -> Result<()> {
 
 pub(crate) fn remove(context: &Context, arguments: &RemoveArguments) -> Result<()> {
     let engine = context.engine()?;
-    let mut names = names(&engine, arguments.all, &arguments.containers, false)?;
     let is_lenient = arguments.force || arguments.ignore;
-    if is_lenient {
-        retain_known(&engine, &mut names);
-    }
+    let names = arguments.chosen.names_but(&engine, arguments.all, ANY, is_lenient)?;
     each_name(&names, |name| {
         let container = engine.find(name);
         if let (Ok(container), Some(time)) = (&container, arguments.time) {
@@ -234,32 +240,31 @@ pub(crate) fn remove(context: &Context, arguments: &RemoveArguments) -> Result<(
 
 pub(crate) fn pause(context: &Context, names: &Names) -> Result<()> {
     let engine = context.engine()?;
-    let all = with_status(&engine, names, Status::Running)?;
+    let all = names.chosen.names(&engine, names.all, |status| status == Status::Running)?;
     each(&engine, &all, |container| Ok(engine.pause(container).map(|()| None)?))
 }
 
 pub(crate) fn unpause(context: &Context, names: &Names) -> Result<()> {
     let engine = context.engine()?;
-    let all = with_status(&engine, names, Status::Paused)?;
+    let all = names.chosen.names(&engine, names.all, |status| status == Status::Paused)?;
     each(&engine, &all, |container| Ok(engine.unpause(container).map(|()| None)?))
 }
 
-/// Those that are named, or all that do this.
-fn with_status(engine: &Engine, wanted: &Names, status: Status) -> Result<Vec<String>> {
-    let mut all = names(engine, wanted.all, &wanted.containers, true)?;
-    if wanted.all {
-        let does = |name: &String| -> Result<bool> {
-            Ok(engine.look(&engine.find(name)?)?.status == status)
-        };
-        all.retain(|name| does(name).unwrap_or(false));
-    }
-    Ok(all)
+/// Whether there is a container of this name, and it does this.
+fn is(engine: &Engine, name: &str, scope: Scope) -> bool {
+    let seen = engine.find(name).and_then(|container| engine.look(&container));
+    seen.is_ok_and(|seen| scope(seen.status))
 }
 
 pub(crate) fn wait(context: &Context, arguments: &WaitArguments) -> Result<()> {
     let engine = context.engine()?;
     let is_end = |state: &String| matches!(state.as_str(), "exited" | "stopped" | "not-running");
-    each_name(&arguments.containers, |name| {
+    let names = if arguments.latest {
+        vec![chosen::newest(&engine)?.name]
+    } else {
+        arguments.containers.clone()
+    };
+    each_name(&names, |name| {
         let container = match engine.find(name) {
             Err(Error::NoSuchContainer(_)) if arguments.ignore => return Ok(Some("-1".to_owned())),
             found => found?,

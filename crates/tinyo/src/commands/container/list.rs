@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     format: ListFormat,
 }
 
-const FILTERS: &[&str] = &[
+pub(super) const FILTERS: &[&str] = &[
     "pod",
     "id",
     "name",
@@ -281,7 +281,7 @@ pub(super) fn status(seen: &Seen) -> String {
 }
 
 /// Filters of one name are alternatives; different ones must all fit.
-fn fits(
+pub(super) fn fits(
     engine: &Engine,
     container: &Container,
     seen: &Seen,

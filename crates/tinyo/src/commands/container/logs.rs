@@ -1,6 +1,7 @@
 //! `tinyo logs`.
 
-use super::{front, parse};
+use super::printing::Printing;
+use super::{chosen, front, parse};
 use crate::context::Context;
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -14,8 +15,39 @@ pub(crate) const PACE: Duration = Duration::from_millis(100);
 pub(crate) struct Arguments {
     #[command(flatten)]
     which: Which,
-    /// Name or id
-    container: String,
+    /// Show names in front of the lines, as of several containers their ids are shown
+    #[arg(long)]
+    names: bool,
+    /// Show the lines of several containers with labels in different colors
+    #[arg(long)]
+    color: bool,
+    /// The newest one
+    #[arg(short, long, conflicts_with = "containers")]
+    latest: bool,
+    /// Names or ids
+    #[arg(value_name = "CONTAINER", required_unless_present = "latest")]
+    containers: Vec<String>,
+}
+
+impl Arguments {
+    /// What stands in front of the lines of a container.
+    fn label(&self, container: &Container, place: usize) -> String {
+        let name = if self.names { &container.name } else { &container.id[..12] };
+        if self.color {
+            format!("\x1b[{}m{name}\x1b[0m ", 31 + place % 6)
+        } else {
+            format!("{name} ")
+        }
+    }
+
+    /// Those of several containers, in the order of time.
+    fn show_several(&self, engine: &Engine, containers: Vec<Container>) -> Result<()> {
+        let containers = containers.into_iter().enumerate();
+        let labelled = containers.map(|(place, it)| (self.label(&it, place), it)).collect();
+        let mut printing = Printing::begin(engine, labelled, self.which.logs()?)?;
+        printing.timestamps = self.which.timestamps;
+        printing.print_all(self.which.follow)
+    }
 }
 
 /// Which part of a log, and how it is shown.
@@ -91,7 +123,18 @@ pub(crate) fn time(text: &str) -> Result<u64, String> {
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let engine = context.engine()?;
-    let container = engine.find(&arguments.container)?;
+    let mut containers = if arguments.latest {
+        vec![chosen::newest(&engine)?]
+    } else {
+        arguments.containers.iter().map(|it| engine.find(it)).collect::<Result<Vec<_>, _>>()?
+    };
+    let container = match containers.pop() {
+        Some(container) if containers.is_empty() && !arguments.names => container,
+        last => {
+            containers.extend(last);
+            return arguments.show_several(&engine, containers);
+        }
+    };
     let Which { follow: is_to_follow, timestamps, .. } = arguments.which;
     let logs = arguments.which.logs()?;
     let (entries, mut follow) = engine.logs(&container, &logs)?;

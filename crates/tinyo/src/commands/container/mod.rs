@@ -1,6 +1,7 @@
 //! The commands about containers.
 
 mod attach;
+mod chosen;
 pub(super) mod connection;
 pub(super) mod events;
 mod exec;
@@ -14,6 +15,7 @@ pub(super) mod logs;
 mod options;
 pub(super) mod parse;
 mod pod;
+pub(super) mod printing;
 mod run;
 pub(super) mod top;
 mod update;
@@ -42,7 +44,7 @@ pub(crate) enum Command {
     /// Ask containers to end, and kill those that do not in time
     Stop(Late<life::StopArguments>),
     /// Stop containers and start them again
-    Restart(Late<life::StopArguments>),
+    Restart(Late<life::RestartArguments>),
     /// Send a signal to containers
     Kill(Late<life::KillArguments>),
     /// Remove containers

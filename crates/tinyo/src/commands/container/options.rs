@@ -264,7 +264,6 @@ impl Options {
             hostname: process.hostname.clone(),
             domainname: process.domainname.clone(),
             tty: self.tty,
-            interactive: self.interactive,
             init: process.init,
             labels: process.labels()?,
             annotations: process
@@ -289,6 +288,7 @@ impl Options {
             log: self.life.log()?,
             devices: self.mounts.device.clone(),
             device_rules: self.mounts.device_cgroup_rule.clone(),
+            ..Settings::default()
         })
     }
 }

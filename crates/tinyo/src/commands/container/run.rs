@@ -1,15 +1,15 @@
 //! `tinyo run` and `tinyo create`.
 
-use super::front::{self, Front, Outcome};
+use super::front::{self, Front, Streams};
 use super::options::Options;
 use crate::context::Context;
 use crate::obtain::{Ways, base};
 use crate::show::{Screen, print_line, warn};
 use crate::timings::{Timings, print_one};
 use anyhow::{Context as _, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use engine::settings::{Mount, MountKind, Network, RestartPolicy, Settings};
-use engine::{Attach, Container, Engine, Error};
+use engine::{Attach, Container, Engine, Error, Keys, Outcome};
 use image::base::Base;
 use std::fs::File;
 use std::io::Write as _;
@@ -21,9 +21,21 @@ pub(crate) struct RunArguments {
     /// Print its id and leave it alone
     #[arg(short, long)]
     detach: bool,
+    /// What to be in front of: stdin, stdout, stderr; several times for several. With stdin alone
+    /// its id is printed, and it is left when all is typed [default: stdout and stderr, with -i
+    /// stdin]
+    #[arg(
+        short,
+        long,
+        value_name = "STREAM",
+        ignore_case = true,
+        hide_possible_values = true,
+        conflicts_with = "detach"
+    )]
+    attach: Vec<Attached>,
     /// Keys that leave it alone, such as ctrl-p,ctrl-q
     #[arg(long, value_name = "KEYS", default_value = front::DETACH_KEYS)]
-    detach_keys: front::Keys,
+    detach_keys: Keys,
     /// Whether signals are passed on to it
     #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
     sig_proxy: bool,
@@ -34,6 +46,28 @@ pub(crate) struct RunArguments {
     options: Options,
 }
 
+/// A stream of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Attached {
+    Stdin,
+    Stdout,
+    Stderr,
+}
+
+impl RunArguments {
+    fn streams(&self) -> Streams {
+        let has = |stream| self.attach.contains(&stream);
+        if self.attach.is_empty() {
+            return Streams::all(self.options.interactive);
+        }
+        Streams {
+            input: has(Attached::Stdin),
+            output: has(Attached::Stdout),
+            error: has(Attached::Stderr),
+        }
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct CreateArguments {
     #[command(flatten)]
@@ -42,7 +76,8 @@ pub(crate) struct CreateArguments {
 
 pub(crate) fn create(context: &Context, arguments: &CreateArguments) -> Result<ExitCode> {
     let engine = context.engine()?;
-    let (container, _) = make(context, &engine, &arguments.options)?;
+    let options = &arguments.options;
+    let (container, _) = make(context, &engine, options, options.interactive)?;
     print_line(&container.id)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -50,11 +85,13 @@ pub(crate) fn create(context: &Context, arguments: &CreateArguments) -> Result<E
 pub(crate) fn run(context: &Context, arguments: &RunArguments) -> Result<ExitCode> {
     let begin = Instant::now();
     let options = &arguments.options;
-    if options.tty && options.interactive && !arguments.detach {
+    let streams = arguments.streams();
+    if options.tty && streams.input && !arguments.detach {
         front::check_terminal()?;
     }
     let engine = context.engine()?;
-    let (container, timings) = make(context, &engine, options)?;
+    let reads = options.interactive || streams.input;
+    let (container, timings) = make(context, &engine, options, reads)?;
     let attach = if arguments.detach {
         Attach::Nothing
     } else {
@@ -63,7 +100,7 @@ pub(crate) fn run(context: &Context, arguments: &RunArguments) -> Result<ExitCod
     let front = if arguments.detach {
         None
     } else {
-        Some(Front::begin(options.tty, options.interactive, arguments.sig_proxy)?)
+        Some(Front::begin(options.tty, streams, arguments.sig_proxy)?)
     };
     let begin_of_start = Instant::now();
     let client = match engine.start(&container, attach) {
@@ -80,10 +117,10 @@ pub(crate) fn run(context: &Context, arguments: &RunArguments) -> Result<ExitCod
     if arguments.timings {
         print_one(&Timings { start: begin_of_start.elapsed(), ..timings }, begin.elapsed());
     }
-    let Some(front) = front else {
+    if arguments.detach || streams.are_silent() {
         print_line(&container.id)?;
-        return Ok(ExitCode::SUCCESS);
-    };
+    }
+    let Some(front) = front else { return Ok(ExitCode::SUCCESS) };
     match front.stay(&engine, &container, client, &arguments.detach_keys)? {
         Outcome::Detached => Ok(ExitCode::SUCCESS),
         Outcome::Ended(code) => {
@@ -95,8 +132,14 @@ pub(crate) fn run(context: &Context, arguments: &RunArguments) -> Result<ExitCod
     }
 }
 
-fn make(context: &Context, engine: &Engine, options: &Options) -> Result<(Container, Timings)> {
-    let mut settings = options.settings()?;
+/// `reads`: its input is kept open.
+fn make(
+    context: &Context,
+    engine: &Engine,
+    options: &Options,
+    reads: bool,
+) -> Result<(Container, Timings)> {
+    let mut settings = Settings { interactive: reads, ..options.settings()? };
     if settings.auto_remove && settings.restart.policy != RestartPolicy::No {
         bail!("--rm and --restart contradict each other");
     }
