@@ -24,7 +24,7 @@ const TRIES: usize = 20;
 #[derive(Debug)]
 pub struct Reservation {
     ports: Vec<Port>,
-    _sockets: Vec<OwnedFd>,
+    sockets: Vec<OwnedFd>,
     listeners: Vec<Listener>,
 }
 
@@ -49,11 +49,11 @@ impl Reservation {
 
     fn with(ports: &[Port], reuse: bool) -> Result<Reservation, Error> {
         let mut reservation =
-            Reservation { ports: Vec::new(), _sockets: Vec::new(), listeners: Vec::new() };
+            Reservation { ports: Vec::new(), sockets: Vec::new(), listeners: Vec::new() };
         for port in ports {
             let held = reserve(port, reuse)?;
             reservation.ports.push(Port { host: Some(held.number), ..*port });
-            reservation._sockets.extend(held.sockets);
+            reservation.sockets.extend(held.sockets);
             reservation.listeners.extend(held.listener);
         }
         Ok(reservation)
@@ -68,6 +68,12 @@ impl Reservation {
     /// The sockets at `::1`, once: they are held by whoever has them from then on.
     pub fn take_listeners(&mut self) -> Vec<Listener> {
         std::mem::take(&mut self.listeners)
+    }
+
+    /// From now on they are not ours.
+    pub fn release(&mut self) {
+        self.sockets.clear();
+        self.listeners.clear();
     }
 }
 

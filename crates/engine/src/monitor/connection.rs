@@ -165,7 +165,7 @@ impl Connected {
     }
 
     /// The container has ended: nothing of it is published, and the ports are free at the end.
-    pub(super) fn end(self) -> Result<()> {
+    pub(super) fn end(&mut self) -> Result<()> {
         self.outward.end(&self.connection)
     }
 

@@ -28,6 +28,10 @@ pub(super) enum Outward {
         watch: Watch,
         /// For what comes to `::1`, where no rule helps.
         relay: Option<Relay>,
+        /// Changes it. After something was removed, closing a socket of either kind waits until the
+        /// kernel has freed it (a grace period of RCU, ten milliseconds), so both are there to the
+        /// last: until nobody waits for this monitor.
+        firewall: Firewall,
     },
     /// A program.
     Helper(Program),
@@ -54,9 +58,10 @@ impl Outward {
             true => None,
             false => Some(Relay::new(listeners, connection.addresses.clone())?),
         };
+        let mut firewall = Firewall::open()?;
         // The last that can fail, so that nothing is left then.
-        Firewall::open()?.add(&connection.published(reservation.ports()))?;
-        Ok(Outward::Firewall { reservation, watch, relay })
+        firewall.add(&connection.published(reservation.ports()))?;
+        Ok(Outward::Firewall { reservation, watch, relay, firewall })
     }
 
     pub(super) fn begin_helper(
@@ -100,9 +105,9 @@ impl Outward {
 
     pub(super) fn serve(&mut self, connection: &Connection, network: BorrowedFd<'_>) -> Result<()> {
         match self {
-            Outward::Firewall { reservation, watch, relay } => {
+            Outward::Firewall { reservation, watch, relay, firewall } => {
                 if watch.take()? {
-                    restore(connection, reservation.ports())?;
+                    restore(firewall, connection, reservation.ports())?;
                 }
                 Ok(relay.as_mut().map_or(Ok(()), Relay::serve)?)
             }
@@ -118,14 +123,13 @@ impl Outward {
         network: BorrowedFd<'_>,
     ) -> Result<()> {
         match self {
-            Outward::Firewall { reservation, relay, .. } => {
+            Outward::Firewall { reservation, relay, firewall, .. } => {
                 if let Some(relay) = relay {
                     relay.set_targets(new.addresses.clone())?;
                 }
                 let ports = reservation.ports();
                 let (old, now) = (old.published(ports), new.published(ports));
                 if old != now {
-                    let mut firewall = Firewall::open()?;
                     firewall.remove(&old)?;
                     firewall.add(&now)?;
                 }
@@ -140,9 +144,15 @@ impl Outward {
         }
     }
 
-    pub(super) fn end(self, connection: &Connection) -> Result<()> {
-        if let Outward::Firewall { reservation, .. } = &self {
-            Firewall::open()?.remove(&connection.published(reservation.ports()))?;
+    /// Nothing comes in or goes out any more, and the ports are free.
+    pub(super) fn end(&mut self, connection: &Connection) -> Result<()> {
+        match self {
+            Outward::Firewall { reservation, firewall, relay, .. } => {
+                firewall.remove(&connection.published(reservation.ports()))?;
+                *relay = None;
+                reservation.release();
+            }
+            Outward::Helper(program) => program.running = None,
         }
         Ok(())
     }
@@ -150,9 +160,8 @@ impl Outward {
 
 /// Somebody has changed the firewall. Of all monitors, the first one writes what is missing, and
 /// each its own ports.
-fn restore(connection: &Connection, ports: &[Port]) -> Result<()> {
+fn restore(firewall: &mut Firewall, connection: &Connection, ports: &[Port]) -> Result<()> {
     let elements = connection.elements(ports);
-    let mut firewall = Firewall::open()?;
     if !firewall.is_whole(&elements)? {
         firewall.restore(&elements)?;
     }

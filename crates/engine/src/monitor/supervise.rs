@@ -126,7 +126,7 @@ impl Monitor {
         for network in of_launch.chain(now) {
             set_names(&self.folders, network, &self.launch.id[..12], &[])?;
         }
-        if let Some(connected) = self.connected.take() {
+        if let Some(connected) = &mut self.connected {
             connected.end()?;
         }
         if self.launch.connection.is_some() {

@@ -25,6 +25,8 @@ pub(super) const NEW_GENERATION: u16 = 15;
 pub(super) const REQUEST: u16 = 0x0001;
 /// Make it unless it is there.
 pub(super) const CREATE: u16 = REQUEST | 0x0400;
+/// With [`CREATE`]: what is there already is an error.
+pub(super) const EXCLUSIVE: u16 = 0x0200;
 /// Put it behind those that are there.
 pub(super) const APPEND: u16 = CREATE | 0x0800;
 

@@ -4,11 +4,13 @@ use super::TABLE;
 use super::expression::Expression::{Equal, Immediate, Payload, Verdict as End, Write};
 use super::expression::{self, Expression, Field, Meta, Verdict};
 use super::message::{
-    self, APPEND, CREATE, DELETE_TABLE, NEW_CHAIN, NEW_RULE, NEW_TABLE, REQUEST, number, of_family,
+    self, APPEND, CREATE, DELETE_TABLE, EXCLUSIVE, NEW_CHAIN, NEW_RULE, NEW_TABLE, REQUEST, number,
+    of_family,
 };
 use crate::Error;
 use crate::port::Protocol;
 use sys::netlink::{Message, Socket};
+use sys::rustix::io::Errno;
 
 const FAMILY_IPV4: u8 = 2;
 const CHAIN: &str = "names";
@@ -31,13 +33,7 @@ pub fn redirect_names(address: [u8; 4], port: u16) -> Result<(), Error> {
         message.attribute(1, &number(OUTPUT)).attribute(2, &number(PRIORITY.cast_unsigned()))
     };
     let chain = about_table(NEW_CHAIN, CREATE).text(3, CHAIN).nested(4, place).text(7, "filter");
-    let mut messages = vec![
-        about_table(NEW_TABLE, CREATE),
-        // With what an earlier monitor has left.
-        about_table(DELETE_TABLE, REQUEST),
-        about_table(NEW_TABLE, CREATE),
-        chain,
-    ];
+    let mut messages = vec![about_table(NEW_TABLE, CREATE | EXCLUSIVE), chain];
     let (dns, port) = (PORT_OF_DNS.to_be_bytes(), port.to_be_bytes());
     let asking = (Field::DESTINATION_IPV4, Field::DESTINATION_PORT, dns, port);
     let answering = (Field::SOURCE_IPV4, Field::SOURCE_PORT, port, dns);
@@ -61,8 +57,18 @@ pub fn redirect_names(address: [u8; 4], port: u16) -> Result<(), Error> {
         }
     }
     let mut socket = Socket::open_netfilter().map_err(Error::NoFirewall)?;
-    let (first, last) = message::around_batch();
-    socket
-        .batch("nf_tables", first, messages, last)
-        .map_err(|it| Error::doing("redirect questions about names")(it.error))
+    let mut commit = |messages| {
+        let (first, last) = message::around_batch();
+        socket.batch("nf_tables", first, messages, last)
+    };
+    // A table that an earlier monitor has left is rare, and to remove one in any case would take
+    // longer than all the rest: to close the socket waits until its memory is free.
+    match commit(messages.clone()) {
+        Err(it) if it.error.errno == Errno::EXIST => {
+            messages.insert(0, about_table(DELETE_TABLE, REQUEST));
+            commit(messages)
+        }
+        result => result,
+    }
+    .map_err(|it| Error::doing("redirect questions about names")(it.error))
 }
