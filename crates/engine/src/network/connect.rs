@@ -1,28 +1,23 @@
-//! Connecting containers: when they are made, when they start, and while they run.
+//! The network of a container: made when it starts, and taken away when it has ended.
 
-use super::mode::check_mode;
 use super::place::Place;
-use super::row::{self, Connected, Network, Wish};
+use super::plan::{parse, published};
+use super::row::{Connected, Network};
 use super::{address_in, bridge, is_network, names};
 use crate::configuration::HOST_GATEWAY;
 use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::monitor::{Connection, Launch};
-use crate::protocol::{self, Message, tell};
-use crate::settings::{Endpoint, Settings};
-use crate::status::Status;
+use crate::monitor::Connection;
+use crate::settings::Endpoint;
 use net::dns::Entry;
 use net::firewall::{Element, Firewall};
-use net::helper;
 use net::link::{self, Attachment, Interface, attach, detach, ensure_bridge};
-use net::port::{self, Port};
+use net::port::Port;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use sys::OrError;
 use sys::netlink::Socket;
-use sys::rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// The network of a container that is about to start.
 pub(crate) struct Prepared {
@@ -36,60 +31,6 @@ pub(crate) struct Prepared {
 }
 
 impl Engine {
-    /// How a container that is about to be made is to be connected; checked, nothing done yet.
-    pub(crate) fn plan_connection(&self, all: &Settings) -> Result<Vec<(Network, Wish)>> {
-        let settings = &all.network;
-        let ports = published(settings)?;
-        if !is_network(&settings.mode) {
-            return check_mode(settings, ports.first()).map(|()| Vec::new());
-        }
-        if self.user_marks
-            && let Some(port) = ports.iter().find(|it| !helper::can_publish(it.protocol))
-        {
-            let text = format!("the port {port} cannot be published: only root can do that");
-            return Err(Error::Invalid(text));
-        }
-        let endpoints = settings.endpoints();
-        let mut planned: Vec<(Network, Wish)> = Vec::new();
-        for (number, endpoint) in endpoints.iter().enumerate() {
-            let network = self.wished(&endpoint.network)?;
-            check_device(&endpoint.device)?;
-            let before = &endpoints[..number];
-            let has_device = |it: &Endpoint| !it.device.is_empty() && it.device == endpoint.device;
-            if planned.iter().any(|(it, _)| it.name == network.name) {
-                return Err(Error::Invalid(format!(
-                    "--network {}: it is there twice",
-                    network.name
-                )));
-            }
-            if before.iter().any(has_device) {
-                let text = format!("--network: two devices cannot be called {}", endpoint.device);
-                return Err(Error::Invalid(text));
-            }
-            let wish = Wish {
-                addresses: addresses(&endpoint.addresses)?,
-                mac: mac(endpoint.mac.as_deref())?,
-                aliases: endpoint.aliases.clone(),
-            };
-            planned.push((network, wish));
-        }
-        Ok(planned)
-    }
-
-    /// A network that a flag names.
-    fn wished(&self, name: &str) -> Result<Network> {
-        if !is_network(name) {
-            let text = format!("--network {name}: not together with other networks");
-            return Err(Error::Invalid(text));
-        }
-        self.network(name).map_err(|error| match error {
-            Error::NoSuchNetwork(name) => {
-                Error::invalid(format!("--network {name}: there is no such network"))
-            }
-            error => error,
-        })
-    }
-
     /// Makes the network namespace of a container, with all that it is connected to. None if it has
     /// no network of ours. It belongs to the container's user namespace, if there is one.
     pub(crate) fn prepare_network(
@@ -164,7 +105,11 @@ impl Engine {
     }
 
     /// What the monitor of a container must know of its networks.
-    fn connection(&self, container: &Container, all: &[Connected]) -> Result<Connection> {
+    pub(super) fn connection(
+        &self,
+        container: &Container,
+        all: &[Connected],
+    ) -> Result<Connection> {
         let settings = &container.settings.network;
         let mut connection = Connection {
             networks: all.iter().map(|it| it.network.clone()).collect(),
@@ -187,7 +132,7 @@ impl Engine {
         Ok(connection)
     }
 
-    fn attachment(
+    pub(super) fn attachment(
         &self,
         container: &Container,
         connected: &Connected,
@@ -279,123 +224,6 @@ impl Engine {
         let text = crate::small_file::read(&path).map_err(Error::file(&path))?;
         parse(text.unwrap_or_default().lines())
     }
-
-    /// Connects a container to one more network, at once if it runs.
-    ///
-    /// # Errors
-    /// It is connected already; it has another container's network, or none of its own.
-    pub fn connect_network(
-        &self,
-        container: &Container,
-        network: &Network,
-        ips: &[String],
-        aliases: &[String],
-    ) -> Result<()> {
-        let _lock = self.lock(container)?;
-        // One that is about to run has the networks of before.
-        self.look_settled(container)?;
-        if !is_network(&container.settings.network.mode) {
-            let mode = &container.settings.network.mode;
-            let name = &container.name;
-            return Err(Error::invalid(format!(
-                "container {name} has --network {mode}, and cannot be connected to others"
-            )));
-        }
-        let wish = Wish { addresses: addresses(ips)?, mac: None, aliases: aliases.to_vec() };
-        let connected = row::connect(&self.store, &container.id, network, &wish)?;
-        let joined = self.join(container, &connected, network);
-        if joined.is_err() {
-            // Whatever of it was done.
-            let device = device_of(container, &connected);
-            self.bridge_place()?.within(|| {
-                detach(&mut Socket::open()?, &device)?;
-                Ok(Vec::new())
-            })?;
-            names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
-            row::disconnect(&self.store, &container.id, &network.name)?;
-        }
-        joined
-    }
-
-    fn join(&self, container: &Container, connected: &Connected, network: &Network) -> Result<()> {
-        let Some(pid) = self.pid(container)? else { return Ok(()) };
-        let process = pidfd_open(pid, PidfdFlags::empty()).or_error("pidfd_open", || "")?;
-        let mut leads_on = !network.settings.internal;
-        for other in self.connections(&container.id)? {
-            let is_this = other.network == network.name;
-            leads_on &= is_this || self.network(&other.network)?.settings.internal;
-        }
-        let attachment = self.attachment(container, connected, network, leads_on);
-        self.bridge_place()?.within(|| {
-            let mut host = Socket::open()?;
-            provide(&mut host, network)?;
-            let mut inside = link::Container::open(process.as_fd())?;
-            attach(&mut host, &mut inside, &attachment)?;
-            Ok(Vec::new())
-        })?;
-        // First, as the monitor takes back the names in the networks that it finds there.
-        self.write_connection(container)?;
-        self.publish_names(container, connected)?;
-        let told = self.tell_monitor(container);
-        if self.pid(container)?.is_none() {
-            // It has ended meanwhile, and may have looked for names before these were there.
-            names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
-        }
-        told
-    }
-
-    /// Disconnects a container from a network, at once if it runs.
-    ///
-    /// # Errors
-    /// It is not connected.
-    pub fn disconnect_network(&self, container: &Container, network: &Network) -> Result<()> {
-        let _lock = self.lock(container)?;
-        self.look_settled(container)?;
-        let all = self.connections(&container.id)?;
-        let connected = all.iter().find(|it| it.network == network.name).ok_or_else(|| {
-            let (name, network) = (&container.name, &network.name);
-            Error::invalid(format!("container {name} is not connected to network {network}"))
-        })?;
-        if self.pid(container)?.is_some() {
-            let device = device_of(container, connected);
-            self.bridge_place()?.within(|| {
-                detach(&mut Socket::open()?, &device)?;
-                Ok(Vec::new())
-            })?;
-        }
-        // Of one that does not run, a start that was killed may have left them.
-        names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
-        row::disconnect(&self.store, &container.id, &network.name)?;
-        if self.pid(container)?.is_none() {
-            return Ok(());
-        }
-        self.write_connection(container)?;
-        self.tell_monitor(container)
-    }
-
-    /// The first process of a container that runs. The caller holds its lock.
-    fn pid(&self, container: &Container) -> Result<Option<Pid>> {
-        let seen = self.look_only(container)?;
-        let running = seen.filter(|it| it.status.is_running() || it.status == Status::Restarting);
-        Ok(running.and_then(|seen| Pid::from_raw(seen.state.pid)))
-    }
-
-    /// What its monitor is to know of the networks that it is in now.
-    fn write_connection(&self, container: &Container) -> Result<()> {
-        let folder = self.folder(container);
-        let connection = self.connection(container, &self.connections(&container.id)?)?;
-        let connection = Some(connection);
-        Launch { connection, ..Launch::read(&folder.started)? }.write(&folder)
-    }
-
-    /// Its monitor answers for other networks now.
-    fn tell_monitor(&self, container: &Container) -> Result<()> {
-        match protocol::connect_to(&self.folders.socket(&container.id))? {
-            Some(socket) => tell(&socket, &Message::NetworksChanged).map(drop),
-            // It has just ended.
-            None => Ok(()),
-        }
-    }
 }
 
 /// The file in a container's folder with the ports that it has on the machine. It is there from
@@ -403,7 +231,7 @@ impl Engine {
 pub(crate) const PORTS: &str = "ports";
 
 /// The bridge and its rules, where they are not there yet.
-fn provide(host: &mut Socket, network: &Network) -> Result<()> {
+pub(super) fn provide(host: &mut Socket, network: &Network) -> Result<()> {
     ensure_bridge(host, &bridge(network))?;
     let mut elements = vec![Element::Network(network.bridge.clone())];
     if network.settings.internal {
@@ -418,7 +246,7 @@ fn provide(host: &mut Socket, network: &Network) -> Result<()> {
 }
 
 /// The end of a connection on the machine.
-fn device_of(container: &Container, connected: &Connected) -> String {
+pub(super) fn device_of(container: &Container, connected: &Connected) -> String {
     format!("{}{}", device_prefix(&container.id), connected.place)
 }
 
@@ -433,54 +261,8 @@ pub(crate) fn is_device(name: &str) -> bool {
     rest.len() > 9 && rest.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// What the kernel takes for the name of a device, and nobody else has.
-fn check_device(name: &str) -> Result<()> {
-    let is_taken = ["lo", "all", "default", ".", "..", helper::DEVICE].contains(&name);
-    let fits = name.len() <= 15 && name.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_taken || !fits || name.contains(['/', ':', '%']) {
-        let text = format!("--network: {name:?} cannot be the name of a device");
-        return Err(Error::Invalid(text));
-    }
-    Ok(())
-}
-
 fn own_names(container: &Container) -> String {
     let hostname = &container.settings.hostname;
     let hostname = if hostname.is_empty() { &container.id[..12] } else { hostname };
     format!("{hostname} {}", container.name)
-}
-
-fn addresses(texts: &[String]) -> Result<Vec<IpAddr>> {
-    let address =
-        |text: &String| text.parse().map_err(|_| Error::invalid(format!("{text:?} is no address")));
-    texts.iter().map(address).collect()
-}
-
-fn mac(text: Option<&str>) -> Result<Option<String>> {
-    let parsed = text.map(str::parse::<link::Mac>).transpose();
-    let parsed = parsed.map_err(|error| Error::Invalid(error.to_string()))?;
-    Ok(parsed.map(|mac| mac.to_string()))
-}
-
-/// What is to be published: what the user says, and with `-P` all that the image says.
-fn published(settings: &crate::settings::Network) -> Result<Vec<Port>> {
-    let mut ports = parse(settings.ports.iter().map(String::as_str))?;
-    if settings.publish_all {
-        for port in parse(settings.exposed.iter().map(String::as_str))? {
-            let is_there =
-                |it: &Port| (it.container, it.protocol) == (port.container, port.protocol);
-            if !ports.iter().any(is_there) {
-                ports.push(port);
-            }
-        }
-    }
-    Ok(ports)
-}
-
-fn parse<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<Port>> {
-    let mut ports = Vec::new();
-    for text in texts {
-        ports.extend(port::parse(text).map_err(|error| Error::Invalid(error.to_string()))?);
-    }
-    Ok(ports)
 }

@@ -5,9 +5,11 @@
 //! file for each network, which their monitors read.
 
 mod connect;
+mod join;
 mod mode;
 mod names;
 mod place;
+mod plan;
 mod row;
 
 pub use mode::is_network;
