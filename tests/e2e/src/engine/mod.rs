@@ -57,6 +57,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::faults::many_at_once,
         engine::faults::one_name_for_two,
         engine::faults::chaos::kills_at_random_moments,
+        engine::faults::chaos_pods::kills_at_random_moments,
+        engine::faults::chaos_changes::kills_at_random_moments,
         engine::faults::chaos::many_cycles_grow_nothing,
         engine::faults::crowds::twenty_commands_on_one,
         engine::faults::crowds::twenty_commands_on_twenty,

@@ -1,9 +1,12 @@
 //! Whatever of ours is killed: what is told afterwards is true, and nothing is left.
 
 pub(crate) mod chaos;
+pub(crate) mod chaos_changes;
+pub(crate) mod chaos_pods;
 pub(crate) mod crowds;
 pub(crate) mod disks;
 pub(crate) mod shutdown;
+mod storm;
 pub(crate) mod upkeep;
 pub(crate) mod windows;
 
