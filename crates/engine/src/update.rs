@@ -30,7 +30,11 @@ impl Engine {
         let status = self.look_settled(container)?.map(|seen| seen.status);
         if status.is_some_and(Status::is_running) && changed {
             let id = runtime_id(&container.id)?;
-            runtime::update(&self.folders.runtime(), &id, &resources, &[])?;
+            match runtime::update(&self.folders.runtime(), &id, &resources, &[]) {
+                // It has just ended, and has them when it is started again.
+                Err(runtime::Error::WrongStatus { .. } | runtime::Error::NotFound(_)) | Ok(()) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         database::set_settings(&self.store, &container.id, &settings)?;
         let folder = self.folder(container);

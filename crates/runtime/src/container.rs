@@ -194,6 +194,17 @@ impl Container {
         self.with_configuration(|spec| Ok(AllHooks::new(&spec.hooks)))
     }
 
+    /// What was done to it, or that it has ended meanwhile: then what is asked of its processes and
+    /// its cgroup finds nothing, in one way or another.
+    pub(crate) fn unless_ended<T>(&self, verb: &'static str, done: Result<T>) -> Result<T> {
+        match done {
+            Err(_) if self.process().is_some_and(Process::is_ending) => {
+                Err(self.wrong(verb, Status::Stopped, ""))
+            }
+            done => done,
+        }
+    }
+
     /// The error for a verb that cannot be done in this status.
     pub(crate) fn wrong(&self, verb: &'static str, status: Status, hint: &'static str) -> Error {
         Error::WrongStatus { id: self.id().clone(), verb, status: status_name(status), hint }

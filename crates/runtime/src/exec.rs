@@ -76,7 +76,8 @@ pub fn exec(request: &Exec<'_>) -> Result<Running> {
         Status::Paused => return Err(Error::Paused),
         status => return Err(container.wrong("exec in", status, "")),
     }
-    container.with_configuration(|spec| add(request, &container, spec))
+    let added = container.with_configuration(|spec| add(request, &container, spec));
+    container.unless_ended("exec in", added)
 }
 
 fn add(request: &Exec<'_>, container: &Container, spec: &Spec<'_>) -> Result<Running> {

@@ -83,7 +83,7 @@ pub fn pause(root: &Path, id: &ContainerId) -> Result<()> {
         Status::Running | Status::Created => {}
         status => return Err(container.wrong("pause", status, "")),
     }
-    Ok(cgroup_of(&container)?.freeze()?)
+    container.unless_ended("pause", cgroup_of(&container)?.freeze().map_err(Error::from))
 }
 
 /// Lets a paused container go on.
@@ -93,7 +93,10 @@ pub fn pause(root: &Path, id: &ContainerId) -> Result<()> {
 pub fn resume(root: &Path, id: &ContainerId) -> Result<()> {
     let container = Container::open(root, id)?;
     match container.status()? {
-        Status::Paused => Ok(cgroup_of(&container)?.thaw()?),
+        Status::Paused => {
+            let thawed = cgroup_of(&container)?.thaw().map_err(Error::from);
+            container.unless_ended("resume", thawed)
+        }
         status => Err(container.wrong("resume", status, "")),
     }
 }

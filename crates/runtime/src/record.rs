@@ -76,6 +76,15 @@ impl Process {
         Pid::from_raw(self.pid)
     }
 
+    /// Whether it has ended, or is about to: its namespaces go before it is a zombie.
+    pub(crate) fn is_ending(self) -> bool {
+        let Ok(text) = stat(self.pid) else { return false };
+        match text.as_deref().and_then(Stat::parse) {
+            Some(Stat { state: b'Z' | b'X', .. }) | None => true,
+            Some(Stat { start, flags, .. }) => start != self.start || flags & PF_EXITING != 0,
+        }
+    }
+
     /// What it is doing.
     pub(crate) fn life(self) -> Result<Life, sys::Error> {
         let text = stat(self.pid)?;
@@ -88,6 +97,9 @@ impl Process {
         })
     }
 }
+
+/// A process has it while it ends; proc(5) calls it one of the `PF_*` of the kernel's source.
+const PF_EXITING: u32 = 4;
 
 /// `/proc/PID/stat`, or `None` if there is no such process.
 fn stat(pid: i32) -> Result<Option<Vec<u8>>, sys::Error> {
@@ -116,6 +128,7 @@ pub(crate) fn ignored_signals() -> Result<u64, sys::Error> {
 struct Stat<'a> {
     name: &'a [u8],
     state: u8,
+    flags: u32,
     start: u64,
 }
 
@@ -129,8 +142,9 @@ impl Stat<'_> {
         let mut fields = rest.split_ascii_whitespace();
         // Fields are counted from 1 and the name is the second.
         let state = *fields.next()?.as_bytes().first()?;
-        let start = fields.nth(22 - 3 - 1)?.parse().ok()?;
-        Some(Stat { name, state, start })
+        let flags = fields.nth(9 - 3 - 1)?.parse().ok()?;
+        let start = fields.nth(22 - 9 - 1)?.parse().ok()?;
+        Some(Stat { name, state, flags, start })
     }
 }
 
@@ -142,7 +156,7 @@ mod tests {
     #[test]
     fn a_name_may_hold_anything() {
         let text = b"7 (a) Z (b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20\n";
-        let stat = Stat { name: b"a) Z (b", state: b'S', start: 4711 };
+        let stat = Stat { name: b"a) Z (b", state: b'S', flags: 6, start: 4711 };
         assert_eq!(Stat::parse(text), Some(stat));
         assert_eq!(Stat::parse(b"7 (a"), None);
         assert_eq!(Stat::parse(b")("), None);
@@ -151,8 +165,10 @@ mod tests {
     #[test]
     fn a_process_of_another_start_is_gone() {
         let process = Process::now(getpid()).unwrap();
+        assert!(!process.is_ending());
         assert_eq!(process.life().unwrap(), Life::Running);
         let earlier = Process { start: process.start + 1, ..process };
         assert_eq!(earlier.life().unwrap(), Life::Gone);
+        assert!(earlier.is_ending());
     }
 }

@@ -29,10 +29,11 @@ pub fn update(
     let invalid = |reason: String| Error::Configuration { file: "resources".into(), reason };
     if *resources != Resources::default() {
         let updated = cgroup_of(&container)?.update(&updates(resources));
-        updated.map_err(|error| match error {
+        let updated = updated.map_err(|error| match error {
             kernel::cgroup::Error::Resource { .. } => invalid(error.to_string()),
             other => other.into(),
-        })?;
+        });
+        container.unless_ended("update", updated)?;
     }
     if schemata.is_empty() {
         return Ok(());

@@ -14,6 +14,7 @@ use net::link::{self, attach, detach};
 use std::os::fd::AsFd as _;
 use sys::OrError;
 use sys::netlink::Socket;
+use sys::rustix::io::Errno;
 use sys::rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 impl Engine {
@@ -51,7 +52,12 @@ impl Engine {
             names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
             row::disconnect(&self.store, &container.id, &network.name)?;
         }
-        joined
+        joined.map_err(|error| match error {
+            // Its namespace goes first, and then its process.
+            Error::Network(net::Error::Namespace(_)) => ending(container),
+            Error::Call(error) if error.errno == Errno::SRCH => ending(container),
+            error => error,
+        })
     }
 
     fn join(&self, container: &Container, connected: &Connected, network: &Network) -> Result<()> {
@@ -133,4 +139,9 @@ impl Engine {
             None => Ok(()),
         }
     }
+}
+
+fn ending(container: &Container) -> Error {
+    let (name, status) = (container.name.clone(), "about to end".to_owned());
+    Error::WrongStatus { name, verb: "connect", status, hint: "" }
 }
