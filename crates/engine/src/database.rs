@@ -2,12 +2,14 @@
 //! never what the kernel can say.
 
 use crate::error::{Error, Result};
+use crate::folders::Folders;
 use crate::pod::Pod;
 use crate::settings::{FileSystem, Settings};
 use crate::user_namespace::IdWish;
 use image::Digest;
 use image::store::Store;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 /// How to come from each version of the tables to the next; a step that was released is never
@@ -82,8 +84,9 @@ pub struct Volume {
     pub users: Vec<String>,
 }
 
-/// Brings the tables up to date.
-pub(crate) fn prepare(store: &Store) -> Result<()> {
+/// Brings the tables up to date. New ones are made only where nothing is there of which they would
+/// have to speak: it would be taken for what is of no use, and removed.
+pub(crate) fn prepare(store: &Store, folders: &Folders) -> Result<()> {
     let latest = STEPS.len();
     let version = |database: &Connection| -> Result<usize> {
         let query = "SELECT version FROM versions WHERE part = 'engine'";
@@ -95,7 +98,12 @@ pub(crate) fn prepare(store: &Store) -> Result<()> {
         _ => {}
     }
     store.write(|transaction| {
-        for step in STEPS.iter().skip(version(transaction)?) {
+        let done = version(transaction)?;
+        if done == 0 && has_content(folders) {
+            let why = "it is empty, and there are containers or volumes that it should know";
+            return Err(image::store::Error::DamagedDatabase(why.to_owned()).into());
+        }
+        for step in STEPS.iter().skip(done) {
             transaction.execute_batch(step)?;
         }
         transaction.execute(
@@ -104,6 +112,14 @@ pub(crate) fn prepare(store: &Store) -> Result<()> {
             [latest],
         )?;
         Ok(())
+    })
+}
+
+fn has_content(folders: &Folders) -> bool {
+    let is_thing = |name: &OsStr| !name.as_encoded_bytes().starts_with(b".");
+    [folders.containers(), folders.volumes(), folders.pods()].iter().any(|folder| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name()).any(|name| is_thing(&name))
     })
 }
 
@@ -154,6 +170,14 @@ pub(crate) fn insert(
         }
         Ok(())
     })
+}
+
+/// Does what leads to more room: on a full disk that may take what the store has set aside for it.
+pub(crate) fn make_room<T>(store: &Store, act: impl Fn() -> Result<T>) -> Result<T> {
+    match act() {
+        Err(Error::Store(error)) if error.is_full_disk() && store.spend_reserve()? => act(),
+        done => done,
+    }
 }
 
 /// Removes a container, and with `volumes` those that nobody has given a name and nobody uses now:

@@ -22,7 +22,7 @@ impl Engine {
     /// # Errors
     /// The database is damaged, or of a newer program.
     pub fn open(store: Store, folders: Folders, user_marks: bool) -> Result<Engine> {
-        database::prepare(&store)?;
+        database::prepare(&store, &folders)?;
         Ok(Engine { store, folders, user_marks })
     }
 

@@ -118,9 +118,6 @@ pub enum Error {
     /// A system call failed.
     #[error(transparent)]
     Call(#[from] sys::Error),
-    /// The database refused it.
-    #[error("the database: {0}")]
-    Database(#[from] rusqlite::Error),
     /// A newer program has made the tables.
     #[error("the database has version {version} of the containers, and this program knows {known}")]
     Newer {
@@ -140,6 +137,13 @@ pub enum Error {
     /// Several things failed; it was carried on with.
     #[error("{}", .0.join("; "))]
     Several(Vec<String>),
+}
+
+impl From<rusqlite::Error> for Error {
+    /// The containers' tables are in the store's database.
+    fn from(error: rusqlite::Error) -> Error {
+        Error::Store(error.into())
+    }
 }
 
 impl Error {

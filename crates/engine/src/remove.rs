@@ -102,7 +102,8 @@ impl Engine {
             self.clear(container)?;
         }
         let volumes = volumes || container.settings.auto_remove;
-        let orphans = database::delete(&self.store, &container.id, volumes)?;
+        let delete = || database::delete(&self.store, &container.id, volumes);
+        let orphans = database::make_room(&self.store, delete)?;
         self.folder(container).remove()?;
         orphans.iter().try_for_each(|name| self.remove_volume_folder(name))?;
         self.tell_event(container, "destroy", &[])

@@ -56,7 +56,7 @@ impl Engine {
     /// There is none; a container uses it.
     pub fn remove_volume(&self, name: &str) -> Result<()> {
         let lock = self.lock_volumes()?;
-        database::delete_volume(&self.store, name)?;
+        database::make_room(&self.store, || database::delete_volume(&self.store, name))?;
         self.remove_aside(name, lock)
     }
 

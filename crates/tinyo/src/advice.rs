@@ -86,10 +86,10 @@ fn of(cause: &(dyn Error + 'static)) -> Option<&'static str> {
         return of_errno(error.errno);
     }
     match cause.downcast_ref() {
-        Some(engine::Error::Database(error)) if store::has_no_room(error) => {
-            return of_errno(Errno::NOSPC);
-        }
+        // These stand for themselves in the chain of causes.
         Some(engine::Error::File { error, .. }) => return of_io(error),
+        Some(engine::Error::Store(error)) => return of_store(error),
+        Some(engine::Error::Call(error)) => return of_errno(error.errno),
         _ => {}
     }
     of_io(cause.downcast_ref()?)
@@ -115,6 +115,9 @@ fn of_store(error: &store::Error) -> Option<&'static str> {
         store::Error::DamagedDatabase(_) => Some(
             "move the store's folder away and pull the images again; copies of the database, if \
              there are any, help with the containers",
+        ),
+        store::Error::Locked => Some(
+            "try again; `fuser -v tinyo.db` in the store's folder tells who holds it, if it stays so",
         ),
         store::Error::Database(_) if error.is_full_disk() => of_errno(Errno::NOSPC),
         store::Error::NotAnImage { .. } => Some("`tinyo manifest inspect` shows what it is"),
@@ -190,6 +193,11 @@ mod tests {
         assert_eq!(advice(&error.unwrap_err()), room);
         let error = std::io::Error::from_raw_os_error(Errno::NOSPC.raw_os_error());
         assert_eq!(advice(&error.into()), room);
+        for error in [engine::Error::Call(full()), store::Error::Kernel(full()).into()] {
+            assert_eq!(advice(&error.into()), room);
+        }
+        let locked = engine::Error::Store(store::Error::Locked);
+        assert!(advice(&locked.into()).is_some_and(|hint| hint.contains("fuser")));
         assert_eq!(advice(&anyhow::anyhow!("something")), None);
     }
 }

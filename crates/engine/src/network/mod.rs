@@ -22,6 +22,7 @@ pub(crate) use place::{LOCK as PLACE_LOCK, Place};
 pub(crate) use row::{TABLES, connect_in};
 
 use crate::clock;
+use crate::database;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::id;
@@ -112,17 +113,19 @@ impl Engine {
     /// There is none; containers are connected to it.
     pub fn remove_network(&self, network: &Network) -> Result<()> {
         let lock = names::lock(&self.folders, &network.name)?;
-        row::delete(&self.store, network, || {
+        let remove = || {
             let Some(place) = self.existing_bridge_place() else { return Ok(()) };
-            let remove = || {
-                link::remove_bridge(&mut Socket::open()?, &network.bridge)?;
-                let both =
-                    [Element::Network, Element::Internal].map(|it| it(network.bridge.clone()));
-                Firewall::open()?.remove(&both)?;
-                Ok(Vec::new())
-            };
-            place.within(remove).map(drop)
-        })?;
+            place
+                .within(|| {
+                    link::remove_bridge(&mut Socket::open()?, &network.bridge)?;
+                    let both =
+                        [Element::Network, Element::Internal].map(|it| it(network.bridge.clone()));
+                    Firewall::open()?.remove(&both)?;
+                    Ok(Vec::new())
+                })
+                .map(drop)
+        };
+        database::make_room(&self.store, || row::delete(&self.store, network, remove))?;
         names::remove(&self.folders, &network.name, lock)
     }
 }

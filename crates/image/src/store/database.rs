@@ -77,8 +77,13 @@ const STEPS: &[&str] = &["
     CREATE INDEX uses_by_manifest ON uses (manifest);
 "];
 
-/// Opens the database, and brings its tables up to date.
-pub(super) fn open(folder: &Path, read_only: bool) -> Result<Connection, Error> {
+/// Opens the database, and brings its tables up to date. A new one is made only where nothing is there
+/// of which it would have to speak.
+pub(super) fn open(
+    folder: &Path,
+    read_only: bool,
+    has_content: &dyn Fn() -> Result<bool, Error>,
+) -> Result<Connection, Error> {
     let path = folder.join(FILE);
     let mut connection = if read_only {
         open_unchanging(&path)?
@@ -97,7 +102,7 @@ pub(super) fn open(folder: &Path, read_only: bool) -> Result<Connection, Error> 
         // it after a power cut.
         connection.pragma_update(None, "synchronous", "full")?;
     }
-    migrate(&mut connection, folder, read_only)?;
+    migrate(&mut connection, folder, read_only, has_content)?;
     Ok(connection)
 }
 
@@ -113,7 +118,12 @@ fn open_unchanging(path: &Path) -> Result<Connection, Error> {
     Ok(Connection::open_with_flags(format!("file:{escaped}{is_final}"), flags)?)
 }
 
-fn migrate(connection: &mut Connection, folder: &Path, read_only: bool) -> Result<(), Error> {
+fn migrate(
+    connection: &mut Connection,
+    folder: &Path,
+    read_only: bool,
+    has_content: &dyn Fn() -> Result<bool, Error>,
+) -> Result<(), Error> {
     let latest = STEPS.len();
     match version(connection)? {
         version if version == latest => return Ok(()),
@@ -133,6 +143,11 @@ fn migrate(connection: &mut Connection, folder: &Path, read_only: bool) -> Resul
     )?;
     // Another process may have done it since.
     let done = version(&transaction)?;
+    if done == 0 && has_content()? {
+        // Everything would seem to be of no use to anybody, and would be removed.
+        let why = "it is empty, and there are images that it should know";
+        return Err(Error::DamagedDatabase(why.to_owned()));
+    }
     for step in STEPS.iter().skip(done) {
         transaction.execute_batch(step)?;
     }

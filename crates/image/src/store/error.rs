@@ -19,7 +19,10 @@ pub enum Error {
     Export(#[source] io::Error),
     /// The database refused something.
     #[error("the store's database: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(rusqlite::Error),
+    /// Somebody else writes the database, and goes on and on.
+    #[error("the store's database is locked: another process has kept it to itself all the time")]
+    Locked,
     /// The database is damaged.
     #[error("the store's database is damaged: {0}")]
     DamagedDatabase(String),
@@ -132,6 +135,17 @@ pub enum Error {
     Thread(#[source] io::Error),
 }
 
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Error {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, NotADatabase};
+        match error.sqlite_error_code() {
+            Some(DatabaseBusy) => Error::Locked,
+            Some(DatabaseCorrupt | NotADatabase) => Error::DamagedDatabase(error.to_string()),
+            _ => Error::Database(error),
+        }
+    }
+}
+
 impl Error {
     /// The bytes are not those that were asked for.
     pub(super) fn is_other_bytes(&self) -> bool {
@@ -160,9 +174,12 @@ impl Error {
         }
     }
 
-    /// There is no room for a row.
+    /// There is no room for a row, or for the index of the log of writes.
     pub fn is_full_disk(&self) -> bool {
-        matches!(self, Error::Database(error) if has_no_room(error))
+        let Error::Database(error) = self else { return false };
+        let for_index = Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
+        error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+            || error.sqlite_error().map(|error| error.extended_code) == for_index
     }
 
     /// The bytes ended too early.
@@ -174,12 +191,4 @@ impl Error {
         };
         error.kind() == io::ErrorKind::UnexpectedEof
     }
-}
-
-/// Whether SQLite has found no room on the disk, for a page or for its index of the log.
-#[must_use]
-pub fn has_no_room(error: &rusqlite::Error) -> bool {
-    let for_index = Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
-    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
-        || error.sqlite_error().map(|error| error.extended_code) == for_index
 }

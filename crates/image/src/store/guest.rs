@@ -41,6 +41,14 @@ impl Store {
         result
     }
 
+    /// Gives up what is set aside for a full disk. False if that was done already.
+    ///
+    /// # Errors
+    /// The disk refuses that.
+    pub fn spend_reserve(&self) -> Result<bool, Error> {
+        self.layout.spend_reserve()
+    }
+
     /// [`Store::begin_use`] as part of a transaction.
     ///
     /// # Errors

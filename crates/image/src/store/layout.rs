@@ -1,6 +1,6 @@
 //! The folders of a store.
 
-use super::Error;
+use super::{Error, trash};
 use crate::unpack;
 use spec::image::{Algorithm, Digest};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -97,6 +97,16 @@ impl Layout {
 
     pub(super) fn is_read_only(&self) -> bool {
         self.read_only
+    }
+
+    /// Whether there is anything that only a database can have spoken of.
+    pub(super) fn has_content(&self) -> Result<bool, Error> {
+        for folder in self.blobs.iter().chain(&self.layers) {
+            if !trash::names(folder)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn incoming(&self) -> BorrowedFd<'_> {

@@ -30,7 +30,7 @@ pub(crate) mod tests;
 
 pub use add::{AddOptions, Candidate};
 pub use check::{CheckOptions, Fault, Finding, Outcome};
-pub use error::{Error, has_no_room};
+pub use error::Error;
 pub use incoming::Incoming;
 pub use layout::Kind;
 pub use origin::{Event, Origin, OriginError, Progress};
@@ -67,7 +67,8 @@ impl Store {
     /// The folder cannot be used, or a newer program has made it.
     pub fn open(path: &Path, marks: Marks) -> Result<Store, Error> {
         let layout = Layout::open(path)?;
-        let open = || database::open(path, layout.is_read_only());
+        let has_content = || layout.has_content();
+        let open = || database::open(path, layout.is_read_only(), &has_content);
         let database = match open() {
             // Its index is made anew by the first process that comes, and needs room.
             Err(error) if error.is_full_disk() && layout.spend_reserve()? => open()?,

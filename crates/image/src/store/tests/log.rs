@@ -36,7 +36,7 @@ fn what_only_the_log_has_is_seen_by_the_next_one() {
     add_guest(&scratch.store(), 2);
     assert_eq!(guests(&scratch.store()), [1, 2]);
     // So it is on a disk that cannot change.
-    let unchanging = database::open(&scratch.0.join("deep/store"), true).unwrap();
+    let unchanging = database::open(&scratch.0.join("deep/store"), true, &|| Ok(true)).unwrap();
     let sum: u32 =
         unchanging.query_row("SELECT sum(value) FROM guests", [], |row| row.get(0)).unwrap();
     assert_eq!(sum, 3);
@@ -76,4 +76,34 @@ fn several_first_commands_at_once_all_work() {
             }
         });
     }
+}
+
+/// What is there would seem to be of no use to anybody, and be removed.
+#[test]
+fn a_database_that_is_lost_is_not_made_anew() {
+    let scratch = Scratch::new();
+    Made::new(&["a"]).add(&scratch.store(), "one").unwrap();
+    let file = scratch.0.join("deep/store/tinyo.db");
+    let kept = fs::read(&file).unwrap();
+    let why = |file: &[u8]| {
+        fs::write(scratch.0.join("deep/store/tinyo.db"), file).unwrap();
+        match Store::open(&scratch.0.join("deep/store"), crate::unpack::Marks::Trusted) {
+            Err(Error::DamagedDatabase(why)) => why,
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("it was opened"),
+        }
+    };
+    assert_eq!(why(b""), "it is empty, and there are images that it should know");
+    assert_eq!(why(&kept[..kept.len() / 2]), "database disk image is malformed");
+    assert_eq!(why(&[7; 4096]), "file is not a database");
+    fs::write(file, kept).unwrap();
+    assert!(scratch.store().find_by_name(&[reference("one")]).unwrap().is_some());
+}
+
+/// It is said as what it is, whatever table is meant.
+#[test]
+fn a_locked_database_is_called_so() {
+    let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+    let error = Error::from(rusqlite::Error::SqliteFailure(busy, Some("busy".to_owned())));
+    assert!(matches!(error, Error::Locked), "{error}");
 }
