@@ -7,6 +7,7 @@ use crate::database::{self, Container};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::network;
+use crate::pod::is_there;
 use kernel::cgroup::{Cgroups, Description, Driver, Resources};
 use net::firewall::{Element, Firewall};
 use net::link;
@@ -123,6 +124,12 @@ impl Engine {
                 findings.add(text, || Ok(runtime::delete(&self.folders.runtime(), &one.id, true)?));
             }
         }
+        for (id, _lock) in self.lost_pods()? {
+            if self.lost_group(&id)?.is_some() {
+                let text = format!("pod {id}: it was removed, and its cgroup is left");
+                findings.add(text, || self.sweep_pod(&id));
+            }
+        }
         for id in self.dead_sockets()? {
             if !is_known(&id) && database::is_gone(&self.store, &id)? {
                 let path = self.folders.socket(&id);
@@ -201,6 +208,5 @@ fn group_of(cgroups: &Cgroups, container: &Container) -> Option<Description> {
     let path = cgroup_path(container);
     let location = cgroups.locate(Some(&path), &container.id).ok()?;
     let group = cgroups.prepare(&location, Resources::default()).ok()?.description();
-    let mut folders = group.v1.iter().map(|(_, folder)| folder).chain(&group.v2);
-    folders.any(|folder| Path::new(folder).exists()).then_some(group)
+    is_there(&group).then_some(group)
 }

@@ -76,18 +76,35 @@ impl Engine {
     }
 
     fn sweep_pods(&self) -> Result<()> {
-        for id in names(&self.folders.pods())? {
-            let folder = self.folders.pod(&id);
-            if folders::is_removed(&id) {
-                folders::remove_tree(&folder)?;
-                continue;
-            }
-            let Some(_lock) = Lock::try_take_folder(&folder)? else { continue };
-            if matches!(self.pod(&id), Err(Error::NoSuchPod(_))) {
-                folders::remove(&folder)?;
+        for name in names(&self.folders.pods())? {
+            if folders::is_removed(&name) {
+                folders::remove_tree(&self.folders.pod(&name))?;
             }
         }
-        Ok(())
+        self.lost_pods()?.iter().try_for_each(|(id, _lock)| self.sweep_pod(id))
+    }
+
+    /// The ids of pods that have no row any more, and that nobody is at.
+    pub(crate) fn lost_pods(&self) -> Result<Vec<(String, Lock)>> {
+        let mut lost = Vec::new();
+        for id in names(&self.folders.pods())? {
+            // Whoever makes one holds its lock until there is a row.
+            if !folders::is_removed(&id)
+                && let Some(lock) = Lock::try_take_folder(&self.folders.pod(&id))?
+                && matches!(self.pod(&id), Err(Error::NoSuchPod(_)))
+            {
+                lost.push((id, lock));
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Removes what is left of such a one. The caller holds its lock.
+    pub(crate) fn sweep_pod(&self, id: &str) -> Result<()> {
+        if let Some(group) = self.lost_group(id)? {
+            group.open().remove().map_err(runtime::Error::from)?;
+        }
+        folders::remove(&self.folders.pod(id))
     }
 
     /// The ids of containers whose sockets nobody listens at.

@@ -50,7 +50,7 @@ impl Engine {
         if let Err(error) = made {
             // The row is there if the infra container could not be connected.
             row::delete(&self.store, &pod.id)?;
-            std::fs::remove_dir(&folder).map_err(Error::file(&folder))?;
+            folders::remove(&folder)?;
             return Err(error);
         }
         self.tell_pod_event(&pod, "create")?;

@@ -1,14 +1,17 @@
 //! The cgroup above those of a pod's containers: its limits hold for all of them together.
 
 use super::Pod;
-use crate::configuration;
-use crate::database::Container;
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::settings::Settings;
 use crate::usage::Usage;
-use kernel::cgroup::{Cgroups, Group, Prepared, Resources};
+use crate::{configuration, small_file};
+use kernel::cgroup::{Cgroups, Description, Group, Prepared, Resources};
 use runtime::CgroupDriver;
+use std::path::Path;
+
+/// The file in a pod's folder that says where its cgroup is, so that it is found when the row is gone.
+const FILE: &str = "cgroup";
 
 impl Pod {
     /// Where the cgroups of its containers are.
@@ -26,13 +29,14 @@ impl Engine {
         let asked = configuration::limits_of(&Settings { limits, ..Settings::default() })?;
         let resources = runtime::group_resources(&asked);
         // Each container has its own number of processes; all together, what the user says.
-        self.group_at(pod, Resources { pids: pod.settings.limits.pids, ..resources })
+        let resources = Resources { pids: pod.settings.limits.pids, ..resources };
+        self.group_at(&pod.cgroup_path(), &pod.id, resources)
     }
 
-    fn group_at(&self, pod: &Pod, resources: Resources) -> Result<Prepared> {
+    fn group_at(&self, path: &str, id: &str, resources: Resources) -> Result<Prepared> {
         let find = || -> kernel::cgroup::Result<Prepared> {
             let cgroups = Cgroups::find(&CgroupDriver::Files, self.user_marks)?;
-            let location = cgroups.locate(Some(&pod.cgroup_path()), &pod.id)?;
+            let location = cgroups.locate(Some(path), id)?;
             cgroups.prepare(&location, resources)
         };
         find().map_err(|error| runtime::Error::from(error).into())
@@ -40,7 +44,8 @@ impl Engine {
 
     /// The cgroup, which may not be there.
     fn group(&self, pod: &Pod) -> Result<Box<dyn Group>> {
-        Ok(self.group_at(pod, Resources::default())?.description().open())
+        let prepared = self.group_at(&pod.cgroup_path(), &pod.id, Resources::default())?;
+        Ok(prepared.description().open())
     }
 
     /// Makes the cgroup, unless it is there. The caller holds the pod's lock.
@@ -49,6 +54,11 @@ impl Engine {
             return Ok(());
         }
         let prepared = self.prepare_group(pod)?;
+        let file = self.folders.pod(&pod.id).join(FILE);
+        if !file.exists() {
+            small_file::replace_locked(&file, pod.cgroup_path().as_bytes())
+                .map_err(Error::file(&file))?;
+        }
         let provide = || -> kernel::cgroup::Result<()> {
             if prepared.description().open().pids()?.is_empty() {
                 prepared.create()?;
@@ -59,10 +69,18 @@ impl Engine {
     }
 
     /// Removes the cgroup unless something of the pod runs.
-    pub(super) fn remove_idle_group(&self, pod: &Pod, containers: &[Container]) -> Result<()> {
-        let Some(_lock) = self.lock_pod(pod)? else { return Ok(()) };
-        for container in containers {
-            match self.look_only(container)? {
+    pub(super) fn remove_idle_group(&self, pod: &Pod) -> Result<()> {
+        match self.lock_pod(pod)? {
+            Some(_lock) => self.remove_group_if_idle(pod),
+            None => Ok(()),
+        }
+    }
+
+    /// The same for who holds the pod's lock.
+    pub(super) fn remove_group_if_idle(&self, pod: &Pod) -> Result<()> {
+        // Only now: somebody may have made and started one more.
+        for container in self.containers_of_pod(pod)? {
+            match self.look_only(&container)? {
                 Some(seen) if seen.status.is_over() => {}
                 _ => return Ok(()),
             }
@@ -76,6 +94,17 @@ impl Engine {
             return Ok(());
         }
         self.group(pod)?.remove().map_err(|error| runtime::Error::from(error).into())
+    }
+
+    /// The cgroup of a pod that has no row any more, if it is there. The caller holds the pod's lock.
+    pub(crate) fn lost_group(&self, id: &str) -> Result<Option<Description>> {
+        let file = self.folders.pod(id).join(FILE);
+        let path = match std::fs::read_to_string(&file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            path => path.map_err(Error::file(&file))?,
+        };
+        let group = self.group_at(&path, id, Resources::default())?.description();
+        Ok(is_there(&group).then_some(group))
     }
 
     /// What all containers of a pod use together. Nothing if none runs, or they have no cgroup in
@@ -101,4 +130,10 @@ impl Engine {
         }
         Ok(usage)
     }
+}
+
+/// Whether there is a folder of a cgroup.
+pub(crate) fn is_there(group: &Description) -> bool {
+    let mut folders = group.v1.iter().map(|(_, folder)| folder).chain(&group.v2);
+    folders.any(|folder| Path::new(folder).exists())
 }

@@ -1,7 +1,7 @@
 //! Pods as a whole: starting, stopping, removing all of one.
 
 use super::{Pod, row};
-use crate::database::Container;
+use crate::database::{self, Container};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::folders;
@@ -51,7 +51,7 @@ impl Engine {
                 }
             }
         }
-        self.remove_idle_group(pod, &containers)?;
+        self.remove_idle_group(pod)?;
         if has_run {
             self.tell_pod_event(pod, "stop")?;
         }
@@ -113,7 +113,11 @@ impl Engine {
                 removed => removed?,
             }
             let lock = self.lock_pod(pod)?;
-            if row::delete(&self.store, &pod.id)? {
+            if lock.is_some() {
+                // Before the row: the cgroup of a pod without one is nobody's.
+                self.remove_group_if_idle(pod)?;
+            }
+            if database::make_room(&self.store, || row::delete(&self.store, &pod.id))? {
                 return if lock.is_some() { self.remove_rest(pod) } else { Ok(()) };
             }
         }
@@ -139,7 +143,15 @@ impl Engine {
         // With the infra container goes the pod's row.
         containers.sort_by_key(|container| container.is_infra);
         for container in &containers {
-            match self.remove_one(container, force || container.is_infra, true) {
+            let removed = if container.is_infra {
+                // With it goes the row; see above.
+                self.stop_alone(container, Some(0))
+                    .and_then(|()| self.remove_idle_group(pod))
+                    .and_then(|()| self.remove_one(container, true, true))
+            } else {
+                self.remove_one(container, force, true)
+            };
+            match removed {
                 Err(Error::NoSuchContainer(_)) => {}
                 removed => removed?,
             }

@@ -28,6 +28,7 @@ mod status;
 pub use settings::{ExitPolicy, PodSettings, Share};
 pub use status::{PodSeen, PodStatus};
 
+pub(crate) use group::is_there;
 pub(crate) use row::{TABLES, check_is_there, insert, to_be_deleted_with};
 
 use crate::database::{self, Container};

@@ -20,7 +20,7 @@ impl Engine {
         let Some(infra) = self.infra(pod)? else { return Ok(()) };
         // What a killed monitor has left, and who still is in it.
         self.look(&infra)?;
-        let _lock = self.lock_pod(pod)?.ok_or_else(|| gone(pod))?;
+        let _lock = self.lock_present(pod)?;
         self.provide_group(pod)?;
         self.start_infra(pod, &infra)
     }
@@ -29,7 +29,7 @@ impl Engine {
     /// The caller holds the container's lock.
     pub(crate) fn prepare_pod(&self, container: &Container) -> Result<Option<Lock>> {
         let Some(pod) = self.pod_of(container)? else { return Ok(None) };
-        let lock = self.lock_pod(&pod)?.ok_or_else(|| gone(&pod))?;
+        let lock = self.lock_present(&pod)?;
         self.provide_group(&pod)?;
         if let Some(infra) = self.infra(&pod)? {
             self.start_infra(&pod, &infra)?;
@@ -52,6 +52,12 @@ impl Engine {
                 pod.name
             ))),
         }
+    }
+
+    /// The same of a pod that has a row, and keeps it as long as this is held.
+    fn lock_present(&self, pod: &Pod) -> Result<Lock> {
+        let lock = self.lock_pod(pod)?.ok_or_else(|| gone(pod))?;
+        self.pod(&pod.id).map(|_| lock)
     }
 
     /// Nobody else starts anything of the pod while this is held. Nothing if it was removed.
