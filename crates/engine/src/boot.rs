@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::monitor::Launch;
 use crate::settings::RestartPolicy;
 use crate::start::Attach;
-use crate::status::Status;
+use crate::status::{Seen, Status};
 use crate::stop::{PATIENCE, stop_signal};
 use std::time::{Duration, Instant};
 use sys::OrError;
@@ -74,6 +74,10 @@ impl Engine {
     fn start_if_over(&self, container: &Container) -> Result<()> {
         match self.look(container) {
             Ok(seen) if seen.status.is_over() => self.start(container, Attach::Nothing).map(drop),
+            // To look was to start it, which did not work out; its monitor tries it again.
+            Ok(Seen { status: Status::Restarting, state }) if !state.error.is_empty() => {
+                Err(Error::NotStarted { code: state.exit_code, message: state.error })
+            }
             Ok(_) => Ok(()),
             Err(error) => Err(error),
         }

@@ -55,6 +55,8 @@ impl Engine {
             RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
         };
         let is_to_restart = is_to_restart && !folder.file("stopped").exists();
+        // One that was waiting is counted.
+        state.restarts += u32::from(is_to_restart && has_run);
         // So that the next one goes on with it if this one is killed, too.
         state.phase = if is_to_restart { Phase::Restarting } else { Phase::Exited };
         state.write(&folder)?;
@@ -69,19 +71,20 @@ impl Engine {
         Ok(Seen { status: Status::Exited, state })
     }
 
-    /// Whether that works out is no matter of whoever has only looked.
+    /// Whether that works out is no matter of whoever has only looked: its monitor tries it again.
     fn start_again(&self, container: &Container) -> Result<Seen> {
         let folder = self.folder(container);
         let Err(error) = self.start_locked(container, Attach::Nothing) else {
             return Ok(Seen { status: Status::Running, state: State::read(&folder)? });
         };
+        if let Some(seen) = self.look_only(container)? {
+            return Ok(seen);
+        }
+        // It did not come to a monitor, or that was killed: whoever looks next tries it again.
         let mut state = State::read(&folder)?;
         state.error = error.to_string();
-        let is_final = matches!(error, Error::NotStarted { .. });
-        state.phase = if is_final { Phase::Exited } else { Phase::Restarting };
         state.write(&folder)?;
-        let status = if is_final { Status::Exited } else { Status::Restarting };
-        Ok(Seen { status, state })
+        Ok(Seen { status: Status::Restarting, state })
     }
 
     /// Puts in order what somebody has left who was killed before the container had started, or
@@ -130,7 +133,7 @@ impl Engine {
         for file in [self.folders.socket(id), self.folders.helper_socket(id), paused] {
             match std::fs::remove_file(&file) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(crate::error::Error::File { path: file, error });
+                    return Err(Error::File { path: file, error });
                 }
                 _ => {}
             }

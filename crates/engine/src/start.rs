@@ -9,8 +9,8 @@ use crate::monitor::{self, Launch, Shared};
 use crate::network::{Place, Prepared};
 use crate::protocol::{self, Message, hear, tell};
 use crate::settings::Namespaces;
-use crate::state::State;
-use crate::status::wrong;
+use crate::state::{Phase, State};
+use crate::status::{Seen, Status, wrong};
 use crate::stop::PATIENCE;
 use crate::user::Names;
 use crate::{folders, init, lock, rootfs, small_file};
@@ -49,6 +49,10 @@ impl Engine {
         let _lock = self.lock(container)?;
         match self.look_settled(container)? {
             Some(seen) if !seen.status.is_over() => Err(wrong(container, "start", &seen)),
+            // Whoever removes it is at it.
+            Some(Seen { status: Status::Exited, .. }) if container.settings.auto_remove => {
+                Err(Error::NoSuchContainer(container.name.clone()))
+            }
             _ => self.start_locked(container, attach),
         }
     }
@@ -85,7 +89,7 @@ impl Engine {
                 tell(&ours, &Message::WillRemove)?;
             }
         }
-        let told_before = State::read(&folder)?.error;
+        let before = State::read(&folder)?;
         let (namespace, place) = prepared.map(|it| (it.namespace, it.place)).unzip();
         let (shared, _lock) = place.map_or((None, None), Place::into_namespace);
         let handed = [shared.as_ref(), user.as_ref()];
@@ -95,11 +99,12 @@ impl Engine {
             Ok(Some(Message::Started(_))) => Ok(Client::new(ours)),
             Ok(Some(Message::Failed(code, message))) => {
                 let failed = Error::NotStarted { code, message: message.to_owned() };
-                // It ends next, and what it has is free then.
-                while let Ok(Some(_)) = hear(&ours, &mut buffer, RecvFlags::empty()) {}
+                // It ends next, and what it has is free then; or it tries again, if its policy says so.
+                let goes_on = before.phase == Phase::Restarting;
+                while !goes_on && let Ok(Some(_)) = hear(&ours, &mut buffer, RecvFlags::empty()) {}
                 Err(failed)
             }
-            Ok(_) => Err(self.why_it_died(container, &told_before)),
+            Ok(_) => Err(self.why_it_died(container, &before.error)),
             Err(errno) => Err(sys::Error::new("recv", "the monitor", errno).into()),
         }
     }

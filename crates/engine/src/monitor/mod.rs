@@ -28,6 +28,7 @@ pub(crate) use supervise::start_code;
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
 use crate::members::PID;
+use crate::state::{Phase, State};
 use crate::{small_file, streams};
 use added::Added;
 use clients::Clients;
@@ -92,7 +93,7 @@ pub(crate) struct Monitor {
     program: Option<Program>,
     health: Option<Health>,
     added: Added,
-    state: crate::state::State,
+    state: State,
     /// When it is to be started again.
     restart_at: Option<Instant>,
     /// Somebody does not want to wait for that.
@@ -133,6 +134,9 @@ pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
     }
     let signals = Signals::block_all().or_error("signalfd", || "")?;
     let slots = Slots::reserve(&launch.shared)?;
+    // It goes on with what another one was at that was killed, if the container is to run again.
+    let before = State::read(&folder)?;
+    let state = if before.phase == Phase::Restarting { before } else { State::default() };
     let mut monitor = Monitor {
         slots,
         clients: Clients::new(starter, &folders.socket(&launch.id))?,
@@ -144,7 +148,7 @@ pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
         signals,
         launch,
         program: None,
-        state: crate::state::State::default(),
+        state,
         restart_at: None,
         quit: false,
         kill_at: None,
