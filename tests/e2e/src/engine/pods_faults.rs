@@ -1,5 +1,7 @@
 //! Pods: killed at any moment, and many at once.
 
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -90,6 +92,33 @@ pub(crate) fn killed_commands() -> Result<()> {
         engine.is_clean()?;
     }
     Ok(())
+}
+
+/// Whoever removed it was killed when its row was gone: its cgroup stayed for ever.
+pub(crate) fn a_pod_that_is_half_removed() -> Result<()> {
+    let engine = Engine::new()?;
+    engine.ok(&["pod", "create", "--name", "one", "--network", "none"])?;
+    engine.ok(&["pod", "start", "one"])?;
+    let found = groups(&engine, "one")?;
+    ensure!(!found.is_empty());
+    // Another one, as the first is.
+    let (id, lost) = (engine.ok(&["pod", "inspect", "-f", "{{.Id}}", "one"])?, "0".repeat(64));
+    let pods = engine.store.join("pods");
+    fs::create_dir(pods.join(&lost))?;
+    let path = fs::read_to_string(pods.join(&id).join("cgroup"))?;
+    fs::write(pods.join(&lost).join("cgroup"), path.replace(&id, &lost))?;
+    let left: Vec<PathBuf> =
+        found.iter().map(|it| it.to_string_lossy().replace(&id, &lost).into()).collect();
+    left.iter().try_for_each(fs::create_dir)?;
+    let text = format!("pod {lost}: it was removed, and its cgroup is left");
+    let done = engine.run(&["system", "check", "--quick"])?;
+    ensure!(done.code == Some(1) && done.stdout.contains(&text), "{done:#?}");
+    engine.ok(&["container", "prune", "-f"])?;
+    ensure!(!left.iter().any(|it| it.exists()) && !pods.join(&lost).exists());
+    ensure!(found.iter().all(|it| it.exists()));
+    engine.ok(&["system", "check", "--quick"])?;
+    engine.ok(&["pod", "rm", "-f", "one"])?;
+    engine.is_clean()
 }
 
 pub(crate) fn many_at_once() -> Result<()> {

@@ -8,8 +8,11 @@ use crate::engine::support::{Engine, json};
 
 const CONTAINERS: usize = 5;
 
+/// Some are to run whatever happens, and some are not.
+const POLICIES: [[&str; 2]; 2] = [["always", "unless-stopped"], ["no", "on-failure:3"]];
+
 fn run(number: usize) -> String {
-    let policy = ["always", "no"][number % 2];
+    let policy = POLICIES[number % 2][0];
     let flags = ["-p 2700N:80", "", "-v kept:/data", "-v /anonymous", "--network own"][number % 5];
     let flags = flags.replace('N', &number.to_string());
     let words = format!("run -d --name c{number} --restart {policy} {flags} box sleep 1000");
@@ -45,8 +48,8 @@ fn command(random: &mut Random) -> String {
         "cp STORE NAME:/data/copied",
         "cp NAME:/bin/busybox /dev/null",
         "update --memory 64m NAME",
-        "update --restart always NAME",
-        "update --restart no NAME",
+        "update --restart POLICY NAME",
+        "update --restart POLICY NAME",
         "update --pids-limit 50 NAME",
         "rename NAME dN",
         "rename dN NAME",
@@ -59,9 +62,13 @@ fn command(random: &mut Random) -> String {
         "exec NAME true",
     ]);
     let name = format!("c{number}");
+    let policy = random.pick(&POLICIES[number % 2]);
     match words {
         "RUN" => run(number),
-        words => words.replace("NAME", &name).replace('N', &number.to_string()),
+        words => {
+            let words = words.replace("NAME", &name).replace("POLICY", policy);
+            words.replace('N', &number.to_string())
+        }
     }
 }
 
@@ -113,15 +120,17 @@ fn networks_are_as_told(engine: &Engine) -> Result<()> {
 }
 
 fn everything_can_be_used(engine: &Engine) -> Result<()> {
-    for name in engine.ok(&["ps", "-a", "--format={{.Names}}"])?.lines() {
-        if engine.status(name)? == "paused" {
-            engine.ok(&["unpause", name])?;
-        }
-        // One that was to be removed in the end may have been.
-        if name.starts_with('c') || name.starts_with('d') {
-            engine.ok(&["restart", "-t", "0", name])?;
-            engine.ok(&["exec", name, "true"])?;
-        }
+    let all = engine.ok(&["ps", "-a", "--format={{.Names}}"])?;
+    // The others are to be removed in the end, and may have been.
+    let names = || all.lines().filter(|name| name.len() == 2);
+    for name in names() {
+        engine.ok(&["stop", "-t", "0", name])?;
+    }
+    // One that was renamed may have the same port as the next one of its old name.
+    for name in names() {
+        engine.ok(&["restart", "-t", "0", name])?;
+        engine.ok(&["exec", name, "true"])?;
+        engine.ok(&["stop", "-t", "0", name])?;
     }
     Ok(())
 }

@@ -93,7 +93,7 @@ fn pods_are_as_their_containers(engine: &Engine) -> Result<()> {
         let (holders, members): (Vec<&str>, Vec<&str>) =
             all.lines().partition(|line| line.starts_with(&infra));
         let is_held = holders.iter().any(runs);
-        ensure!(is_held || !members.iter().any(|it| runs(&it)), "pod {name}: {all}");
+        ensure!(is_held || !members.iter().any(runs), "pod {name}: {all}");
         let told = state(engine, name)?;
         let all_run = members.iter().chain(&holders).all(runs);
         let is_so = match told.as_str() {

@@ -27,11 +27,17 @@ fn engine_on_disk(size: &str) -> Result<Engine> {
     Engine::new()
 }
 
-/// Takes all that is left of the disk, and what the store has set aside for such a moment, too.
-fn fill(engine: &Engine) -> Result<PathBuf> {
+/// Takes all that is left of the disk.
+fn fill_but_reserve(engine: &Engine) -> Result<(PathBuf, fs::File)> {
     let path = engine.store.join("filler");
     let mut file = fs::File::create(&path)?;
     while file.write(&[1; 4096]).is_ok() {}
+    Ok((path, file))
+}
+
+/// And what the store has set aside for such a moment, too.
+fn fill(engine: &Engine) -> Result<PathBuf> {
+    let (path, mut file) = fill_but_reserve(engine)?;
     match fs::remove_file(engine.store.join("reserve")) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
@@ -112,6 +118,39 @@ pub(crate) fn a_full_disk_is_said() -> Result<()> {
     engine.is_clean()
 }
 
+/// What is to make room was refused for lack of it, until somebody changed a name of an image.
+pub(crate) fn a_full_disk_can_be_tidied() -> Result<()> {
+    let engine = engine_on_disk("16m")?;
+    engine.start("one", &["--network=none", "-v", "kept:/data"], "sleep 1000")?;
+    let removals: [&[&str]; 6] = [
+        &["rm", "-f", "one"],
+        &["container", "prune", "-f"],
+        &["volume", "rm", "kept"],
+        &["network", "rm", "own"],
+        &["pod", "rm", "-f", "pod"],
+        &["system", "prune", "-f"],
+    ];
+    for words in removals {
+        // Whatever there was is there again.
+        engine.run(&["network", "create", "own"])?;
+        engine.run(&["pod", "create", "--name", "pod", "--share="])?;
+        engine.run(&["volume", "create", "kept"])?;
+        engine.run(&["create", "--name", "two", "--network=none", "box", "true"])?;
+        let (filler, _) = fill_but_reserve(&engine)?;
+        let done = engine.run(&["create", "--name", "three", "--network=none", "box", "true"])?;
+        ensure!(done.code == Some(125) && done.stderr.contains("hint: make room"), "{done:#?}");
+        ensure!(!done.stderr.contains("Error code"), "{done:#?}");
+        let reserve = engine.store.join("reserve");
+        ensure!(reserve.exists(), "what is not to make room has taken the reserve");
+        engine.ok(words)?;
+        fs::remove_file(filler)?;
+    }
+    engine.ok(&["pod", "rm", "pod"])?;
+    expect_eq!(engine.ok(&["ps", "-aq"])?, "");
+    engine.ok(&["system", "check"])?;
+    engine.is_clean()
+}
+
 /// Somebody who has the database alone, as long as this lives.
 struct Holder(Child);
 
@@ -158,11 +197,61 @@ pub(crate) fn a_locked_database_is_waited_for() -> Result<()> {
     let holder = Holder::new(&engine)?;
     let done = engine.run(&["create", "-v", "/x", "--name", "two", "box", "true"])?;
     ensure!(done.code == Some(125) && done.stderr.contains("is locked"), "{done:#?}");
+    ensure!(done.stderr.contains("hint: ") && !done.stderr.contains("Error code"), "{done:#?}");
     drop(holder);
     expect_eq!(engine.ok(&["volume", "ls", "-q"])?, "");
     let volumes = fs::read_dir(engine.store.join("volumes"))?.flatten();
     let volumes: Vec<_> = volumes.map(|it| it.file_name()).filter(|it| it != ".lock").collect();
     ensure!(volumes.is_empty(), "{volumes:?}");
+    engine.is_clean()
+}
+
+/// One that is lost was made anew: then nothing was known of containers, images and volumes, and
+/// whoever tidied up removed them all.
+pub(crate) fn a_damaged_database_loses_nothing() -> Result<()> {
+    let engine = Engine::new()?;
+    engine.start(
+        "one",
+        &["-v", "kept:/data", "--network=none"],
+        "echo dear > /data/letter; sleep 1000",
+    )?;
+    let letter = engine.store.join("volumes/kept/_data/letter");
+    until("it is written", || fs::read(&letter).is_ok_and(|text| text == b"dear\n"))?;
+    let first: i32 = engine.field("one", "Pid")?.parse()?;
+    let file = engine.store.join("tinyo.db");
+    let log = fs::read(file.with_extension("db-wal"))?;
+    let kept = fs::read(&file)?;
+    let commands: [&[&str]; 7] = [
+        &["ps", "-a"],
+        &["container", "prune", "-f"],
+        &["system", "prune", "-f", "--volumes"],
+        &["system", "check", "--repair"],
+        &["system", "service", "start"],
+        &["rm", "-f", "one"],
+        &["run", "--rm", "box", "true"],
+    ];
+    for damaged in [&b""[..], &kept[..kept.len() / 2], &[7; 8192]] {
+        for words in commands {
+            for extension in ["db-wal", "db-shm"] {
+                // SQLite makes these anew.
+                let _ = fs::remove_file(file.with_extension(extension));
+            }
+            fs::write(&file, damaged)?;
+            let done = engine.run(words)?;
+            let is_said = done.stderr.contains("the store's database is damaged: ")
+                && done.stderr.contains("hint: ");
+            ensure!(!matches!(done.code, Some(0) | None) && is_said, "{words:?}: {done:#?}");
+        }
+    }
+    ensure!(processes::alive(first), "the program has ended");
+    let _ = fs::remove_file(file.with_extension("db-shm"));
+    fs::write(&file, kept)?;
+    fs::write(file.with_extension("db-wal"), log)?;
+    expect_eq!(engine.status("one")?, "running");
+    expect_eq!(fs::read(letter)?, b"dear\n");
+    engine.ok(&["system", "check"])?;
+    engine.ok(&["rm", "-f", "-v", "one"])?;
+    engine.ok(&["volume", "rm", "kept"])?;
     engine.is_clean()
 }
 

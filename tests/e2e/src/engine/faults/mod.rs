@@ -54,6 +54,36 @@ pub(crate) fn a_killed_monitor_is_replaced_where_the_policy_says_so() -> Result<
     Ok(())
 }
 
+/// What its policy says holds for what could not be started at once, too.
+pub(crate) fn a_replaced_monitor_tries_again() -> Result<()> {
+    let engine = Engine::new()?;
+    let id = engine.start("one", &["--restart", "always", "-p", "27220:80"], "sleep 1000")?;
+    kill(engine.monitor(&id)?)?;
+    let mut port = None;
+    until("the port is free", || {
+        port = std::net::TcpListener::bind("0.0.0.0:27220").ok();
+        port.is_some()
+    })?;
+    expect_eq!(engine.status("one")?, "restarting");
+    let error = engine.ok(&["inspect", "-f", "{{.State.Error}}", "one"])?;
+    ensure!(error.contains("27220"), "{error}");
+    let second = engine.monitor(&id)?;
+    drop(port);
+    engine.until_status("one", "running")?;
+    expect_eq!(engine.monitor(&id)?, second);
+    let restarts: u32 = engine.ok(&["inspect", "-f", "{{.RestartCount}}", "one"])?.parse()?;
+    ensure!(restarts >= 2, "{restarts}");
+    // And whoever stops it does so for good.
+    kill(second)?;
+    let port = std::net::TcpListener::bind("0.0.0.0:27220")?;
+    expect_eq!(engine.status("one")?, "restarting");
+    engine.ok(&["stop", "one"])?;
+    expect_eq!(engine.status("one")?, "exited");
+    drop(port);
+    engine.ok(&["rm", "one"])?;
+    engine.is_clean()
+}
+
 pub(crate) fn a_killed_command_leaves_the_container_running() -> Result<()> {
     let engine = Engine::new()?;
     let running = engine

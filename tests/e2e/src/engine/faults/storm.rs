@@ -90,7 +90,7 @@ pub(super) fn rage(
 ) -> Result<Known> {
     let time = Duration::from_secs(number("TINYO_CHAOS_SECONDS").unwrap_or(6));
     let (begin, mut running, mut kills, mut known) = (Instant::now(), Vec::new(), 0, Known::new());
-    while begin.elapsed() < time {
+    while begin.elapsed() < time || kills < AT_ONCE {
         if running.len() < AT_ONCE {
             let words = command(random);
             let words: Vec<&str> = words.split(' ').collect();
@@ -109,7 +109,6 @@ pub(super) fn rage(
         until("a command ends", || matches!(child.try_wait(), Ok(Some(_))))?;
     }
     note(engine, &mut known);
-    ensure!(kills > 0);
     Ok(known)
 }
 
@@ -132,7 +131,14 @@ pub(super) fn what_is_told_is_true(engine: &Engine) -> Result<()> {
                 })?;
             }
             "exited" | "created" => {
-                until(&format!("no monitor of {name}"), || engine.monitor(id).is_err())?;
+                // With a container of its pod it may run again, or be gone by itself.
+                let is_so = || engine.field(name, "State").is_ok_and(|now| now == status);
+                until(&format!("no monitor of {name}"), || {
+                    engine.monitor(id).is_err() || !is_so()
+                })?;
+                if !is_so() {
+                    continue;
+                }
                 let told = json(&engine.ok(&["inspect", "--format", "{{json .}}", id])?)?;
                 let is_over = status == "created" || !is_to_run(engine, id, &told)?;
                 ensure!(is_over, "{line}: not started again: {}", told["State"]);
@@ -149,7 +155,8 @@ fn is_to_run(engine: &Engine, id: &str, told: &Value) -> Result<bool> {
     let policy = told["HostConfig"]["RestartPolicy"]["Name"].as_str().unwrap_or_default();
     // Its first process was killed before there was a program: whoever started it was told so, and
     // it is not for a policy to go on.
-    let never_began = told["State"].to_string().contains("it was killed while it was set up");
+    let never_began =
+        told["State"]["StartedAt"].as_str().is_some_and(|time| time.starts_with("0001"));
     if !matches!(policy, "always" | "unless-stopped") || was_stopped(id) || never_began {
         return Ok(false);
     }

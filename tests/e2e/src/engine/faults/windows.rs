@@ -151,12 +151,12 @@ pub(crate) fn devices_that_are_about_to_go() -> Result<()> {
 /// Whoever was removing one was killed, and somebody else comes across it.
 pub(crate) fn a_folder_that_is_half_removed() -> Result<()> {
     let engine = Engine::new()?;
+    let id = engine.ok(&["create", "box", "true"])?;
     let containers = engine.store.join("containers");
     let half = containers.join("0".repeat(64)).with_extension("removed");
     fs::create_dir_all(half.join("upper/a/b"))?;
     let folder = containers.join("1".repeat(64));
     fs::create_dir_all(folder.join("upper"))?;
-    let id = engine.ok(&["create", "box", "true"])?;
     let mut all = Vec::new();
     for _ in 0..8 {
         all.push(begin(&engine, &["container", "prune", "-f"])?);
