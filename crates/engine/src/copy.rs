@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
 use crate::rootfs;
 use crate::user_namespace::Owners;
-use kernel::path::{Links, Resolver, Root, RootedPath, reopen};
+use kernel::path::{Links, Root, RootedPath, reopen};
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
@@ -75,7 +75,7 @@ impl Engine {
         layers: &[PathBuf],
     ) -> Result<Root> {
         let overlay = rootfs::overlay(&self.folders, folder, layers, false, self.user_marks)?;
-        Ok(Root::from_descriptor(overlay.detached()?, own_resolver()?))
+        Ok(Root::from_descriptor(overlay.detached()?))
     }
 
     /// Copies a file or folder of a container to another one, or to the same.
@@ -116,10 +116,6 @@ pub(crate) fn copy_folder(root: &Root, path: &str, to: &Path, owners: &Owners) -
     let owners = Some((&Owners::default(), owners));
     copy_node((folder.as_fd(), target.folder.as_fd()), (c".", &target.name), owners)?;
     Ok(true)
-}
-
-fn own_resolver() -> Result<Resolver> {
-    Ok(Root::open(c"/")?.resolver())
 }
 
 fn machine(path: &Path) -> Result<Place> {

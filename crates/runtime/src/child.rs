@@ -11,7 +11,7 @@ use crate::{filesystem, launch, process, record};
 use kernel::cgroup::Entry;
 use kernel::credentials::{make_core_group, take_root_ids};
 use kernel::namespace::{self, Kind, Set};
-use kernel::path::{Procfs, Resolver};
+use kernel::path::Procfs;
 use std::convert::Infallible;
 use std::os::fd::{IntoRawFd, OwnedFd};
 use sys::OrError;
@@ -23,11 +23,10 @@ use sys::rustix::thread;
 pub(crate) fn become_container(
     plan: &Plan,
     entry: &Entry,
-    resolver: Resolver,
     listening: Option<&OwnedFd>,
     channel: Channel,
 ) -> Infallible {
-    match set_up(plan, entry, resolver, listening, &channel) {
+    match set_up(plan, entry, listening, &channel) {
         Ok(program) => {
             let state = &plan.state_in_container;
             process::wait_and_execute(&plan.init.process, &program, listening, channel, state)
@@ -39,7 +38,6 @@ pub(crate) fn become_container(
 fn set_up(
     plan: &Plan,
     entry: &Entry,
-    resolver: Resolver,
     listening: Option<&OwnedFd>,
     channel: &Channel,
 ) -> Result<process::Program, Failure> {
@@ -52,7 +50,7 @@ fn set_up(
     entry.enter().during(Step::JoinCgroup)?;
     become_root(plan, channel)?;
     late_namespaces(plan, channel)?;
-    let procfs = init.needs_procfs().then(|| Procfs::open(resolver)).transpose();
+    let procfs = init.needs_procfs().then(Procfs::open).transpose();
     let procfs = procfs.during(Step::Internal)?;
     process::join_keyring(&init.process, init.keyring.as_ref(), procfs.as_ref())?;
     names(init)?;
@@ -62,7 +60,7 @@ fn set_up(
             .during(Step::Network)?;
         _ = socket.into_raw_fd();
     }
-    let console = filesystem::assemble(plan, resolver, procfs.as_ref(), channel)?;
+    let console = filesystem::assemble(plan, procfs.as_ref(), channel)?;
     process::lead_session(console)?;
     for sysctl in &init.sysctls {
         let procfs = procfs.as_ref().ok_or_else(|| Failure::new(Step::Sysctl, "no procfs"))?;

@@ -262,7 +262,7 @@ fn set_up(
     let procfs = if plan.needs_procfs() {
         // The root is the container's by now.
         let root = Root::open(c"/").during(Step::Console)?;
-        let procfs = Procfs::open(root.resolver()).during(Step::Console)?;
+        let procfs = Procfs::open().during(Step::Console)?;
         let console = plan.terminal.then(|| process::open_console(plan, &root, &procfs, channel));
         process::lead_session(console.transpose()?)?;
         Some(procfs)

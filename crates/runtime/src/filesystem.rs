@@ -8,7 +8,7 @@ use crate::process;
 use kernel::device::{self, Console, Folder};
 use kernel::mount::{self, Assembly};
 use kernel::namespace::{Kind, Namespace};
-use kernel::path::{Links, Procfs, Resolver, Root, RootedPath};
+use kernel::path::{Links, Procfs, Root, RootedPath};
 use std::os::fd::{AsFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::fs::{Mode, symlinkat};
@@ -19,7 +19,6 @@ use sys::rustix::process::umask;
 /// both the old root and the new one are there. Returns the terminal, if there is to be one.
 pub(crate) fn assemble(
     plan: &Plan,
-    resolver: Resolver,
     procfs: Option<&Procfs>,
     channel: &Channel,
 ) -> Result<Option<Console>, Failure> {
@@ -29,7 +28,7 @@ pub(crate) fn assemble(
     umask(Mode::empty());
     mount::isolate(init.isolation).map_err(failed(Step::Propagation))?;
     let mut asked = false;
-    let root = attach_root(init, resolver, &mut asked, channel)?;
+    let root = attach_root(init, &mut asked, channel)?;
     let mut assembly = Assembly::new(&root, init.isolation.kind == mount::PropagationKind::Shared);
     mount_all(init, &mut assembly, &mut asked, channel)?;
     if let Some(nodes) = &init.devices {
@@ -72,22 +71,19 @@ pub(crate) fn assemble(
         None => mount::enter_root(&root, init.isolation, init.propagation),
     }
     .map_err(failed(Step::PivotRoot))?;
+    // It is closed with all others that are open by then.
+    std::mem::forget(root);
     Ok(console)
 }
 
 /// Mounts what becomes the root. One whose ids are mapped is the parent's to mount.
-fn attach_root(
-    init: &Init,
-    resolver: Resolver,
-    asked: &mut bool,
-    channel: &Channel,
-) -> Result<Root, Failure> {
+fn attach_root(init: &Init, asked: &mut bool, channel: &Channel) -> Result<Root, Failure> {
     let root = match &init.overlay {
         Some(_) if init.is_mapped() => {
-            return Ok(Root::from_descriptor(ask_for_tree(asked, channel)?, resolver));
+            return Ok(Root::from_descriptor(ask_for_tree(asked, channel)?));
         }
-        Some(overlay) => mount::attach_overlay(overlay, &init.rootfs, init.isolation, resolver),
-        None => mount::attach_root(&init.rootfs, init.isolation, resolver),
+        Some(overlay) => mount::attach_overlay(overlay, &init.rootfs, init.isolation),
+        None => mount::attach_root(&init.rootfs, init.isolation),
     };
     root.map_err(failed(Step::RootFilesystem))
 }

@@ -27,7 +27,6 @@ use crate::{child, file, record, start, time};
 use kernel::cgroup::{Cgroups, Entry, Group, Prepared};
 use kernel::mount::whole_proc_and_sys;
 use kernel::namespace::{self, Kind, Namespace};
-use kernel::path::Resolver;
 use kernel::resctrl::{Made, Resctrl};
 use spec::runtime::{Spec, Status};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -42,10 +41,10 @@ use sys::rustix::process::{Pid, Uid, geteuid};
 /// # Errors
 /// Whatever is wrong, and then nothing of the container is left.
 pub fn create(request: &Create<'_>) -> Result<Vec<String>> {
-    let build = |made: &mut Making, plan: &Plan, spec: &Spec<'_>, terminal| {
+    let mut build = |made: &mut Making, plan: &Plan, spec: &Spec<'_>, terminal| {
         made.build(plan, spec, request, terminal, false)
     };
-    make(request, Caller::Creates, build).map(|made| made.warnings)
+    make(request, Caller::Creates, &mut build).map(|made| made.warnings)
 }
 
 /// Makes a container and executes its program.
@@ -53,7 +52,7 @@ pub fn create(request: &Create<'_>) -> Result<Vec<String>> {
 /// # Errors
 /// As [`create`] and [`crate::start`].
 pub fn run(request: &Create<'_>) -> Result<Running> {
-    make(request, Caller::Runs, |made, plan, spec, terminal| {
+    make(request, Caller::Runs, &mut |made, plan, spec, terminal| {
         made.build(plan, spec, request, terminal, true)
     })
 }
@@ -66,12 +65,12 @@ pub(crate) enum Caller {
     Restores,
 }
 
+/// The part of making a container in which its first process appears.
+pub(crate) type Build<'a> =
+    &'a mut dyn FnMut(&mut Making, &Plan, &Spec<'_>, Terminal) -> Result<Running>;
+
 /// Makes a container around what `build` makes, or takes all of it back.
-pub(crate) fn make(
-    request: &Create<'_>,
-    caller: Caller,
-    build: impl FnOnce(&mut Making, &Plan, &Spec<'_>, Terminal) -> Result<Running>,
-) -> Result<Running> {
+pub(crate) fn make(request: &Create<'_>, caller: Caller, build: Build<'_>) -> Result<Running> {
     let bundle = request.bundle()?;
     let path = request.configuration.map_or_else(|| bundle.join("config.json"), Path::to_owned);
     let text = file::read_all(CWD, &path, crate::directory::MAX_CONFIGURATION)
@@ -169,11 +168,10 @@ impl Making {
         start_it: bool,
     ) -> Result<Running> {
         let entry = self.group.as_ref().map_or(Ok(Entry::default()), |group| group.entry())?;
-        let resolver = Resolver::find();
         let listening = if start_it { None } else { Some(self.directory.listen()?) };
         let placement = placement(plan)?;
         let launched = launch(&placement, entry.clone_into(), |channel| {
-            child::become_container(plan, &entry, resolver, listening.as_ref(), channel)
+            child::become_container(plan, &entry, listening.as_ref(), channel)
         })?;
         self.child = Some(launched.pid);
         drop(listening);

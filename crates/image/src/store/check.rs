@@ -156,8 +156,8 @@ impl Store {
             let is_used = is_referenced(&self.database(), Kind::Layer, diff_id)?;
             return Ok(is_used.then_some(Fault::Unknown));
         }
-        let expected = Root::from_descriptor(self.layout.open_unpacking(diff_id)?, self.resolver);
-        let found = Root::from_descriptor(self.open_layer(diff_id)?, self.resolver);
+        let expected = Root::from_descriptor(self.layout.open_unpacking(diff_id)?);
+        let found = Root::from_descriptor(self.open_layer(diff_id)?);
         let differences = compare(&expected, &found, MOST_DIFFERENCES)?;
         self.layout.discard(self.layout.unpacking(), diff_id.as_str())?;
         Ok((!differences.is_empty()).then_some(Fault::Damaged(differences)))

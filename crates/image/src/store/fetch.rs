@@ -267,7 +267,7 @@ impl Store {
 
     /// An empty folder to unpack a layer into. What a killed process left there goes.
     fn unpacking(&self, diff_id: &Digest) -> Result<Root, Error> {
-        Ok(Root::from_descriptor(self.layout.make_unpacking(diff_id)?, self.resolver))
+        Ok(Root::from_descriptor(self.layout.make_unpacking(diff_id)?))
     }
 
     fn put_blob(&self, digest: &Digest) -> Result<(), Error> {

@@ -40,7 +40,6 @@ pub use usage::Usage;
 
 use crate::flow::Turns;
 use crate::unpack::{Marks, Owners};
-use kernel::path::{Resolver, Root};
 use layout::Layout;
 use rusqlite::Connection;
 use std::os::fd::OwnedFd;
@@ -53,7 +52,6 @@ pub struct Store {
     path: PathBuf,
     layout: Layout,
     database: Mutex<Connection>,
-    resolver: Resolver,
     marks: Marks,
     owners: Owners,
     /// For all layers that are inflated.
@@ -75,10 +73,9 @@ impl Store {
             opened => opened?,
         };
         let database = Mutex::new(database);
-        let resolver = Root::open(c"/")?.resolver();
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let (owners, turns) = (Owners::default(), Arc::default());
-        Ok(Store { path, layout, database, resolver, marks, owners, turns })
+        Ok(Store { path, layout, database, marks, owners, turns })
     }
 
     /// The same, where files of layers become someone's else than the layers say.

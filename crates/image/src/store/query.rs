@@ -200,9 +200,7 @@ impl Store {
     /// The roots of the layers that can be seen, uppermost first.
     fn roots(&self, image: &Image) -> Result<Vec<Root>, Error> {
         let layers = image.visible_layers().iter().rev();
-        let root = |layer: &Layer| {
-            Ok(Root::from_descriptor(self.open_layer(&layer.diff_id)?, self.resolver))
-        };
+        let root = |layer: &Layer| Ok(Root::from_descriptor(self.open_layer(&layer.diff_id)?));
         layers.map(root).collect()
     }
 

@@ -7,6 +7,7 @@ use super::filesystem::Detached;
 use super::target::Shape;
 use super::{Assembly, Attributes, Error, FileSystem, FileSystemFlags, Step, filesystem, tree};
 use crate::path::{Links, RootedPath};
+use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use sys::OrError;
 use sys::mount::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
@@ -18,6 +19,9 @@ const HIDING: Attributes = Attributes {
     set: MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
     clear: 0,
 };
+
+/// Of what is commonly hidden and there, what is a file. To be wrong costs a few calls more.
+const USUALLY_FILES: [&CStr; 3] = [c"proc/kcore", c"proc/keys", c"proc/timer_list"];
 
 /// What hides.
 struct Covers {
@@ -42,12 +46,16 @@ impl Assembly<'_> {
         let mut covers = Covers { null: None, empty: None, context: None, label: label.to_owned() };
         for path in paths {
             let failed = Error::at(Step::Mask, path);
-            let Some((place, shape)) = self.find(path).map_err(&failed)? else { continue };
-            let cover = match shape {
-                Shape::Directory => covers.for_folder(path),
-                Shape::File => covers.for_file(path),
-            }?;
-            tree::attach(cover.as_fd(), place.as_fd()).map_err(failed)?;
+            let Some((place, mut shape)) = self.find(path).map_err(&failed)? else { continue };
+            let mut cover = covers.of(shape, path)?;
+            let mut attached = tree::attach(cover.as_fd(), place.as_fd());
+            // What move_mount(2) says of a file on a folder, among others.
+            if shape == Shape::File && attached.as_ref().is_err_and(|it| it.errno == Errno::INVAL) {
+                shape = Shape::Directory;
+                cover = covers.of(shape, path)?;
+                attached = tree::attach(cover.as_fd(), place.as_fd());
+            }
+            attached.map_err(failed)?;
             if shape == Shape::Directory && covers.empty.is_none() {
                 covers.empty = Some(cover);
             } else {
@@ -62,13 +70,15 @@ impl Assembly<'_> {
         Ok(())
     }
 
-    /// What there is to mask at a path.
+    /// What there is to mask at a path. A folder may be taken for a file.
     fn find(&self, path: &RootedPath) -> Result<Option<(OwnedFd, Shape)>, sys::Error> {
-        match self.root.resolve_directory(path, Links::Follow) {
-            Ok(folder) => return Ok(Some((folder, Shape::Directory))),
-            Err(error) if error.errno == Errno::NOENT => return Ok(None),
-            Err(error) if error.errno != Errno::NOTDIR => return Err(error),
-            Err(_) => {}
+        if !USUALLY_FILES.contains(&path.as_c_str()) {
+            match self.root.resolve_directory(path, Links::Follow) {
+                Ok(folder) => return Ok(Some((folder, Shape::Directory))),
+                Err(error) if error.errno == Errno::NOENT => return Ok(None),
+                Err(error) if error.errno != Errno::NOTDIR => return Err(error),
+                Err(_) => {}
+            }
         }
         match self.root.resolve(path, Links::Follow) {
             Ok(file) => Ok(Some((file, Shape::File))),
@@ -112,6 +122,13 @@ impl Assembly<'_> {
 }
 
 impl Covers {
+    fn of(&mut self, shape: Shape, path: &RootedPath) -> Result<OwnedFd, Error> {
+        match shape {
+            Shape::Directory => self.for_folder(path),
+            Shape::File => self.for_file(path),
+        }
+    }
+
     fn for_folder(&mut self, path: &RootedPath) -> Result<OwnedFd, Error> {
         let failed = Error::at(Step::Mask, path);
         if let Some(empty) = &self.empty {

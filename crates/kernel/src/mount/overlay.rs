@@ -2,7 +2,7 @@
 
 use super::root::close_parent;
 use super::{Error, Propagation, PropagationKind, Step, tree};
-use crate::path::{Resolver, Root};
+use crate::path::Root;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -203,7 +203,6 @@ pub fn attach_overlay(
     overlay: &Overlay,
     target: &CStr,
     isolation: Propagation,
-    resolver: Resolver,
 ) -> Result<Root, Error> {
     let shown = target.to_string_lossy();
     let failed = Error::at(Step::AttachRoot, &shown);
@@ -212,7 +211,7 @@ pub fn attach_overlay(
     }
     let tree = overlay.detached().map_err(&failed)?;
     attach(&tree, target).map_err(&failed)?;
-    Ok(Root::from_descriptor(tree, resolver))
+    Ok(Root::from_descriptor(tree))
 }
 
 /// Mounts what [`Overlay::detached_mapped`] has made on a folder of the machine, in the caller's

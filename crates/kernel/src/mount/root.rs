@@ -2,7 +2,7 @@
 
 use super::revealing::take_away;
 use super::{Error, Propagation, PropagationKind, Step, tree};
-use crate::path::{Resolver, Root};
+use crate::path::Root;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 use sys::OrError;
@@ -20,7 +20,7 @@ pub fn isolate(propagation: Propagation) -> Result<(), Error> {
 }
 
 /// Makes a mount of the folder that becomes the root, at its own path, with all that is mounted
-/// below. `resolver` is that of the [`Root`] which the parent has opened.
+/// below.
 ///
 /// pivot_root(2) wants a mount, and hooks look for it at its path. If the namespace is shared
 /// (see [`isolate`]), the mount that the folder is on and the new one stop to be, or everything
@@ -28,7 +28,7 @@ pub fn isolate(propagation: Propagation) -> Result<(), Error> {
 ///
 /// # Errors
 /// ENOENT, EACCES, ENOTDIR for the path; EPERM.
-pub fn attach_root(path: &CStr, isolation: Propagation, resolver: Resolver) -> Result<Root, Error> {
+pub fn attach_root(path: &CStr, isolation: Propagation) -> Result<Root, Error> {
     let shown = path.to_string_lossy();
     let closed = isolation.is_closed() && isolation.recursive;
     if !closed {
@@ -42,7 +42,7 @@ pub fn attach_root(path: &CStr, isolation: Propagation, resolver: Resolver) -> R
     move_mount(&tree, c"", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
         .or_error("move_mount", || format!("{path:?}"))
         .map_err(Error::at(Step::AttachRoot, &shown))?;
-    Ok(Root::from_descriptor(tree, resolver))
+    Ok(Root::from_descriptor(tree))
 }
 
 /// Makes the mount private that a path of the machine is on.

@@ -1,6 +1,5 @@
 //! A procfs that no container can have touched.
 
-use super::Resolver;
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use sys::OrError;
@@ -32,11 +31,10 @@ impl Procfs {
     /// A procfs for the PID namespace of the caller.
     ///
     /// # Errors
-    /// EPERM where neither way is safe: without openat2(2) there is no check for mounts.
-    pub fn open(resolver: Resolver) -> Result<Procfs, sys::Error> {
+    /// ENOTDIR where the caller's is none.
+    pub fn open() -> Result<Procfs, sys::Error> {
         match detached() {
             Ok(root) => Ok(Procfs { root, exposed: false }),
-            Err(error) if resolver == Resolver::Walk => Err(error),
             Err(_) => Ok(Procfs { root: of_caller()?, exposed: true }),
         }
     }
@@ -44,7 +42,8 @@ impl Procfs {
     /// A file or folder in it, such as `sys/kernel`.
     ///
     /// # Errors
-    /// ENOENT, EACCES; EXDEV if something is mounted over it.
+    /// ENOENT, EACCES; EXDEV if something is mounted over it; ENOSYS where only openat2(2), Linux
+    /// 5.6, could tell whether something is.
     pub fn open_at(&self, path: &CStr, flags: OFlags) -> Result<OwnedFd, sys::Error> {
         let flags = flags | OFlags::CLOEXEC;
         let result = if self.exposed {

@@ -17,26 +17,14 @@ pub enum Links {
     Refuse,
 }
 
-/// How a path is resolved: chosen once for a root.
+/// How a path is resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolver {
-    /// By one openat2(2), Linux 5.6.
+    /// By one openat2(2), Linux 5.6, and as [`Resolver::Walk`] where that is missing or kept back by
+    /// a seccomp filter.
     Kernel,
-    /// Component by component, where openat2 is missing or kept back by a seccomp filter.
+    /// Component by component.
     Walk,
-}
-
-impl Resolver {
-    /// The one that works here. openat2 is asked for what no kernel knows: whatever refuses the
-    /// call as a whole answers otherwise.
-    #[must_use]
-    pub fn find() -> Resolver {
-        let unknown = ResolveFlags::from_bits_retain(1 << 63);
-        match openat2(CWD, c"/", OFlags::PATH, Mode::empty(), unknown) {
-            Err(Errno::NOSYS | Errno::PERM) => Resolver::Walk,
-            _ => Resolver::Kernel,
-        }
-    }
 }
 
 /// The folder that is, or becomes, the root of a container.
@@ -56,30 +44,21 @@ impl Root {
     /// ENOENT, ENOTDIR, EACCES.
     pub fn open(path: &CStr) -> Result<Root, sys::Error> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        // The first use of openat2 tells whether there is one.
-        match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::empty()) {
-            Ok(directory) => Ok(Root { directory, resolver: Resolver::Kernel }),
-            Err(Errno::NOSYS | Errno::PERM) => {
-                let directory = openat(CWD, path, flags, Mode::empty())
-                    .or_error("openat", || format!("AT_FDCWD, {path:?}, O_PATH|O_DIRECTORY"))?;
-                Ok(Root { directory, resolver: Resolver::Walk })
-            }
-            Err(errno) => {
-                Err(errno).or_error("openat2", || format!("AT_FDCWD, {path:?}, O_PATH|O_DIRECTORY"))
-            }
-        }
+        let directory = openat(CWD, path, flags, Mode::empty())
+            .or_error("openat", || format!("AT_FDCWD, {path:?}, O_PATH|O_DIRECTORY"))?;
+        Ok(Root::from_descriptor(directory))
     }
 
-    /// The root that this descriptor names, with the way to resolve that another root has found.
+    /// The root that this descriptor names.
     #[must_use]
-    pub fn from_descriptor(directory: OwnedFd, resolver: Resolver) -> Root {
-        Root { directory, resolver }
+    pub fn from_descriptor(directory: OwnedFd) -> Root {
+        Root { directory, resolver: Resolver::Kernel }
     }
 
-    /// How paths are resolved here.
+    /// The same root, in which paths are resolved in this way, to test the one for old kernels.
     #[must_use]
-    pub fn resolver(&self) -> Resolver {
-        self.resolver
+    pub fn with(self, resolver: Resolver) -> Root {
+        Root { resolver, ..self }
     }
 
     /// What is at a path, as an `O_PATH` descriptor.
@@ -181,8 +160,9 @@ impl Root {
         links: Links,
         kind: OFlags,
     ) -> Result<OwnedFd, sys::Error> {
+        let walk = || self.walk(path, links, Missing::Error, kind == OFlags::DIRECTORY);
         if self.resolver == Resolver::Walk {
-            return self.walk(path, links, Missing::Error, kind == OFlags::DIRECTORY);
+            return walk();
         }
         let mut resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         if links == Links::Refuse {
@@ -192,8 +172,11 @@ impl Root {
         let mut result = Err(Errno::AGAIN);
         for _ in 0..ATTEMPTS {
             result = openat2(&self.directory, path.as_c_str(), flags, Mode::empty(), resolve);
-            if !matches!(result, Err(Errno::AGAIN)) {
-                break;
+            match result {
+                Err(Errno::AGAIN) => {}
+                // With O_PATH the call itself is never refused like that.
+                Err(Errno::NOSYS | Errno::PERM) => return walk(),
+                _ => break,
             }
         }
         result.or_error("openat2", || {

@@ -48,7 +48,7 @@ pub fn restore(request: &Restore<'_>) -> Result<Running> {
     if request.options.lazy_pages {
         request.options.check("lazy pages", LAZY_PAGES)?;
     }
-    make(&request.create, Caller::Restores, |made, plan, spec, mut terminal| {
+    make(&request.create, Caller::Restores, &mut |made, plan, spec, mut terminal| {
         let root = prepare_root(plan)?;
         // Not before: criu mounts something in there, which it may only in its own namespace.
         let folders = Folders::open(&request.options, false)?;

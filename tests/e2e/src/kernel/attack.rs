@@ -30,7 +30,7 @@ impl Scene {
 
     fn enter(&self, resolver: Resolver) -> Result<Root> {
         let root = jail::enter(&self.folder)?;
-        Ok(Root::from_descriptor(root.as_fd().try_clone_to_owned()?, resolver))
+        Ok(Root::from_descriptor(root.as_fd().try_clone_to_owned()?).with(resolver))
     }
 
     /// Whether anything is mounted outside, or was made there.
@@ -237,6 +237,21 @@ pub(crate) fn nothing_is_hidden_behind_a_fake_null() -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// A folder with the name of what is a file elsewhere is hidden all the same.
+pub(crate) fn a_folder_named_like_a_file_of_the_kernel_is_hidden() -> Result<()> {
+    let scene = Scene::new("keys")?;
+    for name in ["proc/keys", "proc/acpi"] {
+        std::fs::create_dir_all(scene.folder.join(name))?;
+        std::fs::write(scene.folder.join(name).join("secret"), "secret")?;
+    }
+    let root = scene.enter(Resolver::Kernel)?;
+    Assembly::new(&root, false).mask(&["/proc/keys", "/proc/acpi"].map(rooted), "")?;
+    for name in ["proc/keys", "proc/acpi"] {
+        expect_eq!(std::fs::read_dir(scene.folder.join(name))?.count(), 0, "{name}");
+    }
+    Ok(())
 }
 
 /// A failure to hide is an error, but for what does not exist.

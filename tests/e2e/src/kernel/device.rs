@@ -144,7 +144,7 @@ pub(crate) fn a_dev_that_leads_out_of_the_root_stays_inside() -> Result<()> {
 }
 
 fn console(root: &Root, assembly: &Assembly<'_>) -> Result<Console> {
-    let console = Console::open(root, &Procfs::open(root.resolver())?)?;
+    let console = Console::open(root, &Procfs::open()?)?;
     console.set_size(97, 31)?;
     console.mount(&Folder::find(root, &rooted("/dev"), |path| assembly.kept(path))?)?;
     Ok(console)
@@ -175,7 +175,7 @@ pub(crate) fn a_ptmx_that_is_none_opens_no_terminal() -> Result<()> {
     let folder = jail::folder("root")?;
     let root = jail::enter(&folder)?;
     let _assembly = assemble(&root, &[DEV])?;
-    let procfs = Procfs::open(root.resolver())?;
+    let procfs = Procfs::open()?;
     let open = || Console::open(&root, &procfs).err();
     let refused = |what: &str| -> Result<()> {
         let error = open().with_context(|| what.to_owned())?;

@@ -149,8 +149,7 @@ fn contained(folder: &Path, source: &Path, parent: &std::os::unix::net::UnixStre
     ::kernel::mount::isolate(Propagation::DEFAULT)?;
     ensure!(fs::metadata(source).is_err(), "the child reaches it by itself");
     let path = jail::c_string(folder)?;
-    let resolver = ::kernel::path::Root::open(&path)?.resolver();
-    let root = ::kernel::mount::attach_root(&path, Propagation::DEFAULT, resolver)?;
+    let root = ::kernel::mount::attach_root(&path, Propagation::DEFAULT)?;
     let mount = parse(&format!("{} /data - bind,ro", source.display()))?;
     Assembly::new(&root, false).mount_handed(&mount, tree.as_fd())?;
     let place = folder.join("data").display().to_string();

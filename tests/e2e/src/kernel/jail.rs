@@ -42,8 +42,7 @@ pub(super) fn enter_with(folder: &Path, isolation: Propagation) -> Result<Root> 
     sys::process::unshare_namespaces(MOUNTS).context("unshare")?;
     mount::isolate(isolation)?;
     let path = c_string(folder)?;
-    let resolver = Root::open(&path)?.resolver();
-    Ok(mount::attach_root(&path, isolation, resolver)?)
+    Ok(mount::attach_root(&path, isolation)?)
 }
 
 /// The same in a user namespace in which this process is root.

@@ -98,6 +98,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         attack::a_target_that_becomes_a_link_stays_inside,
         attack::what_is_hidden_and_protected_stays_inside,
         attack::nothing_is_hidden_behind_a_fake_null,
+        attack::a_folder_named_like_a_file_of_the_kernel_is_hidden,
         attack::what_cannot_be_hidden_is_an_error,
         attack::the_root_itself_is_never_covered,
         handed::ids_are_mapped_for_a_mount_or_for_all_below,

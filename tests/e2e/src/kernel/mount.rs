@@ -5,7 +5,6 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
 use std::path::{Path, PathBuf};
 
 use ::kernel::mount::{Assembly, AttributeCall, Propagation, attach_root, enter_root, move_root};
-use ::kernel::path::Resolver;
 use anyhow::{Context as _, Result};
 use sys::rustix::fs::{AtFlags, CWD, Gid, Mode, Uid, chownat, mkfifoat};
 use sys::rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind};
@@ -310,7 +309,7 @@ pub(crate) fn a_shared_root_does_not_leak_mounts() -> Result<()> {
         let contain = || -> Result<()> {
             ::kernel::mount::isolate(shared)?;
             let path = jail::c_string(&folder)?;
-            let root = attach_root(&path, shared, Resolver::Kernel)?;
+            let root = attach_root(&path, shared)?;
             let mut assembly = Assembly::new(&root, true);
             mount_all(&mut assembly, &["proc /proc proc -", "tmpfs /dev tmpfs -"])?;
             assembly.finish()?;

@@ -18,7 +18,7 @@ const BOTH: [Resolver; 2] = [Resolver::Kernel, Resolver::Walk];
 
 pub(super) fn root(folder: &Path, resolver: Resolver) -> Result<Root> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(Root::from_descriptor(open(folder, flags, Mode::empty())?, resolver))
+    Ok(Root::from_descriptor(open(folder, flags, Mode::empty())?).with(resolver))
 }
 
 fn errno<T>(result: Result<T, sys::Error>) -> Option<Errno> {

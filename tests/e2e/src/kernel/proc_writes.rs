@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use ::kernel::path::{Procfs, Resolver};
+use ::kernel::path::Procfs;
 use ::kernel::sysctl::{Owned, Sysctl};
 use anyhow::Result;
 use sys::rustix::mount::mount_bind;
@@ -24,7 +24,7 @@ pub(crate) fn a_parameter_is_set_in_the_containers_namespace() -> Result<()> {
     let child = crate::support::sys::fork(0, || {
         let set = || -> Result<()> {
             sys::process::unshare_namespaces(NETWORK)?;
-            forwarding()?.apply(&Procfs::open(Resolver::Kernel)?)?;
+            forwarding()?.apply(&Procfs::open()?)?;
             expect_eq!(fs::read("/proc/sys/net/ipv4/ip_forward")?, b"1\n");
             Ok(())
         };
@@ -50,7 +50,7 @@ pub(crate) fn a_file_mounted_over_a_parameter_is_not_written() -> Result<()> {
     let trap = scratch("trap");
     fs::write(&trap, "")?;
     mount_bind(&trap, "/proc/sys/net/ipv4/ip_forward")?;
-    forwarding()?.apply(&Procfs::open(Resolver::Kernel)?)?;
+    forwarding()?.apply(&Procfs::open()?)?;
     expect_eq!(fs::read(&trap)?, b"");
     sys::rustix::mount::unmount(
         "/proc/sys/net/ipv4/ip_forward",
@@ -75,22 +75,20 @@ fn mask_proc_and_become_user() -> Result<PathBuf> {
 /// Where no new procfs can be made: a user namespace that sees only a masked one.
 pub(crate) fn with_a_masked_proc_a_trap_is_an_error() -> Result<()> {
     let trap = mask_proc_and_become_user()?;
-    let procfs = Procfs::open(Resolver::Kernel)?;
+    let procfs = Procfs::open()?;
     forwarding()?.apply(&procfs)?;
     expect_eq!(fs::read("/proc/sys/net/ipv4/ip_forward")?, b"1\n");
     mount_bind(&trap, "/proc/sys/net/ipv4/ip_forward")?;
     let error = forwarding()?.apply(&procfs).unwrap_err().to_string();
     expect_eq!(error.contains("errno 18"), true, "{error}");
     expect_eq!(fs::read(&trap)?, b"");
-    // Without openat2 there is no safe way, and so none.
-    expect_eq!(Procfs::open(Resolver::Walk).is_err(), true);
     Ok(())
 }
 
 pub(crate) fn a_proc_that_is_none_is_not_written() -> Result<()> {
     mask_proc_and_become_user()?;
     mount_bind("/proc/self", "/proc")?;
-    let error = Procfs::open(Resolver::Kernel).unwrap_err().to_string();
+    let error = Procfs::open().unwrap_err().to_string();
     expect_eq!(error.contains("not the root of a procfs"), true, "{error}");
     Ok(())
 }
