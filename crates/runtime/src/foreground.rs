@@ -11,7 +11,7 @@ use sys::process::{SIGKILL, send_signal};
 use sys::rustix::event::{PollFd, PollFlags, poll};
 use sys::rustix::io::Errno;
 use sys::rustix::process::{Pid, WaitOptions, WaitStatus, set_child_subreaper, wait};
-use sys::signal::{SIGCHLD, SIGWINCH, Signals};
+use sys::signal::{self, SIGCHLD, SIGWINCH, Signals};
 
 /// Why a caller that stayed does so no longer.
 #[derive(Debug)]
@@ -24,23 +24,21 @@ pub enum Left {
 
 /// A caller that stays. It takes over all signals and all children of the calling process.
 #[derive(Debug)]
-pub struct Foreground {
-    signals: Signals,
-}
+pub struct Foreground(());
 
 impl Foreground {
     /// Blocks all signals: to be called before the process is made, so that none is lost.
     /// A `subreaper` adopts the processes whose parent ends.
     ///
     /// # Errors
-    /// The process may open no more files.
+    /// None that the manual knows.
     pub fn begin(subreaper: bool) -> Result<Foreground> {
-        let signals = Signals::block_all().or_error("signalfd", || "")?;
+        signal::block_all();
         if subreaper {
             // Any number but 0 means yes.
             set_child_subreaper(Some(Pid::INIT)).or_error("prctl", || "PR_SET_CHILD_SUBREAPER")?;
         }
-        Ok(Foreground { signals })
+        Ok(Foreground(()))
     }
 
     /// Stays until the process ends, and returns its exit code, or 128 + N after signal N.
@@ -62,73 +60,109 @@ impl Foreground {
     pub fn attend_or_leave(&self, running: &mut Running, keys: Keys) -> Result<Left> {
         let console = running.console.take();
         let readiness = running.readiness.take();
-        let result = self.stay(running.pid, &running.pidfd, (console, keys), readiness.as_ref());
+        let result = stay(running.pid, &running.pidfd, (console, keys), readiness.as_ref());
         if result.is_err() {
             pass_on(&running.pidfd, SIGKILL)?;
             wait(WaitOptions::empty()).or_error("wait4", || "-1")?;
         }
         result
     }
+}
 
-    fn stay(
-        &self,
-        pid: Pid,
-        pidfd: &OwnedFd,
-        (console, keys): (Option<OwnedFd>, Keys),
-        readiness: Option<&Readiness>,
-    ) -> Result<Left> {
-        let keyboard = console.as_ref().and_then(|_| terminal::of_input());
-        let _raw = keyboard.map(RawMode::begin).transpose()?;
-        let mut relay = console.map(|master| Relay::new(master, keys)).transpose()?;
-        // It may have been resized since.
-        relay.iter().for_each(Relay::resize);
-        // Should it have ended already, SIGCHLD waits: it was blocked before there was a process.
-        let ended = loop {
-            self.wait(relay.as_mut(), readiness)?;
-            pass_on_readiness(readiness, pid)?;
-            if relay.as_ref().is_some_and(Relay::is_left) {
-                return Ok(Left::Running(relay.and_then(Relay::into_master)));
-            }
-            match self.signals.next().or_error("read", || "signalfd")? {
-                None => {}
-                Some(SIGCHLD) => {
-                    if let Some(code) = reap(pid)? {
-                        break code;
-                    }
+fn stay(
+    pid: Pid,
+    pidfd: &OwnedFd,
+    (console, keys): (Option<OwnedFd>, Keys),
+    readiness: Option<&Readiness>,
+) -> Result<Left> {
+    let keyboard = console.as_ref().and_then(|_| terminal::of_input());
+    let _raw = keyboard.map(RawMode::begin).transpose()?;
+    let mut relay = console.map(|master| Relay::new(master, keys)).transpose()?;
+    let mut watch = Watch::of(relay.is_some(), readiness)?;
+    // It may have been resized since.
+    relay.iter().for_each(Relay::resize);
+    // Should it have ended already, SIGCHLD waits: it was blocked before there was a process.
+    let ended = loop {
+        watch.attend(relay.as_mut(), pid)?;
+        if relay.as_ref().is_some_and(Relay::is_left) {
+            return Ok(Left::Running(relay.and_then(Relay::into_master)));
+        }
+        match watch.signal()? {
+            None => {}
+            Some(SIGCHLD) => {
+                if let Some(code) = reap(pid)? {
+                    break code;
                 }
-                Some(SIGWINCH) => relay.iter().for_each(Relay::resize),
-                Some(signal) => pass_on(pidfd, signal)?,
             }
-        };
-        if let Some(relay) = relay {
-            relay.finish();
+            Some(SIGWINCH) => relay.iter().for_each(Relay::resize),
+            Some(signal) => pass_on(pidfd, signal)?,
         }
-        Ok(Left::Ended(ended))
+    };
+    if let Some(relay) = relay {
+        relay.finish();
+    }
+    Ok(Left::Ended(ended))
+}
+
+/// What a caller that stays waits for.
+enum Watch<'a> {
+    /// Signals alone.
+    Signals,
+    /// Also the terminal, and what is to be told the service manager.
+    All { signals: Signals, readiness: Option<&'a Readiness> },
+}
+
+impl<'a> Watch<'a> {
+    fn of(has_terminal: bool, readiness: Option<&'a Readiness>) -> Result<Watch<'a>> {
+        if !has_terminal && readiness.is_none() {
+            return Ok(Watch::Signals);
+        }
+        let signals = Signals::of_blocked().or_error("signalfd", || "")?;
+        Ok(Watch::All { signals, readiness })
     }
 
-    /// Waits for a signal, or for what is to be told the service manager, and copies what the
-    /// terminal has meanwhile.
-    fn wait(&self, relay: Option<&mut Relay>, readiness: Option<&Readiness>) -> Result<()> {
-        let mut ends = Vec::new();
-        let mut polled = vec![PollFd::new(&self.signals, PollFlags::IN)];
-        polled.extend(readiness.map(|it| PollFd::new(it, PollFlags::IN)));
-        let others = polled.len();
-        for (end, wanted) in relay.as_ref().map(|relay| relay.wanted()).unwrap_or_default() {
-            ends.push(end);
-            polled.push(wanted);
-        }
-        match poll(&mut polled, None) {
-            Err(Errno::INTR) => return Ok(()),
-            result => result.or_error("poll", || "")?,
-        };
-        let ready = polled[others..].iter().map(|polled| !polled.revents().is_empty());
-        let ready: Vec<End> =
-            ends.into_iter().zip(ready).filter_map(|(end, is)| is.then_some(end)).collect();
-        if let Some(relay) = relay {
-            ready.into_iter().for_each(|end| relay.copy(end));
-        }
-        Ok(())
+    /// Waits until there is something to do, but for signals alone, and does what is not theirs.
+    fn attend(&mut self, relay: Option<&mut Relay>, pid: Pid) -> Result<()> {
+        let Watch::All { signals, readiness } = self else { return Ok(()) };
+        poll_all(signals, relay, *readiness)?;
+        pass_on_readiness(*readiness, pid)
     }
+
+    /// The next signal, if there is one yet.
+    fn signal(&mut self) -> Result<Option<i32>> {
+        match self {
+            Watch::Signals => Ok(Some(signal::wait().or_error("sigwaitinfo", || "")?)),
+            Watch::All { signals, .. } => Ok(signals.next().or_error("read", || "signalfd")?),
+        }
+    }
+}
+
+/// Waits for a signal, or for what is to be told the service manager, and copies what the
+/// terminal has meanwhile.
+fn poll_all(
+    signals: &Signals,
+    relay: Option<&mut Relay>,
+    readiness: Option<&Readiness>,
+) -> Result<()> {
+    let mut ends = Vec::new();
+    let mut polled = vec![PollFd::new(signals, PollFlags::IN)];
+    polled.extend(readiness.map(|it| PollFd::new(it, PollFlags::IN)));
+    let others = polled.len();
+    for (end, wanted) in relay.as_ref().map(|relay| relay.wanted()).unwrap_or_default() {
+        ends.push(end);
+        polled.push(wanted);
+    }
+    match poll(&mut polled, None) {
+        Err(Errno::INTR) => return Ok(()),
+        result => result.or_error("poll", || "")?,
+    };
+    let ready = polled[others..].iter().map(|polled| !polled.revents().is_empty());
+    let ready: Vec<End> =
+        ends.into_iter().zip(ready).filter_map(|(end, is)| is.then_some(end)).collect();
+    if let Some(relay) = relay {
+        ready.into_iter().for_each(|end| relay.copy(end));
+    }
+    Ok(())
 }
 
 /// A service manager that is gone hears nothing, and the program goes on.

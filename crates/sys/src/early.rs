@@ -8,6 +8,29 @@
 
 use core::arch::asm;
 use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicI32, Ordering};
+use std::os::fd::{FromRawFd as _, OwnedFd};
+
+/// The mount and the file in it, once the program runs from there; -1 when there is none, or it was
+/// closed.
+static LEFT_OPEN: [AtomicI32; 2] = [AtomicI32::new(-1), AtomicI32::new(-1)];
+
+/// Whether the program runs from a read-only mount because of [`early_entry`], and
+/// [`close_left_open`] was not called yet.
+#[must_use]
+pub fn runs_from_mount() -> bool {
+    LEFT_OPEN.iter().all(|it| it.load(Ordering::Relaxed) >= 0)
+}
+
+/// Closes that mount and the file in it, which are close-on-exec, if there are such. The kernel takes a
+/// tenth of a millisecond for the last one of them, as it waits for all processors: this is for a
+/// moment when nobody waits for the caller.
+pub fn close_left_open() {
+    let numbers = LEFT_OPEN.each_ref().map(|it| it.swap(-1, Ordering::Relaxed));
+    let open = numbers.into_iter().filter(|number| *number >= 0);
+    // SAFETY: `move_to_read_only_mount` has opened them, and nobody else knew the numbers.
+    crate::process::close_all(open.map(|it| unsafe { OwnedFd::from_raw_fd(it) }).collect());
+}
 
 /// Makes the linker's entry point `begin_early`, which has the program run from a read-only mount
 /// of its file, if one of its words is among `$words`, and goes on to the C library's start.
@@ -50,7 +73,7 @@ macro_rules! early_entry {
 /// program is mapped again, from the mount, and `/proc/self/exe` is made to say so (`PR_SET_MM_MAP`,
 /// Linux 3.18, for who may checkpoint): the kernel refuses that as long as anything of the old file
 /// is mapped. Where it does, or has no mount_setattr, nothing is changed but where the pages come
-/// from.
+/// from. See [`close_left_open`] for what it leaves.
 ///
 /// # Safety
 /// `stack` is what the kernel hands to a new program: the number of arguments, these, null, the
@@ -90,20 +113,24 @@ pub unsafe fn move_to_read_only_mount(stack: *const usize, words: &[&[u8]]) {
         let flags = libc::O_RDONLY as usize | libc::O_CLOEXEC as usize;
         // SAFETY: the path ends with NUL.
         let file = unsafe { call(libc::SYS_openat, here, path.as_ptr().addr(), flags, 0, 0, 0) };
-        if file >= 0 {
-            // SAFETY: the caller's promise; it is the program's own file.
-            unsafe { move_to(file.cast_unsigned(), stack) };
+        // SAFETY: the caller's promise; it is the program's own file.
+        if file >= 0 && unsafe { move_to(file.cast_unsigned(), stack) } {
+            // Not before: these are among the data that were put in place again.
+            LEFT_OPEN[0].store(i32::try_from(mount).unwrap_or(-1), Ordering::Relaxed);
+            LEFT_OPEN[1].store(i32::try_from(file).unwrap_or(-1), Ordering::Relaxed);
+            return;
         }
         close(file);
     }
     close(mount.cast_signed());
 }
 
-/// Makes this file the process's program: its pages, and what the kernel says of it.
+/// Makes this file the process's program: its pages, and what the kernel says of it. False if the
+/// kernel says of it what it did before.
 ///
 /// # Safety
 /// As [`move_to_read_only_mount`] demands, and the file is that of the program.
-unsafe fn move_to(file: usize, stack: *const usize) {
+unsafe fn move_to(file: usize, stack: *const usize) -> bool {
     // SAFETY: the caller's promise.
     let (count, arguments) = unsafe { (*stack, stack.add(1).cast::<*const u8>()) };
     // SAFETY: null follows the arguments.
@@ -117,7 +144,7 @@ unsafe fn move_to(file: usize, stack: *const usize) {
         }
         // SAFETY: the caller's promise.
         if !unsafe { map_again(segment, file) } {
-            return;
+            return false;
         }
         (data, end_of_data) = (segment.p_vaddr, segment.p_vaddr + segment.p_filesz);
         if segment.p_flags & libc::PF_X != 0 {
@@ -157,7 +184,7 @@ unsafe fn move_to(file: usize, stack: *const usize) {
     set(12, (file as u64) << 32);
     let (what, which) = (libc::PR_SET_MM as usize, libc::PR_SET_MM_MAP as usize);
     // SAFETY: the words outlive the call, and are as many as it is told.
-    unsafe { call(libc::SYS_prctl, what, which, place.addr(), 13 * 8, 0, 0) };
+    unsafe { call(libc::SYS_prctl, what, which, place.addr(), 13 * 8, 0, 0) == 0 }
 }
 
 /// Puts the pages of this file in place of the program's, which are the same.

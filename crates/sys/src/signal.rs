@@ -1,4 +1,4 @@
-//! Signals as something to poll: signal(7), signalfd(2).
+//! Signals as something to wait for or to poll: signal(7), sigwaitinfo(2), signalfd(2).
 
 #![allow(unsafe_code)]
 
@@ -19,29 +19,69 @@ pub fn heed(number: i32) {
     unsafe { libc::signal(number, libc::SIG_DFL) };
 }
 
+/// `int sigprocmask(SIG_BLOCK, all, NULL)`: from now on every signal that can be blocked waits. The
+/// calling thread's children inherit that it is blocked, over execve(2) too.
+pub fn block_all() {
+    let all = all();
+    // SAFETY: a live set.
+    unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const all, ptr::null_mut()) };
+}
+
+/// Waits for a signal, `sigwaitinfo(2)`, once [`block_all`] was called.
+///
+/// # Errors
+/// None that the manual knows but EINTR, after which this goes on.
+pub fn wait() -> Result<i32, Errno> {
+    let all = all();
+    loop {
+        // SAFETY: a live set; where it came from is not asked for.
+        let number = unsafe { libc::sigwaitinfo(&raw const all, ptr::null_mut()) };
+        match last_error() {
+            _ if number > 0 => return Ok(number),
+            Errno::INTR => {}
+            errno => return Err(errno),
+        }
+    }
+}
+
+fn all() -> libc::sigset_t {
+    // SAFETY: plain data, for which all zeroes is a value, and which is live.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigfillset(&raw mut set);
+        set
+    }
+}
+
+fn last_error() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
 /// A descriptor from which signals are read, `signalfd(2)`, Linux 2.6.27. It does not block.
 #[derive(Debug)]
 pub struct Signals(OwnedFd);
 
 impl Signals {
-    /// `int sigprocmask(SIG_BLOCK, all, NULL)` and `int signalfd(-1, all, SFD_CLOEXEC |
-    /// SFD_NONBLOCK)`: from now on every signal that can be blocked waits to be read. The calling
-    /// thread's children inherit that it is blocked, over execve(2) too.
+    /// [`block_all`] and [`Signals::of_blocked`].
+    ///
+    /// # Errors
+    /// As the latter.
+    pub fn block_all() -> Result<Signals, Errno> {
+        block_all();
+        Signals::of_blocked()
+    }
+
+    /// `int signalfd(-1, all, SFD_CLOEXEC | SFD_NONBLOCK)`: those that are blocked are read.
     ///
     /// # Errors
     /// EMFILE, ENFILE, ENODEV, ENOMEM.
-    pub fn block_all() -> Result<Signals, Errno> {
-        // SAFETY: the set is initialised by sigfillset before its use; signalfd gives a new
-        // descriptor, which is ours alone.
-        let descriptor = unsafe {
-            let mut set = std::mem::zeroed();
-            libc::sigfillset(&raw mut set);
-            libc::sigprocmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
-            libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
-        };
+    pub fn of_blocked() -> Result<Signals, Errno> {
+        let all = all();
+        let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+        // SAFETY: a live set; it gives a new descriptor, which is ours alone.
+        let descriptor = unsafe { libc::signalfd(-1, &raw const all, flags) };
         if descriptor < 0 {
-            let error = std::io::Error::last_os_error();
-            return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO));
+            return Err(last_error());
         }
         // SAFETY: see above.
         Ok(Signals(unsafe { OwnedFd::from_raw_fd(descriptor) }))
@@ -83,17 +123,24 @@ mod tests {
         // The mask is that of this thread alone; so the signal must be for it, too.
         let signals = Signals::block_all().unwrap();
         assert_eq!(signals.next(), Ok(None));
+        signal_myself(Signal::USR1);
+        assert_eq!(signals.next(), Ok(Some(libc::SIGUSR1)));
+        assert_eq!(signals.next(), Ok(None));
+        signal_myself(Signal::TERM);
+        assert_eq!(super::wait(), Ok(libc::SIGTERM));
+        assert_eq!(signals.next(), Ok(None));
+    }
+
+    fn signal_myself(signal: Signal) {
         // SAFETY: no memory is passed.
         let result = unsafe {
             libc::syscall(
                 libc::SYS_tgkill,
                 getpid().as_raw_nonzero().get(),
                 gettid().as_raw_nonzero().get(),
-                Signal::USR1.as_raw(),
+                signal.as_raw(),
             )
         };
         assert_eq!(result, 0);
-        assert_eq!(signals.next(), Ok(Some(libc::SIGUSR1)));
-        assert_eq!(signals.next(), Ok(None));
     }
 }

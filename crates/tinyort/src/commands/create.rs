@@ -39,6 +39,7 @@ pub(super) fn attend(
     foreground: Foreground,
     mut running: Running,
 ) -> Result<ExitCode> {
+    sys::early::close_left_open();
     let code = foreground.attend(&mut running);
     context.log.debug(|| format!("it ended: {code:?}"));
     if !context.flags.is_on(&flags::KEEP) {
@@ -51,6 +52,9 @@ pub(super) fn attend(
 
 /// No container gets at the file of this program. It may start the program anew.
 pub(crate) fn protect_executable() -> Result<()> {
+    if sys::early::runs_from_mount() {
+        return Ok(());
+    }
     let arguments = std::env::args_os().collect();
     Ok(runtime::protect_executable(arguments, std::env::vars_os().collect())?)
 }
