@@ -78,7 +78,8 @@ pub use keeper::Outcome;
 pub use log::{Entry, Follow, Logs};
 pub use members::Members;
 pub use network::{
-    Connected, DEFAULT as DEFAULT_NETWORK, Network, NetworkSettings, Range, is_network,
+    Connected, DEFAULT as DEFAULT_NETWORK, Network, NetworkSettings, Range, SharedDevice,
+    is_network,
 };
 pub use pod::{ExitPolicy, Pod, PodSeen, PodSettings, PodStatus, Share};
 pub use protocol::Stream;

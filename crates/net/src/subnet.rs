@@ -94,29 +94,63 @@ impl Subnet {
 
     /// How many addresses devices can have: less those for the subnet itself and for broadcasts.
     fn hosts(self) -> u128 {
-        let free = u32::from(width(self.first) - self.prefix);
-        let last = 1_u128.checked_shl(free).map_or(u128::MAX, |count| count - 1);
+        let last = self.last_number();
         if self.is_ipv4() { last.saturating_sub(1) } else { last }
     }
 
-    /// A free address: the next one after `last`, which was given away most recently. An address
-    /// is used again as late as possible, so that nobody talks to the wrong one.
+    /// A free address, of a part of the subnet if one is named: the next one after `last`, which was
+    /// given away most recently. An address is used again as late as possible, so that nobody talks
+    /// to the wrong one.
     ///
     /// # Errors
     /// All are in use.
     pub fn allocate(
         self,
+        part: Option<Subnet>,
         last: Option<IpAddr>,
         is_used: impl Fn(IpAddr) -> bool,
     ) -> Result<IpAddr, Exhausted> {
-        let hosts = self.hosts();
-        let start = last.filter(|it| self.contains(*it)).map_or(0, |it| self.number(it));
+        let part = part.unwrap_or(self);
+        let first = self.number(part.first).max(1);
+        let end = self.number(part.first).saturating_add(part.last_number()).min(self.hosts());
+        let count = end.checked_sub(first).map_or(0, |count| count.saturating_add(1));
+        let last = last.filter(|it| part.contains(*it)).map(|it| self.number(it));
+        let start = last.and_then(|it| it.checked_sub(first)).map_or(0, |it| it + 1);
         // More cannot be in use than a machine has memory for.
-        let tries = hosts.min(1 << 24);
+        let tries = count.min(1 << 24);
         (0..tries)
-            .filter_map(|step| self.host((start.wrapping_add(step) % hosts) + 1))
+            .filter_map(|step| self.host(first + start.wrapping_add(step) % count))
             .find(|address| !is_used(*address))
-            .ok_or(Exhausted::Addresses(self))
+            .ok_or(Exhausted::Addresses(part))
+    }
+
+    /// What comes after the prefix in its last address.
+    fn last_number(self) -> u128 {
+        let free = u32::from(width(self.first) - self.prefix);
+        1_u128.checked_shl(free).map_or(u128::MAX, |count| count - 1)
+    }
+
+    /// Reads what need not have room for a gateway: a part of a subnet.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn part(text: &str) -> Result<Subnet, InvalidSubnet> {
+        let invalid = |why| InvalidSubnet { text: text.to_owned(), why };
+        let (address, prefix) = text.split_once('/').ok_or_else(|| invalid(""))?;
+        let address: IpAddr = address.parse().map_err(|_| invalid(""))?;
+        let is_number = prefix.bytes().all(|byte| byte.is_ascii_digit());
+        let prefix = prefix.parse().ok().filter(|_| is_number).ok_or_else(|| invalid(""))?;
+        let subnet = Subnet::around(address, prefix).map_err(|error| invalid(error.why))?;
+        if subnet.first != address {
+            return Err(invalid(": the bits behind the prefix must be 0"));
+        }
+        Ok(subnet)
+    }
+
+    /// Whether all of the other one lies in it.
+    #[must_use]
+    pub fn includes(self, other: Subnet) -> bool {
+        self.contains(other.first) && self.prefix <= other.prefix
     }
 
     fn number(self, address: IpAddr) -> u128 {
@@ -159,17 +193,10 @@ impl FromStr for Subnet {
     type Err = InvalidSubnet;
 
     fn from_str(text: &str) -> Result<Subnet, InvalidSubnet> {
-        let invalid = |why| InvalidSubnet { text: text.to_owned(), why };
-        let (address, prefix) = text.split_once('/').ok_or_else(|| invalid(""))?;
-        let address: IpAddr = address.parse().map_err(|_| invalid(""))?;
-        let is_number = prefix.bytes().all(|byte| byte.is_ascii_digit());
-        let prefix = prefix.parse().ok().filter(|_| is_number).ok_or_else(|| invalid(""))?;
-        let subnet = Subnet::around(address, prefix).map_err(|error| invalid(error.why))?;
+        let subnet = Subnet::part(text)?;
         if subnet.hosts() < 2 {
-            return Err(invalid(": it has no room for a gateway and a container"));
-        }
-        if subnet.first != address {
-            return Err(invalid(": the bits behind the prefix must be 0"));
+            let why = ": it has no room for a gateway and a container";
+            return Err(InvalidSubnet { text: text.to_owned(), why });
         }
         Ok(subnet)
     }
@@ -236,16 +263,17 @@ mod tests {
         let mut used = BTreeSet::from([subnet.gateway().unwrap()]);
         let mut last = None;
         for number in 2..=6 {
-            let found = subnet.allocate(last, |it| used.contains(&it)).unwrap();
+            let found = subnet.allocate(None, last, |it| used.contains(&it)).unwrap();
             assert_eq!(found, subnet.host(number).unwrap());
             used.insert(found);
             last = Some(found);
         }
-        let none = subnet.allocate(last, |it| used.contains(&it));
+        let none = subnet.allocate(None, last, |it| used.contains(&it));
         assert_eq!(none, Err(Exhausted::Addresses(subnet)));
         used.remove(&address("10.1.2.3"));
         used.remove(&address("10.1.2.6"));
-        let after = |last: &str| subnet.allocate(Some(address(last)), |it| used.contains(&it));
+        let after =
+            |last: &str| subnet.allocate(None, Some(address(last)), |it| used.contains(&it));
         assert_eq!(after("10.1.2.3"), Ok(address("10.1.2.6")));
         assert_eq!(after("10.1.2.6"), Ok(address("10.1.2.3")));
         // What was given away from another subnet does not matter.
@@ -253,11 +281,36 @@ mod tests {
     }
 
     #[test]
+    fn of_a_part_only_what_lies_in_it_is_given_away() {
+        let whole = subnet("10.1.2.0/24");
+        let all_of = |text: &str| {
+            let part = Subnet::part(text).unwrap();
+            let (mut used, mut last) = (Vec::new(), None);
+            while let Ok(found) = whole.allocate(Some(part), last, |it| used.contains(&it)) {
+                assert!(whole.includes(part) && part.contains(found), "{found}");
+                used.push(found);
+                last = Some(found);
+            }
+            used.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(all_of("10.1.2.64/30"), "10.1.2.64 10.1.2.65 10.1.2.66 10.1.2.67");
+        // Neither the subnet's own address nor that for broadcasts.
+        assert_eq!(all_of("10.1.2.0/30"), "10.1.2.1 10.1.2.2 10.1.2.3");
+        assert_eq!(all_of("10.1.2.252/30"), "10.1.2.252 10.1.2.253 10.1.2.254");
+        assert_eq!(all_of("10.1.2.9/32"), "10.1.2.9");
+        assert!(!whole.includes(subnet("10.1.0.0/16")) && !whole.includes(subnet("10.1.3.0/24")));
+        // The one that was given away last is used again last.
+        let part = Some(Subnet::part("10.1.2.64/30").unwrap());
+        let next = whole.allocate(part, Some(address("10.1.2.67")), |_| false);
+        assert_eq!(next, Ok(address("10.1.2.64")));
+    }
+
+    #[test]
     fn large_subnets_are_not_walked_through() {
         let all = subnet("::/0");
-        assert_eq!(all.allocate(None, |_| false), Ok(address("::1")));
+        assert_eq!(all.allocate(None, None, |_| false), Ok(address("::1")));
         let last = address("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
-        assert_eq!(all.allocate(Some(last), |_| false), Ok(address("::1")));
+        assert_eq!(all.allocate(None, Some(last), |_| false), Ok(address("::1")));
     }
 
     #[test]

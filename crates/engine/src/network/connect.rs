@@ -2,8 +2,8 @@
 
 use super::place::Place;
 use super::plan::{parse, published};
-use super::row::{Connected, Network};
-use super::{address_in, bridge, is_network, names};
+use super::row::{Connected, Network, SharedDevice};
+use super::{address_in, bridge, is_network, names, shared};
 use crate::configuration::HOST_GATEWAY;
 use crate::database::Container;
 use crate::engine::Engine;
@@ -90,6 +90,7 @@ impl Engine {
         let mut lines = String::new();
         for host in &container.settings.network.hosts {
             let Some((name, HOST_GATEWAY)) = host.split_once([':', '=']) else { continue };
+            shared::check_gateway(network, host)?;
             if self.user_marks {
                 return Err(Error::invalid(format!(
                     "--add-host {host}: containers of users without rights do not reach the \
@@ -120,12 +121,13 @@ impl Engine {
         };
         for connected in all {
             let network = self.network(&connected.network)?;
-            if !network.settings.internal {
-                // Published ports lead to the first network that has a way in.
-                if connection.is_internal {
-                    connection.addresses.clone_from(&connected.addresses);
-                }
-                connection.is_internal = false;
+            connection.is_internal &= network.settings.internal;
+            if network.settings.shared.is_some() {
+                continue;
+            }
+            // Published ports lead to the first network that has a way in.
+            if !network.settings.internal && connection.addresses.is_empty() {
+                connection.addresses.clone_from(&connected.addresses);
             }
             connection.bridges.push((network.bridge, network.settings.internal));
         }
@@ -150,8 +152,10 @@ impl Engine {
         let is_this =
             |it: &&Endpoint| it.network == network.name || network.id.starts_with(&it.network);
         let device = endpoints.iter().find(is_this).map_or("", |it| &it.device);
+        let shared = network.settings.shared.as_ref();
         Attachment {
-            bridge: network.bridge.clone(),
+            bridge: shared.map_or(&network.bridge, |it| &it.parent).clone(),
+            sharing: shared.and_then(SharedDevice::sharing),
             host_device: device_of(container, connected),
             device: match device {
                 "" => format!("eth{}", connected.place),
@@ -232,6 +236,9 @@ pub(crate) const PORTS: &str = "ports";
 
 /// The bridge and its rules, where they are not there yet.
 pub(super) fn provide(host: &mut Socket, network: &Network) -> Result<()> {
+    if network.settings.shared.is_some() {
+        return Ok(());
+    }
     ensure_bridge(host, &bridge(network))?;
     let mut elements = vec![Element::Network(network.bridge.clone())];
     if network.settings.internal {

@@ -3,7 +3,7 @@
 use super::connect::{device_of, provide};
 use super::plan::addresses;
 use super::row::{self, Connected, Network, Wish};
-use super::{is_network, names};
+use super::{is_network, names, shared};
 use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -44,11 +44,7 @@ impl Engine {
         let joined = self.join(container, &connected, network);
         if joined.is_err() {
             // Whatever of it was done.
-            let device = device_of(container, &connected);
-            self.bridge_place()?.within(|| {
-                detach(&mut Socket::open()?, &device)?;
-                Ok(Vec::new())
-            })?;
+            self.take_device(container, &connected, network)?;
             names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
             row::disconnect(&self.store, &container.id, &network.name)?;
         }
@@ -99,13 +95,7 @@ impl Engine {
             let (name, network) = (&container.name, &network.name);
             Error::invalid(format!("container {name} is not connected to network {network}"))
         })?;
-        if self.pid(container)?.is_some() {
-            let device = device_of(container, connected);
-            self.bridge_place()?.within(|| {
-                detach(&mut Socket::open()?, &device)?;
-                Ok(Vec::new())
-            })?;
-        }
+        self.take_device(container, connected, network)?;
         // Of one that does not run, a start that was killed may have left them.
         names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
         row::disconnect(&self.store, &container.id, &network.name)?;
@@ -114,6 +104,26 @@ impl Engine {
         }
         self.write_connection(container)?;
         self.tell_monitor(container)
+    }
+
+    /// Takes a device of a network away from a container, if it runs.
+    fn take_device(
+        &self,
+        container: &Container,
+        from: &Connected,
+        network: &Network,
+    ) -> Result<()> {
+        let Some(pid) = self.pid(container)? else { return Ok(()) };
+        if network.settings.shared.is_some() {
+            let process = pidfd_open(pid, PidfdFlags::empty()).or_error("pidfd_open", || "")?;
+            return shared::detach(container, process.as_fd(), from.place, &network.name);
+        }
+        let device = device_of(container, from);
+        self.bridge_place()?.within(|| {
+            detach(&mut Socket::open()?, &device)?;
+            Ok(Vec::new())
+        })?;
+        Ok(())
     }
 
     /// The first process of a container that runs. The caller holds its lock.

@@ -11,9 +11,10 @@ mod names;
 mod place;
 mod plan;
 mod row;
+mod shared;
 
 pub use mode::is_network;
-pub use row::{Connected, Network, NetworkSettings, Range};
+pub use row::{Connected, Network, NetworkSettings, Range, SharedDevice};
 
 pub(crate) use connect::{PORTS, Prepared, device_prefix, is_device};
 pub(crate) use mode::PATH as NAMESPACE;
@@ -55,6 +56,9 @@ impl Engine {
             _ => format!("{}-{}", link::PREFIX, &id[..8]),
         };
         let existing = self.networks()?;
+        if let Some(device) = &settings.shared {
+            device.check(&settings, self.user_marks)?;
+        }
         let settings = complete(settings, &existing)?;
         let network =
             Network { name: name.to_owned(), id, bridge, created: clock::now(), settings };
@@ -143,6 +147,9 @@ fn complete(mut settings: NetworkSettings, existing: &[Network]) -> Result<Netwo
             let text = format!("the gateway {} is not in {}", given.gateway, given.subnet);
             return Err(Error::Invalid(text));
         }
+    }
+    if settings.shared.is_some() {
+        return Ok(settings);
     }
     let has = |ipv4: bool| settings.subnets.iter().any(|it| it.subnet.is_ipv4() == ipv4);
     let (needs_ipv4, needs_ipv6) = (!has(true), !has(false) && link::is_ipv6_available());

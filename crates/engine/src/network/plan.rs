@@ -1,8 +1,8 @@
 //! How a container is to be connected: what the user wants, checked before anything is made.
 
-use super::is_network;
 use super::mode::check_mode;
 use super::row::{Network, Wish};
+use super::{is_network, shared};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::settings::{self, Endpoint, Settings};
@@ -48,6 +48,7 @@ impl Engine {
             };
             planned.push((network, wish));
         }
+        shared::check_connections(&planned, ports.first())?;
         Ok(planned)
     }
 

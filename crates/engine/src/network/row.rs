@@ -62,6 +62,10 @@ pub struct Network {
 pub struct NetworkSettings {
     /// Its addresses: at most one range of each kind; what is missing is chosen.
     pub subnets: Vec<Range>,
+    /// Addresses that no container gets, and what they are called.
+    pub reserved: BTreeMap<String, IpAddr>,
+    /// The device of the machine that is its containers', if it has no bridge.
+    pub shared: Option<SharedDevice>,
     /// It leads nowhere else.
     pub internal: bool,
     /// The longest packet.
@@ -76,15 +80,29 @@ pub struct Range {
     /// All of them.
     #[serde(with = "as_text")]
     pub subnet: Subnet,
-    /// That of the machine.
+    /// That of the machine, or of the router where a device is shared.
     pub gateway: IpAddr,
+    /// The part of them that is chosen from.
+    #[serde(with = "as_text_if_any", default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Subnet>,
+}
+
+/// A device of the machine that containers share.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SharedDevice {
+    /// Its name.
+    pub parent: String,
+    /// `macvlan` or `ipvlan`.
+    pub driver: String,
+    /// As ip-link(8) has it.
+    pub mode: String,
 }
 
 impl Range {
     /// With the usual gateway.
     pub fn of(subnet: Subnet) -> Range {
         // A subnet that can be had has two addresses at least.
-        Range { subnet, gateway: subnet.gateway().unwrap_or(subnet.first()) }
+        Range { subnet, gateway: subnet.gateway().unwrap_or(subnet.first()), part: None }
     }
 }
 
@@ -104,6 +122,28 @@ mod as_text {
     ) -> Result<Subnet, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+mod as_text_if_any {
+    use net::subnet::Subnet;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        subnet: &Option<Subnet>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match subnet {
+            Some(subnet) => serializer.collect_str(subnet),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Subnet>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| Subnet::part(&text)).transpose().map_err(serde::de::Error::custom)
     }
 }
 
@@ -232,27 +272,32 @@ fn choose(database: &Connection, network: &Network, wish: &Wish) -> Result<Vec<I
         // What cannot be read cannot be written either, and that fails.
         statement.exists([&network.name, &address.to_string()]).unwrap_or(true)
     };
-    let subnets = &network.settings.subnets;
+    let NetworkSettings { subnets, reserved, .. } = &network.settings;
     for address in &wish.addresses {
         let Some(range) = subnets.iter().find(|it| it.subnet.contains(*address)) else {
             let all: Vec<String> = subnets.iter().map(|it| it.subnet.to_string()).collect();
             let text = format!("{address} is not an address of network {}", network.name);
             return Err(Error::invalid(format!("{text}: {}", all.join(", "))));
         };
+        if let Some((name, _)) = reserved.iter().find(|(_, it)| *it == address) {
+            let text = format!("the address {address} is reserved for {name}");
+            return Err(Error::Invalid(text));
+        }
         if *address == range.gateway || is_used(*address) {
             return Err(Error::invalid(format!("the address {address} is in use")));
         }
     }
     let mut chosen = Vec::new();
-    for Range { subnet, gateway } in subnets {
+    for Range { subnet, gateway, part } in subnets {
         let mine = |it: &&IpAddr| subnet.contains(**it);
         let free = match wish.addresses.iter().find(mine) {
             Some(address) => *address,
             None => {
                 let taken = std::cell::RefCell::new(&mut is_used);
                 subnet
-                    .allocate(last.iter().find(mine).copied(), |address| {
-                        address == *gateway || (taken.borrow_mut())(address)
+                    .allocate(*part, last.iter().find(mine).copied(), |address| {
+                        let is_reserved = reserved.values().any(|it| *it == address);
+                        address == *gateway || is_reserved || (taken.borrow_mut())(address)
                     })
                     .map_err(|error| Error::Invalid(error.to_string()))?
             }

@@ -1,6 +1,6 @@
 //! Requests about devices, rtnetlink(7).
 
-use super::Mac;
+use super::{Mac, Sharing};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use sys::netlink::{ACKNOWLEDGE, DUMP, Message, ONE, Received, Socket, attributes, number};
 use sys::rustix::io::Errno;
@@ -15,6 +15,7 @@ const NLM_F_CREATE: u16 = 0x400;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_NET_NS_FD: u16 = 28;
@@ -24,6 +25,8 @@ const IFLA_INFO_SLAVE_KIND: u16 = 4;
 const IFLA_INFO_SLAVE_DATA: u16 = 5;
 const IFLA_BRPORT_MODE: u16 = 4;
 const VETH_INFO_PEER: u16 = 1;
+/// `IFLA_MACVLAN_MODE` and `IFLA_IPVLAN_MODE`.
+const IFLA_SHARING_MODE: u16 = 1;
 
 const IFF_UP: u32 = 1;
 
@@ -104,6 +107,29 @@ pub(super) fn add_pair(socket: &mut Socket, pair: &Pair<'_>) -> Result<(), sys::
         message.text(IFLA_INFO_KIND, "veth").nested(IFLA_INFO_DATA, data)
     });
     socket.request("RTM_NEWLINK, veth", message, |_| {})
+}
+
+/// Makes a device that shares the one of this number, at once in the namespace of a container.
+pub(super) fn add_sharing(
+    socket: &mut Socket,
+    shared: u32,
+    sharing: Sharing,
+    (name, mac, mtu): (&str, Option<Mac>, Option<u32>),
+    namespace: BorrowedFd<'_>,
+) -> Result<(), sys::Error> {
+    let flags = ACKNOWLEDGE | NLM_F_CREATE | NLM_F_EXCL;
+    // One has 32 bits for it, the other 16.
+    let (wide, narrow) = (u32::from(sharing.number).to_ne_bytes(), sharing.number.to_ne_bytes());
+    let number: &[u8] = if sharing.driver == "macvlan" { &wide } else { &narrow };
+    let message = Message::new(RTM_NEWLINK, flags, &structure(0, 0))
+        .text(IFLA_IFNAME, name)
+        .attribute(IFLA_LINK, &shared.to_ne_bytes())
+        .attribute(IFLA_NET_NS_FD, &namespace.as_raw_fd().to_ne_bytes());
+    let message = settings(message, mac, mtu).nested(IFLA_LINKINFO, |message| {
+        let data = |message: Message| message.attribute(IFLA_SHARING_MODE, number);
+        message.text(IFLA_INFO_KIND, sharing.driver).nested(IFLA_INFO_DATA, data)
+    });
+    socket.request("RTM_NEWLINK, IFLA_LINK", message, |_| {})
 }
 
 /// Lets a port of a bridge send back what came from it: a container that asks for its own

@@ -5,12 +5,14 @@ mod bridge;
 mod device;
 mod namespace;
 mod route;
+mod sharing;
 mod sysctl;
 mod veth;
 
 pub use bridge::{Bridge, PREFIX, bridge_names, bridge_ports, ensure_bridge, remove_bridge};
 pub use namespace::{enter_namespace, enter_new_namespace, new_namespace, new_namespace_of};
 pub use route::{is_ipv6_available, taken_subnets};
+pub use sharing::{Sharing, detach_inside, has_device};
 pub use veth::{Attachment, Container, attach, detach};
 
 use crate::subnet::Subnet;

@@ -1,5 +1,6 @@
 //! Pairs of devices: one end is a port of a bridge, the other in a container.
 
+use super::sharing::{Sharing, share};
 use super::{Interface, Mac, address, device, route, sysctl};
 use crate::Error;
 use kernel::namespace::{Kind, visit};
@@ -43,13 +44,24 @@ impl<'a> Container<'a> {
     pub fn visit<T>(&self, work: impl FnOnce() -> T) -> Result<T, Error> {
         Ok(visit(self.process, Kind::Network, work)?)
     }
+
+    pub(super) fn namespace(&self) -> BorrowedFd<'_> {
+        self.namespace.as_fd()
+    }
+
+    /// Removes a device of its own, if there is one of this name.
+    pub(super) fn remove(&mut self, device: &str) -> Result<(), sys::Error> {
+        device::remove(&mut self.socket, device)
+    }
 }
 
 /// How a container is connected to a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
-    /// The name of the bridge.
+    /// The name of the bridge, or of the device that is shared.
     pub bridge: String,
+    /// How it is shared, if it is no bridge.
+    pub sharing: Option<Sharing>,
     /// The name of the end on the machine, which nobody else uses.
     pub host_device: String,
     /// The name of the end in the container: `eth0`.
@@ -64,6 +76,13 @@ pub struct Attachment {
     pub mtu: Option<u32>,
 }
 
+impl Attachment {
+    /// The one that was chosen, or one that is made of the first address.
+    pub(super) fn own_mac(&self) -> Option<Mac> {
+        self.mac.or(self.interfaces.first().map(|it| Mac::of(it.address)))
+    }
+}
+
 /// Connects a container to the bridge of a network. What an attempt that was killed has left is
 /// replaced.
 ///
@@ -75,6 +94,9 @@ pub fn attach(
     container: &mut Container<'_>,
     attachment: &Attachment,
 ) -> Result<(), Error> {
+    if let Some(sharing) = attachment.sharing {
+        return share(host, container, attachment, sharing);
+    }
     let Attachment { bridge, host_device, device, .. } = attachment;
     let failed = || Error::doing(format!("connect {device} of the container to {bridge}"));
     let found = device::by_name(host, bridge).map_err(failed())?;
@@ -83,7 +105,7 @@ pub fn attach(
         name: host_device,
         bridge: found.index,
         peer_name: device,
-        peer_mac: attachment.mac.or(attachment.interfaces.first().map(|it| Mac::of(it.address))),
+        peer_mac: attachment.own_mac(),
         peer_namespace: container.namespace.as_fd(),
         mtu: attachment.mtu,
     };
@@ -105,7 +127,10 @@ pub fn attach(
     }
 }
 
-fn configure(container: &mut Container<'_>, attachment: &Attachment) -> Result<(), Error> {
+pub(super) fn configure(
+    container: &mut Container<'_>,
+    attachment: &Attachment,
+) -> Result<(), Error> {
     let name = &attachment.device;
     let failed = || Error::doing(format!("set up {name} of the container"));
     container.visit(|| sysctl::prepare_device(name))?.map_err(failed())?;

@@ -1,17 +1,17 @@
 //! `tinyo network`.
 
+mod create;
+
 use super::fail;
 use super::system::confirm;
 use super::wanted::{self, Filter};
 use crate::context::Context;
 use crate::show::{ListFormat, print_columns, print_details, print_line, print_lines, print_table};
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use clap::{Args, Subcommand};
-use engine::{Engine, Network, NetworkSettings, Range};
-use net::subnet::Subnet;
+use create::{CreateArguments, create};
+use engine::{Engine, Network};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::process::ExitCode;
 
 #[derive(Subcommand)]
@@ -40,41 +40,11 @@ pub(crate) enum Command {
 }
 
 #[derive(Args)]
-pub(crate) struct CreateArguments {
-    /// Only bridge
-    #[arg(short, long, default_value = "bridge", value_parser = ["bridge"])]
-    driver: String,
-    /// Its addresses, such as 10.9.0.0/24; one of IPv4 and one of IPv6 at most
-    #[arg(long, value_name = "SUBNET")]
-    subnet: Vec<Subnet>,
-    /// The machine's address in a subnet, if not the first one
-    #[arg(long, value_name = "ADDRESS")]
-    gateway: Vec<IpAddr>,
-    /// It leads nowhere else
-    #[arg(long)]
-    internal: bool,
-    /// Containers can be connected later, as with all networks here
-    #[arg(long, hide = true)]
-    attachable: bool,
-    /// It must have IPv6, as it has anyway where the kernel does
-    #[arg(long)]
-    ipv6: bool,
-    /// com.docker.network.driver.mtu=BYTES or mtu=BYTES, the longest packet
-    #[arg(short, long, value_name = "OPTION")]
-    opt: Vec<String>,
-    /// Anything to find it by, NAME=VALUE
-    #[arg(long, value_name = "LABEL")]
-    label: Vec<String>,
-    /// How it is called
-    name: String,
-}
-
-#[derive(Args)]
 pub(crate) struct ListArguments {
     /// Print nothing but ids
     #[arg(short, long)]
     quiet: bool,
-    /// Only those that fit: name= id= label= driver=bridge scope=local dangling=BOOL internal=BOOL
+    /// Only those that fit: name= id= label= driver= scope=local dangling=BOOL internal=BOOL
     #[arg(short, long, value_name = "FILTER", value_parser = wanted::one_of(FILTERS))]
     filter: Vec<Filter>,
     /// Show ids to the end
@@ -169,47 +139,6 @@ pub(crate) fn run(context: &Context, command: &Command) -> Result<ExitCode> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
-fn create(engine: &Engine, arguments: &CreateArguments) -> Result<()> {
-    if arguments.ipv6 && !net::link::is_ipv6_available() {
-        bail!("--ipv6: this kernel has no IPv6, or it is turned off");
-    }
-    let mut gateways = arguments.gateway.clone();
-    let mut subnets = Vec::new();
-    for subnet in &arguments.subnet {
-        let mut range = Range::of(*subnet);
-        if let Some(place) = gateways.iter().position(|it| subnet.contains(*it)) {
-            range.gateway = gateways.remove(place);
-        }
-        subnets.push(range);
-    }
-    if let Some(gateway) = gateways.first() {
-        bail!("--gateway {gateway}: it is in no subnet that --subnet names");
-    }
-    for ipv4 in [true, false] {
-        if subnets.iter().filter(|it| it.subnet.is_ipv4() == ipv4).count() > 1 {
-            bail!("--subnet: one of IPv4 and one of IPv6 at most");
-        }
-    }
-    let mut mtu = None;
-    for option in &arguments.opt {
-        let (name, value) = option.split_once('=').unwrap_or((option, ""));
-        match name {
-            "mtu" | "com.docker.network.driver.mtu" => {
-                let valid = value.parse().ok().filter(|bytes| (1280..=65535).contains(bytes));
-                mtu = Some(valid.with_context(|| format!("--opt {option}: 1280 to 65535 bytes"))?);
-            }
-            _ => bail!("--opt {option}: there is no such option, only mtu=BYTES"),
-        }
-    }
-    let label = |text: &String| {
-        let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        (name.to_owned(), value.to_owned())
-    };
-    let labels: BTreeMap<_, _> = arguments.label.iter().map(label).collect();
-    let settings = NetworkSettings { subnets, internal: arguments.internal, mtu, labels };
-    print_line(&engine.create_network(&arguments.name, settings)?.id)
-}
-
 fn list(engine: &Engine, arguments: &ListArguments) -> Result<()> {
     // The default one is always there.
     engine.network(engine::DEFAULT_NETWORK)?;
@@ -251,7 +180,7 @@ fn fits(engine: &Engine, network: &Network, filters: &[Filter]) -> Result<bool> 
             "id" => network.id.starts_with(value.as_str()),
             "label" => wanted::has_label(labels, value),
             "label!" => !wanted::has_label(labels, value),
-            "driver" => value == "bridge",
+            "driver" => value == driver(network),
             "scope" => value == "local",
             // Docker calls those custom that are not made by itself.
             "type" => (network.name == engine::DEFAULT_NETWORK) == (value == "builtin"),
@@ -265,6 +194,10 @@ fn fits(engine: &Engine, network: &Network, filters: &[Filter]) -> Result<bool> 
     Ok(true)
 }
 
+fn driver(network: &Network) -> &str {
+    network.settings.shared.as_ref().map_or("bridge", |it| &it.driver)
+}
+
 fn record(network: &Network, long: bool) -> Value {
     let settings = &network.settings;
     let subnets: Vec<String> = settings.subnets.iter().map(|it| it.subnet.to_string()).collect();
@@ -272,7 +205,7 @@ fn record(network: &Network, long: bool) -> Value {
     json!({
         "ID": network.id[..if long { 64 } else { 12 }],
         "Name": network.name,
-        "Driver": "bridge",
+        "Driver": driver(network),
         "Scope": "local",
         "Internal": settings.internal.to_string(),
         "Subnets": subnets.join(", "),
@@ -314,21 +247,35 @@ pub(crate) fn describe(engine: &Engine, network: &Network) -> Result<Value> {
             }),
         );
     }
-    let ranges = settings
-        .subnets
-        .iter()
-        .map(|it| json!({"Subnet": it.subnet.to_string(), "Gateway": it.gateway.to_string()}));
+    let ranges = settings.subnets.iter().map(|it| {
+        let mut range = json!({"Subnet": it.subnet.to_string(), "Gateway": it.gateway.to_string()});
+        if let Some(part) = it.part {
+            range["IPRange"] = part.to_string().into();
+        }
+        let reserved =
+            settings.reserved.iter().filter(|(_, address)| it.subnet.contains(**address));
+        let reserved: serde_json::Map<_, _> =
+            reserved.map(|(name, address)| (name.clone(), address.to_string().into())).collect();
+        if !reserved.is_empty() {
+            range["AuxiliaryAddresses"] = reserved.into();
+        }
+        range
+    });
+    let options = match &settings.shared {
+        Some(it) => json!({"parent": it.parent, "mode": it.mode, "mtu": settings.mtu}),
+        None => json!({"bridge": network.bridge, "mtu": settings.mtu}),
+    };
     Ok(json!({
         "Name": network.name,
         "Id": network.id,
         "Created": engine::time_text(network.created),
         "Scope": "local",
-        "Driver": "bridge",
+        "Driver": driver(network),
         "EnableIPv6": settings.subnets.iter().any(|it| !it.subnet.is_ipv4()),
         "IPAM": {"Driver": "default", "Config": ranges.collect::<Vec<_>>()},
         "Internal": settings.internal,
         "Containers": containers,
-        "Options": {"bridge": network.bridge, "mtu": settings.mtu},
+        "Options": options,
         "Labels": settings.labels,
     }))
 }

@@ -13,6 +13,7 @@ mod loopback;
 mod network;
 mod network_flags;
 mod network_modes;
+mod network_shared;
 mod pods;
 mod pods_faults;
 mod pods_policies;
@@ -144,6 +145,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::network_flags::docker_filters_of_system_calls,
         engine::network_modes::a_namespace_by_its_path,
         engine::network_modes::what_does_not_go_together_is_said,
+        engine::network_shared::macvlan,
+        engine::network_shared::ipvlan,
+        engine::network_shared::what_is_wrong_is_said,
         engine::rootless::two_first_commands_at_once,
         engine::rootless::ports_and_the_world,
         engine::rootless::names_and_own_networks,

@@ -223,6 +223,7 @@ pub(crate) fn attachment(bridge: &Bridge, number: u128, device: &str) -> Result<
     let gateways: Vec<IpAddr> = bridge.gateways.iter().map(|it| it.address).collect();
     Ok(Attachment {
         bridge: bridge.name.clone(),
+        sharing: None,
         host_device: format!("v{number}{}", bridge.name.trim_start_matches("tinyo")),
         device: device.to_owned(),
         interfaces: bridge.gateways.iter().map(of).collect::<Result<_>>()?,
