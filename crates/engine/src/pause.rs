@@ -18,6 +18,10 @@ pub(crate) fn is_paused(folders: &Folders, id: &str) -> Result<bool> {
     if !folders.container(id).file(PAUSED).exists() {
         return Ok(false);
     }
+    is_frozen(folders, id)
+}
+
+fn is_frozen(folders: &Folders, id: &str) -> Result<bool> {
     let opened = runtime::Container::open(&folders.runtime(), &runtime_id(id)?);
     match opened.and_then(|opened| opened.status()) {
         Ok(status) => Ok(status == spec::runtime::Status::Paused),
@@ -36,10 +40,15 @@ pub(crate) fn thaw(folders: &Folders, id: &str) -> Result<()> {
     let mark = folders.container(id).file(PAUSED);
     match std::fs::remove_file(&mark) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::File { path: mark, error })
+            return Err(Error::File { path: mark, error });
         }
-        _ => Ok(()),
+        _ => {}
     }
+    if is_frozen(folders, id)? {
+        // Somebody has paused it again meanwhile, and the mark was his.
+        File::create(&mark).map_err(Error::file(&mark))?;
+    }
+    Ok(())
 }
 
 impl Engine {

@@ -18,6 +18,9 @@ pub(crate) const PATIENCE: u32 = 10;
 /// How long a killed container may take: one that waits for a disk cannot be hurried.
 const AFTER_KILL: Duration = Duration::from_secs(30);
 
+/// How often one that does not end is killed.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// A signal by its name or number.
 ///
 /// # Errors
@@ -93,10 +96,15 @@ impl Engine {
     pub(crate) fn finish_stop(&self, container: &Container, stopping: Stopping) -> Result<()> {
         let Stopping { mut client, until } = stopping;
         if !wait_until_closed(&mut client, until)? {
+            let end = Instant::now() + AFTER_KILL;
             self.send(container, SIGKILL)?;
-            if !wait_until_closed(&mut client, Some(Instant::now() + AFTER_KILL))? {
-                let message = "did not end after SIGKILL: a process of it waits for a disk";
-                return Err(Error::invalid(format!("container {} {message}", container.name)));
+            while !wait_until_closed(&mut client, Some(Instant::now() + AGAIN))? {
+                if Instant::now() >= end {
+                    let message = "did not end after SIGKILL: a process of it waits for a disk";
+                    return Err(Error::invalid(format!("container {} {message}", container.name)));
+                }
+                // Its monitor was just about to start it again, or somebody has paused it.
+                self.send(container, SIGKILL)?;
             }
         }
         self.look(container)?;

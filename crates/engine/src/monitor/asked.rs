@@ -31,7 +31,7 @@ impl Monitor {
     }
 
     /// Asks the program to end, and says when it is killed if it does not.
-    fn stop_program(&mut self) -> Result<()> {
+    pub(super) fn stop_program(&mut self) -> Result<()> {
         self.quit = true;
         // Whoever asks twice has waited already.
         if self.program.is_none() || self.kill_at.is_some() {

@@ -11,6 +11,7 @@ use kernel::namespace::{Kind, visit};
 use runtime::GivenMount;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
 use sys::OrError;
@@ -95,7 +96,11 @@ impl Slots {
         for (shared, slot) in &mut self.0 {
             let other = Other::find(folders, &shared.container)?;
             let path = format!("/proc/{}/ns/{}", other.pid, shared.kind.file());
-            let namespace = File::open(&path).map_err(Error::file(&path))?;
+            let namespace = File::open(&path).map_err(|error| match error.kind() {
+                // It is about to end.
+                io::ErrorKind::NotFound => not_there(other.id),
+                _ => Error::File { path: path.clone().into(), error },
+            })?;
             if shared.kind == SharedKind::Ipc && wants_memory {
                 memory = Some(Rc::new(other.memory()?));
             }

@@ -78,6 +78,9 @@ impl Monitor {
         if is_first {
             // Not before it runs: who is killed on the way has not taken back what was asked for.
             self.allow_restart()?;
+        } else if self.folder.file("stopped").exists() {
+            // Whoever has stopped it meanwhile has sent his signal to nobody.
+            self.stop_program()?;
         }
         self.tell_event("start", &[])?;
         self.clients.tell_starter(&Message::Started(pid));
@@ -155,12 +158,14 @@ impl Monitor {
             _ => 125,
         };
         let message = error.to_string();
-        self.clients.tell_starter(&Message::Failed(code, &message));
-        self.state.error = message;
+        self.state.error.clone_from(&message);
         self.state.exit_code = code;
         self.state.finished = clock::now();
         self.state.pid = 0;
-        self.state.write(&self.folder)
+        // First, so that whoever is told finds it.
+        let written = self.state.write(&self.folder);
+        self.clients.tell_starter(&Message::Failed(code, &message));
+        written
     }
 
     /// Stays until the program has ended and was read to the end.
