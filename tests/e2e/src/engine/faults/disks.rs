@@ -281,7 +281,25 @@ pub(crate) fn a_disk_that_cannot_be_written() -> Result<()> {
 /// follows it from one renamed file to the next, and for who reads it while files are renamed.
 pub(crate) fn many_lines_lose_none() -> Result<()> {
     let seconds = std::env::var("TINYO_LOG_SECONDS").ok().and_then(|text| text.parse().ok());
-    let seconds: usize = seconds.unwrap_or(3);
+    no_line_is_lost(seconds.unwrap_or(3), |_, _| Ok(()))
+}
+
+/// A monitor that does not come to its work for seconds, as where its disk is slow: the program waits.
+pub(crate) fn a_slow_monitor_loses_no_line() -> Result<()> {
+    no_line_is_lost(3, |engine, id| {
+        let monitor = engine.monitor(id)?;
+        for _ in 0..3 {
+            sys::send(monitor, libc::SIGSTOP)?;
+            std::thread::sleep(Duration::from_secs(1));
+            sys::send(monitor, libc::SIGCONT)?;
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    })
+}
+
+/// Something may be done to the container while it prints.
+fn no_line_is_lost(seconds: usize, disturb: impl Fn(&Engine, &str) -> Result<()>) -> Result<()> {
     let engine = Engine::new()?;
     let flags = ["--network=none", "--log-opt=max-size=64k", "--log-opt=max-file=10000"];
     let script = format!(
@@ -289,13 +307,14 @@ pub(crate) fn many_lines_lose_none() -> Result<()> {
             sleep 0.1; done",
         seconds * 10
     );
-    engine.start("one", &flags, &script)?;
+    let id = engine.start("one", &flags, &script)?;
     let mut follower = engine.command(&["logs", "-f", "one"]).stdout(Stdio::piped()).spawn()?;
     let mut output = follower.stdout.take().context("a pipe")?;
     let reader = std::thread::spawn(move || {
         let mut text = String::new();
         output.read_to_string(&mut text).map(|_| text)
     });
+    disturb(&engine, &id)?;
     let is_whole = |text: &str| -> Result<usize> {
         let mut count = 0;
         for line in text.lines() {

@@ -1,5 +1,6 @@
 //! `tinyo system`, as far as it is about what runs: check, reset, prune, df, service.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -10,7 +11,7 @@ use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 
 use crate::engine::support::{Engine, end_of, json};
 use crate::expect_eq;
-use crate::support::{processes, until};
+use crate::support::{processes, scratch, until};
 
 /// Runs a program of the machine that must succeed.
 fn run(words: &str) -> Result<String> {
@@ -190,6 +191,46 @@ pub(crate) fn start_and_stop_with_the_machine() -> Result<()> {
     ensure!(done.code == Some(1) && done.stderr.contains("container always: "), "{done:#?}");
     expect_eq!(done.stdout.trim(), "unless");
     Ok(())
+}
+
+/// The power is cut with several containers (`TINYO_CROWD` says how many: 20), a pod and a project; the
+/// command of the unit brings all of it back.
+pub(crate) fn much_that_ran_before_a_power_cut() -> Result<()> {
+    let engine = Engine::new()?;
+    let always = ["--restart", "always"];
+    engine.ok(&["network", "create", "own"])?;
+    let count = std::env::var("TINYO_CROWD").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
+    for number in 0..count {
+        let (name, port) = (format!("c{number}"), format!("{}:80", 27_300 + number));
+        let network = ["--network=none", "--network=bridge", "--network=own"][number % 3];
+        let ports: &[&str] = if number % 3 == 0 { &[] } else { &["-p", &port] };
+        engine.start(&name, &[&always[..], &[network], ports].concat(), "sleep 1000")?;
+    }
+    engine.ok(&["pod", "create", "--name", "pod", "-p", "27330:80"])?;
+    for name in ["first", "second"] {
+        engine.start(name, &["--pod", "pod", "--restart", "always"], "sleep 1000")?;
+    }
+    let file = scratch("state.yaml");
+    let service = "{ image: box, command: sleep 1000, restart: always }";
+    fs::write(&file, format!("name: shop\nservices:\n  web: {service}\n  store: {service}\n"))?;
+    engine.ok(&["up", "-d", "-f", file.to_str().context("UTF-8")?])?;
+    let running = || engine.ok(&["ps", "-q", "--no-trunc", "--filter=status=running"]);
+    let ids = |text: String| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let all = ids(engine.ok(&["ps", "-q", "--no-trunc"])?);
+    // With the infra container.
+    expect_eq!(all.len(), count + 5);
+    for id in &all {
+        super::kill(engine.monitor(id)?)?;
+    }
+    fs::remove_dir_all(engine.store.join("run"))?;
+    engine.ok(&["system", "service", "start"])?;
+    expect_eq!(ids(running()?), all);
+    expect_eq!(engine.ok(&["pod", "inspect", "-f", "{{.State}}", "pod"])?, "Running");
+    engine.ok(&["system", "check"])?;
+    engine.ok(&["down", "-f", file.to_str().context("UTF-8")?])?;
+    engine.ok(&["pod", "rm", "-f", "-t", "0", "pod"])?;
+    engine.ok(&["rm", "-f", "-a"])?;
+    engine.is_clean()
 }
 
 pub(crate) fn the_unit() -> Result<()> {

@@ -173,6 +173,24 @@ pub(crate) fn a_folder_that_is_half_removed() -> Result<()> {
     engine.is_clean()
 }
 
+/// The signal of who stopped it came between two starts, and was nobody's.
+pub(crate) fn stopped_while_it_is_started_again() -> Result<()> {
+    let engine = Engine::new()?;
+    let script = "test -e /data/second && exec sleep 1000; touch /data/second; exit 1";
+    for round in 0..12 {
+        engine.start("one", &["--restart", "always", "--network", "none"], script)?;
+        // The wait before the second start is 100 ms.
+        std::thread::sleep(Duration::from_millis(60 + 12 * round));
+        let mut stop = begin(&engine, &["stop", "-t", "-1", "one"])?;
+        until("it has stopped", || matches!(stop.try_wait(), Ok(Some(_))))?;
+        let done = stop.wait_with_output()?;
+        ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        expect_eq!(engine.status("one")?, "exited");
+        engine.ok(&["rm", "one"])?;
+    }
+    engine.is_clean()
+}
+
 /// A `commit` that was killed had left its container paused.
 pub(crate) fn paused_for_a_moment() -> Result<()> {
     let engine = Engine::new()?;
