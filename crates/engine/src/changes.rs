@@ -107,7 +107,13 @@ impl Engine {
         let mut all = vec![self.folder(container).upper()];
         all.extend(container.layers.iter().cloned());
         let mut writer = Writer::new(BufWriter::new(to));
-        let packed = pack(&roots(&all)?, &Mends::default(), Content::Files, &mut writer);
+        let packed = pack(
+            &roots(&all)?,
+            &Mends::default(),
+            Content::Files,
+            &self.owners_inside(container),
+            &mut writer,
+        );
         packed.and_then(|()| writer.finish()?.flush()).map_err(failed(&self.folder(container)))
     }
 
@@ -117,7 +123,8 @@ impl Engine {
         let file = File::from(self.store.spool()?);
         let mut writer = Writer::new(BufWriter::new(file));
         let upper = roots(&[folder.upper()])?;
-        let packed = pack(&upper, &Mends::default(), Content::Changes, &mut writer);
+        let owners = self.owners_inside(container);
+        let packed = pack(&upper, &Mends::default(), Content::Changes, &owners, &mut writer);
         let packed = packed.and_then(|()| {
             let mut file = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
             file.seek(SeekFrom::Start(0))?;

@@ -84,7 +84,9 @@ impl Engine {
             findings.add(text, || database::delete(&self.store, &container.id, false).map(drop));
             return Ok(());
         }
-        let missing = container.layers.iter().find(|layer| !layer.exists());
+        // Copies are made again when they are needed.
+        let is_copied = self.owners_of(container).is_some();
+        let missing = container.layers.iter().find(|layer| !is_copied && !layer.exists());
         if let Some(layer) = missing {
             let text = format!("container {name}: the layer {} is missing", layer.display());
             let why = || Err(Error::invalid("only its image has it: check that, or remove both"));

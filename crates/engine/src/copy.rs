@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
 use crate::rootfs;
 use crate::user_namespace::Owners;
+use kernel::namespace::{Kind, Set, unshare};
 use kernel::path::{Links, Root, RootedPath, reopen};
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -75,6 +76,11 @@ impl Engine {
         layers: &[PathBuf],
     ) -> Result<Root> {
         let overlay = rootfs::overlay(&self.folders, folder, layers, false, self.user_marks)?;
+        if self.user_marks {
+            // Nobody mounts anything among the machine's mounts without rights there, and there is
+            // no way back to them.
+            unshare(Set::EMPTY.with(Kind::Mount))?;
+        }
         Ok(Root::from_descriptor(overlay.detached()?))
     }
 
@@ -98,9 +104,9 @@ impl Engine {
             let path = CString::new(format!("/proc/{}/root", seen.state.pid)).unwrap_or_default();
             (Root::open(&path)?, Owners::new(&container.settings.namespaces.ids))
         } else {
-            // On the disk are the ids that the container sees.
+            self.provide_copies(container)?;
             let root = self.mounted_nowhere(&self.folder(container), &container.layers)?;
-            (root, Owners::default())
+            (root, self.owners_on_disk(&container.settings.namespaces.ids))
         };
         let path = format!("/{}", path.trim_start_matches('/'));
         Ok(Place { root, path, owners })
@@ -108,13 +114,18 @@ impl Engine {
 }
 
 /// Copies a folder of a root, and all below it, to a new folder of the machine, where it belongs to
-/// whom its owners are here. Nothing is there if the root has no such folder.
-pub(crate) fn copy_folder(root: &Root, path: &str, to: &Path, owners: &Owners) -> Result<bool> {
+/// whom its owners, as both sides call them, are here. Nothing is there if the root has no such
+/// folder.
+pub(crate) fn copy_folder(
+    root: &Root,
+    path: &str,
+    to: &Path,
+    owners: (&Owners, &Owners),
+) -> Result<bool> {
     let rooted = RootedPath::parse(path.as_bytes()).map_err(wrong_path(path))?;
     let Ok(folder) = root.resolve_directory(&rooted, Links::Follow) else { return Ok(false) };
     let target = machine(to)?.find()?;
-    let owners = Some((&Owners::default(), owners));
-    copy_node((folder.as_fd(), target.folder.as_fd()), (c".", &target.name), owners)?;
+    copy_node((folder.as_fd(), target.folder.as_fd()), (c".", &target.name), Some(owners))?;
     Ok(true)
 }
 

@@ -8,7 +8,7 @@ use crate::folders::{self, ContainerFolder};
 use crate::lock::Lock;
 use crate::pod::Pod;
 use crate::settings::{SeccompChoice, Settings};
-use crate::user_namespace::{Choice, IdWish};
+use crate::user_namespace::{Choice, IdWish, OwnIds};
 use crate::{configuration, id, merge, network, places, seccomp_profile};
 use image::base::Base;
 use rusqlite::Connection;
@@ -51,7 +51,8 @@ impl Engine {
         }
         let mut settings = complete(settings, base)?;
         let connections = self.plan_connection(&settings)?;
-        let choice = Choice::new(&settings.namespaces, self.user_marks)?;
+        let own = if self.user_marks { Some(OwnIds::read()?) } else { None };
+        let choice = Choice::new(&settings.namespaces, own.as_ref())?;
         let id = match place {
             // The pod says which.
             Place::Infra(Pod { infra: Some(id), .. }) => id.clone(),
@@ -91,6 +92,12 @@ impl Engine {
                 return Err(error);
             }
         };
+        if let Err(error) = self.provide_copies(&container) {
+            database::delete(&self.store, &id, true)?;
+            // What cannot be removed now is removed by a later sweep.
+            let _ = folders::remove(&folder.path);
+            return Err(error);
+        }
         self.tell_event(&container, "create", &[])?;
         Ok(container)
     }
@@ -120,13 +127,21 @@ impl Engine {
             is_infra: new_pod.is_some(),
         };
         let volumes = configuration::volumes_of(&container.settings);
+        let copied = base.image.as_ref().filter(|_| self.user_marks);
         for attempt in 0..TRIES {
             container.name = match name {
                 Some(name) => name.to_owned(),
                 None if attempt < 3 => id::random_name()?,
                 None => format!("{}{attempt}", id::random_name()?),
             };
-            match database::insert(&self.store, &mut container, &volumes, ids, new_pod, more) {
+            match database::insert(
+                &self.store,
+                &mut container,
+                (&volumes, ids),
+                copied,
+                new_pod,
+                more,
+            ) {
                 Err(Error::NameInUse { .. }) if name.is_none() => {}
                 result => return result.map(|()| container),
             }

@@ -7,7 +7,7 @@ use crate::pod::Pod;
 use crate::settings::{FileSystem, Settings};
 use crate::user_namespace::IdWish;
 use image::Digest;
-use image::store::Store;
+use image::store::{Image, Store};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -125,18 +125,23 @@ fn has_content(folders: &Folders) -> bool {
 
 /// Adds a container, which uses its image and volumes from now on, with what else belongs to it,
 /// the pod whose namespaces it holds, and ids that nobody else has: there is all of it or nothing,
-/// whoever is killed.
+/// whoever is killed. Where its ids are others than its files', the layers of the image are `copied`.
 pub(crate) fn insert(
     store: &Store,
     container: &mut Container,
-    volumes: &[String],
-    ids: &IdWish,
+    (volumes, ids): (&[String], &IdWish),
+    copied: Option<&Image>,
     new_pod: Option<&Pod>,
     more: impl FnOnce(&Connection) -> Result<()>,
 ) -> Result<()> {
     store.write(|transaction| {
         if let Some(ids) = ids.claim(transaction, &container.id)? {
             container.settings.namespaces.ids = ids;
+        }
+        let owners = container.settings.namespaces.ids.owners();
+        if let Some((image, owners)) = copied.zip(owners) {
+            container.layers = store.mapped_paths(image, &owners);
+            Store::begin_mapped_use_in(transaction, image, &owners, &user(&container.id))?;
         }
         let (layers, settings) = (to_json(&container.layers)?, short_json(&container.settings)?);
         let manifest = container.manifest.as_ref();

@@ -14,6 +14,8 @@ pub struct Engine {
     pub(crate) folders: Folders,
     /// Layers have their marks where an unprivileged user can set them.
     pub(crate) user_marks: bool,
+    /// Told how many of how many layers are copied, where that must be done.
+    pub(crate) progress: fn(usize, usize),
 }
 
 impl Engine {
@@ -23,7 +25,13 @@ impl Engine {
     /// The database is damaged, or of a newer program.
     pub fn open(store: Store, folders: Folders, user_marks: bool) -> Result<Engine> {
         database::prepare(&store, &folders)?;
-        Ok(Engine { store, folders, user_marks })
+        Ok(Engine { store, folders, user_marks, progress: |_, _| () })
+    }
+
+    /// The same, which says how far it is when it copies layers: after how many of how many.
+    #[must_use]
+    pub fn with_progress(self, progress: fn(usize, usize)) -> Engine {
+        Engine { progress, ..self }
     }
 
     /// The images.

@@ -77,6 +77,7 @@ impl Engine {
                 folders::make(&folder)?;
             }
         }
+        self.provide_copies(container)?;
         let user = self.new_user_namespace(container)?;
         let prepared = self.prepare_network(container, user.as_ref().map(AsFd::as_fd))?;
         self.fill_translated_volumes(container)?;

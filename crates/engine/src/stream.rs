@@ -43,7 +43,7 @@ impl Engine {
         self.copy_out(container, from, &aside.0.join(""), true)?;
         let root = Root::open(&c_path(&aside.0)?)?;
         let mut writer = Writer::new(BufWriter::new(to));
-        let packed = pack(&[root], &Mends::default(), Content::Below, &mut writer);
+        let packed = pack(&[root], &Mends::default(), Content::Below, &Owners::Keep, &mut writer);
         packed.and_then(|()| writer.finish()?.flush()).map_err(Error::file(from))
     }
 

@@ -131,7 +131,7 @@ impl Engine {
             known.iter().any(|it| it.name == name && it.users.iter().any(|user| user != id))
         };
         let namespaces = &settings.namespaces;
-        let owners = Owners::new(&namespaces.ids);
+        let owners = (&self.owners_on_disk(&namespaces.ids), &Owners::new(&namespaces.ids));
         let is_turn = |mount: &Mount| {
             let is_translated = namespaces.wants_own_ids() && !mount.is_mapped();
             is_translated != namespaces.ids.is_empty()
@@ -159,7 +159,7 @@ impl Engine {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 removed => removed.map_err(Error::file(&new))?,
             }
-            if copy_folder(root, &mount.target, &new, &owners)? {
+            if copy_folder(root, &mount.target, &new, owners)? {
                 fs::rename(&new, &path).map_err(Error::file(&path))?;
             }
         }

@@ -61,8 +61,8 @@ impl Store {
         };
         let layers = image.visible_layers().iter().rev();
         let lowers = layers.map(|layer| lower(&layer.diff_id)).collect::<Result<Vec<_>, _>>()?;
-        let mends = self.mends(image)?;
-        Ok(Base { image: Some(image.clone()), config, lowers, marks: self.marks(), mends })
+        let mends = self.mends(image, |store| store.roots(image))?;
+        Ok(Base::of_image(image.clone(), config, lowers, self.marks(), mends))
     }
 }
 
@@ -77,6 +77,16 @@ impl Base {
         let folder = openat(CWD, &path, flags, Mode::empty())
             .or_error("openat", || format!("{path:?}, O_DIRECTORY"))?;
         Ok(Base { lowers: vec![Lower { path, folder }], ..Base::nothing() })
+    }
+
+    pub(crate) fn of_image(
+        image: Image,
+        config: ImageConfig,
+        lowers: Vec<Lower>,
+        marks: Marks,
+        mends: Mends,
+    ) -> Base {
+        Base { image: Some(image), config, lowers, marks, mends }
     }
 
     /// No files at all, for a container that needs none.

@@ -1,6 +1,7 @@
 //! What the environment says: the only place that reads it.
 
 use crate::rootless::is_machines_own;
+use crate::show::Screen;
 use anyhow::{Context as _, Result};
 use engine::{Engine, Folders};
 use image::auth::CredentialFiles;
@@ -75,7 +76,11 @@ impl Context {
         let absolute = |path: PathBuf| std::path::absolute(&path).context("the current folder");
         let root = absolute(self.store_folder()?)?;
         let run = absolute(self.run_folder()?)?;
-        Ok(Engine::open(self.store()?, Folders::new(&root, &run), !is_machines_own())?)
+        let engine = Engine::open(self.store()?, Folders::new(&root, &run), !is_machines_own())?;
+        Ok(engine.with_progress(|done, all| {
+            let text = format!("copying layer {} of {all} for the container's own ids", done + 1);
+            Screen::new(false).say_on_terminal(&text);
+        }))
     }
 
     /// The engine; none on a disk that cannot be written, if there was never a container there.

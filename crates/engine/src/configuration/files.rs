@@ -5,6 +5,7 @@ use crate::database::Container;
 use crate::error::{Error, Result};
 use crate::small_file;
 use std::fmt::Write as _;
+use std::os::unix::fs::chown;
 
 /// As an address of `--add-host`: the machine's own one in the container's network.
 pub(crate) const HOST_GATEWAY: &str = "host-gateway";
@@ -21,10 +22,19 @@ pub(super) fn hostname(container: &Container) -> String {
 
 /// Writes them to the container's folder, from which they are mounted.
 pub(super) fn write(context: &Context<'_>) -> Result<()> {
+    // Else it is their mount that says whom they belong to.
+    let ids = &context.container.settings.namespaces.ids;
+    let root = ids.outside(0, 0).filter(|_| context.unprivileged);
     let put = |name: &str, text: &str| {
         let path = context.folder.file(name);
         // In place, since whoever has it mounted would go on seeing the old one.
-        std::fs::write(&path, text).map_err(Error::file(&path))
+        std::fs::write(&path, text).map_err(Error::file(&path))?;
+        match root {
+            Some((user, group)) => {
+                chown(&path, Some(user), Some(group)).map_err(Error::file(&path))
+            }
+            None => Ok(()),
+        }
     };
     let host = hostname(context.container);
     put("hostname", &format!("{host}\n"))?;

@@ -55,11 +55,11 @@ fn files(context: &Context<'_>) -> impl Iterator<Item = Wanted> {
         ("hostname", SharedKind::Uts),
         ("hosts", SharedKind::Network),
     ];
-    let is_mapped = !context.container.settings.namespaces.ids.is_empty();
+    let is_mapped = !context.container.settings.namespaces.ids.is_empty() && !context.unprivileged;
     files.into_iter().map(move |(name, kind)| Wanted {
         source: context.folder_of(kind).file(name).to_string_lossy().into_owned(),
         target: format!("/etc/{name}"),
-        // They belong to the container's root.
+        // They belong to the container's root, in one way or the other.
         options: if is_mapped { vec!["idmap".to_owned()] } else { Vec::new() },
         ..Wanted::default()
     })

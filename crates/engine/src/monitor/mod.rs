@@ -34,6 +34,7 @@ use added::Added;
 use clients::Clients;
 use connection::Connected;
 use health::Health;
+use kernel::namespace::{Kind, Set, unshare};
 use log::Log;
 use program::Program;
 use shared::Slots;
@@ -131,6 +132,11 @@ pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
         let path = folder.file(PID);
         let pid = std::process::id().to_string();
         small_file::replace(&path, pid.as_bytes()).map_err(Error::file(&path))?;
+    }
+    if launch.user_marks && !launch.ids.is_empty() {
+        // It mounts the root, and visits the container's mounts: without rights over the machine's
+        // there is no way back to them, but to a copy.
+        unshare(Set::EMPTY.with(Kind::Mount))?;
     }
     let signals = Signals::block_all().or_error("signalfd", || "")?;
     let slots = Slots::reserve(&launch.shared)?;

@@ -48,7 +48,9 @@ impl Program {
         let Launch { layers, auto_remove, user_marks, .. } = launch;
         let mut overlay = rootfs::overlay(folders, folder, layers, *auto_remove, *user_marks)?;
         if let (Some(path), Some(root)) = (&launch.user_namespace, launch.ids.outside(0, 0)) {
-            let namespace = File::open(path).map_err(Error::file(path))?.into();
+            // Of a user without rights the files have these ids themselves.
+            let open = || File::open(path).map(OwnedFd::from).map_err(Error::file(path));
+            let namespace = if *user_marks { None } else { Some(open()?) };
             overlay.mapped_by = Some(Rc::new(Mapped { namespace, root }));
         }
         let id = runtime_id(&launch.id)?;

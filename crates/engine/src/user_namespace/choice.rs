@@ -1,6 +1,7 @@
 //! What `--userns` and its companions mean, as Podman spells them.
 
 use super::ids::{check, parse_mapping, parse_mappings};
+use super::own::{Available, OwnIds};
 use super::ranges::{self, Span};
 use crate::error::{Error, Result};
 use crate::settings::{IdRange, Ids, Namespaces};
@@ -15,8 +16,12 @@ pub(crate) enum Choice {
     Host,
     /// These.
     Fixed(Ids),
-    /// Some that no other container has.
-    Auto(Auto),
+    /// These, which other containers may have as well.
+    Common(Ids),
+    /// The same, where a user without rights is this user and group.
+    Kept(Ids, (u32, u32)),
+    /// Some of these that no other container has.
+    Auto(Auto, Available),
     /// Those of another container, by its name or id: both are in one user namespace.
     Shared(String),
 }
@@ -32,8 +37,8 @@ pub(crate) struct Auto {
 }
 
 impl Choice {
-    /// Finds out what is wanted. `unprivileged`: everything is in a user namespace already.
-    pub(crate) fn new(wanted: &Namespaces, unprivileged: bool) -> Result<Choice> {
+    /// Finds out what is wanted. `own`: everything is in a user namespace already, with these ids.
+    pub(crate) fn new(wanted: &Namespaces, own: Option<&OwnIds>) -> Result<Choice> {
         let (mode, value) = wanted.user.split_once(':').unwrap_or((&wanted.user, ""));
         let plain = Namespaces { user: String::new(), ..wanted.clone() };
         let has_maps = plain.wants_own_ids();
@@ -41,36 +46,33 @@ impl Choice {
             let text = "not together with --uidmap, --gidmap, --subuidname or --subgidname";
             return Err(Error::invalid(format!("--userns {mode}: {text}")));
         }
-        let choice = match (mode, value) {
-            ("", "") if !has_maps => return Ok(Choice::Host),
-            ("host", "") => return Ok(Choice::Host),
-            ("" | "private", "") => Choice::Fixed(fixed(wanted)?),
-            ("auto", _) => Choice::Auto(auto(value)?),
-            ("container", name) if !name.is_empty() => Choice::Shared(name.to_owned()),
-            ("keep-id" | "nomap", _) if !unprivileged => {
+        match (mode, value, own) {
+            ("", "", _) if !has_maps => Ok(Choice::Host),
+            ("host", "", _) => Ok(Choice::Host),
+            ("" | "private", "", None) => fixed(wanted).map(Choice::Fixed),
+            ("" | "private", "", Some(own)) => own.checked(fixed(wanted)?).map(Choice::Fixed),
+            ("auto", _, None) => Ok(Choice::Auto(auto(value)?, Available::of_machine()?)),
+            ("auto", _, Some(own)) => Ok(Choice::Auto(auto(value)?, own.available())),
+            ("container", name, _) if !name.is_empty() => Ok(Choice::Shared(name.to_owned())),
+            ("keep-id", _, Some(own)) => own.keep(value),
+            ("nomap", "", Some(own)) => own.without_the_user(),
+            ("keep-id" | "nomap", _, None) => {
                 let text = "is for users without rights; root's containers have --userns auto, or \
                             --uidmap and --gidmap";
-                return Err(Error::invalid(format!("--userns {mode} {text}")));
+                Err(Error::invalid(format!("--userns {mode} {text}")))
             }
-            ("ns", _) => {
+            ("ns", _, _) => {
                 let text = "--userns ns: the ids of a namespace cannot be asked for; share that of a \
                             container, --userns container:NAME";
-                return Err(Error::invalid(text));
+                Err(Error::invalid(text))
             }
-            ("keep-id" | "nomap", _) => Choice::Fixed(Ids::default()),
             _ => {
-                let text = "is not host, auto[:size=COUNT,uidmapping=..,gidmapping=..], private (with \
-                            --uidmap) or container:NAME";
-                return Err(Error::invalid(format!("--userns: {:?} {text}", wanted.user)));
+                let text = "is not host, auto[:size=COUNT,uidmapping=..,gidmapping=..], \
+                            keep-id[:uid=ID,gid=ID,size=COUNT], nomap, private (with --uidmap) or \
+                            container:NAME";
+                Err(Error::invalid(format!("--userns: {:?} {text}", wanted.user)))
             }
-        };
-        if unprivileged {
-            // The kernel maps the ids of files only for who is root over the disk.
-            let text = "only root's containers have user namespaces of their own; those of others are \
-                        all in one of the user's, where root is the user";
-            return Err(Error::invalid(format!("--userns {}: {text}", wanted.user)));
         }
-        Ok(choice)
     }
 }
 
@@ -164,7 +166,7 @@ mod tests {
             gid_maps: texts(gid_maps),
             ..Namespaces::default()
         };
-        Choice::new(&wanted, false).map_err(|error| error.to_string())
+        Choice::new(&wanted, None).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -191,7 +193,7 @@ mod tests {
 
     #[test]
     fn options_of_auto() {
-        let Ok(Choice::Auto(auto)) = of("auto:size=70,uidmapping=5:600:2", &[], &[]) else {
+        let Ok(Choice::Auto(auto, _)) = of("auto:size=70,uidmapping=5:600:2", &[], &[]) else {
             panic!("not auto");
         };
         assert_eq!(auto.size, Some(70));

@@ -2,11 +2,15 @@
 //!
 //! On the disk its files have the ids that its processes see: the layers are shared by all, and
 //! nothing of a container's changes is to be translated, whoever reads them. Its mounts map them
-//! (`kernel::mount::Overlay::detached_mapped`). A user namespace lives as long as the monitor holds
+//! (`kernel::mount::Overlay::detached_mapped`). Only who is root over the disk can have that: of a
+//! user without rights the containers have copies of the layers, with the ids that the container's
+//! own are in the user's namespace (`copies.rs`). A user namespace lives as long as the monitor holds
 //! it, and with it the network namespace that belongs to it.
 
 mod choice;
+mod copies;
 mod ids;
+mod own;
 mod owner;
 mod ranges;
 mod row;
@@ -15,6 +19,7 @@ mod size;
 pub(crate) use choice::Choice;
 pub(crate) use ids::parse_mapping;
 pub use ids::{IdRange, Ids};
+pub(crate) use own::OwnIds;
 pub(crate) use owner::{Owners, chown_all, is_fresh};
 pub(crate) use row::{IdWish, TABLES};
 
@@ -42,15 +47,25 @@ impl Engine {
         match choice {
             Choice::Host => Ok(IdWish::Nothing),
             Choice::Fixed(ids) => Ok(IdWish::These(ids)),
-            Choice::Auto(auto) => {
+            Choice::Common(ids) => Ok(IdWish::Common(ids)),
+            Choice::Kept(ids, (user, group)) => {
+                if settings.user.is_empty() {
+                    settings.user = format!("{user}:{group}");
+                } else {
+                    settings.group_add.push(group.to_string());
+                }
+                Ok(IdWish::Common(ids))
+            }
+            Choice::Auto(auto, available) => {
                 let layers: Vec<_> = base.lowers.iter().map(|lower| lower.path.clone()).collect();
                 let size = match auto.size {
                     Some(size) => size,
                     // The machine's own folders are not searched, nor the images of a pod known.
+                    None if base.image.is_none() && self.user_marks => size::LEAST,
                     None if base.image.is_none() => size::MOST,
                     None => size::least(folder, &layers, settings)?,
                 };
-                Ok(IdWish::Any(auto, size))
+                Ok(IdWish::Any(auto, size, available))
             }
             Choice::Shared(name) => {
                 let other = self.find(&name)?;
@@ -89,6 +104,37 @@ impl Ids {
         };
         let mapping = Mapping::new(&maps(&self.users), &maps(&self.groups));
         Ok(mapping.map_err(runtime::Error::from)?.into())
+    }
+
+    /// Whom the files of an image's layers belong to, if not to whom the image says.
+    pub(crate) fn owners(&self) -> Option<image::unpack::Owners> {
+        let is_same = |ranges: &[IdRange]| ranges.iter().all(|it| it.inside == it.outside);
+        if is_same(&self.users) && is_same(&self.groups) {
+            return None;
+        }
+        let ranges = |ranges: &[IdRange]| -> Vec<image::unpack::IdRange> {
+            let range = |it: &IdRange| image::unpack::IdRange {
+                inside: it.inside,
+                outside: it.outside,
+                count: it.length,
+            };
+            ranges.iter().map(range).collect()
+        };
+        let (users, groups) = (ranges(&self.users), ranges(&self.groups));
+        Some(image::unpack::Owners::Map { users, groups })
+    }
+
+    /// The other way round.
+    fn turned(&self) -> Ids {
+        let turn = |ranges: &[IdRange]| -> Vec<IdRange> {
+            let turned = |it: &IdRange| IdRange {
+                inside: it.outside,
+                outside: it.inside,
+                length: it.length,
+            };
+            ranges.iter().map(turned).collect()
+        };
+        Ids { users: turn(&self.users), groups: turn(&self.groups) }
     }
 
     /// Who a user of the machine is in the container; `None` if nobody there.

@@ -1,7 +1,8 @@
 //! The rows of ids that containers have.
 
-use super::choice::{Auto, OWNER};
-use super::ranges::{self, GROUPS, Span, USERS};
+use super::choice::Auto;
+use super::own::Available;
+use super::ranges::{self, Span};
 use crate::error::{Error, Result};
 use crate::settings::{IdRange, Ids};
 use rusqlite::{Connection, params};
@@ -24,8 +25,10 @@ pub(crate) enum IdWish {
     Nothing,
     /// These.
     These(Ids),
-    /// So many that no other container has.
-    Any(Auto, u32),
+    /// The same, which others may have, too.
+    Common(Ids),
+    /// So many of the available ones that no other container has.
+    Any(Auto, u32, Available),
 }
 
 impl IdWish {
@@ -33,11 +36,18 @@ impl IdWish {
     pub(crate) fn claim(&self, transaction: &Connection, container: &str) -> Result<Option<Ids>> {
         let ids = match self {
             IdWish::Nothing => return Ok(None),
+            IdWish::Common(ids) => return Ok(Some(ids.clone())),
             IdWish::These(ids) => ids.clone(),
-            IdWish::Any(wanted, size) => Ids {
-                users: find(transaction, "user", *size, &wanted.users)?,
-                groups: find(transaction, "group", *size, &wanted.groups)?,
-            },
+            IdWish::Any(wanted, size, available) => {
+                let find = |kind, fixed: &[IdRange], available: &[Span], advice: &str| {
+                    find(transaction, kind, *size, fixed, (available, advice))
+                };
+                let Available { users, groups, advice } = available;
+                Ids {
+                    users: find("user", &wanted.users, users, advice)?,
+                    groups: find("group", &wanted.groups, groups, advice)?,
+                }
+            }
         };
         for (kind, all) in [("user", &ids.users), ("group", &ids.groups)] {
             for range in all {
@@ -55,17 +65,13 @@ fn find(
     kind: &str,
     size: u32,
     fixed: &[IdRange],
+    (available, advice): (&[Span], &str),
 ) -> Result<Vec<IdRange>> {
-    let file = if kind == "user" { USERS } else { GROUPS };
-    let available = ranges::of_file(file, OWNER)?;
-    let found = ranges::find(&available, &used(transaction, kind)?, size, fixed);
+    let found = ranges::find(available, &used(transaction, kind)?, size, fixed);
     let found = found.ok_or_else(|| {
-        let text = if available.is_empty() {
-            format!("{file} has no line for {OWNER}")
-        } else {
-            format!("{file} gives {OWNER} too few: there are no {size} left")
-        };
-        Error::invalid(format!("--userns auto: {text}; {}", ranges::advice(OWNER)))
+        let left = if available.is_empty() { "no" } else { "too few" };
+        let text = format!("there are {left} {kind} ids left for {size}");
+        Error::invalid(format!("--userns auto: {text}; {advice}"))
     })?;
     super::ids::check("--userns auto", &found)?;
     Ok(found)

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// As with Podman.
-const LEAST: u32 = 1024;
+pub(super) const LEAST: u32 = 1024;
 /// All ids that most images can have, and Kubernetes gives to each pod.
 pub(super) const MOST: u32 = 65_536;
 

@@ -11,7 +11,9 @@ use super::remove::is_referenced;
 use super::{Error, Image, Kind, Store};
 use crate::flow::Limits;
 use crate::tree::{Difference, compare};
+use crate::unpack::Owners;
 use kernel::path::Root;
+use rusqlite::Connection;
 use spec::image::{Descriptor, Digest, MediaType};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,7 +96,9 @@ impl Store {
             }
             let fault = match kind {
                 Kind::Blob => self.blob_fault(digest, contents.sizes.get(digest), options)?,
-                Kind::Layer => self.layer_fault(digest, &contents, options)?,
+                Kind::Layer | Kind::Mapped => {
+                    self.layer_fault(*kind, digest, &contents, options)?
+                }
             };
             let Some(fault) = fault else { continue };
             let mut finding = Finding {
@@ -138,33 +142,43 @@ impl Store {
 
     fn layer_fault(
         &self,
-        diff_id: &Digest,
+        kind: Kind,
+        digest: &Digest,
         contents: &Contents,
         options: &CheckOptions<'_>,
     ) -> Result<Option<Fault>, Error> {
-        if !self.layout.has(Kind::Layer, diff_id)? {
+        if !self.layout.has(kind, digest)? {
             return Ok(Some(Fault::Missing));
         }
         if !options.read_all {
             return Ok(None);
         }
         let waiting = &mut || ();
-        let _making = Lock::take(&self.layout, Kind::Layer, diff_id, Purpose::Make, waiting)?;
-        if !self.unpack_beside(diff_id, contents)? {
+        let _making = Lock::take(&self.layout, kind, digest, Purpose::Make, waiting)?;
+        if !self.unpack_beside(kind, digest, contents)? {
             // One that no image has was held, when its blob was removed, by somebody who was then
             // killed; or is, by this check. The next prune takes it.
-            let is_used = is_referenced(&self.database(), Kind::Layer, diff_id)?;
+            let is_used = is_referenced(&self.database(), kind, digest)?;
             return Ok(is_used.then_some(Fault::Unknown));
         }
-        let expected = Root::from_descriptor(self.layout.open_unpacking(diff_id)?);
-        let found = Root::from_descriptor(self.open_layer(diff_id)?);
+        let expected = Root::from_descriptor(self.layout.open_unpacking(digest)?);
+        let found = Root::from_descriptor(self.layout.open_layer(kind, digest)?);
         let differences = compare(&expected, &found, MOST_DIFFERENCES)?;
-        self.layout.discard(self.layout.unpacking(), diff_id.as_str())?;
+        self.layout.discard(self.layout.unpacking(), digest.as_str())?;
         Ok((!differences.is_empty()).then_some(Fault::Damaged(differences)))
     }
 
     /// Unpacks a layer into the folder for that. False if no blob has it whole.
-    fn unpack_beside(&self, diff_id: &Digest, contents: &Contents) -> Result<bool, Error> {
+    fn unpack_beside(
+        &self,
+        kind: Kind,
+        digest: &Digest,
+        contents: &Contents,
+    ) -> Result<bool, Error> {
+        let (diff_id, owners) = match contents.mapped.get(digest) {
+            Some((diff_id, owners)) if kind == Kind::Mapped => (diff_id, owners),
+            _ => (digest, &self.owners),
+        };
         for blob in contents.blobs.get(diff_id).into_iter().flatten() {
             let using = Lock::try_take(&self.layout, Kind::Blob, blob, Purpose::Use)?;
             if using.is_none() || !self.layout.has(Kind::Blob, blob)? {
@@ -172,7 +186,7 @@ impl Store {
             }
             let blob = Descriptor::new(MediaType::OciLayer, blob.clone(), 0);
             let part = Part { blob, diff_id: diff_id.clone() };
-            match self.unpack_part(&part, Limits::default(), &|_| ()) {
+            match self.unpack_blob(&part, digest, owners.clone(), Limits::default(), &|_| ()) {
                 Ok(_) => return Ok(true),
                 Err(error) if error.is_bad_content() => {}
                 Err(error) => return Err(error),
@@ -196,7 +210,14 @@ impl Store {
                 if !users.is_empty() && finding.fault != Fault::Missing {
                     return Ok(Outcome::InUse(users));
                 }
-                self.repair_layer(&finding.digest, contents)
+                self.repair_layer(Kind::Layer, &finding.digest, contents)
+            }
+            Kind::Mapped => {
+                let users = mapped_users(&self.database(), &finding.digest)?;
+                if !users.is_empty() && finding.fault != Fault::Missing {
+                    return Ok(Outcome::InUse(users));
+                }
+                self.repair_layer(Kind::Mapped, &finding.digest, contents)
             }
         };
         Ok(repaired.map_or_else(Outcome::Failed, |()| Outcome::Repaired))
@@ -228,17 +249,18 @@ impl Store {
 
     fn repair_layer(
         &self,
-        diff_id: &Digest,
+        kind: Kind,
+        digest: &Digest,
         contents: &Contents,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let waiting = &mut || ();
-        let _making = Lock::take(&self.layout, Kind::Layer, diff_id, Purpose::Make, waiting)?;
+        let _making = Lock::take(&self.layout, kind, digest, Purpose::Make, waiting)?;
         let disk = self.layout.disk()?;
-        if !self.unpack_beside(diff_id, contents)? {
+        if !self.unpack_beside(kind, digest, contents)? {
             return Err("its blob is missing or damaged, too".into());
         }
         disk.sync()?;
-        Ok(self.layout.put(self.layout.unpacking(), diff_id.as_str(), Kind::Layer, diff_id)?)
+        Ok(self.layout.put(self.layout.unpacking(), digest.as_str(), kind, digest)?)
     }
 
     fn contents(&self) -> Result<Contents, Error> {
@@ -262,7 +284,9 @@ impl Store {
         for layer in images.iter().flat_map(|image| &image.layers) {
             blobs.entry(layer.diff_id.clone()).or_default().insert(layer.blob.clone());
         }
-        Ok(Contents { images, things, sizes, blobs })
+        let mapped = mapped(&database)?;
+        things.extend(mapped.keys().map(|digest| (Kind::Mapped, digest.clone())));
+        Ok(Contents { images, things, sizes, blobs, mapped })
     }
 }
 
@@ -274,6 +298,28 @@ struct Contents {
     sizes: BTreeMap<Digest, u64>,
     /// Which blobs a layer can be unpacked from.
     blobs: BTreeMap<Digest, BTreeSet<Digest>>,
+    /// Copies of layers: of which, and whose files they have.
+    mapped: BTreeMap<Digest, (Digest, Owners)>,
+}
+
+/// All copies of layers, with what they are made of.
+fn mapped(database: &Connection) -> Result<BTreeMap<Digest, (Digest, Owners)>, Error> {
+    let mut all = BTreeMap::new();
+    let mut statement = database.prepare("SELECT digest, diff_id, owners FROM mapped_layers")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (name, diff_id) = (digest(row, 0)?, digest(row, 1)?);
+        let owners = serde_json::from_str(&row.get::<_, String>(2)?);
+        let owners = owners.map_err(|_| Error::Damaged(name.clone()))?;
+        all.insert(name, (diff_id, owners));
+    }
+    Ok(all)
+}
+
+fn mapped_users(database: &Connection, digest: &Digest) -> Result<Vec<String>, Error> {
+    let mut statement = database.prepare("SELECT user FROM mapped_uses WHERE digest = ?1")?;
+    let rows = statement.query_map([digest.as_str()], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 impl Contents {
@@ -290,6 +336,9 @@ impl Contents {
                     || image.layers.iter().any(|layer| layer.blob == *digest)
             }
             Kind::Layer => image.layers.iter().any(|layer| layer.diff_id == *digest),
+            Kind::Mapped => self.mapped.get(digest).is_some_and(|(diff_id, _)| {
+                image.layers.iter().any(|layer| layer.diff_id == *diff_id)
+            }),
         })
     }
 }

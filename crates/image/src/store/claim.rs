@@ -41,6 +41,7 @@ impl Store {
         let query = match kind {
             Kind::Blob => "SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?1)",
             Kind::Layer => "SELECT EXISTS (SELECT 1 FROM layers WHERE diff_id = ?1)",
+            Kind::Mapped => "SELECT EXISTS (SELECT 1 FROM mapped_layers WHERE digest = ?1)",
         };
         Ok(self.database().query_row(query, [digest.as_str()], |row| row.get(0))?)
     }

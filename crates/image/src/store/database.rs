@@ -24,7 +24,8 @@ pub(super) const LONGEST_LOG: u64 = 1 << 19;
 /// How to come from each version of the tables to the next. The last one is what the queries know;
 /// a step that was released is never changed.
 // tidy: table
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE blobs (
         digest TEXT PRIMARY KEY,
         size INTEGER NOT NULL,
@@ -75,7 +76,25 @@ const STEPS: &[&str] = &["
         PRIMARY KEY (user, manifest)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX uses_by_manifest ON uses (manifest);
-"];
+",
+    "
+    CREATE TABLE mapped_layers (
+        digest TEXT PRIMARY KEY,         -- of the layer and of whom its files belong to
+        diff_id TEXT NOT NULL,           -- the layer that it is a copy of
+        owners TEXT NOT NULL,            -- JSON
+        bytes INTEGER NOT NULL,          -- of its files
+        added INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX mapped_layers_by_diff_id ON mapped_layers (diff_id);
+
+    CREATE TABLE mapped_uses (
+        user TEXT NOT NULL,              -- container:ID
+        digest TEXT NOT NULL,            -- of a copy, which may not have been made yet
+        PRIMARY KEY (user, digest)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX mapped_uses_by_digest ON mapped_uses (digest);
+",
+];
 
 /// Opens the database, and brings its tables up to date. A new one is made only where nothing is there
 /// of which it would have to speak.

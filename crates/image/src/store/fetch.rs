@@ -9,7 +9,7 @@ use crate::Hasher;
 use crate::flow::Limits;
 use crate::input::FileReader;
 use crate::tar::Name;
-use crate::unpack::{self, Expected, Options, Unpacked};
+use crate::unpack::{self, Expected, Options, Owners, Unpacked};
 use kernel::path::Root;
 use rusqlite::params;
 use spec::image::{Algorithm, Descriptor, Digest};
@@ -240,8 +240,20 @@ impl Store {
         limits: Limits,
         wrote: &(dyn Fn(u64) + Sync),
     ) -> Result<Unpacked, Error> {
+        self.unpack_blob(part, &part.diff_id, self.owners.clone(), limits, wrote)
+    }
+
+    /// The same, where files become these owners', into the folder of this name.
+    pub(super) fn unpack_blob(
+        &self,
+        part: &Part,
+        name: &Digest,
+        owners: Owners,
+        limits: Limits,
+        wrote: &(dyn Fn(u64) + Sync),
+    ) -> Result<Unpacked, Error> {
         let mut blob = FileReader::new(self.layout.open_blob(&part.blob.digest)?);
-        self.unpack_from(part, &mut blob, limits, wrote)
+        self.unpack_as((part, name), &mut blob, owners, limits, wrote)
     }
 
     fn unpack_from(
@@ -251,15 +263,26 @@ impl Store {
         limits: Limits,
         wrote: &(dyn Fn(u64) + Sync),
     ) -> Result<Unpacked, Error> {
+        self.unpack_as((part, &part.diff_id), reader, self.owners.clone(), limits, wrote)
+    }
+
+    fn unpack_as(
+        &self,
+        (part, name): (&Part, &Digest),
+        reader: &mut (dyn Read + Send),
+        owners: Owners,
+        limits: Limits,
+        wrote: &(dyn Fn(u64) + Sync),
+    ) -> Result<Unpacked, Error> {
         let expected = Expected { digest: &part.blob.digest, diff_id: &part.diff_id };
-        let root = self.unpacking(&part.diff_id)?;
-        let (owners, turns) = (self.owners.clone(), self.turns.clone());
+        let root = self.unpacking(name)?;
+        let turns = self.turns.clone();
         let options = Options { marks: self.marks, owners, limits, turns };
         match unpack::unpack(reader, expected, &root, &options, wrote) {
             Ok(passed) => Ok(passed.result),
             Err(source) => {
                 // Nobody goes on with half a layer, and the disk may be full of it.
-                self.layout.discard(self.layout.unpacking(), part.diff_id.as_str())?;
+                self.layout.discard(self.layout.unpacking(), name.as_str())?;
                 Err(Error::Unpack { digest: part.blob.digest.clone(), source })
             }
         }

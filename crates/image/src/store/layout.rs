@@ -20,6 +20,8 @@ pub(super) struct Layout {
     blobs: [OwnedFd; 2],
     /// `layers/sha256/HEX`: unpacked, by the digest of the uncompressed archive.
     layers: [OwnedFd; 2],
+    /// `mapped/sha256/HEX`: the same with other owners.
+    mapped: [OwnedFd; 2],
     /// `incoming/sha256:HEX`: the beginning of a blob. Kept, to be gone on with.
     incoming: OwnedFd,
     /// `unpacking/sha256:HEX`: good for nothing if nobody is at it.
@@ -32,9 +34,10 @@ pub(super) struct Layout {
 }
 
 /// What the store has in its root folder.
-pub(super) const NAMES: [&str; 10] = [
+pub(super) const NAMES: [&str; 11] = [
     "blobs",
     "layers",
+    MAPPED,
     "incoming",
     "unpacking",
     "locks",
@@ -49,6 +52,9 @@ pub(super) const NAMES: [&str; 10] = [
 const PRIVATE: Mode = Mode::from_raw_mode(0o700);
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 
+/// The folder of layers with other owners.
+pub(super) const MAPPED: &str = "mapped";
+
 /// A thing with a digest that the store keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -56,6 +62,9 @@ pub enum Kind {
     Blob,
     /// An unpacked layer.
     Layer,
+    /// A copy of a layer whose files belong to others: for a container in a user namespace where
+    /// mounts cannot be mapped.
+    Mapped,
 }
 
 impl Kind {
@@ -63,6 +72,7 @@ impl Kind {
         match self {
             Kind::Blob => "blob",
             Kind::Layer => "layer",
+            Kind::Mapped => "mapped",
         }
     }
 }
@@ -86,6 +96,7 @@ impl Layout {
         Ok(Layout {
             blobs: both("blobs")?,
             layers: both("layers")?,
+            mapped: both(MAPPED)?,
             incoming: folder("incoming")?,
             unpacking: folder("unpacking")?,
             locks: folder("locks")?,
@@ -130,6 +141,7 @@ impl Layout {
         let folders = match kind {
             Kind::Blob => &self.blobs,
             Kind::Layer => &self.layers,
+            Kind::Mapped => &self.mapped,
         };
         match algorithm {
             Algorithm::Sha256 => folders[0].as_fd(),
@@ -155,12 +167,12 @@ impl Layout {
             .or_error("openat", || format!("blob {digest}"))?)
     }
 
-    /// Opens a layer's root.
-    pub(super) fn open_layer(&self, digest: &Digest) -> Result<OwnedFd, Error> {
-        let folder = self.folder(Kind::Layer, digest.algorithm());
+    /// Opens the root of a layer, or of a copy of one.
+    pub(super) fn open_layer(&self, kind: Kind, digest: &Digest) -> Result<OwnedFd, Error> {
+        let folder = self.folder(kind, digest.algorithm());
         let flags = OFlags::PATH | OFlags::NOFOLLOW | FOLDER;
         Ok(openat(folder, digest.hex(), flags, Mode::empty())
-            .or_error("openat", || format!("layer {digest}"))?)
+            .or_error("openat", || format!("{} {digest}", kind.name()))?)
     }
 
     /// Opens the file that a blob arrives in, which may have the beginning of it.

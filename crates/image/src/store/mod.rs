@@ -18,6 +18,7 @@ mod guest;
 mod incoming;
 mod layout;
 mod lock;
+mod mapped;
 mod origin;
 mod query;
 mod remove;

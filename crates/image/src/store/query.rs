@@ -6,7 +6,7 @@ use crate::input::FileReader;
 use crate::reference::Reference;
 use crate::tar::Writer;
 use crate::tree::{Content, Mends, Paths, pack};
-use crate::unpack::Marks;
+use crate::unpack::{Marks, Owners};
 use kernel::path::Root;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use spec::image::{Digest, ImageConfig, MediaType};
@@ -181,11 +181,16 @@ impl Store {
     /// # Errors
     /// There is no such layer.
     pub fn open_layer(&self, diff_id: &Digest) -> Result<OwnedFd, Error> {
-        self.layout.open_layer(diff_id)
+        self.layout.open_layer(Kind::Layer, diff_id)
     }
 
     /// What folders are like that a layer of the image puts files into without saying it.
-    pub(crate) fn mends(&self, image: &Image) -> Result<Mends, Error> {
+    /// `roots` opens its layers that can be seen, uppermost first.
+    pub(crate) fn mends(
+        &self,
+        image: &Image,
+        roots: impl FnOnce(&Store) -> Result<Vec<Root>, Error>,
+    ) -> Result<Mends, Error> {
         let layers = image.visible_layers().iter().rev();
         let implied: Vec<Paths> = {
             let database = self.database();
@@ -194,11 +199,11 @@ impl Store {
         if implied.iter().all(Paths::is_empty) {
             return Ok(Mends::default());
         }
-        Ok(Mends::find(&self.roots(image)?, &implied)?)
+        Ok(Mends::find(&roots(self)?, &implied)?)
     }
 
     /// The roots of the layers that can be seen, uppermost first.
-    fn roots(&self, image: &Image) -> Result<Vec<Root>, Error> {
+    pub(crate) fn roots(&self, image: &Image) -> Result<Vec<Root>, Error> {
         let layers = image.visible_layers().iter().rev();
         let root = |layer: &Layer| Ok(Root::from_descriptor(self.open_layer(&layer.diff_id)?));
         layers.map(root).collect()
@@ -209,9 +214,9 @@ impl Store {
     /// # Errors
     /// A layer is gone or cannot be read, or the archive cannot be written.
     pub fn export(&self, image: &Image, sink: &mut dyn Write) -> Result<(), Error> {
-        let (layers, mends) = (self.roots(image)?, self.mends(image)?);
+        let (layers, mends) = (self.roots(image)?, self.mends(image, |it| it.roots(image))?);
         let mut writer = Writer::new(sink);
-        pack(&layers, &mends, Content::Files, &mut writer).map_err(Error::Export)?;
+        pack(&layers, &mends, Content::Files, &Owners::Keep, &mut writer).map_err(Error::Export)?;
         let sink = writer.finish().map_err(Error::Export)?;
         sink.flush().map_err(Error::Export)
     }

@@ -115,7 +115,7 @@ impl Store {
     }
 
     /// Removes all blobs and layers that belong to no image, such as those of a pull that was
-    /// given up.
+    /// given up, and the copies of layers that no container uses.
     ///
     /// # Errors
     /// The disk or the database fails.
@@ -124,6 +124,7 @@ impl Store {
             let database = self.database();
             let mut all = things(&database, Kind::Blob, "SELECT digest FROM blobs")?;
             all.extend(things(&database, Kind::Layer, "SELECT diff_id FROM layers")?);
+            all.extend(things(&database, Kind::Mapped, "SELECT digest FROM mapped_layers")?);
             all.retain(|(kind, digest)| !is_referenced(&database, *kind, digest).unwrap_or(true));
             all
         };
@@ -211,6 +212,7 @@ pub(super) fn begin_use(
 
 pub(super) fn end_use(transaction: &Transaction<'_>, user: &str) -> Result<(), Error> {
     transaction.execute("DELETE FROM uses WHERE user = ?1", [user])?;
+    transaction.execute("DELETE FROM mapped_uses WHERE user = ?1", [user])?;
     Ok(())
 }
 
@@ -228,6 +230,7 @@ fn forget(
         let delete = match kind {
             Kind::Blob => "DELETE FROM blobs WHERE digest = ?1 RETURNING size",
             Kind::Layer => "DELETE FROM layers WHERE diff_id = ?1 RETURNING bytes",
+            Kind::Mapped => "DELETE FROM mapped_layers WHERE digest = ?1 RETURNING bytes",
         };
         let mut statement = transaction.prepare(delete)?;
         let mut rows = statement.query([digest.as_str()])?;
@@ -253,6 +256,7 @@ pub(super) fn is_referenced(
                  OR EXISTS (SELECT 1 FROM names WHERE digest = ?1)"
         }
         Kind::Layer => "SELECT EXISTS (SELECT 1 FROM image_layers WHERE diff_id = ?1)",
+        Kind::Mapped => "SELECT EXISTS (SELECT 1 FROM mapped_uses WHERE digest = ?1)",
     };
     Ok(database.query_row(query, [digest.as_str()], |row| row.get(0))?)
 }
@@ -279,6 +283,11 @@ fn delete_image(
         contents.extend(digests.iter().filter_map(|text| Some((kind, text.parse().ok()?))));
     }
     transaction.execute("DELETE FROM images WHERE manifest = ?1", [manifest.as_str()])?;
+    // Its layers may be others' as well, with their copies.
+    let orphans = "SELECT digest FROM mapped_layers
+                   WHERE NOT EXISTS (SELECT 1 FROM image_layers
+                                     WHERE image_layers.diff_id = mapped_layers.diff_id)";
+    contents.extend(things(transaction, Kind::Mapped, orphans)?);
     Ok((id, contents))
 }
 

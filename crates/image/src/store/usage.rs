@@ -16,7 +16,7 @@ pub struct Usage {
     pub images_in_use: u64,
     /// How many layers there are.
     pub layers: u64,
-    /// Files of layers.
+    /// Files of layers, and of copies of them with other owners.
     pub layer_bytes: u64,
     /// Blobs.
     pub blob_bytes: u64,
@@ -35,6 +35,11 @@ impl Store {
         let usage = {
             let database = self.database();
             let number = |query: &str| database.query_row(query, [], |row| row.get::<_, u64>(0));
+            let mapped_bytes = number("SELECT coalesce(sum(bytes), 0) FROM mapped_layers")?;
+            let used_mapped = number(
+                "SELECT coalesce(sum(bytes), 0) FROM mapped_layers
+                 WHERE digest IN (SELECT digest FROM mapped_uses)",
+            )?;
             let layer_bytes = number("SELECT coalesce(sum(bytes), 0) FROM layers")?;
             let blob_bytes = number("SELECT coalesce(sum(size), 0) FROM blobs")?;
             let used_layers = number(
@@ -51,9 +56,12 @@ impl Store {
                 images: number("SELECT count(*) FROM images")?,
                 images_in_use: number("SELECT count(DISTINCT manifest) FROM uses")?,
                 layers: number("SELECT count(*) FROM layers")?,
-                layer_bytes,
+                layer_bytes: layer_bytes + mapped_bytes,
                 blob_bytes,
-                reclaimable: layer_bytes + blob_bytes - used_layers - used_blobs,
+                reclaimable: layer_bytes + mapped_bytes + blob_bytes
+                    - used_layers
+                    - used_mapped
+                    - used_blobs,
                 incoming_bytes: 0,
             }
         };
@@ -78,7 +86,11 @@ impl Store {
             [(Kind::Blob, self.layout.incoming()), (Kind::Layer, self.layout.unpacking())]
         {
             for digest in digests(folder, "")? {
-                if let Some(_making) = Lock::try_take(&self.layout, kind, &digest, Purpose::Make)? {
+                let try_make = |kind| Lock::try_take(&self.layout, kind, &digest, Purpose::Make);
+                // What is unpacked becomes a layer or a copy of one.
+                if let Some(_making) = try_make(kind)?
+                    && let Some(_mapping) = try_make(Kind::Mapped)?
+                {
                     self.layout.discard(folder, digest.as_str())?;
                     count += 1;
                 }
@@ -102,7 +114,7 @@ impl Store {
     /// Things that no row speaks of.
     fn strays(&self) -> Result<Vec<(Kind, Digest)>, Error> {
         let mut strays = Vec::new();
-        for kind in [Kind::Blob, Kind::Layer] {
+        for kind in [Kind::Blob, Kind::Layer, Kind::Mapped] {
             for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
                 let prefix = format!("{}:", algorithm.name());
                 for digest in digests(self.layout.folder(kind, algorithm), &prefix)? {

@@ -5,7 +5,7 @@ use super::node::{Node, NodeKind, open};
 use super::walk::{Child, Folder, Place};
 use crate::input::FileReader;
 use crate::tar::{Entry, Kind, Name, Writer};
-use crate::unpack::is_ignored_attribute;
+use crate::unpack::{Owners, is_ignored_attribute};
 use kernel::path::Root;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -23,7 +23,8 @@ pub enum Content {
 }
 
 /// Writes a tree into an archive: layers, uppermost first, laid over each other. The same tree
-/// gives the same bytes. Sockets are left away, for no archive has them.
+/// gives the same bytes. Sockets are left away, for no archive has them. `owners` says whom files
+/// belong to in the archive; those of others are nobody's.
 ///
 /// A folder's entry is followed by all that is in it: tar sets the folder's time when it comes
 /// across something else, and would not do so again.
@@ -34,9 +35,10 @@ pub fn pack<Sink: Write>(
     layers: &[Root],
     mends: &Mends,
     content: Content,
+    owners: &Owners,
     writer: &mut Writer<Sink>,
 ) -> io::Result<()> {
-    let mut packing = Packing { mends, content, writer, first_names: BTreeMap::new() };
+    let mut packing = Packing { mends, content, owners, writer, first_names: BTreeMap::new() };
     let Some(top) = layers.first() else { return Ok(()) };
     let node = Node::read(top.as_fd(), b".").map_err(io::Error::other)?;
     let mut folders =
@@ -45,7 +47,7 @@ pub fn pack<Sink: Write>(
         folders[0].1.clear();
     }
     while let Some((place, entries)) = folders.pop() {
-        entries.iter().try_for_each(|entry| packing.writer.entry(entry))?;
+        entries.into_iter().try_for_each(|entry| packing.put(entry))?;
         let folder = Folder::open(layers, &place).map_err(io::Error::other)?;
         let mut below = Vec::new();
         for child in folder.children().map_err(io::Error::other)? {
@@ -61,15 +63,25 @@ pub fn pack<Sink: Write>(
     Ok(())
 }
 
+/// A user and a group on every Linux.
+const NOBODY: u32 = 65_534;
+
 struct Packing<'a, Sink> {
     mends: &'a Mends,
     content: Content,
+    owners: &'a Owners,
     writer: &'a mut Writer<Sink>,
     /// What files with several names were called first.
     first_names: BTreeMap<(usize, (u64, u64)), Name>,
 }
 
 impl<Sink: Write> Packing<'_, Sink> {
+    fn put(&mut self, mut entry: Entry) -> io::Result<()> {
+        let owner = self.owners.outside(entry.user, entry.group);
+        (entry.user, entry.group) = owner.unwrap_or((NOBODY, NOBODY));
+        self.writer.entry(&entry)
+    }
+
     /// The entries of a folder, in front of all that is in it.
     fn folder(&self, above: &Folder, child: &Child) -> io::Result<Vec<Entry>> {
         let name = self.name(above, child)?;
@@ -87,7 +99,7 @@ impl<Sink: Write> Packing<'_, Sink> {
         if child.node.is_whiteout() {
             if self.content == Content::Changes {
                 let gone = [b".wh.", &child.name[..]].concat();
-                self.writer.entry(&mark(folder, child, &gone)?)?;
+                self.put(mark(folder, child, &gone)?)?;
             }
             return Ok(());
         }
@@ -96,7 +108,7 @@ impl<Sink: Write> Packing<'_, Sink> {
             let file = (child.layer, child.node.inode);
             if let Some(first) = self.first_names.get(&file) {
                 let entry = entry(&child.node, name, Kind::HardLink(first.clone()));
-                return self.writer.entry(&entry);
+                return self.put(entry);
             }
             self.first_names.insert(file, name.clone());
         }
@@ -110,7 +122,7 @@ impl<Sink: Write> Packing<'_, Sink> {
             NodeKind::Fifo => Kind::Fifo,
             NodeKind::Socket => return Ok(()),
         };
-        self.writer.entry(&entry(node, name, kind))?;
+        self.put(entry(node, name, kind))?;
         match (&child.node.kind, folder.in_layer(child.layer)) {
             (NodeKind::Regular { .. }, Some(place)) => self.data(place, child),
             _ => Ok(()),

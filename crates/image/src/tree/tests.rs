@@ -76,7 +76,7 @@ fn archive(entries: &[Entry]) -> Vec<u8> {
 
 fn packed(layers: &[Root], content: Content) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new());
-    pack(layers, &Mends::default(), content, &mut writer).unwrap();
+    pack(layers, &Mends::default(), content, &Owners::Keep, &mut writer).unwrap();
     writer.finish().unwrap()
 }
 
@@ -167,7 +167,9 @@ fn changes_say_what_is_gone() {
     assert_eq!(compare(&root, &again, 10).unwrap(), []);
     fs::write(scratch.0.join("a/.wh.what"), "").unwrap();
     let mut writer = Writer::new(Vec::new());
-    assert!(pack(&[root], &Mends::default(), Content::Changes, &mut writer).is_err());
+    assert!(
+        pack(&[root], &Mends::default(), Content::Changes, &Owners::Keep, &mut writer).is_err()
+    );
 }
 
 #[test]

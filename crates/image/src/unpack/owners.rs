@@ -1,9 +1,10 @@
 //! Whose the files become.
 
+use serde::{Deserialize, Serialize};
 use sys::rustix::process::{getegid, geteuid};
 
 /// Whose the files become.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Owners {
     /// Whom the layer says, as numbers of the namespace that this process is in.
     #[default]
@@ -21,7 +22,7 @@ pub enum Owners {
 }
 
 /// Some numbers in a container and what they are outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdRange {
     /// The first one in the container.
     pub inside: u32,
@@ -40,8 +41,14 @@ pub struct Unmapped {
 }
 
 impl Owners {
+    /// As a row has it: the same ranges in the same order are the same text.
+    pub(crate) fn as_text(&self) -> String {
+        // Numbers and names alone: there is nothing in it that JSON lacks.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     /// The user and group outside.
-    pub(super) fn outside(&self, user: u32, group: u32) -> Result<(u32, u32), Unmapped> {
+    pub(crate) fn outside(&self, user: u32, group: u32) -> Result<(u32, u32), Unmapped> {
         match self {
             Owners::Keep => Ok((user, group)),
             Owners::Own => Ok((geteuid().as_raw(), getegid().as_raw())),

@@ -37,8 +37,8 @@ pub struct Overlay {
 /// The ids of a user namespace.
 #[derive(Debug)]
 pub struct Mapped {
-    /// The namespace.
-    pub namespace: OwnedFd,
+    /// The namespace; none where the files have its ids on the disk, for who cannot map mounts.
+    pub namespace: Option<OwnedFd>,
     /// The user and the group on the machine that are its root.
     pub root: (u32, u32),
 }
@@ -77,12 +77,15 @@ impl Overlay {
     /// # Errors
     /// As [`Overlay::detached`]; [`Error::NeverMapped`].
     pub fn detached_mapped(&self, mapped: &Mapped, place: &CStr) -> Result<OwnedFd, Error> {
+        let Some(namespace) = &mapped.namespace else {
+            return self.detached().map_err(Error::at(Step::AttachRoot, &place.to_string_lossy()));
+        };
         let private = Propagation { kind: PropagationKind::Private, recursive: true };
         let shown = place.to_string_lossy();
         let failed = Error::at(Step::AttachRoot, &shown);
         private.apply_to_path(c"/").map_err(&failed)?;
         let map = |folder: &CStr| {
-            let tree = map_tree(folder, mapped.namespace.as_fd())?;
+            let tree = map_tree(folder, namespace.as_fd())?;
             attach(&tree, place).map_err(&failed)?;
             Ok(tree)
         };

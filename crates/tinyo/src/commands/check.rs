@@ -89,6 +89,7 @@ fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Blob => "blob",
         Kind::Layer => "layer",
+        Kind::Mapped => "copy of a layer",
     }
 }
 

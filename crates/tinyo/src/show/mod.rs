@@ -78,6 +78,13 @@ impl Screen {
         }
     }
 
+    /// The same, which is of use to nobody later.
+    pub(crate) fn say_on_terminal(&self, text: &str) {
+        if self.is_terminal {
+            self.say(text);
+        }
+    }
+
     /// Why nothing goes on for a while.
     pub(crate) fn wait(&self, error: &RegistryError, time: Duration) {
         self.say(&format!("{error}; trying again in {}", units::time(time)));
