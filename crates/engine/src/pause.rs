@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::folders::Folders;
 use crate::lock;
 use crate::status::{Status, wrong};
+use kernel::cgroup::Error::NoGroup;
 use std::fs::File;
 use std::io::Write as _;
 
@@ -64,7 +65,10 @@ impl Engine {
         // First, so that nobody takes a container for running that is not.
         let mark = self.folder(container).file(PAUSED);
         File::create(&mark).map_err(Error::file(&mark))?;
-        self.freeze(container)
+        self.freeze(container).inspect_err(|_| {
+            // What is wrong is told; a mark alone is none.
+            let _ = std::fs::remove_file(&mark);
+        })
     }
 
     /// Lets a paused container go on.
@@ -79,8 +83,8 @@ impl Engine {
         self.thaw(container)
     }
 
-    /// Does something while a container that runs is paused. If whoever does it is killed, it goes on
-    /// when somebody looks.
+    /// Does something while a container that runs is paused, if it can be: without a cgroup it runs
+    /// on. If whoever does it is killed, it goes on when somebody looks.
     ///
     /// # Errors
     /// It cannot be paused, or not go on; what is done fails.
@@ -95,7 +99,13 @@ impl Engine {
         let mark = self.folder(container).file(PAUSED);
         let mut file = File::create(&mark).map_err(Error::file(&mark))?;
         file.lock().and_then(|()| file.write_all(b"\n")).map_err(Error::file(&mark))?;
-        self.freeze(container)?;
+        match self.freeze(container) {
+            Err(Error::Runtime(runtime::Error::Cgroup(NoGroup(_)))) => {
+                std::fs::remove_file(&mark).map_err(Error::file(&mark))?;
+                return act();
+            }
+            frozen => frozen?,
+        }
         let done = act();
         let seen = self.look(container);
         if matches!(seen, Ok(seen) if seen.status == Status::Paused) {

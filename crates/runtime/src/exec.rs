@@ -210,8 +210,7 @@ fn placement(container: &Container, spec: &Spec<'_>) -> Result<Placement> {
     // first.
     let is_outside = kinds.contains(Kind::User) && !sys::rustix::process::geteuid().is_root();
     // Root of a user namespace alone may enter, too, but not come back.
-    let is_inside = !kinds.contains(Kind::User) && kinds.contains(Kind::Pid);
-    let child_enters = is_outside || is_inside && !owns_machine()?;
+    let child_enters = is_outside || kinds.contains(Kind::Pid) && !owns_machine()?;
     Ok(Placement { of_process: Some((pidfd, kinds)), child_enters, ..Placement::default() })
 }
 

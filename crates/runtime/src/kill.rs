@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use sys::OrError;
 use sys::process::{SIGKILL, send_signal};
+use sys::rustix::fs::{CWD, Dir, Mode, OFlags, openat, readlinkat};
 use sys::rustix::io::Errno;
 use sys::rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -108,7 +109,35 @@ pub fn resume(root: &Path, id: &ContainerId) -> Result<()> {
 pub fn processes(root: &Path, id: &ContainerId) -> Result<Vec<i32>> {
     let container = Container::open(root, id)?;
     container.record()?;
-    Ok(container.group()?.map_or(Ok(Vec::new()), |group| group.pids())?)
+    let Some(group) = container.group()? else { return Ok(Vec::new()) };
+    match group.pids() {
+        // Of a user without rights. Then it is the PID namespace that says whose they are.
+        Err(kernel::cgroup::Error::NoGroup(_)) if has_own_pid_namespace(&container)? => {
+            in_pid_namespace(&container)
+        }
+        pids => Ok(pids?),
+    }
+}
+
+/// All that are in the PID namespace of the container's first process. Those below it have others,
+/// and are not found.
+fn in_pid_namespace(container: &Container) -> Result<Vec<i32>> {
+    let Some(first) = container.process() else { return Ok(Vec::new()) };
+    let namespace = |pid: i32| readlinkat(CWD, format!("/proc/{pid}/ns/pid"), Vec::new());
+    // It may have ended.
+    let Ok(own) = namespace(first.pid) else { return Ok(Vec::new()) };
+    let proc = openat(CWD, c"/proc", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .or_error("openat", || "\"/proc\"")?;
+    let mut found = Vec::new();
+    for entry in Dir::read_from(&proc).or_error("getdents64", || "\"/proc\"")? {
+        let entry = entry.or_error("getdents64", || "\"/proc\"")?;
+        let Ok(Ok(pid)) = entry.file_name().to_str().map(str::parse) else { continue };
+        // Those of others may not be looked at, and are not meant.
+        if namespace(pid).is_ok_and(|it| it == own) {
+            found.push(pid);
+        }
+    }
+    Ok(found)
 }
 
 pub(crate) fn cgroup_of(container: &Container) -> Result<Box<dyn kernel::cgroup::Group>> {

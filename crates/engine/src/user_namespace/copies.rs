@@ -94,9 +94,10 @@ fn give_to_root(upper: &Path, ids: &Ids) -> Result<()> {
 /// Who the user is in a container where he keeps his id.
 fn kept(settings: &Settings) -> Option<(u32, u32)> {
     let Namespaces { user, ids, .. } = &settings.namespaces;
-    let mode = user.split(':').next();
-    mode.filter(|mode| *mode == "keep-id")?;
-    Some((inside(&ids.users, 0)?, inside(&ids.groups, 0)?))
+    let (kept, group) = (inside(&ids.users, 0)?, inside(&ids.groups, 0)?);
+    // Of a pod.
+    let is_shared = user.starts_with("container:") && settings.user == format!("{kept}:{group}");
+    (is_shared || user.split(':').next() == Some("keep-id")).then_some((kept, group))
 }
 
 /// What he is called, and his line of passwd(5).

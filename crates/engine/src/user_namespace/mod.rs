@@ -73,6 +73,10 @@ impl Engine {
                     let text = "has no user namespace of its own";
                     return Err(Error::invalid(format!("--userns: container {name} {text}")));
                 }
+                // In a pod whoever keeps his id keeps it, as with Podman.
+                if other.is_infra && settings.user.is_empty() {
+                    settings.user.clone_from(&other.settings.user);
+                }
                 settings.namespaces.ids = other.settings.namespaces.ids;
                 Ok(IdWish::Nothing)
             }

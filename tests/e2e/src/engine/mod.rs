@@ -19,6 +19,7 @@ mod pods_faults;
 mod pods_policies;
 mod programs;
 mod rootless;
+mod rootless_ids;
 mod run;
 mod service;
 mod support;
@@ -157,6 +158,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::rootless::helpers_end_with_their_containers,
         engine::rootless::pasta_where_it_can,
         engine::rootless::without_a_default_route,
+        engine::rootless_ids::whoever_keeps_an_id_is_the_same_inside,
+        engine::rootless_ids::volumes_belong_to_whom_they_should,
+        engine::rootless_ids::files_go_in_and_out_with_their_owners,
+        engine::rootless_ids::ids_that_no_other_container_has,
+        engine::rootless_ids::pods_have_ids_of_their_own,
+        engine::rootless_ids::copies_are_made_once_and_go,
+        engine::rootless_ids::a_copy_that_is_killed_is_made_again,
+        engine::rootless_ids::files_of_stopped_containers_and_new_volumes,
         engine::pods::what_is_shared,
         engine::pods::what_is_shared_on_demand,
         engine::pods::from_start_to_removal,

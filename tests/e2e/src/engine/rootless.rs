@@ -16,18 +16,18 @@ use crate::net::world::{
 };
 use crate::support::{processes, scratch, until};
 
-const USER: u32 = 23_457;
+pub(super) const USER: u32 = 23_457;
 
 /// `tinyo` as a user with a store of its own.
-struct User {
+pub(super) struct User {
     program: PathBuf,
-    home: PathBuf,
+    pub(super) home: PathBuf,
     /// The machine's root has the same folders.
     _engine: Engine,
 }
 
 impl User {
-    fn new() -> Result<User> {
+    pub(super) fn new() -> Result<User> {
         let engine = Engine::new()?;
         let program = scratch("tinyo");
         fs::copy(harness::tinyo(), &program)?;
@@ -42,7 +42,7 @@ impl User {
         Ok(user)
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(super) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--root").arg(self.home.join("store")).args(words).env_clear();
         command.uid(USER).gid(USER).stdin(Stdio::null());
@@ -50,13 +50,13 @@ impl User {
         command
     }
 
-    fn ok(&self, words: &[&str]) -> Result<String> {
+    pub(super) fn ok(&self, words: &[&str]) -> Result<String> {
         let done = end_of(&mut self.command(words))?;
         ensure!(done.code == Some(0), "{words:?}: {done:#?}");
         Ok(done.stdout.trim_end().to_owned())
     }
 
-    fn fails(&self, words: &[&str], expected: &str) -> Result<()> {
+    pub(super) fn fails(&self, words: &[&str], expected: &str) -> Result<()> {
         let done = end_of(&mut self.command(words))?;
         let is_so = done.code == Some(125) && done.stderr.contains(expected);
         ensure!(is_so, "{words:?}: expected {expected:?}: {done:#?}");
@@ -107,6 +107,7 @@ impl User {
 impl Drop for User {
     fn drop(&mut self) {
         // The guard kills what lives.
+        let _ = self.command(&["pod", "rm", "-f", "-a", "-t", "0"]).output();
         let _ = self.command(&["rm", "-f", "-a", "-v"]).output();
     }
 }
