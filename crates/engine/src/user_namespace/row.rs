@@ -69,9 +69,7 @@ fn find(
 ) -> Result<Vec<IdRange>> {
     let found = ranges::find(available, &used(transaction, kind)?, size, fixed);
     let found = found.ok_or_else(|| {
-        let left = if available.is_empty() { "no" } else { "too few" };
-        let text = format!("there are {left} {kind} ids left for {size}");
-        Error::invalid(format!("--userns auto: {text}; {advice}"))
+        Error::invalid(format!("--userns auto: of {kind}s there are no {size} left; {advice}"))
     })?;
     super::ids::check("--userns auto", &found)?;
     Ok(found)

@@ -3,7 +3,7 @@
 use super::{Content, Mends, Paths, compare, pack};
 use crate::Hasher;
 use crate::tar::{Entry, Kind, Name, Reader, Time, Writer};
-use crate::unpack::{Expected, Options, remove, unpack};
+use crate::unpack::{Expected, Options, Owners, remove, unpack};
 use kernel::path::Root;
 use spec::image::Algorithm;
 use std::ffi::CString;
@@ -253,7 +253,7 @@ fn folders_that_a_layer_says_nothing_of_are_those_of_the_layer_below() {
     assert_eq!((owner.uid(), owner.gid(), owner.mtime()), (3, 4, 1000));
     assert!(!scratch.0.join("upper/gone").exists(), "what is below was removed in between");
     let mut writer = Writer::new(Vec::new());
-    pack(&layers, &mends, Content::Files, &mut writer).unwrap();
+    pack(&layers, &mends, Content::Files, &Owners::Keep, &mut writer).unwrap();
     let packed = writer.finish().unwrap();
     let mut reader = Reader::new(&packed[..]);
     let mut modes = Vec::new();

@@ -206,7 +206,10 @@ pub(super) fn ids_that_no_other_container_has() -> Result<()> {
     let flags = ["--uidmap=0:1:100", "--uidmap=1000:0:1", "--gidmap=0:1:200", "-v", &place];
     let seen = map_of(&shell(&user, &flags, &format!("{script} /work"))?);
     expect_eq!(seen, ["0 1 100", "1000 0 1", "0 0", "0 0", "1000 65534"]);
-    user.fails(&["run", "--userns=auto:size=70000", "box", "true"], "too few user ids left")
+    user.fails(
+        &["run", "--userns=auto:size=70000", "box", "true"],
+        "of users there are no 70000 left",
+    )
 }
 
 /// All of a pod are in one, and are whom its user is.

@@ -5,7 +5,7 @@ use engine::settings::Namespaces;
 
 #[derive(Args)]
 pub(crate) struct UserOptions {
-    /// User ids: host, auto[:size=COUNT], private or container:NAME
+    /// User ids: host, auto, keep-id, nomap, private, container:NAME
     #[arg(long, value_name = "MODE", default_value = "", hide_default_value = true)]
     userns: String,
     /// User ids in a user namespace of its own, CONTAINER:HOST[:COUNT]
