@@ -92,14 +92,20 @@ impl Engine {
                 return Err(error);
             }
         };
-        if let Err(error) = self.provide_copies(&container) {
-            database::delete(&self.store, &id, true)?;
-            // What cannot be removed now is removed by a later sweep.
-            let _ = folders::remove(&folder.path);
-            return Err(error);
-        }
+        // It may take long, and others make volumes meanwhile.
+        drop(volumes);
+        self.provide_copies(&container).or_else(|error| self.take_back(&container, error))?;
         self.tell_event(&container, "create", &[])?;
         Ok(container)
+    }
+
+    /// Removes a container that has a row and cannot be made for this reason.
+    fn take_back(&self, container: &Container, error: Error) -> Result<()> {
+        let orphans = database::delete(&self.store, &container.id, true)?;
+        // What cannot be removed now is removed by a later sweep.
+        let _ = folders::remove(&self.folder(container).path);
+        let _ = orphans.iter().try_for_each(|name| self.remove_volume_folder(name));
+        Err(error)
     }
 
     fn insert(

@@ -26,7 +26,7 @@ fn is_mapped(group: u32) -> bool {
 /// The usual ones, and then those of the user, so that one below another comes after it.
 pub(super) fn mounts(context: &Context<'_>) -> Result<Vec<Mount<'static>>> {
     let settings = &context.container.settings;
-    let mut all = usual(settings)?;
+    let mut all = usual(settings, context.unprivileged)?;
     let ids = &settings.namespaces.ids;
     if context.unprivileged && !is_mapped(TERMINALS) || !ids.has_group(TERMINALS) {
         let terminals = all.iter_mut().filter(|mount| mount.destination == "/dev/pts");
@@ -66,7 +66,7 @@ fn files(context: &Context<'_>) -> impl Iterator<Item = Wanted> {
 }
 
 /// What belongs to the machine cannot be mounted in a user namespace, only shown.
-fn usual(settings: &Settings) -> Result<Vec<Mount<'static>>> {
+fn usual(settings: &Settings, unprivileged: bool) -> Result<Vec<Mount<'static>>> {
     let privileged = settings.security.privileged;
     let read_only = if privileged { "rw" } else { "ro" };
     let mount = |target: &'static str, kind: &'static str, options: &[&'static str]| Mount {
@@ -88,8 +88,8 @@ fn usual(settings: &Settings) -> Result<Vec<Mount<'static>>> {
         mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", read_only]),
         mount("/sys/fs/cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", read_only]),
     ];
-    let is_mapped = !settings.namespaces.ids.is_empty();
-    let foreign = if is_mapped { super::namespaces::foreign(settings)? } else { Vec::new() };
+    let is_inside = unprivileged || !settings.namespaces.ids.is_empty();
+    let foreign = if is_inside { super::namespaces::foreign(settings) } else { Vec::new() };
     for (kind, paths) in foreign {
         for path in paths {
             let of_machine = |mount: &&mut Mount<'_>| mount.destination == *path;

@@ -62,18 +62,9 @@ pub(super) fn namespaces(context: &Context<'_>) -> Result<Vec<Namespace<'static>
 
 /// What is shown of the machine, as the namespaces that it is about do not belong to the
 /// container's user namespace: kinds, and where that is.
-pub(super) fn foreign(settings: &Settings) -> Result<Vec<(Kind, &'static [&'static str])>> {
+pub(super) fn foreign(settings: &Settings) -> Vec<(Kind, &'static [&'static str])> {
     let mut all: Vec<(Kind, &'static [&'static str])> = Vec::new();
-    for (flag, kind, _, mode) in choices(settings) {
-        let is_path = kind == Kind::Network && mode.starts_with(NAMESPACE);
-        if is_path {
-            let what = "does not belong to the container's user namespace: say --userns host";
-            return super::wrong(flag, mode, what);
-        }
-        if mode.starts_with("container:") && mode != settings.namespaces.user {
-            let what = "is not in the same user namespace: give it to --userns, too";
-            return super::wrong(flag, mode, what);
-        }
+    for (_, kind, _, mode) in choices(settings) {
         let paths: &[_] = match kind {
             Kind::Pid => &["/proc"],
             Kind::Ipc => &["/dev/mqueue"],
@@ -85,12 +76,23 @@ pub(super) fn foreign(settings: &Settings) -> Result<Vec<(Kind, &'static [&'stat
             all.push((kind, paths));
         }
     }
-    Ok(all)
+    all
 }
 
 /// Whether it can be in another user namespace than the machine's.
 pub(crate) fn check_user_namespace(settings: &Settings) -> Result<()> {
-    foreign(settings).map(drop)
+    for (flag, kind, _, mode) in choices(settings) {
+        let is_path = kind == Kind::Network && mode.starts_with(NAMESPACE);
+        if is_path {
+            let what = "does not belong to the container's user namespace: say --userns host";
+            return super::wrong(flag, mode, what);
+        }
+        if mode.starts_with("container:") && mode != settings.namespaces.user {
+            let what = "is not in the same user namespace: give it to --userns, too";
+            return super::wrong(flag, mode, what);
+        }
+    }
+    Ok(())
 }
 
 /// Where its user namespace is found.

@@ -133,8 +133,8 @@ pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
         let pid = std::process::id().to_string();
         small_file::replace(&path, pid.as_bytes()).map_err(Error::file(&path))?;
     }
-    if launch.user_marks && !launch.ids.is_empty() {
-        // It mounts the root, and visits the container's mounts: without rights over the machine's
+    if launch.user_marks && !(launch.ids.is_empty() && launch.shared.is_empty()) {
+        // It mounts the root, or visits the mounts of a container: without rights over the machine's
         // there is no way back to them, but to a copy.
         unshare(Set::EMPTY.with(Kind::Mount))?;
     }

@@ -163,6 +163,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::rootless_ids::files_go_in_and_out_with_their_owners,
         engine::rootless_ids::ids_that_no_other_container_has,
         engine::rootless_ids::pods_have_ids_of_their_own,
+        engine::rootless_ids::what_is_shared_is_there,
         engine::rootless_ids::copies_are_made_once_and_go,
         engine::rootless_ids::a_copy_that_is_killed_is_made_again,
         engine::rootless_ids::files_of_stopped_containers_and_new_volumes,

@@ -232,6 +232,36 @@ pub(super) fn pods_have_ids_of_their_own() -> Result<()> {
     user.ok(&["pod", "rm", "-f", "-t", "0", "pod"]).map(drop)
 }
 
+/// Containers that share what is around them with others, or with the machine.
+pub(super) fn what_is_shared_is_there() -> Result<()> {
+    let user = User::new()?;
+    user.ok(&["pod", "create", "--name", "pod", "--network=none"])?;
+    for name in ["one", "two"] {
+        user.ok(&["run", "-d", "--pod=pod", "--name", name, "box", "sleep", "1000"])?;
+        user.ok(&["exec", name, "touch", &format!("/dev/shm/{name}")])?;
+    }
+    expect_eq!(user.ok(&["exec", "one", "ls", "/dev/shm"])?, "one\ntwo");
+    expect_eq!(user.ok(&["pod", "ps", "--format={{.Status}}"])?, "Running");
+    ensure!(
+        user.ok(&["pod", "top", "pod"])?.matches("sleep 1000").count() >= 2,
+        "not all are told"
+    );
+    user.ok(&["pod", "stop", "-t", "0", "pod"])?;
+    user.ok(&["pod", "start", "pod"])?;
+    user.ok(&["pod", "restart", "pod"])?;
+    user.ok(&["pod", "kill", "pod"])?;
+    user.ok(&["pod", "rm", "-f", "-t", "0", "pod"])?;
+    expect_eq!(user.ok(&["ps", "-aq"])?, "");
+    let own = std::process::id().to_string();
+    let script = "ls -d /proc/$0 /dev/mqueue /sys/class/net";
+    for flags in [["--pid=host", "--ipc=host"], ["--pid=host", "--network=host"]] {
+        let words = ["box", "sh", "-c", script, &own];
+        let seen = user.ok(&[&["run", "--rm"], &flags[..], &words].concat())?;
+        expect_eq!(seen, format!("/dev/mqueue\n/proc/{own}\n/sys/class/net"), "{flags:?}");
+    }
+    Ok(())
+}
+
 /// How many copies of layers there are, and things under way.
 fn copies(user: &User) -> Result<usize> {
     Ok(fs::read_dir(user.home.join("store/mapped/sha256"))?.count())
