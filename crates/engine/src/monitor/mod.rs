@@ -133,11 +133,7 @@ pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
         let pid = std::process::id().to_string();
         small_file::replace(&path, pid.as_bytes()).map_err(Error::file(&path))?;
     }
-    if launch.user_marks && !(launch.ids.is_empty() && launch.shared.is_empty()) {
-        // It mounts the root, or visits the mounts of a container: without rights over the machine's
-        // there is no way back to them, but to a copy.
-        unshare(Set::EMPTY.with(Kind::Mount))?;
-    }
+    leave_mounts(&launch)?;
     let signals = Signals::block_all().or_error("signalfd", || "")?;
     let slots = Slots::reserve(&launch.shared)?;
     // It goes on with what another one was at that was killed, if the container is to run again.
@@ -184,6 +180,15 @@ pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
     } else {
         Ending::Nothing
     })
+}
+
+/// Who mounts a root, or visits the mounts of a container, comes back afterwards. Without rights over
+/// the machine's mounts there is a way to a copy alone.
+fn leave_mounts(launch: &Launch) -> Result<()> {
+    if launch.user_marks && !(launch.ids.is_empty() && launch.shared.is_empty()) {
+        unshare(Set::EMPTY.with(Kind::Mount))?;
+    }
+    Ok(())
 }
 
 /// Puts a descriptor where it is looked for.
