@@ -114,8 +114,9 @@ fn stat(pid: i32) -> Result<Option<Vec<u8>>, sys::Error> {
 /// proc_pid_status(5). SIGCHLD is not ignored any more then, or the end of a child would never be told.
 pub(crate) fn ignored_signals() -> Result<u64, sys::Error> {
     let text = file::read_made_up("/proc/self/status")?;
-    let text = String::from_utf8_lossy(&text);
-    let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mut lines = text.split(|byte| *byte == b'\n');
+    let mask = lines.find_map(|line| line.strip_prefix(b"SigIgn:"));
+    let mask = mask.and_then(|mask| std::str::from_utf8(mask).ok());
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(u64::MAX);
     if mask >> (SIGCHLD - 1) & 1 == 1 {
         sys::signal::heed(SIGCHLD);
