@@ -68,7 +68,10 @@ impl Engine {
             }
             // Somebody has swept it away before it was locked.
         };
-        let volumes = self.provide_volumes(&mut settings)?;
+        let volumes = self
+            .provide_volumes(&mut settings)
+            // What cannot be removed now is removed by a later sweep.
+            .inspect_err(|_| drop(folders::remove(&folder.path)))?;
         let more = |database: &Connection| {
             volumes.volumes.iter().try_for_each(|it| database::insert_volume(database, it))?;
             connections.iter().try_for_each(|(network, wish)| {

@@ -155,6 +155,9 @@ pub(crate) fn insert(
         if let Some(manifest) = manifest {
             Store::begin_use_in(transaction, manifest, &user(&container.id))?;
         }
+        for (manifest, _) in container.settings.mounts.iter().filter_map(|it| it.image.as_ref()) {
+            Store::begin_use_in(transaction, manifest, &user(&container.id))?;
+        }
         transaction.execute(
             "INSERT INTO containers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod attach;
+mod blame;
 mod boot;
 mod changes;
 mod check;

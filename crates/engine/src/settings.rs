@@ -3,7 +3,9 @@
 
 pub use crate::user_namespace::{IdRange, Ids};
 use serde::{Deserialize, Serialize};
+use spec::image::Digest;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// A container as it is to be. It is kept in the database, as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -89,9 +91,19 @@ pub struct Mount {
     pub no_copy: bool,
     /// What a volume is, if it is no folder that the engine keeps.
     pub file_system: Option<FileSystem>,
+    /// Only what is at this path of a volume or an image; empty: all of it.
+    pub subpath: String,
+    /// The manifest of an image that is mounted, and the folders of its layers, the uppermost first.
+    pub image: Option<(Digest, Vec<PathBuf>)>,
 }
 
 impl Mount {
+    /// Whether it is opened anew by each start, by descriptors, as what is there could lead astray
+    /// whoever goes by the path.
+    pub(crate) fn is_opened_by_monitor(&self) -> bool {
+        self.kind == MountKind::Image || !self.subpath.is_empty()
+    }
+
     /// Whether its ids are mapped, so that the disk has those that the container sees.
     pub fn is_mapped(&self) -> bool {
         self.options.iter().any(|option| is_idmap(option))
@@ -134,6 +146,8 @@ pub enum MountKind {
     Volume,
     /// Memory.
     Tmpfs,
+    /// The files of an image, which nobody can change.
+    Image,
 }
 
 impl MountKind {
@@ -143,6 +157,7 @@ impl MountKind {
             MountKind::Bind => "bind",
             MountKind::Volume => "volume",
             MountKind::Tmpfs => "tmpfs",
+            MountKind::Image => "image",
         }
     }
 }
@@ -177,6 +192,10 @@ pub struct Network {
     pub dns_options: Vec<String>,
     /// Lines of its `/etc/hosts`, `NAME:ADDRESS`.
     pub hosts: Vec<String>,
+    /// `/etc/hosts` is the image's.
+    pub no_hosts: bool,
+    /// `/etc/hostname` is the image's.
+    pub no_hostname: bool,
 }
 
 impl Network {

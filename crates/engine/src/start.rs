@@ -224,6 +224,7 @@ impl Engine {
             ids: settings.namespaces.ids.clone(),
             shared_memory: configuration::has_shared_memory(settings),
             shared: self.shared_with(container)?,
+            parts: monitor::parts(&self.folders, settings, self.user_marks),
             pod: self.who_hears(container)?,
         };
         launch.write(&self.folder(container))

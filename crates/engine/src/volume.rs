@@ -200,7 +200,12 @@ fn new_volume(name: Option<&str>, labels: BTreeMap<String, String>) -> Result<Vo
         Some(name) => name.to_owned(),
         None => id::random()?,
     };
-    id::check_name(&name)?;
+    id::check_name(&name).map_err(|_| {
+        Error::invalid(format!(
+            "{name:?} is no name of a volume: at least two letters, digits, '_', '.' and '-' are \
+             allowed, the first a letter or digit; a path begins with / or ./"
+        ))
+    })?;
     Ok(Volume {
         name,
         created: clock::now(),

@@ -96,7 +96,7 @@ fn mount_all(
     channel: &Channel,
 ) -> Result<(), Failure> {
     for (index, (mount, tree)) in init.mounts.iter().zip(&init.trees).enumerate() {
-        if let Some((_, given)) = init.given.as_ref().filter(|(place, _)| *place == index) {
+        if let Some((_, given)) = init.given.iter().find(|(place, _)| *place == index) {
             assembly.mount_handed(mount, given.tree.as_fd())
         } else if tree.is_some() {
             let tree = ask_for_tree(asked, channel)?;

@@ -55,7 +55,7 @@ impl Machine {
             rootless: Some(false),
             listen_fds: None,
             overlay: None,
-            given: None,
+            given: Vec::new(),
             ends_with_caller: false,
             notify_socket: None,
         };

@@ -46,8 +46,8 @@ pub struct Create<'a> {
     /// What is mounted on the root folder of the configuration, in the container's mount namespace
     /// alone; without it, the folder itself is the root.
     pub overlay: Option<Rc<Overlay>>,
-    /// A mount that the caller has, in place of the bind mount that the configuration has there.
-    pub given: Option<Rc<GivenMount>>,
+    /// Mounts that the caller has, in place of the bind mounts that the configuration has there.
+    pub given: Vec<Rc<GivenMount>>,
     /// Its first process is killed when the caller of `run` ends, however early that is.
     pub ends_with_caller: bool,
     /// `NOTIFY_SOCKET` of the caller, sd_notify(3): the service manager hears from the program.

@@ -2,7 +2,7 @@
 
 use crate::Cli;
 use crate::commands::Command;
-use clap::error::Error;
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use clap::{ArgAction, Args, FromArgMatches as _, Parser as _, Subcommand as _};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -30,8 +30,33 @@ pub(crate) struct Common {
 pub(crate) fn parse(words: Vec<OsString>) -> Result<Cli, Error> {
     match parse_one(&words) {
         Some(cli) => Ok(cli),
-        None => Cli::try_parse_from(words),
+        None => parse_all(words),
     }
+}
+
+/// With `--rm=true` and `--rm=false`, too, as Docker takes them: what is there or not.
+fn parse_all(mut words: Vec<OsString>) -> Result<Cli, Error> {
+    loop {
+        match Cli::try_parse_from(&words) {
+            Err(error) if error.kind() == ErrorKind::TooManyValues => {
+                let place = words.iter().position(|word| is_said_of_a_switch(&error, word));
+                let Some(place) = place else { return Err(error) };
+                let word = words.remove(place).into_string().unwrap_or_default();
+                if let Some(flag) = word.strip_suffix("=true") {
+                    words.insert(place, flag.into());
+                }
+            }
+            parsed => return parsed,
+        }
+    }
+}
+
+/// Whether it is the word that this error is about, and says whether a flag is there.
+fn is_said_of_a_switch(error: &Error, word: &OsStr) -> bool {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return false };
+    let word = word.to_str().and_then(|word| word.split_once('='));
+    let names = || flag.split([' ', ',']).any(|name| word.is_some_and(|(own, _)| own == name));
+    word.is_some_and(|(_, value)| matches!(value, "true" | "false")) && names()
 }
 
 /// The same with no command defined but the one that is called: to give all of them the flags that

@@ -2,6 +2,7 @@
 //! knows them need not guess.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::error::Error as _;
 
 /// Commands, with the one that they belong to, and what is to be said of them.
 const COMMANDS: &[(&str, &str)] = &[
@@ -128,26 +129,47 @@ const FLAGS: &[(&str, &str)] = &[
     ("--decryption-key", "encrypted images are not supported"),
     ("--attach", ATTACH),
     ("-a", ATTACH),
-    ("--tz", "-e TZ=Europe/Berlin says it, or -v /etc/localtime:/etc/localtime:ro"),
-    ("--no-hosts", "mount a file of your own: -v FILE:/etc/hosts"),
-    ("--no-hostname", "mount a file of your own: -v FILE:/etc/hostname"),
-    ("--env-host", "-e NAME takes over a variable, --env-file a file with some"),
     ("--unsetenv-all", "--unsetenv NAME takes away one"),
     ("--http-proxy", "-e http_proxy -e https_proxy -e no_proxy take over the caller's"),
     ("--pidfile", "`tinyo inspect --format '{{.State.Pid}}' NAME` tells the process"),
     ("--health-on-failure", "`tinyo events --filter event=health_status` tells of it"),
     ("--requires", "services of a state.yaml have depends-on, see `tinyo up`"),
     ("--cgroup-conf", "write it to the file below --cgroup-parent"),
+    ("--hosts-file", "mount a file of your own: -v FILE:/etc/hosts"),
+    ("--health-startup-cmd", STARTUP),
+    ("--health-startup-interval", "--health-start-interval says that"),
+    ("--health-startup-retries", STARTUP),
+    ("--health-startup-success", STARTUP),
+    ("--health-startup-timeout", STARTUP),
+    ("--health-log-destination", "`tinyo events --filter event=health_status` tells of it"),
     ("--env-merge", "put it together before: -e NAME=\"...\""),
 ];
 
 const ATTACH: &str = "`tinyo start -a` and `tinyo run -a stdout` say what one is in front of";
+const STARTUP: &str = "--health-start-period says how long failures do not count, and \
+     --health-start-interval how often it is looked meanwhile";
 const LOG_LEVEL: &str = "there is no log: what fails says why, `tinyo events` tells what has happened, and \
      `tinyo doctor` what the machine lacks";
 const REAL_TIME: &str = "--ulimit rtprio=99 --cap-add SYS_NICE let it have real-time priorities";
 
 /// What is to be said of words that there are not, if something is.
 pub(crate) fn instead(error: &clap::Error) -> Option<String> {
+    not_a_number(error).or_else(|| not_there(error))
+}
+
+/// The parser would tell of digits.
+fn not_a_number(error: &clap::Error) -> Option<String> {
+    error.source()?.downcast_ref::<std::num::ParseIntError>()?;
+    match (error.get(ContextKind::InvalidArg)?, error.get(ContextKind::InvalidValue)?) {
+        (ContextValue::String(flag), ContextValue::String(value)) => {
+            let flag = flag.split(' ').next().unwrap_or_default();
+            Some(format!("tinyo: {flag}: {value:?} is no whole number"))
+        }
+        _ => None,
+    }
+}
+
+fn not_there(error: &clap::Error) -> Option<String> {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,

@@ -33,6 +33,28 @@ fn one_command_is_understood_without_the_others() {
 }
 
 #[test]
+fn switches_are_said_as_docker_says_them() {
+    let parse = |line: &str| super::line::parse(line.split(' ').map(Into::into).collect());
+    for line in [
+        "tinyo run --rm=true --privileged=false image echo --rm=false",
+        "tinyo ps --all=true --no-trunc=true",
+    ] {
+        assert!(parse(line).is_ok(), "{line}");
+    }
+    for line in ["tinyo run --rm=maybe image", "tinyo run --nothing=true image"] {
+        assert!(parse(line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn a_number_that_is_none_is_said_so() {
+    let words = ["tinyo", "run", "--cpu-shares", "many", "image"];
+    let error = super::line::parse(words.map(Into::into).to_vec()).err().unwrap();
+    let expected = "tinyo: --cpu-shares: \"many\" is no whole number";
+    assert_eq!(super::peers::instead(&error).as_deref(), Some(expected));
+}
+
+#[test]
 fn an_error_is_said_once() {
     let error = anyhow::anyhow!("cannot read: no such file").context("cannot pull");
     assert_eq!(one_line(&error), "cannot pull: cannot read: no such file");

@@ -129,7 +129,7 @@ fn parse_rule(text: &str) -> Result<DeviceRule<'static>> {
 pub(super) fn numbers(path: &str) -> Result<(i64, i64)> {
     let status = fs::metadata(path).map_err(Error::file(path))?;
     if !status.file_type().is_block_device() {
-        return super::wrong("a limit for a disk", path, "is no block device");
+        return super::wrong("--device-read-bps and its like", path, "is no block device");
     }
     Ok((i64::from(major(status.rdev())), i64::from(minor(status.rdev()))))
 }

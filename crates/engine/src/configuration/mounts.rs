@@ -56,7 +56,11 @@ fn files(context: &Context<'_>) -> impl Iterator<Item = Wanted> {
         ("hosts", SharedKind::Network),
     ];
     let is_mapped = !context.container.settings.namespaces.ids.is_empty() && !context.unprivileged;
-    files.into_iter().map(move |(name, kind)| Wanted {
+    let network = &context.container.settings.network;
+    let is_left = |name: &str| {
+        name == "hosts" && network.no_hosts || name == "hostname" && network.no_hostname
+    };
+    files.into_iter().filter(move |(name, _)| !is_left(name)).map(move |(name, kind)| Wanted {
         source: context.folder_of(kind).file(name).to_string_lossy().into_owned(),
         target: format!("/etc/{name}"),
         // They belong to the container's root, in one way or the other.
@@ -177,6 +181,9 @@ fn one(context: &Context<'_>, wanted: &Wanted) -> Result<Mount<'static>> {
             ..Mount::default()
         });
     }
+    if wanted.is_opened_by_monitor() {
+        return opened_by_monitor(context, wanted, options);
+    }
     if let Some(own) = wanted.file_system.as_ref().filter(|it| !it.is_bind()) {
         options.extend(own.options.iter().map(|option| option.clone().into()));
         options.extend(["nosuid", "nodev"].map(Into::into));
@@ -197,7 +204,7 @@ fn one(context: &Context<'_>, wanted: &Wanted) -> Result<Mount<'static>> {
             own.device
         }
         MountKind::Volume => context.volume(wanted).to_string_lossy().into_owned(),
-        MountKind::Bind | MountKind::Tmpfs => {
+        MountKind::Bind | MountKind::Tmpfs | MountKind::Image => {
             std::fs::symlink_metadata(&wanted.source).map_err(Error::file(&wanted.source))?;
             wanted.source.clone()
         }
@@ -215,6 +222,31 @@ fn one(context: &Context<'_>, wanted: &Wanted) -> Result<Mount<'static>> {
     }
     mount.options.extend(options);
     (mount.uid_mappings, mount.gid_mappings) = owners::id_mappings(context, wanted)?;
+    Ok(mount)
+}
+
+/// The runtime is given it: in the configuration is only where, and how.
+fn opened_by_monitor(
+    context: &Context<'_>,
+    wanted: &Wanted,
+    options: Vec<Text<'static>>,
+) -> Result<Mount<'static>> {
+    let what = || format!("--mount type={},target={}", wanted.kind.name(), wanted.target);
+    // A mount that was made outside of its user namespace could be changed inside.
+    if !context.container.settings.namespaces.ids.is_empty() {
+        let text =
+            "an image or a part of a volume cannot be mounted with ids of its own (--userns)";
+        return Err(Error::invalid(format!("{}: {text}", what())));
+    }
+    if wanted.file_system.is_some() {
+        let text = "volume-subpath is for volumes that are folders of the engine's";
+        return Err(Error::invalid(format!("{}: {text}", what())));
+    }
+    let mut mount = bind(NO_SOURCE.to_owned(), wanted.target.clone(), &["rprivate"]);
+    mount.options.extend(options);
+    if wanted.kind == MountKind::Image {
+        mount.options.extend(["ro", "nosuid", "nodev"].map(Into::into));
+    }
     Ok(mount)
 }
 

@@ -15,7 +15,10 @@ pub(super) fn provide(context: &Context<'_>, user: &User) -> Result<()> {
     let settings = &context.container.settings;
     for mount in &settings.mounts {
         let gives = mount.options.iter().any(|option| option == "U");
-        if mount.kind == MountKind::Tmpfs || !gives && settings.namespaces.ids.is_empty() {
+        if matches!(mount.kind, MountKind::Tmpfs | MountKind::Image)
+            || mount.is_opened_by_monitor()
+            || !gives && settings.namespaces.ids.is_empty()
+        {
             continue;
         }
         let path = match (mount.kind, &mount.file_system) {

@@ -1,6 +1,6 @@
 //! What a monitor must know, in a file: it opens no database.
 
-use super::{Connection, Shared};
+use super::{Connection, Part, Shared};
 use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
 use crate::settings::{Health, Ids, LogOptions, Restart};
@@ -41,6 +41,9 @@ pub(crate) struct Launch {
     /// The namespaces of other containers.
     #[serde(default)]
     pub(crate) shared: Vec<Shared>,
+    /// What is to be opened for each start.
+    #[serde(default)]
+    pub(crate) parts: Vec<Part>,
     /// Where its user namespace is found, if it has one.
     #[serde(default)]
     pub(crate) user_namespace: Option<String>,

@@ -15,12 +15,14 @@ mod input;
 mod launch;
 mod log;
 mod outward;
+mod part;
 mod program;
 mod shared;
 mod supervise;
 
 pub(crate) use connection::Connection;
 pub(crate) use launch::Launch;
+pub(crate) use part::{Part, parts};
 pub(crate) use program::exit_code;
 pub(crate) use shared::{MEMORY, NO_SOURCE, Shared, SharedKind};
 pub(crate) use supervise::start_code;

@@ -43,7 +43,7 @@ impl Program {
         launch: &Launch,
         folders: &Folders,
         folder: &ContainerFolder,
-        given: Option<Rc<GivenMount>>,
+        given: Vec<Rc<GivenMount>>,
     ) -> Result<Program> {
         let Launch { layers, auto_remove, user_marks, .. } = launch;
         let mut overlay = rootfs::overlay(folders, folder, layers, *auto_remove, *user_marks)?;

@@ -13,6 +13,7 @@ use crate::protocol::{CHUNK, Message, Stream, tell};
 use crate::settings::RestartPolicy;
 use crate::state::Phase;
 use std::os::fd::AsFd as _;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use sys::OrError;
 use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -53,7 +54,11 @@ impl Monitor {
         self.connect()?;
         let is_first = self.state.started == 0;
         let memory = self.slots.open(&self.folders, self.launch.shared_memory)?;
-        let program = Program::start(&self.launch, &self.folders, &self.folder, memory);
+        let mut given: Vec<_> = memory.into_iter().collect();
+        for part in &self.launch.parts {
+            given.push(Rc::new(part.open()?));
+        }
+        let program = Program::start(&self.launch, &self.folders, &self.folder, given);
         self.slots.close()?;
         let program = program?;
         let pid = program.pid();
@@ -157,7 +162,7 @@ impl Monitor {
             Error::Runtime(error) => start_code(&error.to_string()),
             _ => 125,
         };
-        let message = error.to_string();
+        let message = crate::blame::of_flag(&error.to_string());
         self.state.error.clone_from(&message);
         self.state.exit_code = code;
         self.state.finished = clock::now();

@@ -34,7 +34,7 @@ pub(crate) struct Init {
     /// For each mount, how the parent opens its source, if the child cannot.
     pub(crate) trees: Vec<Option<Tree>>,
     /// Which mount the caller has already.
-    pub(crate) given: Option<(usize, Rc<GivenMount>)>,
+    pub(crate) given: Vec<(usize, Rc<GivenMount>)>,
     /// Made when all is mounted.
     pub(crate) links: Vec<Link>,
     pub(crate) masked_paths: Vec<RootedPath>,
@@ -76,7 +76,8 @@ impl Init {
         if let Some(folder) = &notify_folder {
             mounts.add_notify_folder(folder, namespaces)?;
         }
-        let given = mounts.take_given(request.given.as_ref())?;
+        let given = request.given.iter().map(|given| mounts.take_given(given));
+        let given = given.collect::<Result<_, _>>()?;
         let Mounts { mut mounts, trees, links } = mounts;
         keep_folders(&mut mounts);
         let label = mount_label(&spec.linux.mount_label)?;
@@ -170,12 +171,8 @@ impl Mounts {
         Ok(())
     }
 
-    /// Finds the bind mount that the caller has already, which nobody is to open then.
-    fn take_given(
-        &mut self,
-        given: Option<&Rc<GivenMount>>,
-    ) -> Result<Option<(usize, Rc<GivenMount>)>, Invalid> {
-        let Some(given) = given else { return Ok(None) };
+    /// Finds a bind mount that the caller has already, which nobody is to open then.
+    fn take_given(&mut self, given: &Rc<GivenMount>) -> Result<(usize, Rc<GivenMount>), Invalid> {
         let target = RootedPath::parse(given.destination.as_bytes())
             .map_err(|error| Invalid::new("mounts", error))?;
         let is_it =
@@ -185,7 +182,7 @@ impl Mounts {
                 Invalid::new("mounts", format!("there is no bind mount at {target}"))
             })?;
         self.trees[index] = None;
-        Ok(Some((index, given.clone())))
+        Ok((index, given.clone()))
     }
 }
 

@@ -88,6 +88,6 @@ pub(super) fn request<'a>(
         notify_socket: context.notify_socket.as_deref(),
         overlay: None,
         ends_with_caller: false,
-        given: None,
+        given: Vec::new(),
     })
 }

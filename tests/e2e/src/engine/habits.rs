@@ -149,8 +149,9 @@ pub(crate) fn what_is_wrong_with_mounts_and_variables() -> Result<()> {
     for (words, said) in [
         (&["-v", "/tmp:/x:foo"][..], "there is no option \"foo\""),
         (&["--mount", "type=bind,src=/no/such/x,dst=/x"], "there is no such file"),
-        (&["--mount", "type=volume,src=a,dst=/x,volume-subpath=b"], "a volume for each"),
+        (&["--mount", "type=volume,src=aa,dst=/x,volume-subpath=b"], "there is no b in it"),
         (&["--tmpfs", "/x:sise=1m"], "there is no option \"sise=1m\""),
+        (&["-v", "a b:/x"], "is no name of a volume"),
         (&["-v", "a:/x", "-v", "b:/x"], "two mounts are to be at /x"),
         (&["--env-file", file], "line 2: \"export B=2\""),
         (&["-e", "=x"], "has no name"),
@@ -219,5 +220,76 @@ pub(crate) fn chosen_by_what_they_are() -> Result<()> {
     engine.fails(&["rm", "--all", "aa"], 125, "cannot be used with")?;
     engine.fails(&["stop", "--filter", "color=red"], 125, "there is no filter")?;
     expect_eq!(engine.ok(&["rm", "-f", "-t", "0", "--filter", "label=x=1"])?, "cc\naa");
+    engine.is_clean()
+}
+
+/// Errors are about flags, and not about a configuration that nobody has written.
+pub(crate) fn what_was_written_is_blamed() -> Result<()> {
+    let engine = Engine::new()?;
+    for (flag, expected) in [
+        ("--ulimit=foo=1", "there is no limit \"foo\", only as core"),
+        ("--ulimit=nofile=5:2", "5 is above the hard limit, 2"),
+        ("--sysctl=foo=1", "is not like net.ipv4.ip_forward=1"),
+        ("--sysctl=kernel.shmmax", "is not like net.ipv4.ip_forward=1"),
+        ("--sysctl=kernel.hostname=x", "tinyo: --sysctl: kernel.hostname is set by"),
+        ("--cpuset-cpus=x", "tinyo: --cpuset-cpus: \"x\" is not a list"),
+        ("--cpu-shares=many", "tinyo: --cpu-shares: \"many\" is no whole number"),
+        ("--blkio-weight=many", "tinyo: --blkio-weight: \"many\" is no whole number"),
+        ("--device-cgroup-rule=x", "--device-cgroup-rule: \"x\" is not like c 1:3 rwm"),
+        ("--device-read-bps=/dev/null", "--device-read-bps: \"/dev/null\" is not like"),
+        ("--device-write-iops=/dev/none:1", "--device-write-iops: /dev/none: No such"),
+        ("--device=/dev/null:rel", "tinyo: --device: \"rel\" is not absolute\n"),
+        ("--memory=1", "tinyo: --memory: no program starts with less than 1m"),
+        ("--security-opt=x", "there is no option \"x\", only seccomp="),
+        ("--security-opt=seccomp=/none", "--security-opt seccomp=/none: No such"),
+        ("--log-opt=max-size=x", "--log-opt max-size=x: \"x\" is no size"),
+        ("--env-file=/none", "--env-file /none: No such"),
+        ("--cidfile=/none/x", "--cidfile /none/x: No such"),
+        ("--ip=x", "\"x\" is not like 172.17.0.9"),
+        ("--mac-address=01:00", "is not like 02:42"),
+        ("--expose=80/xyz", "\"80/xyz\" is not like 80"),
+        ("--read-only=maybe", "unexpected value 'maybe'"),
+    ] {
+        engine.fails(&["run", "--rm", flag, "box", "true"], 125, expected)?;
+    }
+    let switches = ["run", "--rm=true", "--privileged=false", "--read-only=true", "box"];
+    let words = [&switches[..], &["sh", "-c", "touch /x || echo no"]].concat();
+    expect_eq!(engine.ok(&words)?, "no");
+    engine.is_clean()
+}
+
+/// What the machine has, and files that stay the image's; files of others for `up`.
+pub(crate) fn small_flags() -> Result<()> {
+    let engine = Engine::new()?;
+    let words = ["run", "--rm", "--env-host", "-e", "B=2", "box", "sh", "-c", "echo $A,$B"];
+    let mut command = engine.command(&words);
+    expect_eq!(super::support::end_of(command.env("A", "1").env("B", "1"))?.stdout, "1,2\n");
+    let text =
+        engine.shell(&["--no-hosts", "--no-hostname"], "cat /etc/hosts /etc/hostname; true")?;
+    expect_eq!(text, "");
+    if std::path::Path::new("/usr/share/zoneinfo/Asia/Tokyo").exists() {
+        let text = engine.shell(&["--tz", "Asia/Tokyo"], "grep -c JST /etc/localtime")?;
+        ensure!(text == "1" || text == "2", "{text:?}");
+    }
+    for zone in ["Nowhere/None", "../../../etc/passwd", ""] {
+        engine.fails(&["run", "--rm", "--tz", zone, "box", "true"], 125, "--tz")?;
+    }
+    let folder = crate::support::scratch("project");
+    std::fs::create_dir(&folder)?;
+    let up = |words: &[&str]| {
+        super::support::end_of(engine.command(&[&["up"], words].concat()).current_dir(&folder))
+    };
+    ensure!(up(&[])?.stderr.contains("there is no state.yaml here: write one"), "nothing");
+    std::fs::write(folder.join("kube.yaml"), "apiVersion: v1\nkind: Pod\n")?;
+    let is_told = |words: &[&str], text: &str| -> Result<()> {
+        let done = up(words)?;
+        ensure!(done.code == Some(1) && done.stderr.contains(text), "{done:#?}");
+        Ok(())
+    };
+    is_told(&[], "kube.yaml is a Kubernetes manifest")?;
+    is_told(&["-f", "kube.yaml"], "kube.yaml is a Kubernetes manifest")?;
+    std::fs::write(folder.join("compose.yaml"), "services:\n  web:\n    build: .\n")?;
+    is_told(&[], "compose.yaml is a Compose file, which is not understood yet")?;
+    is_told(&["-f", "compose.yaml"], "compose.yaml is a Compose file")?;
     engine.is_clean()
 }

@@ -10,6 +10,7 @@ mod habits;
 mod life;
 mod logs;
 mod loopback;
+mod mounts;
 mod network;
 mod network_flags;
 mod network_modes;
@@ -96,7 +97,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::habits::chosen_by_what_they_are,
         engine::habits::copies,
         engine::habits::flags_of_podman,
+        engine::habits::small_flags,
         engine::habits::spellings,
+        engine::habits::what_was_written_is_blamed,
         engine::habits::volumes_that_are_other_file_systems,
         engine::habits::what_is_wrong_with_mounts_and_variables,
         engine::habits::a_volume_on_etc_keeps_hosts,
@@ -131,6 +134,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::loopback::published_ports_answer_there,
         engine::loopback::they_answer_after_everything_else,
         engine::loopback::what_is_said_there_arrives,
+        engine::mounts::images,
+        engine::mounts::parts_of_volumes,
         engine::network::a_published_port_and_a_name,
         engine::network::internal_and_several_networks,
         engine::network::a_flushed_firewall_is_restored,

@@ -41,7 +41,10 @@ impl ProjectOptions {
         } else {
             path.display().to_string()
         };
-        state::parse(&bytes, defaults).map_err(|error| anyhow!("{shown}:{error}"))
+        state::parse(&bytes, defaults).map_err(|error| match other_kind(&path, &bytes) {
+            Some(kind) => anyhow!("{shown} is {kind}"),
+            None => anyhow!("{shown}:{error}"),
+        })
     }
 
     /// How the project is called. Where it is said, the file need not be there.
@@ -59,7 +62,40 @@ impl ProjectOptions {
         let usual = USUAL.map(PathBuf::from).into_iter().find(|path| path.exists());
         match usual {
             Some(path) => Ok(path),
-            None => bail!("there is no state.yaml here: write one, or say which file with -f"),
+            None => match others() {
+                Some((path, kind)) => bail!("there is no state.yaml here, and {path} is {kind}"),
+                None => bail!("there is no state.yaml here: write one, or say which file with -f"),
+            },
         }
+    }
+}
+
+const COMPOSE: &str = "a Compose file, which is not understood yet: `tinyo up` takes a state.yaml, with \
+     image, command, environment, ports, mounts, restart, health and depends-on of each service";
+
+const KUBERNETES: &str = "a Kubernetes manifest, which is not understood yet: `tinyo pod create` and \
+     `tinyo run --pod` make pods, and `tinyo up` runs the services of a state.yaml";
+
+/// What `docker compose` and `podman kube play` would take here.
+fn others() -> Option<(&'static str, &'static str)> {
+    const COMPOSE_FILES: [&str; 4] =
+        ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
+    const KUBERNETES_FILES: [&str; 4] = ["kube.yaml", "kube.yml", "pod.yaml", "pod.yml"];
+    let compose = COMPOSE_FILES.map(|path| (path, COMPOSE));
+    let kubernetes = KUBERNETES_FILES.map(|path| (path, KUBERNETES));
+    compose.into_iter().chain(kubernetes).find(|(path, _)| Path::new(path).exists())
+}
+
+/// What a file is that is no state.yaml.
+fn other_kind(path: &Path, bytes: &[u8]) -> Option<&'static str> {
+    let text = String::from_utf8_lossy(bytes);
+    let has = |field: &str| text.lines().any(|line| line.starts_with(field));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if has("apiVersion:") && has("kind:") {
+        Some(KUBERNETES)
+    } else if name.contains("compose") && name.contains(".y") {
+        Some(COMPOSE)
+    } else {
+        None
     }
 }

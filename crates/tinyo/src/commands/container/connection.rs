@@ -1,5 +1,6 @@
 //! Flags about how a container is connected.
 
+use super::parse;
 use anyhow::{Result, bail};
 use clap::Args;
 use engine::settings::{Endpoint, Network};
@@ -20,13 +21,13 @@ pub(crate) struct ConnectionOptions {
     #[arg(short = 'P', long)]
     publish_all: bool,
     /// Its IPv4 address
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse::ip4)]
     ip: Option<String>,
     /// Its IPv6 address
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse::ip6)]
     ip6: Option<String>,
     /// Its Ethernet address
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse::mac)]
     mac_address: Option<String>,
     /// A server for names
     #[arg(long, value_name = "ADDRESS")]
@@ -40,8 +41,14 @@ pub(crate) struct ConnectionOptions {
     /// A line of /etc/hosts, NAME:ADDRESS
     #[arg(long, value_name = "HOST")]
     add_host: Vec<String>,
+    /// Its /etc/hosts is the image's
+    #[arg(long, conflicts_with = "add_host")]
+    no_hosts: bool,
+    /// Its /etc/hostname is the image's
+    #[arg(long)]
+    no_hostname: bool,
     /// A port that it says it listens on
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = parse::expose)]
     expose: Vec<String>,
 }
 
@@ -83,6 +90,8 @@ impl ConnectionOptions {
             dns_search: self.dns_search.clone(),
             dns_options: self.dns_option.clone(),
             hosts: self.add_host.clone(),
+            no_hosts: self.no_hosts,
+            no_hostname: self.no_hostname,
         })
     }
 }

@@ -1,9 +1,12 @@
 //! Flags about what a container may use.
 
 use super::parse;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use engine::settings::{DiskLimit, Limits};
+
+/// With less, not even its start succeeds.
+const LEAST_MEMORY: i64 = 1 << 20;
 
 /// Limits that can be changed while a container is there.
 #[derive(Args)]
@@ -93,7 +96,7 @@ pub(super) struct LimitOptions {
     #[arg(long, value_name = "LIMIT", value_parser = parse::ulimit)]
     ulimit: Vec<(String, u64, u64)>,
     /// A kernel parameter, NAME=VALUE
-    #[arg(long, value_name = "PARAMETER", value_parser = parse::pair)]
+    #[arg(long, value_name = "PARAMETER", value_parser = parse::sysctl)]
     sysctl: Vec<(String, String)>,
     /// Size of /dev/shm [default: 64m]
     #[arg(long, value_name = "BYTES", value_parser = parse::size)]
@@ -102,6 +105,10 @@ pub(super) struct LimitOptions {
 
 impl LimitOptions {
     pub(super) fn settings(&self) -> Result<Limits> {
+        let memory = self.changeable.memory;
+        if memory.is_some_and(|memory| (0..LEAST_MEMORY).contains(&memory)) {
+            bail!("--memory: no program starts with less than 1m");
+        }
         Ok(Limits {
             memory_swappiness: self.memory_swappiness,
             oom_kill_disable: self.oom_kill_disable,
@@ -116,17 +123,19 @@ impl LimitOptions {
 
     fn disks(&self) -> Result<Vec<(DiskLimit, String, u64)>> {
         let mut all = Vec::new();
-        for (what, texts) in [
-            (DiskLimit::ReadBytes, &self.device_read_bps),
-            (DiskLimit::WriteBytes, &self.device_write_bps),
-            (DiskLimit::ReadTimes, &self.device_read_iops),
-            (DiskLimit::WriteTimes, &self.device_write_iops),
+        for (what, flag, texts) in [
+            (DiskLimit::ReadBytes, "--device-read-bps", &self.device_read_bps),
+            (DiskLimit::WriteBytes, "--device-write-bps", &self.device_write_bps),
+            (DiskLimit::ReadTimes, "--device-read-iops", &self.device_read_iops),
+            (DiskLimit::WriteTimes, "--device-write-iops", &self.device_write_iops),
         ] {
             for text in texts {
                 let (disk, rate) = text
                     .rsplit_once(':')
-                    .with_context(|| format!("{text:?} is not DISK:RATE a second"))?;
-                all.push((what, disk.to_owned(), parse::size(rate).map_err(anyhow::Error::msg)?));
+                    .with_context(|| format!("{flag}: {text:?} is not like /dev/sda:10m"))?;
+                let rate = parse::size(rate).map_err(|why| anyhow!("{flag}: {why}"))?;
+                std::fs::metadata(disk).with_context(|| format!("{flag}: {disk}"))?;
+                all.push((what, disk.to_owned(), rate));
             }
         }
         Ok(all)

@@ -2,9 +2,9 @@
 
 use super::connection::ConnectionOptions;
 use super::limits::LimitOptions;
-use super::parse;
 use super::pod::PodOptions;
 use super::user::UserOptions;
+use super::{mounts, parse};
 use crate::context::NetworkOptions;
 use crate::obtain::Policy;
 use anyhow::{Context as _, Result, bail};
@@ -79,6 +79,9 @@ struct ProcessOptions {
     /// A file with a variable a line
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
+    /// All variables of the caller
+    #[arg(long)]
+    env_host: bool,
     /// A variable of the image's that it does not get
     #[arg(long, value_name = "NAME")]
     unsetenv: Vec<String>,
@@ -124,12 +127,16 @@ struct MountOptions {
     /// container's)
     #[arg(short, long, value_name = "VOLUME")]
     volume: Vec<String>,
-    /// type=bind|volume|tmpfs,source=..,target=..[,readonly]
+    /// type=bind|volume|tmpfs|image,source=..,target=.. and more, such as readonly or
+    /// volume-subpath=..
     #[arg(long, value_name = "MOUNT")]
     mount: Vec<String>,
     /// A folder in memory, TARGET[:OPTIONS]
     #[arg(long, value_name = "TARGET")]
     tmpfs: Vec<String>,
+    /// Its time zone, such as Europe/Berlin, or local for the machine's
+    #[arg(long, value_name = "ZONE")]
+    tz: Option<String>,
     /// All volumes and binds of another container, CONTAINER[:ro]
     #[arg(long, value_name = "CONTAINER")]
     pub(super) volumes_from: Vec<String>,
@@ -295,7 +302,15 @@ impl Options {
 
 impl ProcessOptions {
     fn variables(&self) -> Result<Vec<String>> {
-        let mut all = parse::variables(&self.env_file, &self.env)?;
+        let mut all = Vec::new();
+        if self.env_host {
+            // Those that are no text cannot be told on.
+            let host =
+                std::env::vars_os().map(|(name, value)| (name.into_string(), value.into_string()));
+            let host = host.filter_map(|(name, value)| Some((name.ok()?, value.ok()?)));
+            all.extend(host.map(|(name, value)| format!("{name}={value}")));
+        }
+        all.extend(parse::variables(&self.env_file, &self.env)?);
         // A name alone takes a variable away.
         all.extend(self.unsetenv.iter().cloned());
         Ok(all)
@@ -325,18 +340,19 @@ impl MountOptions {
     fn settings(&self) -> Result<Vec<Mount>> {
         let mut all = Vec::new();
         for text in &self.volume {
-            all.push(parse::volume(text)?);
+            all.push(mounts::volume(text)?);
         }
         for text in &self.mount {
-            all.push(parse::mount(text)?);
+            all.push(mounts::mount(text)?);
         }
         for text in &self.tmpfs {
-            all.push(parse::tmpfs(text)?);
+            all.push(mounts::tmpfs(text)?);
         }
+        all.extend(self.tz.as_deref().map(mounts::time_zone).transpose()?);
         if self.read_only && self.read_only_tmpfs {
             for target in ["/run", "/tmp", "/var/tmp"] {
                 if !all.iter().any(|mount| mount.target == target) {
-                    all.push(parse::tmpfs(&format!("{target}:mode=1777"))?);
+                    all.push(mounts::tmpfs(&format!("{target}:mode=1777"))?);
                 }
             }
         }
@@ -362,7 +378,8 @@ impl SecurityOptions {
             match (name, value) {
                 ("seccomp", "unconfined") => security.seccomp = SeccompChoice::Unconfined,
                 ("seccomp", path) => {
-                    let text = std::fs::read_to_string(path).with_context(|| path.to_owned())?;
+                    let text = std::fs::read_to_string(path)
+                        .with_context(|| format!("--security-opt seccomp={path}"))?;
                     security.seccomp = SeccompChoice::Profile(text);
                 }
                 ("no-new-privileges", "" | "true") => security.no_new_privileges = Some(true),
@@ -375,7 +392,11 @@ impl SecurityOptions {
                     security.unmasked = true;
                 }
                 ("landlock", _) => {}
-                _ => bail!("--security-opt: there is no option {option:?}"),
+                _ => bail!(
+                    "--security-opt: there is no option {option:?}, only seccomp=unconfined|FILE, \
+                     no-new-privileges[=true|false], apparmor=PROFILE, label=LABEL|disable, \
+                     unmask=ALL, landlock=OPTION=VALUE"
+                ),
             }
         }
         Ok(security)
@@ -436,10 +457,15 @@ impl LifeOptions {
             let wrong = || format!("--log-opt {name}={value}");
             match name.as_str() {
                 "max-size" => {
-                    let size = parse::bytes(value).map_err(anyhow::Error::msg)?;
+                    let size =
+                        parse::bytes(value).map_err(anyhow::Error::msg).with_context(wrong)?;
                     log.max_size = u64::try_from(size).unwrap_or(0);
                 }
-                "max-file" => log.max_files = value.parse().with_context(wrong)?,
+                "max-file" => {
+                    let count = value.parse().ok().filter(|count| *count > 0);
+                    log.max_files =
+                        count.with_context(|| format!("{}: 1 is the least", wrong()))?;
+                }
                 _ => bail!("{}: only max-size and max-file are known", wrong()),
             }
         }

@@ -153,12 +153,16 @@ fn make(
         }
     }
     let mut file = match &options.cidfile {
-        Some(path) => Some(File::create_new(path).with_context(|| path.display().to_string())?),
+        Some(path) => {
+            let what = || format!("--cidfile {}", path.display());
+            Some(File::create_new(path).with_context(what)?)
+        }
         None => None,
     };
     let screen = Screen::new(options.quiet);
     let ways = Ways::new(options.pull, options.platform.as_ref(), &options.registry, screen);
     let base = base(context, engine.store(), options.image(), &ways)?;
+    provide_images(context, engine, &mut settings, &ways)?;
     if options.replace {
         remove_old(engine, options.name.as_deref().unwrap_or_default())?;
     }
@@ -169,6 +173,24 @@ fn make(
         file.write_all(container.id.as_bytes()).context("--cidfile")?;
     }
     Ok((container, timings))
+}
+
+/// Those whose files are mounted are got as that of the container is.
+fn provide_images(
+    context: &Context,
+    engine: &Engine,
+    settings: &mut Settings,
+    ways: &Ways<'_>,
+) -> Result<()> {
+    for mount in settings.mounts.iter_mut().filter(|it| it.kind == MountKind::Image) {
+        let found = base(context, engine.store(), &mount.source, ways)?;
+        let Some(image) = found.image else {
+            bail!("--mount type=image: {} is no image: type=bind mounts a folder", mount.source);
+        };
+        let layers = found.lowers.into_iter().map(|it| it.path).collect();
+        mount.image = Some((image.manifest, layers));
+    }
+    Ok(())
 }
 
 /// The beginning of an id is no name.

@@ -1,8 +1,8 @@
 //! `tinyo pod create`.
 
 use crate::commands::container::connection::ConnectionOptions;
-use crate::commands::container::parse;
 use crate::commands::container::user::UserOptions;
+use crate::commands::container::{mounts, parse};
 use crate::context::Context;
 use crate::show::print_line;
 use anyhow::{Context as _, Result, bail};
@@ -177,7 +177,7 @@ impl Arguments {
             network: self.network.settings()?,
             labels,
             limits: self.limits.settings()?,
-            mounts: self.volume.iter().map(|it| parse::volume(it)).collect::<Result<_>>()?,
+            mounts: self.volume.iter().map(|it| mounts::volume(it)).collect::<Result<_>>()?,
             restart: self.restart.clone(),
             exit_policy: self.exit_policy,
             auto_remove: false,

@@ -1,0 +1,355 @@
+//! `--volume`, `--mount` and `--tmpfs`.
+
+use super::parse::size;
+use anyhow::{Context as _, Result, bail};
+use engine::settings::{Mount, MountKind};
+
+/// Options of a bind mount or a volume, as mount(8) has them.
+const OPTIONS: [&str; 18] = [
+    "private",
+    "rprivate",
+    "shared",
+    "rshared",
+    "slave",
+    "rslave",
+    "bind",
+    "rbind",
+    "exec",
+    "noexec",
+    "suid",
+    "nosuid",
+    "dev",
+    "nodev",
+    "noatime",
+    "nodiratime",
+    "relatime",
+    "nosymfollow",
+];
+
+/// `-v`: `[SOURCE:]TARGET[:OPTIONS]`. A source with a slash is a path, any other a volume.
+pub(crate) fn volume(text: &str) -> Result<Mount> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, target, options) = match parts[..] {
+        [target] => ("", target, ""),
+        [source, target] => (source, target, ""),
+        [source, target, options] => (source, target, options),
+        _ => bail!("--volume: {text:?} is not SOURCE:TARGET[:OPTIONS]"),
+    };
+    if !target.starts_with('/') {
+        bail!("--volume: {text:?}: the place in the container, {target:?}, is not absolute");
+    }
+    let is_path = source.starts_with(['/', '.', '~']);
+    let mut mount = Mount {
+        kind: if is_path { MountKind::Bind } else { MountKind::Volume },
+        source: if is_path { absolute(source)? } else { source.to_owned() },
+        target: target.trim_end_matches('/').to_owned(),
+        ..Mount::default()
+    };
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        match option {
+            "ro" | "readonly" => mount.read_only = true,
+            "rw" => mount.read_only = false,
+            // Labels of SELinux, which is not at work here, and what only others' systems have.
+            "z" | "Z" | "cached" | "delegated" | "consistent" => {}
+            "nocopy" => mount.no_copy = true,
+            "copy" => mount.no_copy = false,
+            _ if OPTIONS.contains(&option) => mount.options.push(option.to_owned()),
+            "U" | "idmap" => mount.options.push(option.to_owned()),
+            _ if option.starts_with("idmap=") => mount.options.push(option.to_owned()),
+            "O" => bail!(
+                "--volume: {text:?}: there is no option O; the changes of a container are in its own \
+                 layer, and what is mounted is the machine's"
+            ),
+            _ => bail!(
+                "--volume: {text:?}: there is no option {option:?}, only ro, rw, nocopy, U, idmap, {}",
+                OPTIONS.join(", ")
+            ),
+        }
+    }
+    if is_path {
+        // As with Docker's -v, a folder that is missing is made.
+        std::fs::create_dir_all(&mount.source)
+            .or_else(
+                |error| {
+                    if std::path::Path::new(&mount.source).exists() { Ok(()) } else { Err(error) }
+                },
+            )
+            .with_context(|| mount.source.clone())?;
+    }
+    Ok(mount)
+}
+
+/// How mounts below a bind mount, and those made later, are shared with the machine.
+const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "shared", "rshared", "slave", "rslave"];
+
+/// `--mount`: `type=bind,source=/a,target=/b,readonly`.
+pub(crate) fn mount(text: &str) -> Result<Mount> {
+    let mut mount = Mount { kind: MountKind::Volume, ..Mount::default() };
+    for field in text.split(',') {
+        let (key, value) = field.split_once('=').unwrap_or((field, "true"));
+        match key {
+            "type" => mount.kind = mount_kind(value)?,
+            "source" | "src" => value.clone_into(&mut mount.source),
+            "target" | "destination" | "dst" => {
+                value.trim_end_matches('/').clone_into(&mut mount.target);
+            }
+            _ => field_of_mount(&mut mount, key, value)?,
+        }
+    }
+    let kind = mount.kind;
+    for (prefix, own) in [
+        ("bind-", MountKind::Bind),
+        ("volume-", MountKind::Volume),
+        ("tmpfs-", MountKind::Tmpfs),
+        ("image-", MountKind::Image),
+    ] {
+        if kind != own && text.split(',').any(|field| field.starts_with(prefix)) {
+            bail!(
+                "--mount: {prefix}.. is for type={}, and this is type={}",
+                own.name(),
+                kind.name()
+            );
+        }
+    }
+    if !mount.target.starts_with('/') {
+        bail!("--mount: {text:?}: target=/PATH is missing, the place in the container");
+    }
+    match (kind, mount.source.as_str()) {
+        (MountKind::Bind | MountKind::Tmpfs, _) if !mount.subpath.is_empty() => {
+            bail!("--mount: {text:?}: subpath is for a volume or an image")
+        }
+        (MountKind::Bind, "") => bail!("--mount: {text:?}: source=PATH is missing"),
+        (MountKind::Bind, source) => {
+            mount.source = absolute(source)?;
+            if std::fs::symlink_metadata(&mount.source).is_err() {
+                let source = &mount.source;
+                bail!(
+                    "--mount: {source}: there is no such file or folder (--volume makes a folder)"
+                );
+            }
+        }
+        (MountKind::Image, "") => bail!("--mount: {text:?}: source=IMAGE is missing"),
+        (MountKind::Volume, "") if !mount.subpath.is_empty() => {
+            bail!("--mount: {text:?}: a new volume has no {}", mount.subpath)
+        }
+        (MountKind::Tmpfs, source) if !matches!(source, "" | "tmpfs") => {
+            bail!("--mount: type=tmpfs has no source");
+        }
+        _ => {}
+    }
+    if kind == MountKind::Image {
+        if text.split(',').any(|field| matches!(field, "rw" | "rw=true" | "readonly=false")) {
+            bail!("--mount: {text:?}: the files of an image cannot be changed: leave out rw");
+        }
+        mount.read_only = true;
+    }
+    check_tmpfs(&mount, "--mount")?;
+    Ok(mount)
+}
+
+fn mount_kind(text: &str) -> Result<MountKind> {
+    Ok(match text {
+        "bind" => MountKind::Bind,
+        "volume" => MountKind::Volume,
+        "tmpfs" => MountKind::Tmpfs,
+        "image" => MountKind::Image,
+        "devpts" | "ramfs" | "glob" | "npipe" | "cluster" | "artifact" => {
+            bail!("--mount: type={text} is not supported, only bind, volume, tmpfs and image")
+        }
+        _ => bail!("--mount: there is no type {text:?}, only bind, volume, tmpfs and image"),
+    })
+}
+
+fn field_of_mount(mount: &mut Mount, key: &str, value: &str) -> Result<()> {
+    let is_on = || match value {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => bail!("--mount: {key}={value}: neither true nor false"),
+    };
+    match key {
+        "readonly" | "ro" => mount.read_only = is_on()?,
+        "rw" => mount.read_only = !is_on()?,
+        "bind-propagation" if PROPAGATIONS.contains(&value) => mount.options.push(value.to_owned()),
+        "bind-propagation" => {
+            bail!("--mount: bind-propagation={value}: only {}", PROPAGATIONS.join(", "))
+        }
+        "bind-nonrecursive" => mount.options.extend(is_on()?.then(|| "bind".to_owned())),
+        "bind-recursive" => match value {
+            "enabled" | "writable" => {}
+            "disabled" => mount.options.push("bind".to_owned()),
+            "readonly" => mount.options.push("rro".to_owned()),
+            _ => {
+                bail!("--mount: bind-recursive={value}: only enabled, disabled, writable, readonly")
+            }
+        },
+        "volume-nocopy" => mount.no_copy = is_on()?,
+        "volume-driver" if value == "local" => {}
+        "volume-driver" | "volume-opt" | "volume-label" => {
+            bail!("--mount: {key}: make the volume before, with `tinyo volume create`")
+        }
+        // What a part of a volume is to have, is there already.
+        "volume-subpath" | "image-subpath" | "subpath" => {
+            mount.no_copy = true;
+            value.trim_matches('/').clone_into(&mut mount.subpath);
+        }
+        "tmpfs-size" | "size" => {
+            mount.options.push(format!("size={}", size(value).map_err(anyhow::Error::msg)?));
+        }
+        "tmpfs-mode" | "mode" => mount.options.push(format!("mode={value}")),
+        "nosuid" | "suid" | "nodev" | "dev" | "noexec" | "exec" => {
+            mount.options.push(key.to_owned());
+        }
+        // What is not here to be changed: labels of SELinux, others' machines, and what Podman
+        // calls its default.
+        "relabel" | "consistency" | "notmpcopyup" => {}
+        "U" | "chown" => mount.options.extend(is_on()?.then(|| "U".to_owned())),
+        "idmap" if value == "true" => mount.options.push(key.to_owned()),
+        "idmap" => mount.options.push(format!("idmap={value}")),
+        _ => bail!(
+            "--mount: there is no field {key:?}, only type, source, target, readonly, \
+             bind-propagation, bind-recursive, bind-nonrecursive, volume-nocopy, volume-subpath, \
+             image-subpath, tmpfs-size, tmpfs-mode, U, idmap"
+        ),
+    }
+    Ok(())
+}
+
+/// `--tmpfs`: `TARGET[:OPTIONS]`.
+pub(crate) fn tmpfs(text: &str) -> Result<Mount> {
+    let (target, options) = text.split_once(':').unwrap_or((text, ""));
+    if !target.starts_with('/') {
+        bail!("--tmpfs: {text:?}: the place in the container, {target:?}, is not absolute");
+    }
+    let options = options.split(',').filter(|it| !matches!(*it, "" | "notmpcopyup"));
+    let mount = Mount {
+        kind: MountKind::Tmpfs,
+        target: target.to_owned(),
+        options: options.map(str::to_owned).collect(),
+        ..Mount::default()
+    };
+    check_tmpfs(&mount, "--tmpfs")?;
+    Ok(mount)
+}
+
+/// `--tz`: the machine's file about a time zone, which programs read from `/etc/localtime`.
+pub(crate) fn time_zone(zone: &str) -> Result<Mount> {
+    const FOLDER: &str = "/usr/share/zoneinfo";
+    let path = if zone == "local" {
+        "/etc/localtime".into()
+    } else {
+        let is_plain = |part: &str| !part.is_empty() && !part.starts_with('.');
+        if !zone.split('/').all(is_plain) {
+            bail!("--tz {zone}: it is like Europe/Berlin, or local");
+        }
+        format!("{FOLDER}/{zone}")
+    };
+    let found = std::fs::canonicalize(&path).ok().filter(|path| path.is_file());
+    let found = found.with_context(|| {
+        format!("--tz {zone}: there is no {path} (Debian's package tzdata has them)")
+    })?;
+    Ok(Mount {
+        kind: MountKind::Bind,
+        source: absolute(&found.to_string_lossy())?,
+        target: "/etc/localtime".to_owned(),
+        read_only: true,
+        ..Mount::default()
+    })
+}
+
+/// The kernel would only say that something is wrong.
+fn check_tmpfs(mount: &Mount, flag: &str) -> Result<()> {
+    const WITH_VALUE: [&str; 8] =
+        ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "huge", "mpol"];
+    const ALONE: [&str; 8] =
+        ["rw", "ro", "async", "sync", "strictatime", "norelatime", "noswap", "atime"];
+    if mount.kind != MountKind::Tmpfs {
+        return Ok(());
+    }
+    for option in &mount.options {
+        let is_known = match option.split_once('=') {
+            Some((name, value)) => WITH_VALUE.contains(&name) && !value.is_empty(),
+            None => OPTIONS.contains(&option.as_str()) || ALONE.contains(&option.as_str()),
+        };
+        if !is_known {
+            bail!(
+                "{flag}: there is no option {option:?}, only {}=.., ro, rw, {}",
+                WITH_VALUE.join("=.., "),
+                OPTIONS.join(", ")
+            );
+        }
+    }
+    Ok(())
+}
+
+fn absolute(path: &str) -> Result<String> {
+    let path = std::path::absolute(path).with_context(|| format!("{path:?}"))?;
+    path.into_os_string().into_string().map_err(|path| anyhow::anyhow!("{path:?} is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts() {
+        let named = volume("data:/var:ro").unwrap();
+        assert_eq!(
+            (named.kind, named.source.as_str(), named.read_only),
+            (MountKind::Volume, "data", true)
+        );
+        let path = volume("/tmp:/x/").unwrap();
+        assert_eq!((path.kind, path.target.as_str()), (MountKind::Bind, "/x"));
+        assert_eq!(volume("/x").unwrap().source, "");
+        assert!(volume("a:b").is_err() && volume("a:/b:c:d").is_err());
+        let long = mount("type=bind,src=/tmp,dst=/y,readonly").unwrap();
+        assert_eq!(
+            (long.kind, long.source.as_str(), long.read_only),
+            (MountKind::Bind, "/tmp", true)
+        );
+        assert!(mount("type=bind,src=/tmp").is_err() && mount("type=x,dst=/y").is_err());
+        assert_eq!(tmpfs("/run:size=1m,exec").unwrap().options, ["size=1m", "exec"]);
+        assert!(tmpfs("/run:sise=1m").is_err() && tmpfs("run").is_err());
+    }
+
+    #[test]
+    fn options_of_mounts() {
+        assert!(volume("a:/b:ro,nocopy").unwrap().no_copy);
+        for wrong in ["a:/b:foo", "/tmp:/b:/c"] {
+            assert!(volume(wrong).is_err(), "{wrong}");
+        }
+        let fine =
+            mount("type=bind,src=/tmp,dst=/y,bind-recursive=disabled,bind-propagation=rslave");
+        assert_eq!(fine.unwrap().options, ["bind", "rslave"]);
+        assert!(mount("type=volume,src=a,dst=/y,volume-nocopy").unwrap().no_copy);
+        for (wrong, said) in [
+            ("type=bind,src=/tmp,dst=/y,tmpfs-size=1m", "type=tmpfs"),
+            ("type=bind,src=/no/such/folder,dst=/y", "no such file"),
+            ("type=bind,dst=/y", "source="),
+            ("type=volume,src=a", "target="),
+            ("type=bind,src=/tmp,dst=/y,readonly=maybe", "neither true nor false"),
+            ("type=tmpfs,dst=/y,size=1m,foo", "no field"),
+        ] {
+            let error = mount(wrong).unwrap_err().to_string();
+            assert!(error.contains(said), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn parts_of_volumes_and_images() {
+        let part = mount("type=volume,src=data,dst=/x,volume-subpath=/a/b/").unwrap();
+        assert_eq!((part.subpath.as_str(), part.no_copy), ("a/b", true));
+        let image = mount("type=image,source=box,target=/x,subpath=etc,rw=false").unwrap();
+        assert_eq!((image.kind, image.read_only), (MountKind::Image, true));
+        for wrong in [
+            "type=image,source=box,target=/x,rw=true",
+            "type=image,target=/x",
+            "type=bind,source=/tmp,target=/x,subpath=a",
+            "type=volume,target=/x,volume-subpath=a",
+            "type=volume,source=a,target=/x,image-subpath=a",
+            "type=devpts,target=/x",
+            "type=volume,source=a,target=/x,color=red",
+        ] {
+            assert!(mount(wrong).is_err(), "{wrong}");
+        }
+    }
+}
