@@ -75,7 +75,7 @@ impl Part {
 
     /// A part of what is mounted nowhere.
     fn part_of(&self, tree: OwnedFd) -> Result<OwnedFd> {
-        let root = Root::from_descriptor(tree, kernel::path::Resolver::find());
+        let root = Root::from_descriptor(tree);
         match copy(self.resolve(&root)?.as_fd()) {
             Err(Errno::INVAL) => {
                 let text =
