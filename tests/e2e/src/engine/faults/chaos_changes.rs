@@ -15,7 +15,7 @@ fn run(number: usize) -> String {
     let policy = POLICIES[number % 2][0];
     let flags = ["-p 2700N:80", "", "-v kept:/data", "-v /anonymous", "--network own"][number % 5];
     let flags = flags.replace('N', &number.to_string());
-    let words = format!("run -d --name c{number} --restart {policy} {flags} box sleep 1000");
+    let words = format!("run -d --name x{number} --restart {policy} {flags} box sleep 1000");
     words.replace("  ", " ")
 }
 
@@ -51,17 +51,17 @@ fn command(random: &mut Random) -> String {
         "update --restart POLICY NAME",
         "update --restart POLICY NAME",
         "update --pids-limit 50 NAME",
-        "rename NAME dN",
-        "rename dN NAME",
+        "rename NAME yN",
+        "rename yN NAME",
         "pause NAME",
         "unpause NAME",
         "pause NAME",
         "unpause NAME",
         "rm -f -v NAME",
-        "rm -f dN",
+        "rm -f yN",
         "exec NAME true",
     ]);
-    let name = format!("c{number}");
+    let name = format!("x{number}");
     let policy = random.pick(&POLICIES[number % 2]);
     match words {
         "RUN" => run(number),
