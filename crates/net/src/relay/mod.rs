@@ -21,6 +21,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use sys::process::take_descriptor;
 use sys::rustix::process::{Resource, getppid, getrlimit, setrlimit};
+use sys::rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
 
 /// The word by which a program knows that it is to be a relay; the other words follow.
 pub const WORD: &str = "relay";
@@ -53,7 +54,17 @@ pub fn run(mut words: impl Iterator<Item = String>) -> Option<()> {
     limit.current = limit.maximum;
     // With fewer there are fewer connections at a time.
     let _ = setrlimit(Resource::Nofile, limit);
+    give_up_rights()?;
     Server::new(sockets, targets).ok()?.run().ok()
+}
+
+/// What it reads comes from anybody on the machine and from the container, and nothing that it still
+/// does needs a right.
+fn give_up_rights() -> Option<()> {
+    set_no_new_privs(true).ok()?;
+    let none = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
+        .ok()
 }
 
 /// A socket, its protocol, and the port of the container.

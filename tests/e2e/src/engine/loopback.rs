@@ -70,6 +70,12 @@ pub(super) fn published_ports_answer_there() -> Result<()> {
     ensure!(relays().is_empty(), "a process that nobody needs");
     expect_eq!(python(&ask("::1", 8080))?, both(gateway));
     expect_eq!(relays().len(), 1);
+    for relay in relays() {
+        let status = fs::read_to_string(format!("/proc/{relay}/status"))?;
+        for right in ["CapPrm:\t0000000000000000", "NoNewPrivs:\t1"] {
+            ensure!(status.contains(right), "{right}: {status}");
+        }
+    }
     expect_eq!(python(&ask("::1", 8080))?, both(gateway));
     expect_eq!(python(&ask("127.0.0.1", 8080))?, both(gateway));
     expect_eq!(other.python(&ask("2001:db8::1", 8080))?, both("2001:db8::2"));
