@@ -241,7 +241,7 @@ pub(super) fn what_is_wrong_is_said() -> Result<()> {
         (&["-p", "80:80", "--network", "none"], "cannot be published with --network none"),
         (&["--ip", "10.9.9.9"], "10.9.9.9 is not an address of network bridge"),
         (&["--ip", "10.200.0.1"], "the address 10.200.0.1 is in use"),
-        (&["--ip", "x"], "is no address"),
+        (&["--ip", "x"], "is not like 172.17.0.9"),
         (&["--mac-address", "01:00:00:00:00:01"], "is no Ethernet address"),
         (&["--network", "bridge:color=red"], "there is no option color"),
     ] {

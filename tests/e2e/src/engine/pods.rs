@@ -417,7 +417,7 @@ pub(crate) fn what_is_wrong_is_said() -> Result<()> {
         (&["--memory", "64m", "--memory-swap", "1m"], "is less than --memory"),
         (&["--memory", "much"], "is no size"),
         (&["--pids-limit", "0"], "0 is not in"),
-        (&["--ip", "x"], "is no address"),
+        (&["--ip", "x"], "is not like 172.17.0.9"),
         (&["--name", "a/b"], "invalid container name"),
         (&["--infra-name", "a/b"], "invalid container name"),
         (&["--replace"], "--name"),
