@@ -22,6 +22,7 @@ mod programs;
 mod rootless;
 mod rootless_ids;
 mod run;
+mod sctp;
 mod service;
 mod support;
 mod up;
@@ -157,6 +158,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::network_shared::macvlan,
         engine::network_shared::ipvlan,
         engine::network_shared::what_is_wrong_is_said,
+        engine::sctp::a_published_port,
         engine::rootless::two_first_commands_at_once,
         engine::rootless::ports_and_the_world,
         engine::rootless::names_and_own_networks,

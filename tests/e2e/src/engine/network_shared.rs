@@ -56,6 +56,7 @@ fn of_driver(driver: &str, mode: &str) -> Result<()> {
     // While it runs.
     engine
         .ok(&["run", "-d", "--name", "late", "-p", "8080:80", "host:", "python3", "-uc", ECHO])?;
+    until("it serves", || engine.ok(&["logs", "late"]).is_ok_and(|text| text == "ready"))?;
     engine.ok(&["network", "connect", "--ip", "192.0.2.99", "lan", "late"])?;
     expect_eq!(other.python(&ask("192.0.2.99", 80))?, both("192.0.2.2"));
     ensure!(python(&ask("127.0.0.1", 8080))?.starts_with("10.200.0.1\n"), "no published port");
