@@ -9,8 +9,9 @@ use crate::contestant::Contestant;
 /// What one contestant achieved: the median of its turns, or why there is none.
 pub type Outcome = Result<f64, String>;
 
-/// Gives every contestant one turn a round; another one begins each round. A contestant whose
-/// turn fails takes no further part.
+/// Gives every contestant one turn a round, in each order that there is, so that each follows each of
+/// the others as often: what one leaves to the kernel to clean up delays whoever comes next. A
+/// contestant whose turn fails takes no further part.
 pub fn alternate(
     contestants: &[Contestant],
     rounds: usize,
@@ -21,8 +22,7 @@ pub fn alternate(
         .map(|it| if it.path.is_some() { Ok(Vec::new()) } else { Err(anyhow!("not installed")) })
         .collect();
     for round in 0..rounds {
-        for place in 0..contestants.len() {
-            let place = (round + place) % contestants.len();
+        for place in order(contestants.len(), round) {
             let (Ok(samples), Some(path)) = (&mut all[place], &contestants[place].path) else {
                 continue;
             };
@@ -37,6 +37,21 @@ pub fn alternate(
         Err(error) => Err(format!("{error:#}")),
     };
     all.into_iter().map(outcome).collect()
+}
+
+/// One of the orders of so many, all of which come in as many rounds as there are.
+fn order(count: usize, round: usize) -> Vec<usize> {
+    let all: usize = (1..=count).product();
+    // The digits of this, the first one to the base `count`, say which of those left comes next.
+    let mut number = (all - round % all) % all;
+    let mut left: Vec<usize> = (0..count).collect();
+    let mut order = Vec::with_capacity(count);
+    for base in (1..=count).rev() {
+        let weight: usize = (1..base).product();
+        order.push(left.remove(number / weight));
+        number %= weight;
+    }
+    order
 }
 
 /// The middle value, or the mean of the two in the middle. NaN for none.
@@ -60,6 +75,14 @@ mod tests {
         assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
         assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < f64::EPSILON);
         assert!(median(Vec::new()).is_nan());
+    }
+
+    #[test]
+    fn every_order_comes_once() {
+        let all: std::collections::BTreeSet<_> = (0..24).map(|round| order(4, round)).collect();
+        assert_eq!(all.len(), 24);
+        assert!(all.iter().all(|order| (0..4).all(|place| order.contains(&place))));
+        assert_eq!(order(3, 0), [0, 1, 2]);
     }
 
     #[test]
