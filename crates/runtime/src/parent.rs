@@ -188,6 +188,9 @@ impl Making {
             launched.channel.start_in_advance(filter.as_ref())?;
         }
         let (master, last_words) = self.serve(plan, &launched, terminal)?;
+        // The child has closed its own by now, and goes on meanwhile.
+        drop(entry);
+        sys::early::close_left_open();
         if !plan.starts_in_advance {
             if let Some(group) = &self.group {
                 group.first_process_entered()?;

@@ -39,7 +39,6 @@ pub(super) fn attend(
     foreground: Foreground,
     mut running: Running,
 ) -> Result<ExitCode> {
-    sys::early::close_left_open();
     let code = foreground.attend(&mut running);
     context.log.debug(|| format!("it ended: {code:?}"));
     if !context.flags.is_on(&flags::KEEP) {
