@@ -6,6 +6,7 @@ mod completion;
 mod compose;
 mod container;
 mod df;
+mod doctor;
 mod filter;
 mod history;
 mod image;
@@ -178,7 +179,7 @@ impl Command {
             Command::Compose(group) => return group.into_inner().run(context),
             Command::Version(arguments) => about::version(&arguments),
             Command::Info(arguments) => about::info(context, &arguments),
-            Command::Doctor(arguments) => about::doctor(context, &arguments),
+            Command::Doctor(arguments) => doctor::doctor(context, &arguments),
             Command::Volume(command) => return container::volume::run(context, &command),
             Command::Image(group) => return group.run(context),
             Command::Pull(arguments) => pull::run(context, &arguments),

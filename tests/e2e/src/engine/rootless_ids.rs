@@ -63,6 +63,9 @@ const KEEP: &str = "--userns=keep-id";
 /// His number, name and files, on both sides.
 pub(super) fn whoever_keeps_an_id_is_the_same_inside() -> Result<()> {
     let Some(user) = user()? else { return Ok(()) };
+    let doctor = user.ok(&["doctor"])?;
+    let wanted = format!("yes    {} beside your own", FURTHER.1);
+    ensure!(doctor.contains(&wanted), "{doctor}");
     let map = map_of(&shell(&user, &[KEEP], "cat /proc/self/uid_map")?);
     let rest = FURTHER.1 - USER;
     expect_eq!(

@@ -39,6 +39,8 @@ fn owner(path: &Path) -> Result<(u32, u32)> {
 /// What processes see, and what the machine does.
 pub(crate) fn ids_inside_and_outside() -> Result<()> {
     let engine = engine(100_000)?;
+    let doctor = engine.ok(&["doctor"])?;
+    ensure!(doctor.contains("yes    containers is in /etc/subuid and /etc/subgid"), "{doctor}");
     let script = "cat /proc/self/uid_map; touch /x; stat -c '%u %g' /x /etc/hosts /dev/shm /data; \
                   echo said > /dev/stdout; echo 127.0.0.1 own >> /etc/hosts && echo written";
     let seen = engine.shell(&["--userns=auto"], script)?;
