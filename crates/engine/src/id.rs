@@ -35,7 +35,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "invalid container name {name:?}: at least two letters, digits, '_', '.' and '-' are \
+        "invalid name {name:?}: at least two letters, digits, '_', '.' and '-' are \
          allowed, the first a letter or digit"
     )))
 }

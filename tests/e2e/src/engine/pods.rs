@@ -418,8 +418,8 @@ pub(crate) fn what_is_wrong_is_said() -> Result<()> {
         (&["--memory", "much"], "is no size"),
         (&["--pids-limit", "0"], "0 is not in"),
         (&["--ip", "x"], "is not like 172.17.0.9"),
-        (&["--name", "a/b"], "invalid container name"),
-        (&["--infra-name", "a/b"], "invalid container name"),
+        (&["--name", "a/b"], "invalid name"),
+        (&["--infra-name", "a/b"], "invalid name"),
         (&["--replace"], "--name"),
     ] {
         engine.fails(&[&["pod", "create"], words].concat(), 125, expected)?;
