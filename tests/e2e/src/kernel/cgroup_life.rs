@@ -1,7 +1,7 @@
 //! A group from its creation to its removal.
 
-use anyhow::{Result, ensure};
-use kernel::cgroup::{Cpu, Description, Memory, Resources};
+use anyhow::{Result, bail, ensure};
+use kernel::cgroup::{Cgroups, Cpu, Description, Driver, Memory, Resources};
 
 use super::cgroup::{create, folders, groups_of, path, read, see_v1_alone, see_v2_alone, start};
 use crate::expect_eq;
@@ -64,6 +64,30 @@ pub(crate) fn limits_are_written_and_changed() -> Result<()> {
         Ok::<_, anyhow::Error>(format!("{quota} {period}"))
     })?;
     expect_eq!(quota, "5000 10000", "quota and period");
+    Ok(())
+}
+
+/// On v2 the group above says that it hands a controller down before the files of it are there.
+pub(crate) fn several_first_groups_at_once() -> Result<()> {
+    let cgroups = Cgroups::find(&Driver::Files, false)?;
+    let make = |path: &str| -> Result<()> {
+        let limits = Resources { pids: Some(40), ..Resources::default() };
+        let prepared = cgroups.prepare(&cgroups.locate(Some(path), "unused")?, limits)?;
+        let group = prepared.create()?;
+        expect_eq!(read(&*group, "pids.max")?, "40", "pids.max");
+        Ok(())
+    };
+    let _all = create(Resources::default())?;
+    for round in 0..30 {
+        let folder = format!("{}/{round}", path());
+        std::thread::scope(|scope| {
+            let (make, folder) = (&make, &folder);
+            let makers =
+                (0..4).map(|number| scope.spawn(move || make(&format!("{folder}/{number}"))));
+            let makers: Vec<_> = makers.collect();
+            makers.into_iter().try_for_each(|it| it.join().unwrap_or_else(|_| bail!("a panic")))
+        })?;
+    }
     Ok(())
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials![
         cgroup_life::a_process_is_in_every_group_from_the_start,
         cgroup_life::limits_are_written_and_changed,
+        cgroup_life::several_first_groups_at_once,
         cgroup_devices::only_listed_devices_open,
         cgroup_devices::only_listed_devices_open_on_v2,
         cgroup_devices::the_list_changes_while_processes_run,

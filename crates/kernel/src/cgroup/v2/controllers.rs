@@ -53,7 +53,8 @@ pub(super) fn hand_down<'name>(
     failed
 }
 
-fn add(folder: &Folder, names: &[&str]) -> Result<(), sys::Error> {
+/// Has `folder` hand them down, at once or not at all.
+pub(super) fn add(folder: &Folder, names: &[&str]) -> Result<(), sys::Error> {
     let words: Vec<_> = names.iter().map(|name| format!("+{name}")).collect();
     folder.write("cgroup.subtree_control", &words.join(" "))
 }

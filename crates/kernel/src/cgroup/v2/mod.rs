@@ -79,7 +79,16 @@ impl V2 {
                 return Err(controllers::error(write, name, cause));
             }
         }
-        write::perform(writes, |_| Ok(&self.folder))
+        let perform = || write::perform(writes, |_| Ok(&self.folder));
+        match perform() {
+            // Others hand the same down at this moment: the group above says so before the files are
+            // there. To be told again, it has to wait for them.
+            Err(Error::Write { source, .. }) if source.errno == Errno::NOENT => {
+                let _ = controllers::add(&self.folder.parent(), &names);
+                perform()
+            }
+            result => result,
+        }
     }
 
     /// Sets the list of devices; without rights nobody can.
