@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use crate::commands::{end_of, expect_code, runtime, text_of, wait_until};
 use crate::containerd::Containerd;
 use crate::sandbox;
-use crate::terminal::Terminal;
+use crate::terminal::{SIZE, Terminal};
 
 fn with_containerd(check: impl FnOnce(&Containerd, &Path) -> Result<()>) -> Result<()> {
     runtime()?;
@@ -110,7 +110,7 @@ pub(crate) fn terminal() -> Result<()> {
         let mut terminal =
             Terminal::start(&mut run(containerd, "--tty --rm", "shell", &["/bin/sh"]))?;
         terminal.type_and_expect("", "# ")?;
-        terminal.type_and_expect("stty size\r", "24 80")?;
+        terminal.type_and_expect(SIZE, "24 80")?;
         let code = terminal.type_and_wait("exit 5\r")?;
         ensure!(code == Some(5), "ctr run ended with {code:?} and not 5");
 

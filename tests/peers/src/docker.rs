@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::commands::{Daemon, end_of, expect_code, find, text_of, wait_until};
 use crate::rootfs::{build_tar, copy_tino, has_no_zombie};
 use crate::sandbox;
-use crate::terminal::Terminal;
+use crate::terminal::{SIZE, Terminal};
 
 /// A running daemon that has the image `box`.
 pub(crate) struct Docker {
@@ -182,7 +182,7 @@ pub(crate) fn terminal() -> Result<()> {
     with_docker(|docker| {
         let mut terminal = Terminal::start(&mut docker.run("-it --rm", &["sh"]))?;
         terminal.type_and_expect("", "# ")?;
-        terminal.type_and_expect("stty size\r", "24 80")?;
+        terminal.type_and_expect(SIZE, "24 80")?;
         terminal.type_and_expect("sleep 100 | cat\r", "\n")?;
         let_it_start();
         terminal.type_and_expect("\x03", "# ")?;

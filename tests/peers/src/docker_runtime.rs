@@ -10,7 +10,7 @@ use crate::commands::{end_of, expect_code, runtime, text_of, wait_until};
 use crate::docker::{Docker, Setup, let_it_start};
 use crate::docker_rights::has_every_capability;
 use crate::sandbox;
-use crate::terminal::Terminal;
+use crate::terminal::{SIZE, Terminal};
 
 /// Without a network of its own no container needs a bridge.
 pub(crate) const ALONE: &str = "--network none";
@@ -242,7 +242,7 @@ pub(crate) fn terminal() -> Result<()> {
         let mut terminal =
             Terminal::start(&mut docker.run_plain(&format!("-it --rm {ALONE}"), &["sh"]))?;
         terminal.type_and_expect("", "# ")?;
-        terminal.type_and_expect("stty size\r", "24 80")?;
+        terminal.type_and_expect(SIZE, "24 80")?;
         terminal.type_and_expect("tty\r", "/dev/pts/0")?;
         terminal.type_and_expect("sleep 100\r", "\n")?;
         let_it_start();
@@ -255,7 +255,7 @@ pub(crate) fn terminal() -> Result<()> {
         docker.wait_for_log("service", "ready")?;
         let mut terminal = Terminal::start(&mut docker.command("exec -it service sh"))?;
         terminal.type_and_expect("", "# ")?;
-        terminal.type_and_expect("stty size\r", "24 80")?;
+        terminal.type_and_expect(SIZE, "24 80")?;
         let code = terminal.type_and_wait("exit 6\r")?;
         ensure!(code == Some(6), "docker exec ended with {code:?} and not 6");
         text_of(&mut docker.command("rm --force service"))?;

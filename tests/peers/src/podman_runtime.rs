@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use crate::commands::{end_of, expect_code, find, runtime, text_of, wait_until};
 use crate::podman::Podman;
 use crate::sandbox;
-use crate::terminal::Terminal;
+use crate::terminal::{SIZE, Terminal};
 
 const ALONE: &str = "--network none";
 
@@ -226,7 +226,7 @@ pub(crate) fn health_and_terminal() -> Result<()> {
 
         let mut terminal = Terminal::start(&mut podman.command("exec -it patient sh"))?;
         terminal.type_and_expect("", "# ")?;
-        terminal.type_and_expect("stty size\r", "24 80")?;
+        terminal.type_and_expect(SIZE, "24 80")?;
         let code = terminal.type_and_wait("exit 6\r")?;
         ensure!(code == Some(6), "podman exec ended with {code:?} and not 6");
         podman.remove("patient")?;
@@ -234,7 +234,7 @@ pub(crate) fn health_and_terminal() -> Result<()> {
         let mut terminal =
             Terminal::start(&mut podman.run_plain(&format!("-it --rm {ALONE}"), &["sh"]))?;
         terminal.type_and_expect("", "# ")?;
-        terminal.type_and_expect("stty size\r", "24 80")?;
+        terminal.type_and_expect(SIZE, "24 80")?;
         terminal.type_and_expect("tty\r", "/dev/pts/0")?;
         let code = terminal.type_and_wait("exit 5\r")?;
         ensure!(code == Some(5), "podman run ended with {code:?} and not 5");

@@ -11,6 +11,9 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::commands::{Daemon, wait_until};
 
+/// Has a shell print the size of its terminal, once it has one: some clients tell it late.
+pub(crate) const SIZE: &str = "until stty size 2>/dev/null; do sleep 0.1; done\r";
+
 /// A program whose standard streams are a terminal that this test holds the other end of.
 pub(crate) struct Terminal {
     keyboard: File,
