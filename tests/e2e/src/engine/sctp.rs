@@ -1,4 +1,4 @@
-//! Published ports of SCTP, which few kernels have: Debian's can load it.
+//! Published ports of SCTP, which few kernels have: Debian's can load it (`cargo xtask vm --module`).
 
 use anyhow::Result;
 
