@@ -46,10 +46,14 @@ fn set_up(
     thread::set_name(record::CHILD_NAME)
         .or_error("prctl", || "PR_SET_NAME")
         .during(Step::Internal)?;
-    // First of all, so that what follows is counted and limited.
-    entry.enter().during(Step::JoinCgroup)?;
+    if init.mounts_before_group.is_none() {
+        // First of all, so that what follows is counted and limited.
+        entry.enter().during(Step::JoinCgroup)?;
+    }
     become_root(plan, channel)?;
-    late_namespaces(plan, channel)?;
+    if init.mounts_before_group.is_none() {
+        late_namespaces(plan, channel)?;
+    }
     let procfs = init.needs_procfs().then(Procfs::open).transpose();
     let procfs = procfs.during(Step::Internal)?;
     process::join_keyring(&init.process, init.keyring.as_ref(), procfs.as_ref())?;
@@ -83,6 +87,16 @@ fn become_root(plan: &Plan, channel: &Channel) -> Result<(), Failure> {
         take_root_ids().during(Step::BecomeRoot)?;
     }
     Ok(())
+}
+
+/// Enters the cgroup that the parent has made meanwhile, and makes the cgroup namespace.
+pub(crate) fn join_late(plan: &Plan, channel: &Channel) -> Result<(), Failure> {
+    let entry = channel.next_group().during(Step::JoinCgroup)?;
+    let Some(entry) = entry else { sys::process::exit_now(1) };
+    entry.enter().during(Step::JoinCgroup)?;
+    // Closed with all others that are open by then.
+    std::mem::forget(entry);
+    late_namespaces(plan, channel)
 }
 
 /// The namespaces that must be made after the cgroup was joined and the maps are there.

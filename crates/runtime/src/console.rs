@@ -1,7 +1,7 @@
 //! Where the master of a container's terminal goes.
 
 use crate::error::{Error, Result};
-use crate::handshake::send_with_descriptor;
+use crate::handshake::send_with_descriptors;
 use crate::notify::connect_to;
 use crate::terminal;
 use std::os::fd::{AsFd, OwnedFd};
@@ -45,7 +45,7 @@ impl Terminal {
             Terminal::None => return Err(Error::Internal("a terminal nobody asked for")),
             // Callers take the message's text for the terminal's name.
             Terminal::Socket(socket) => {
-                send_with_descriptor(socket.as_fd(), b"/dev/pts/ptmx", Some(master.as_fd()))?;
+                send_with_descriptors(socket.as_fd(), b"/dev/pts/ptmx", &[master.as_fd()])?;
             }
             Terminal::Caller(kept) => {
                 // Before the program can ask for its size.

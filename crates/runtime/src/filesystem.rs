@@ -1,6 +1,6 @@
 //! What the container sees: its root, mounts, devices, and what is hidden of them.
 
-use crate::child::expect;
+use crate::child::{expect, join_late};
 use crate::failure::{During, Failure, Step};
 use crate::handshake::{Channel, Order, Report};
 use crate::plan::{Init, Link, Plan};
@@ -30,7 +30,7 @@ pub(crate) fn assemble(
     let mut asked = false;
     let root = attach_root(init, &mut asked, channel)?;
     let mut assembly = Assembly::new(&root, init.isolation.kind == mount::PropagationKind::Shared);
-    mount_all(init, &mut assembly, &mut asked, channel)?;
+    mount_all(plan, &mut assembly, &mut asked, channel)?;
     if let Some(nodes) = &init.devices {
         let own = |path: &RootedPath| assembly.kept(path);
         device::make_nodes(&root, nodes, init.bind_devices, own).map_err(failed(Step::Device))?;
@@ -88,14 +88,18 @@ fn attach_root(init: &Init, asked: &mut bool, channel: &Channel) -> Result<Root,
     root.map_err(failed(Step::RootFilesystem))
 }
 
-/// The mounts, in their order.
+/// The mounts, in their order, and entering the cgroup between them if that is late.
 fn mount_all(
-    init: &Init,
+    plan: &Plan,
     assembly: &mut Assembly<'_>,
     asked: &mut bool,
     channel: &Channel,
 ) -> Result<(), Failure> {
+    let init = &plan.init;
     for (index, (mount, tree)) in init.mounts.iter().zip(&init.trees).enumerate() {
+        if init.mounts_before_group == Some(index) {
+            join_late(plan, channel)?;
+        }
         if let Some((_, given)) = init.given.iter().find(|(place, _)| *place == index) {
             assembly.mount_handed(mount, given.tree.as_fd())
         } else if tree.is_some() {
@@ -105,6 +109,9 @@ fn mount_all(
             assembly.mount(mount)
         }
         .map_err(failed(Step::Mount))?;
+    }
+    if init.mounts_before_group == Some(init.mounts.len()) {
+        join_late(plan, channel)?;
     }
     Ok(())
 }

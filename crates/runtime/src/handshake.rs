@@ -4,8 +4,10 @@
 //! parent                                         child
 //!   clone3 ------------------------------------>   (joined user namespace: the child clones
 //!          <------------------------- Cloned(pid)    the real one, and ends)
-//!   id maps, cgroup, oom score
+//!   id maps, oom score
 //!          Proceed ---------------------------->   (only if a user namespace is new)
+//!   cgroup
+//!          Group + fds ------------------------>   (only if the cgroup could wait for the child)
 //!          <----------------------- TimeNamespace  (only if a time namespace is new)
 //!   offsets
 //!          Proceed ---------------------------->
@@ -27,112 +29,38 @@
 //!
 //! Where nothing is to be done between `Ready` and `Start`, the parent says `Start` before it serves
 //! the child, which then finds it waiting: that saves two turns of the scheduler. The filter of system
-//! calls comes before that `Start`, compiled while the child was at work.
+//! calls comes before that `Start`, compiled while the child was at work. Orders that follow each
+//! other at once are one message.
 //!
 //! At any place the child may say `Failed` and end. An end of stream, in either direction, means
 //! that the other one is dead; the child then ends as well. After `Ready` of a `create` the same
 //! conversation goes on, from `Start`, over a connection that `start` has made.
 
+mod words;
+
+pub(crate) use words::{Order, Report};
+
 use crate::failure::Failure;
+use kernel::cgroup::{Description, Entry};
+use std::cell::Cell;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::io::Errno;
 use sys::rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recv, recvmsg, sendmsg,
-    shutdown, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recv,
+    recvmsg, sendmsg, shutdown, socketpair,
 };
-
-/// From the child to the parent.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Report {
-    /// The process id, in the parent's PID namespace, of the process that goes on in its place.
-    Cloned(i32),
-    /// There is a new time namespace, whose offsets are to be written.
-    TimeNamespace,
-    /// The next source of a bind mount is to be opened, the first time with the mount namespace in
-    /// which all are.
-    Tree,
-    /// The mounts are there, and the old root as well: the moment for hooks of the runtime.
-    Hooks,
-    /// With the master of the terminal.
-    Console,
-    /// Something is not as it was asked for, and that is no error.
-    Warning(Failure),
-    /// Everything but the last steps is done. With the file for last words, if there is one.
-    Ready,
-    /// With the descriptor on which the filter's notifications arrive.
-    Notify,
-    /// It failed, and has ended.
-    Failed(Failure),
-}
-
-/// From the parent to the child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// What was asked for is done.
-    Proceed,
-    /// With the source of a bind mount.
-    Tree,
-    /// Execute the program.
-    Start,
-}
-
-impl Report {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        match self {
-            Report::Cloned(pid) => [&[b'c'][..], &pid.to_le_bytes()].concat(),
-            Report::TimeNamespace => vec![b't'],
-            Report::Tree => vec![b'b'],
-            Report::Hooks => vec![b'h'],
-            Report::Console => vec![b'o'],
-            Report::Warning(what) => [&[b'w'][..], &what.encode()].concat(),
-            Report::Ready => vec![b'r'],
-            Report::Notify => vec![b'n'],
-            Report::Failed(failure) => [&[b'f'][..], &failure.encode()].concat(),
-        }
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Report> {
-        match bytes {
-            [b'c', pid @ ..] => Some(Report::Cloned(i32::from_le_bytes(pid.try_into().ok()?))),
-            [b't'] => Some(Report::TimeNamespace),
-            [b'b'] => Some(Report::Tree),
-            [b'h'] => Some(Report::Hooks),
-            [b'o'] => Some(Report::Console),
-            [b'w', what @ ..] => Failure::decode(what).map(Report::Warning),
-            [b'r'] => Some(Report::Ready),
-            [b'n'] => Some(Report::Notify),
-            [b'f', failure @ ..] => Failure::decode(failure).map(Report::Failed),
-            _ => None,
-        }
-    }
-}
-
-impl Order {
-    pub(crate) fn encode(self) -> &'static [u8] {
-        match self {
-            Order::Proceed => b"p",
-            Order::Tree => b"b",
-            Order::Start => b"s",
-        }
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Order> {
-        match bytes {
-            b"p" => Some(Order::Proceed),
-            b"b" => Some(Order::Tree),
-            b"s" => Some(Order::Start),
-            _ => None,
-        }
-    }
-}
 
 /// One end of the connection, which keeps messages apart (SOCK_SEQPACKET, unix(7)).
 #[derive(Debug)]
-pub(crate) struct Channel(OwnedFd);
+pub(crate) struct Channel {
+    socket: OwnedFd,
+    /// The second order of a message.
+    told: Cell<Option<Order>>,
+}
 
 impl Channel {
     /// The parent's and the child's end.
@@ -140,12 +68,12 @@ impl Channel {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .or_error("socketpair", || "AF_UNIX, SOCK_SEQPACKET")?;
-        Ok((Channel(ours), Channel(theirs)))
+        Ok((Channel::new(ours), Channel::new(theirs)))
     }
 
     /// An end that was connected or accepted.
     pub(crate) fn new(socket: OwnedFd) -> Channel {
-        Channel(socket)
+        Channel { socket, told: Cell::new(None) }
     }
 
     pub(crate) fn report(
@@ -153,7 +81,7 @@ impl Channel {
         report: &Report,
         fd: Option<BorrowedFd<'_>>,
     ) -> Result<(), sys::Error> {
-        self.send(&report.encode(), fd)
+        self.send(&report.encode(), fd.as_slice())
     }
 
     /// The report that there is a listener, and it: sent by what its filter lets through.
@@ -162,11 +90,11 @@ impl Channel {
         filter: &kernel::seccomp::Program,
         listener: BorrowedFd<'_>,
     ) -> Result<(), sys::Error> {
-        filter.hand_over(listener, self.0.as_fd(), &Report::Notify.encode())
+        filter.hand_over(listener, self.as_fd(), &Report::Notify.encode())
     }
 
     pub(crate) fn order(&self, order: Order) -> Result<(), sys::Error> {
-        self.send(order.encode(), None)
+        self.send(&[order.encode()], &[])
     }
 
     /// Says `Start`, after the filter if there is one, to a child that may have failed by now: then it
@@ -176,15 +104,20 @@ impl Channel {
         filter: Option<&kernel::seccomp::Program>,
     ) -> Result<(), sys::Error> {
         let sent = filter.map_or(Ok(()), |filter| self.send_bytes(&filter.to_bytes()));
-        match sent.and_then(|()| self.order(Order::Start)) {
-            Err(error) if error.errno == Errno::PIPE => Ok(()),
-            result => result,
-        }
+        unless_failed(sent.and_then(|()| self.order(Order::Start)))
     }
 
     /// Hands over the source of a bind mount.
     pub(crate) fn hand(&self, tree: BorrowedFd<'_>) -> Result<(), sys::Error> {
-        self.send(Order::Tree.encode(), Some(tree))
+        self.send(&[Order::Tree.encode()], &[tree])
+    }
+
+    /// Hands over what it takes to enter the cgroup, to a child that may have failed by now, and
+    /// tells it to start if `start`.
+    pub(crate) fn hand_group(&self, entry: &Entry, start: bool) -> Result<(), sys::Error> {
+        let orders = [Order::Group.encode(), Order::Start.encode()];
+        let tasks: Vec<_> = entry.tasks().iter().map(OwnedFd::as_fd).collect();
+        unless_failed(self.send(&orders[..1 + usize::from(start)], &tasks))
     }
 
     /// What the child says next, and what came with it; `None` when it has ended or executed its
@@ -205,8 +138,30 @@ impl Channel {
 
     /// What the parent says next; `None` when it is gone.
     pub(crate) fn next_order(&self) -> Result<Option<Order>, sys::Error> {
+        if let Some(told) = self.told.take() {
+            return Ok(Some(told));
+        }
         let (bytes, _) = self.receive_up_to(MAX_ORDER)?;
-        Ok(Order::decode(&bytes))
+        Ok(self.first_order(&bytes))
+    }
+
+    /// What it takes to enter the cgroup; `None` when the parent is gone.
+    pub(crate) fn next_group(&self) -> Result<Option<Entry>, sys::Error> {
+        let mut space =
+            [MaybeUninit::uninit(); sys::rustix::cmsg_space!(ScmRights(Description::MAX_FOLDERS))];
+        let (bytes, tasks) = self.receive_with(MAX_ORDER, &mut space)?;
+        let is_group = self.first_order(&bytes) == Some(Order::Group);
+        Ok(is_group.then(|| Entry::of_tasks(tasks)))
+    }
+
+    fn first_order(&self, bytes: &[u8]) -> Option<Order> {
+        let (first, second) = match bytes {
+            [first] => (first, None),
+            [first, second] => (first, Some(second)),
+            _ => return None,
+        };
+        self.told.set(second.and_then(|it| Order::decode(*it)));
+        Order::decode(*first)
     }
 
     /// The filter that comes before a `Start` in advance; `None` when the parent is gone, or says
@@ -219,12 +174,12 @@ impl Channel {
     /// What the parent was asked to open; `None` when it is gone.
     pub(crate) fn next_tree(&self) -> Result<Option<OwnedFd>, sys::Error> {
         let (bytes, fd) = self.receive()?;
-        Ok(fd.filter(|_| Order::decode(&bytes) == Some(Order::Tree)))
+        Ok(fd.filter(|_| bytes == [Order::Tree.encode()]))
     }
 
     /// Whether the other side is gone, and nothing that it has said is left to be heard.
     pub(crate) fn is_closed(&self) -> Result<bool, sys::Error> {
-        match recv(&self.0, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        match recv(&self.socket, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
             Ok((length, _)) => Ok(length == 0),
             Err(Errno::AGAIN | Errno::INTR) => Ok(false),
             Err(Errno::CONNRESET) => Ok(true),
@@ -232,18 +187,18 @@ impl Channel {
         }
     }
 
-    fn send(&self, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<(), sys::Error> {
-        send_with_descriptor(self.0.as_fd(), bytes, fd)
+    fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), sys::Error> {
+        send_with_descriptors(self.as_fd(), bytes, fds)
     }
 
     /// Bytes that are no message of ours.
     pub(crate) fn send_bytes(&self, bytes: &[u8]) -> Result<(), sys::Error> {
-        self.send(bytes, None)
+        self.send(bytes, &[])
     }
 
     /// The other end sees that nothing more comes.
     pub(crate) fn shut_down(&self) -> Result<(), sys::Error> {
-        shutdown(&self.0, Shutdown::Write).or_error("shutdown", || "the other process")
+        shutdown(&self.socket, Shutdown::Write).or_error("shutdown", || "the other process")
     }
 
     /// What comes next, and the descriptor with it; nothing at the end.
@@ -252,29 +207,52 @@ impl Channel {
     }
 
     fn receive_up_to(&self, longest: usize) -> Result<(Vec<u8>, Option<OwnedFd>), sys::Error> {
-        let mut bytes = vec![0; longest];
         let mut space = [MaybeUninit::uninit(); sys::rustix::cmsg_space!(ScmRights(1))];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let (bytes, fds) = self.receive_with(longest, &mut space)?;
+        Ok((bytes, fds.into_iter().next()))
+    }
+
+    /// `space` is for the descriptors.
+    fn receive_with(
+        &self,
+        longest: usize,
+        space: &mut [MaybeUninit<u8>],
+    ) -> Result<(Vec<u8>, Vec<OwnedFd>), sys::Error> {
+        let mut bytes = vec![0; longest];
+        let mut ancillary = RecvAncillaryBuffer::new(space);
         let received = loop {
             let mut slices = [IoSliceMut::new(&mut bytes)];
-            match recvmsg(&self.0, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            match recvmsg(&self.socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
                 // It ended without having read all; what it has said before comes next, or its end.
                 Err(Errno::INTR | Errno::CONNRESET) => {}
                 result => break result.or_error("recvmsg", || "the other process")?,
             }
         };
+        if received.flags.contains(ReturnFlags::CTRUNC) {
+            return Err(sys::Error::new("recvmsg", "descriptors", Errno::MFILE));
+        }
         bytes.truncate(received.bytes);
-        let fd = ancillary.drain().find_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-            _ => None,
-        });
-        Ok((bytes, fd))
+        let mut all = Vec::new();
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(fds) = message {
+                all.extend(fds);
+            }
+        }
+        Ok((bytes, all))
     }
 }
 
 impl AsFd for Channel {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
+    }
+}
+
+/// A child that has failed by now tells of that.
+fn unless_failed(sent: Result<(), sys::Error>) -> Result<(), sys::Error> {
+    match sent {
+        Err(error) if error.errno == Errno::PIPE => Ok(()),
+        result => result,
     }
 }
 
@@ -287,17 +265,18 @@ const MAX_FILTER: usize = 4096 * 8 + 16;
 /// Larger than any message: a failure with its longest reason.
 pub(crate) const MAX_MESSAGE: usize = 8192 + 16;
 
-/// Sends these bytes over a unix socket, and a descriptor with them. A reader that is gone is
-/// EPIPE, not a signal.
-pub(crate) fn send_with_descriptor(
+/// Sends these bytes over a unix socket, and descriptors with them. A reader that is gone is EPIPE,
+/// not a signal.
+pub(crate) fn send_with_descriptors(
     socket: BorrowedFd<'_>,
     bytes: &[u8],
-    fd: Option<BorrowedFd<'_>>,
+    fds: &[BorrowedFd<'_>],
 ) -> Result<(), sys::Error> {
-    let mut space = [MaybeUninit::uninit(); sys::rustix::cmsg_space!(ScmRights(1))];
+    let mut space =
+        [MaybeUninit::uninit(); sys::rustix::cmsg_space!(ScmRights(Description::MAX_FOLDERS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if let Some(fd) = &fd {
-        ancillary.push(SendAncillaryMessage::ScmRights(std::slice::from_ref(fd)));
+    if !fds.is_empty() {
+        ancillary.push(SendAncillaryMessage::ScmRights(fds));
     }
     loop {
         match sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL) {
@@ -311,6 +290,7 @@ pub(crate) fn send_with_descriptor(
 mod tests {
     use super::{Channel, Order, Report};
     use crate::failure::{Failure, Step};
+    use kernel::cgroup::Entry;
     use std::os::fd::AsFd;
 
     #[test]
@@ -337,10 +317,20 @@ mod tests {
         let (got, fd) = parent.next_report().unwrap().unwrap();
         assert_eq!(got, Report::Console);
         assert!(fd.is_some());
-        for order in [Order::Proceed, Order::Tree, Order::Start] {
+        for order in [Order::Proceed, Order::Tree, Order::Group, Order::Start] {
             parent.order(order).unwrap();
             assert_eq!(child.next_order().unwrap(), Some(order));
         }
+        let entry = Entry::of_tasks(vec![std::fs::File::open("/dev/null").unwrap().into()]);
+        for start in [false, true] {
+            parent.hand_group(&entry, start).unwrap();
+            assert_eq!(child.next_group().unwrap().unwrap().tasks().len(), 1);
+            if start {
+                assert_eq!(child.next_order().unwrap(), Some(Order::Start));
+            }
+        }
+        parent.order(Order::Start).unwrap();
+        assert!(child.next_group().unwrap().is_none());
         parent.hand(std::io::stdin().as_fd()).unwrap();
         assert!(child.next_tree().unwrap().is_some());
         parent.order(Order::Tree).unwrap();
@@ -378,7 +368,7 @@ mod tests {
     fn nonsense_is_a_failure_not_a_panic() {
         let (parent, child) = Channel::pair().unwrap();
         for bytes in [&b"z"[..], b"c12", b"f", b"rr"] {
-            child.send(bytes, None).unwrap();
+            child.send(bytes, &[]).unwrap();
             let (report, _) = parent.next_report().unwrap().unwrap();
             assert!(matches!(report, Report::Failed(_)), "{report:?}");
         }

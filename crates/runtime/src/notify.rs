@@ -1,7 +1,7 @@
 //! Handing the seccomp listener to the agent that decides on system calls.
 
 use crate::error::{Error, Result};
-use crate::handshake::send_with_descriptor;
+use crate::handshake::send_with_descriptors;
 use spec::runtime::Spec;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ impl Listener {
             path: self.path.clone(),
             error,
         })?;
-        Ok(send_with_descriptor(socket.as_fd(), message.as_bytes(), Some(fd))?)
+        Ok(send_with_descriptors(socket.as_fd(), message.as_bytes(), &[fd])?)
     }
 }
 

@@ -4,10 +4,13 @@
 //! claim ROOT/ID -> record -> cgroup -> clone3 -> maps, scores -> serve the child -> record -> go
 //! ```
 //!
+//! A cgroup of v1 is made after clone3, see [`group`].
+//!
 //! The order is that of what a later `delete` must know: whoever kills this process with SIGKILL
 //! leaves a record from which everything that exists by then can be found, and a child that ends
 //! by itself, since its parent is gone.
 
+mod group;
 mod undo;
 
 use crate::console::Terminal;
@@ -24,7 +27,7 @@ use crate::record::{Process, Record};
 use crate::request::Create;
 use crate::running::{Remains, Running};
 use crate::{child, file, record, start, time};
-use kernel::cgroup::{Cgroups, Entry, Group, Prepared};
+use kernel::cgroup::{Cgroups, Group, Prepared};
 use kernel::mount::whole_proc_and_sys;
 use kernel::namespace::{self, Kind, Namespace};
 use kernel::resctrl::{Made, Resctrl};
@@ -87,12 +90,22 @@ pub(crate) fn make(request: &Create<'_>, caller: Caller, build: Build<'_>) -> Re
         .map_err(|it| invalid(&it))?;
     plan.init.process.ignored_signals = record::ignored_signals()?;
     plan.init.process.ends_with_parent = request.ends_with_caller;
+    if caller == Caller::Restores {
+        plan.init.mounts_before_group = None;
+    }
     let stays = caller != Caller::Creates && !request.detach;
     let terminal = Terminal::new(plan.process().terminal, request.console_socket, stays)?;
     let directory = Directory::claim(request.root, request.id)?;
     let record = first_record(&plan, user);
-    let mut made =
-        Making { directory, group: None, child: None, guests: None, record, warnings: Vec::new() };
+    let mut made = Making {
+        directory,
+        planned: None,
+        group: None,
+        child: None,
+        guests: None,
+        record,
+        warnings: Vec::new(),
+    };
     let result = made.begin(&mut plan, &text, cgroup);
     let result = result.and_then(|()| build(&mut made, &plan, &spec, terminal));
     match result {
@@ -129,6 +142,8 @@ fn first_record(plan: &Plan, user: Uid) -> Record {
 /// What there is of a container that is being made.
 pub(crate) struct Making {
     directory: Directory,
+    /// The cgroup that waits for the child.
+    planned: Option<Prepared>,
     group: Option<Box<dyn Group>>,
     child: Option<Pid>,
     guests: Option<Guests>,
@@ -137,16 +152,18 @@ pub(crate) struct Making {
 }
 
 impl Making {
-    /// Everything up to the cgroup, which is written down before it exists.
+    /// Everything up to the cgroup, which is written down before it exists, and made unless it waits
+    /// for the child.
     fn begin(&mut self, plan: &mut Plan, text: &[u8], cgroup: Prepared) -> Result<()> {
         if plan.notifies {
             self.directory.make_notify_folder()?;
         }
         self.record.cgroup = Some(cgroup.description());
         self.directory.begin_records(text, &self.record)?;
-        let group = cgroup.create()?;
-        self.record.cgroup = Some(group.description());
-        self.group = Some(group);
+        match plan.init.mounts_before_group {
+            Some(_) => self.planned = Some(cgroup),
+            None => self.make_group(cgroup)?,
+        }
         plan.init.prepare_root()?;
         if let Some(revealing) = &mut plan.init.no_pivot {
             *revealing = whole_proc_and_sys(&plan.rootfs)?;
@@ -167,7 +184,7 @@ impl Making {
         terminal: Terminal,
         start_it: bool,
     ) -> Result<Running> {
-        let entry = self.group.as_ref().map_or(Ok(Entry::default()), |group| group.entry())?;
+        let entry = self.entry()?;
         let listening = if start_it { None } else { Some(self.directory.listen()?) };
         let placement = placement(plan)?;
         let launched = launch(&placement, entry.clone_into(), |channel| {
@@ -182,14 +199,10 @@ impl Making {
             self.directory.write_record(&self.record)?;
         }
         prepare(plan, &launched)?;
-        if plan.starts_in_advance {
-            self.directory.write_record(&self.record)?;
-            let filter = plan.late_filter(spec).map_err(|it| invalid(&it))?;
-            launched.channel.start_in_advance(filter.as_ref())?;
-        }
+        let late_entry = self.tell_in_advance(plan, spec, &launched)?;
         let (master, last_words) = self.serve(plan, &launched, terminal)?;
         // The child has closed its own by now, and goes on meanwhile.
-        drop(entry);
+        drop((entry, late_entry));
         sys::early::close_left_open();
         if !plan.starts_in_advance {
             if let Some(group) = &self.group {

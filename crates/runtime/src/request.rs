@@ -121,7 +121,7 @@ pub(crate) fn announce(
             path: path.into(),
             error,
         })?;
-        crate::handshake::send_with_descriptor(socket.as_fd(), b"pidfd", Some(pidfd.as_fd()))?;
+        crate::handshake::send_with_descriptors(socket.as_fd(), b"pidfd", &[pidfd.as_fd()])?;
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use super::folder;
+#[cfg(doc)]
+use super::group::Description;
 use sys::process::close_all;
 
 /// What a process must do to be in a group from its first instruction on.
@@ -28,8 +30,19 @@ impl Entry {
         self.folder.as_ref().map(|folder| folder.as_fd())
     }
 
+    /// What a child that exists already needs of it, to be handed over; [`Entry::of_tasks`] is the
+    /// way back. At most [`Description::MAX_FOLDERS`] of them where the group can wait for the child.
+    pub fn tasks(&self) -> &[OwnedFd] {
+        &self.tasks
+    }
+
+    /// What was handed over.
+    pub fn of_tasks(tasks: Vec<OwnedFd>) -> Entry {
+        Entry { folder: None, tasks }
+    }
+
     /// Moves the calling thread into all v1 groups. To be called in the child, before it makes
-    /// threads, execs or unshares anything. It allocates nothing unless it fails.
+    /// threads, execs, or makes a cgroup namespace. It allocates nothing unless it fails.
     ///
     /// # Errors
     /// The kernel's, with the number of the hierarchy in the order of [`super::Group::folders`].

@@ -145,6 +145,19 @@ pub struct SubGroup {
     pub path: String,
 }
 
+impl Description {
+    /// How many folders can be entered by descriptors that come in one message: SCM_MAX_FD of
+    /// unix(7).
+    pub const MAX_FOLDERS: usize = 253;
+
+    /// Whether the group may be made when the process that enters it exists already: nobody is born
+    /// in a group of v1, and systemd has one made around a process.
+    #[must_use]
+    pub fn can_wait_for_child(&self) -> bool {
+        self.v2.is_none() && self.unit.is_none() && self.v1.len() <= Description::MAX_FOLDERS
+    }
+}
+
 impl SubGroup {
     /// Takes `[CONTROLLERS:]PATH` apart.
     ///
@@ -171,7 +184,19 @@ impl SubGroup {
 
 #[cfg(test)]
 mod tests {
-    use super::SubGroup;
+    use super::{Bus, Description, SubGroup, UnitDescription};
+
+    #[test]
+    fn nobody_is_born_in_a_group_of_v1() {
+        let v1 =
+            || Description { v1: vec![("pids".into(), "/x".into())], ..Description::default() };
+        assert!(v1().can_wait_for_child());
+        assert!(!Description { v2: Some("/y".into()), ..v1() }.can_wait_for_child());
+        let unit = UnitDescription { name: "x.scope".into(), bus: Bus::System };
+        assert!(!Description { unit: Some(unit), ..v1() }.can_wait_for_child());
+        let many = vec![("name=x".into(), "/x".into()); Description::MAX_FOLDERS + 1];
+        assert!(!Description { v1: many, ..v1() }.can_wait_for_child());
+    }
 
     #[test]
     fn sub_groups_stay_below() {

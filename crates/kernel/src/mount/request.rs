@@ -62,6 +62,16 @@ pub struct FileSystem {
     pub label: Option<CString>,
 }
 
+impl FileSystem {
+    /// Whether it is the kernel's own and shows nothing that depends on who mounts it, nor takes
+    /// memory for what is in it.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        let kinds = [c"proc", c"sysfs", c"tmpfs", c"devpts", c"mqueue"];
+        kinds.contains(&self.kind.as_c_str()) && !self.copy_up
+    }
+}
+
 /// A bind mount.
 #[derive(Debug)]
 pub struct Bind {

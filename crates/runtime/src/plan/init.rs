@@ -31,6 +31,8 @@ pub(crate) struct Init {
     /// What the root has in the end, if anything was said about it.
     pub(crate) propagation: Option<Propagation>,
     pub(crate) mounts: Vec<Mount>,
+    /// How many of them can be made before there is a cgroup, if it comes that late.
+    pub(crate) mounts_before_group: Option<usize>,
     /// For each mount, how the parent opens its source, if the child cannot.
     pub(crate) trees: Vec<Option<Tree>>,
     /// Which mount the caller has already.
@@ -94,6 +96,7 @@ impl Init {
             devices: devices(spec, &mounts)?,
             bind_devices: namespaces.has(Kind::User),
             sysctls: sysctls(spec, namespaces)?,
+            mounts_before_group: mounts_before_group(&mounts, request, namespaces, view),
             mounts,
             trees,
             given,
@@ -226,6 +229,25 @@ fn with_read_only_groups(mount: Mount) -> Mount {
         return Mount { recursive: Attributes::READ_ONLY.then(mount.recursive), ..mount };
     }
     mount
+}
+
+/// Where a group can wait for its child, it is made while that is at work, which goes on without it
+/// as long as what it does is not for the group to count, does not show it, and needs no answer of
+/// the parent's.
+fn mounts_before_group(
+    mounts: &[Mount],
+    request: &Create<'_>,
+    namespaces: &Namespaces,
+    view: &View<'_>,
+) -> Option<usize> {
+    let overlay_is_mapped =
+        request.overlay.as_ref().is_some_and(|overlay| overlay.mapped_by.is_some());
+    let needs_answer = overlay_is_mapped || namespaces.new.contains(Kind::Time);
+    if needs_answer || !view.groups.can_wait_for_child() {
+        return None;
+    }
+    let is_bare = |mount: &&Mount| matches!(&mount.source, Source::New(new) if new.is_bare());
+    Some(mounts.iter().take_while(is_bare).count())
 }
 
 /// Where others come directly into a new tmpfs, it is kept open, so that they are not looked up.

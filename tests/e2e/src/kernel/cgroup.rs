@@ -111,7 +111,7 @@ pub(super) fn make_mounts_private() -> Result<()> {
 }
 
 /// Takes the tree of v2 out of this process's sight; false when nothing would be left.
-pub(super) fn see_v1_alone() -> Result<bool> {
+pub(crate) fn see_v1_alone() -> Result<bool> {
     let is_mounted = |place: &str| std::fs::exists(format!("/sys/fs/cgroup/{place}"));
     if !is_mounted("memory/tasks")? {
         return Ok(false);

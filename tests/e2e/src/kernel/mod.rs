@@ -21,6 +21,7 @@ mod proc_writes;
 mod seccomp;
 pub(crate) mod systemd;
 
+pub(crate) use cgroup::see_v1_alone;
 use harness::{Trial, trials};
 
 /// Every test of the kernel's concerns.

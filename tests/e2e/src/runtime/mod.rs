@@ -9,6 +9,7 @@ mod attack_paths;
 mod attack_proc;
 mod attack_races;
 mod bad_input;
+mod beside;
 mod checkpoint;
 mod concurrency;
 mod devices;
@@ -86,6 +87,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::bad_input::mistakes_on_the_command_line_are_explained,
         runtime::bad_input::failures_are_logged_as_json_on_demand,
         runtime::bad_input::spec_and_features_tell_what_there_is,
+        runtime::beside::the_program_is_in_every_group,
+        runtime::beside::the_program_sees_its_groups_as_roots,
+        runtime::beside::what_is_copied_up_counts,
+        runtime::beside::without_a_group_there_is_no_child,
+        runtime::beside::without_a_child_there_is_no_group,
+        runtime::beside::create_can_be_killed_at_every_call,
+        runtime::beside::run_can_be_killed_at_every_call,
         runtime::checkpoint::a_container_goes_on_where_it_was,
         runtime::checkpoint::a_restored_container_is_attended,
         runtime::checkpoint::a_checkpoint_may_have_several_parts,
