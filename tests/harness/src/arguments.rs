@@ -1,10 +1,11 @@
 //! The command line of a test program.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Shown after a mistake on the command line.
 pub(crate) const USAGE: &str =
-    "usage: [FILTER...] [--exact] [--list] [--jobs N] [--time-limit SECONDS]";
+    "usage: [FILTER...] [--exact] [--list] [--jobs N] [--time-limit SECONDS] [--begun FILE]";
 
 /// Which of the three processes this one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(crate) struct Arguments {
     pub(crate) exact: bool,
     pub(crate) jobs: usize,
     pub(crate) time_limit: Duration,
+    /// Gets the name of each trial as it begins: if the whole machine stops, it knows with what.
+    pub(crate) begun: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -33,6 +36,7 @@ impl Arguments {
             exact: false,
             jobs: 2,
             time_limit: Duration::from_secs(60),
+            begun: None,
         };
         while let Some(word) = words.next() {
             match word.as_str() {
@@ -40,6 +44,10 @@ impl Arguments {
                 "--guarded" => arguments.part = Part::Guard,
                 "--in-process" => arguments.part = Part::Trial,
                 "--exact" => arguments.exact = true,
+                "--begun" => {
+                    let file = words.next().ok_or_else(|| format!("{word} needs a file"))?;
+                    arguments.begun = Some(file.into());
+                }
                 "--jobs" => arguments.jobs = positive(&word, words.next())?,
                 "--time-limit" => {
                     let seconds = positive(&word, words.next())?;

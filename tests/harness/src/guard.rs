@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,7 +14,7 @@ use rustix::process::{
 use crate::arguments::Arguments;
 use crate::report::SKIP_MARK;
 use crate::runner::EXIT_SKIPPED;
-use crate::{Skip, Trial, orphans};
+use crate::{Skip, Trial, orphans, stuck};
 
 /// Starts the trial, waits for it within the time limit, and leaves no process of it alive.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
@@ -38,26 +38,33 @@ fn guard(arguments: &Arguments) -> std::io::Result<u8> {
         .stdin(Stdio::null())
         .spawn()?;
     let end = wait(&trial, arguments.time_limit)?;
+    if matches!(end, End::TimedOut) {
+        println!("timed out after {} s", arguments.time_limit.as_secs());
+        print!("{}", stuck::describe_descendants());
+    }
     // The trial leads a session, so this reaches what it started in its own group; the rest
     // becomes a child of this process and is found there.
     let _ = kill_process_group(Pid::from_child(&trial), Signal::KILL);
-    let status = trial.wait()?;
-    let left = orphans::kill_all();
-    match end {
-        End::Own => {}
-        End::TimedOut => {
-            println!("timed out after {} s", arguments.time_limit.as_secs());
-            return Ok(1);
-        }
-        End::RunnerDied => return Ok(1),
+    // One that does not end by itself may not end when it is killed either, and is not waited for.
+    let code = match end {
+        End::Own => code_of(trial.wait()?),
+        End::TimedOut | End::RunnerDied => 1,
+    };
+    let killed = orphans::kill_all();
+    let left = stuck::describe_descendants();
+    if !left.is_empty() {
+        println!("cannot be killed:\n{left}");
+    } else if killed > 0 && matches!(end, End::Own) {
+        println!("note: {killed} processes were left and had to be killed");
     }
+    Ok(code)
+}
+
+fn code_of(status: ExitStatus) -> u8 {
     if let Some(signal) = status.signal() {
         println!("the trial was killed by signal {signal}");
     }
-    if left > 0 {
-        println!("note: {left} processes were left and had to be killed");
-    }
-    Ok(status.code().map_or(1, |code| code.to_le_bytes()[0]))
+    status.code().map_or(1, |code| code.to_le_bytes()[0])
 }
 
 /// The folder for what the trial writes; it goes away with the guard.

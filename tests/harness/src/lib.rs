@@ -26,6 +26,7 @@ mod guard;
 mod orphans;
 mod report;
 mod runner;
+mod stuck;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,13 +1,16 @@
 //! Starts a guard for every trial, a few at a time, and prints the verdicts as they come.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _};
+use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, OFlags, memfd_create};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::Trial;
 use crate::arguments::Arguments;
@@ -38,7 +41,10 @@ fn judge(name: &str, arguments: &Arguments) -> Verdict {
     match start_guard(name, arguments) {
         Ok((Some(0), _)) => Verdict::Passed,
         Ok((Some(EXIT_SKIPPED), output)) => Verdict::Skipped(skip_reason(&output)),
-        Ok((_, output)) => Verdict::Failed(output),
+        Ok((Some(_), output)) => Verdict::Failed(output),
+        Ok((None, output)) => {
+            Verdict::Failed(format!("its guard did not end, or was killed\n{output}"))
+        }
         Err(error) => Verdict::Failed(format!("cannot start the trial: {error}")),
     }
 }
@@ -50,7 +56,11 @@ fn judge(name: &str, arguments: &Arguments) -> Verdict {
 /// The guard has a group of its own, so that Ctrl-C reaches the runner alone; the guard sees its
 /// standard input close then, and still cleans up.
 fn start_guard(name: &str, arguments: &Arguments) -> std::io::Result<(Option<i32>, String)> {
-    let mut output = File::from(memfd_create("output", MemfdFlags::CLOEXEC)?);
+    if let Some(path) = &arguments.begun {
+        let mut file = File::options().append(true).create(true).open(path)?;
+        file.write_all(format!("begun: {name}\n").as_bytes())?;
+    }
+    let output = File::from(memfd_create("output", MemfdFlags::CLOEXEC)?);
     rustix::fs::fcntl_setfl(&output, OFlags::APPEND)?;
     let mut guard = Command::new(std::env::current_exe()?)
         .args(["--exact", name, "--guarded", "--time-limit"])
@@ -61,12 +71,27 @@ fn start_guard(name: &str, arguments: &Arguments) -> std::io::Result<(Option<i32
         .stderr(output.try_clone()?)
         .spawn()?;
     let runner_lives = guard.stdin.take();
-    let status = guard.wait()?;
+    // It needs a while to end what the trial has left; but it may be where nothing can be ended.
+    if !ends_within(&guard, arguments.time_limit + Duration::from_secs(60))? {
+        guard.kill()?;
+        return Ok((None, read(output)?));
+    }
+    let code = guard.wait()?.code();
     drop(runner_lives);
+    Ok((code, read(output)?))
+}
+
+fn ends_within(guard: &Child, limit: Duration) -> std::io::Result<bool> {
+    let guard = pidfd_open(Pid::from_child(guard), PidfdFlags::empty())?;
+    let limit = Timespec::try_from(limit).map_err(std::io::Error::other)?;
+    Ok(poll(&mut [PollFd::new(&guard, PollFlags::IN)], Some(&limit))? > 0)
+}
+
+fn read(mut output: File) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     output.rewind()?;
     output.read_to_end(&mut bytes)?;
-    Ok((status.code(), String::from_utf8_lossy(&bytes).into_owned()))
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn skip_reason(output: &str) -> String {

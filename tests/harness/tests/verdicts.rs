@@ -96,6 +96,13 @@ fn a_hanging_trial_is_killed() {
     let (text, output) = run(&["hangs", "--time-limit", "1"], "1");
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains("test hangs ... FAILED\n    timed out after 1 s\n"), "{text}");
+    // What it was doing is told, and its name is known from the beginning on.
+    assert!(text.contains("--exact hangs --in-process") && text.contains("State:\tS"), "{text}");
+    let note = std::env::temp_dir().join(format!("harness-begun-{}", std::process::id()));
+    run(&["passes", "--begun", &note.display().to_string()], "1");
+    let begun = std::fs::read_to_string(&note).expect("the runner has written it");
+    std::fs::remove_file(&note).expect("it is there");
+    assert_eq!(begun, "begun: passes\n");
 }
 
 fn processes_that_are_left_are_killed() {

@@ -15,6 +15,8 @@ pub enum Ending {
     Reset,
     /// The time limit was over; it was killed.
     TimedOut,
+    /// It said nothing for too long; it was killed.
+    Silent,
     /// The power was cut, as [`Machine::power_cut_after`](crate::Machine::power_cut_after) asks.
     PowerCut,
     /// QEMU ended without the guest asking for it.
@@ -55,6 +57,13 @@ impl Control {
     pub(crate) fn press_ctrl_alt_delete(&mut self) -> std::io::Result<()> {
         let keys = ["ctrl", "alt", "delete"].map(|key| json!({"type": "qcode", "data": key}));
         writeln!(self.stream, "{}", json!({"execute": "send-key", "arguments": {"keys": keys}}))
+    }
+
+    /// Sends a break on the serial line of this name.
+    pub(crate) fn send_break(&mut self, port: &str) -> std::io::Result<()> {
+        let arguments = json!({"id": port});
+        let request = json!({"execute": "chardev-send-break", "arguments": arguments});
+        writeln!(self.stream, "{request}")
     }
 }
 

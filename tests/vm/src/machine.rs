@@ -5,7 +5,7 @@ use crate::control::{Control, Ending};
 use crate::job::{Job, Status};
 use crate::kernel::Kernel;
 use crate::programs;
-use crate::qemu::{Hardware, Qemu, Watcher, once_after};
+use crate::qemu::{Hardware, Patience, Qemu, Watcher, once_after};
 use crate::share::{self, Share};
 use anyhow::{Context, Result, bail, ensure};
 use std::io::Write;
@@ -26,7 +26,7 @@ pub struct Machine {
     modules: Vec<String>,
     memory_megabytes: u32,
     cpus: u32,
-    time_limit: Duration,
+    patience: Patience,
     kernel_arguments: String,
     host_root: bool,
     tee: bool,
@@ -62,9 +62,11 @@ impl Machine {
             modules: Vec::new(),
             memory_megabytes: 512,
             cpus: 1,
-            time_limit: Duration::from_secs(120),
+            patience: Patience { time: Duration::from_secs(120), silence: Duration::MAX },
+            // sysrq_always_enabled: a machine that is given up is asked what it is doing.
             // no_timer_check: on a busy host the kernel takes the timer for broken, and panics.
-            kernel_arguments: "console=ttyS0 quiet panic=-1 no_timer_check".to_owned(),
+            kernel_arguments: "console=ttyS0 quiet panic=-1 no_timer_check sysrq_always_enabled"
+                .to_owned(),
             host_root: false,
             tee: false,
             ctrl_alt_delete_after: None,
@@ -87,7 +89,13 @@ impl Machine {
 
     /// When to give the machine up, counted from its start.
     pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.time_limit = limit;
+        self.patience.time = limit;
+        self
+    }
+
+    /// When to give a machine up that prints nothing; by default never.
+    pub fn silence_limit(mut self, limit: Duration) -> Self {
+        self.patience.silence = limit;
         self
     }
 
@@ -238,7 +246,7 @@ impl Machine {
         let stderr = qemu.record(2, self.tee.then(|| copy_to(std::io::stderr())))?;
         let status = qemu.record(3, None)?;
         let ending = qemu
-            .wait(self.time_limit)
+            .wait(self.patience)
             .with_context(|| share.as_ref().map_or_else(|| "the machine".to_owned(), Share::log))?;
         Ok(Outcome {
             ending,

@@ -14,11 +14,11 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Gets a copy of a port's bytes as they come.
 pub(crate) type Watcher = Box<dyn FnMut(&[u8]) + Send>;
@@ -43,6 +43,14 @@ pub(crate) struct Qemu {
     ended: Receiver<Ending>,
     ports: Vec<UnixStream>,
     is_cut: Arc<AtomicBool>,
+    last_word: Arc<Mutex<Instant>>,
+}
+
+/// How long a machine may run, and how long it may say nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) time: Duration,
+    pub(crate) silence: Duration,
 }
 
 /// The guest's ttyS0 to ttyS3.
@@ -84,18 +92,21 @@ impl Qemu {
         let process = command.spawn().context("setpriv qemu-system-x86_64")?;
         drop(given);
         let (control, ended) = Control::start(control)?;
-        Ok(Self { process, control, ended, ports, is_cut: Arc::default() })
+        let last_word = Arc::new(Mutex::new(Instant::now()));
+        Ok(Self { process, control, ended, ports, is_cut: Arc::default(), last_word })
     }
 
     /// Reads a port to its end, in a thread.
     pub(crate) fn record(&self, port: usize, mut watcher: Option<Watcher>) -> Result<Recording> {
         let mut stream = self.ports[port].try_clone()?;
+        let last_word = self.last_word.clone();
         Ok(Recording(thread::spawn(move || {
             let mut bytes = Vec::new();
             let mut chunk = [0; 16 * 1024];
             // A reset connection is an end too: QEMU has been killed.
             while let Ok(length @ 1..) = stream.read(&mut chunk) {
                 bytes.extend_from_slice(&chunk[..length]);
+                *lock(&last_word) = Instant::now();
                 if let Some(watcher) = &mut watcher {
                     watcher(&chunk[..length]);
                 }
@@ -116,13 +127,12 @@ impl Qemu {
         }))
     }
 
-    /// Waits for the machine's end, and kills it when the time is over.
-    pub(crate) fn wait(mut self, limit: Duration) -> Result<Ending> {
-        let ending = match self.ended.recv_timeout(limit) {
-            Ok(ending) => ending,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ending::TimedOut,
-        };
-        if ending == Ending::TimedOut {
+    /// Waits for the machine's end. When patience is over, has it say what it is doing, and kills it.
+    pub(crate) fn wait(mut self, patience: Patience) -> Result<Ending> {
+        let ending = self.ending_within(patience);
+        if matches!(ending, Ending::TimedOut | Ending::Silent) {
+            // A guest that does not listen any more says nothing, and is killed all the same.
+            self.ask_what_it_is_doing().ok();
             self.process.kill()?;
         }
         let status = self.process.wait()?;
@@ -138,6 +148,42 @@ impl Qemu {
         }
         Ok(ending)
     }
+}
+
+impl Qemu {
+    fn ending_within(&self, patience: Patience) -> Ending {
+        let end = Instant::now() + patience.time;
+        loop {
+            let silent = lock(&self.last_word).elapsed();
+            let left = end.saturating_duration_since(Instant::now());
+            match self.ended.recv_timeout(left.min(patience.silence.saturating_sub(silent))) {
+                Ok(ending) => return ending,
+                Err(RecvTimeoutError::Disconnected) => return Ending::TimedOut,
+                Err(RecvTimeoutError::Timeout) if Instant::now() >= end => return Ending::TimedOut,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if lock(&self.last_word).elapsed() >= patience.silence {
+                return Ending::Silent;
+            }
+        }
+    }
+
+    /// By the magic SysRq keys, for which a serial console takes a break and a letter: everything
+    /// is printed (`9`), what the processors are at (`l`), and which tasks wait for what (`w`).
+    fn ask_what_it_is_doing(&mut self) -> Result<()> {
+        for key in [b"9", b"l", b"w"] {
+            self.control.send_break(PORTS[0])?;
+            thread::sleep(Duration::from_millis(500));
+            self.ports[0].write_all(key)?;
+            thread::sleep(Duration::from_secs(2));
+        }
+        Ok(())
+    }
+}
+
+/// Nobody panics with it in his hands.
+fn lock(moment: &Mutex<Instant>) -> MutexGuard<'_, Instant> {
+    moment.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Qemu {

@@ -159,6 +159,13 @@ fn vm(choice: &Choice, report: &mut Report) -> Result<()> {
         eprintln!("the machine ended with {:?}, {:?}", outcome.ending, outcome.status);
         eprint!("{}", outcome.console);
     }
+    if outcome.status.is_none() {
+        // Each trial's name is on the console when it begins, and in the output when it has ended.
+        let begun = outcome.console.lines().filter_map(|line| line.strip_prefix("begun: "));
+        for name in begun.filter(|name| !output.contains(&format!("test {name} ... "))) {
+            report.fail(&format!("e2e in the machine: {name}"), "it began, and the machine ended");
+        }
+    }
     report.add_harness("e2e in the machine", &output, success);
     Ok(())
 }
@@ -225,10 +232,15 @@ const IN_MACHINE: &[&str] = &[
     "runtime::stdio::",
 ];
 
+/// How long a trial may take in the emulated machine, which is some ten times slower.
+const TRIAL_SECONDS: u64 = 300;
+
 /// As root with the host's programs in sight, otherwise with nothing but busybox.
 fn e2e_in_machine(choice: &Choice, vm_init: &Path, programs: &Path) -> Result<Outcome> {
-    let mut machine =
-        Machine::new(vm_init)?.cpus(2).memory(3072).time_limit(Duration::from_secs(1800)).tee();
+    // No trial lasts longer than it may, so whoever is silent for longer hangs.
+    let silence = Duration::from_secs(TRIAL_SECONDS + 120);
+    let mut machine = Machine::new(vm_init)?.cpus(2).memory(3072).silence_limit(silence);
+    machine = machine.time_limit(Duration::from_secs(1800)).tee();
     if rustix::process::geteuid().is_root() {
         machine = machine.host_root();
     }
@@ -238,8 +250,8 @@ fn e2e_in_machine(choice: &Choice, vm_init: &Path, programs: &Path) -> Result<Ou
     let busybox = Path::new("/bin/busybox");
     let machine = machine.program("/bin/busybox", busybox)?.symlink("/bin/sh", "busybox");
     let mut job = Job::new([e2e]).variable("TINO_BIN", tino).variable("TINYORT_BIN", tinyort);
-    // The emulated machine is some ten times slower.
-    job.command.extend(["--time-limit", "300"].map(Into::into));
+    job.command.extend(["--begun", "/dev/console", "--time-limit"].map(Into::into));
+    job.command.push(TRIAL_SECONDS.to_string().into());
     match &choice.filter {
         Some(filter) => job.command.push(filter.into()),
         None => job.command.extend(IN_MACHINE.iter().map(Into::into)),

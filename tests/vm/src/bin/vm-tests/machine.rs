@@ -108,3 +108,15 @@ pub(crate) fn a_time_limit_ends_it() -> Result<()> {
     ensure!(started.elapsed() < Duration::from_secs(20), "took {:?}", started.elapsed());
     Ok(())
 }
+
+pub(crate) fn a_silent_machine_is_asked_and_ended() -> Result<()> {
+    let machine = machine_with_busybox()?.silence_limit(Duration::from_secs(10));
+    let outcome = machine.run(Job::new(["/bin/sh", "-c", "echo a word; sleep 1000"]))?;
+    ensure!(outcome.ending == Ending::Silent, "{outcome:?}");
+    ensure!(outcome.stdout == b"a word\n", "{outcome:?}");
+    // The kernel's answers to the keys.
+    for answer in ["Show backtrace of all active CPUs", "Show Blocked State"] {
+        ensure!(outcome.console.contains(answer), "{outcome:?}");
+    }
+    Ok(())
+}

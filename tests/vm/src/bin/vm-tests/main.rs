@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         machine::modules_are_loaded,
         machine::the_host_cannot_be_changed,
         machine::a_time_limit_ends_it,
+        machine::a_silent_machine_is_asked_and_ended,
         pid_1::powers_off_when_the_command_ends,
         pid_1::powers_off_when_the_command_cannot_start,
         pid_1::reaps_orphans,
