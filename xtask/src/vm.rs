@@ -24,6 +24,7 @@ in the machine's memory and lost. Exits with COMMAND's exit code. No input.
   --timeout SECONDS   kill the machine after so long (600), exit code 124
   --append WORDS      more kernel arguments
   --module NAME       load a kernel module, may be repeated
+  --disk FILE         a file of the host that is the machine's disk, /dev/vda
   --env NAME=VALUE    a variable for COMMAND, may be repeated
   --file PATH         with --initramfs: put the host's PATH there too, may be repeated
   --console           print the kernel's console at the end
@@ -39,6 +40,7 @@ struct Options {
     modules: Vec<String>,
     environment: Vec<(String, String)>,
     files: Vec<PathBuf>,
+    disk: Option<PathBuf>,
     console: bool,
     command: Vec<OsString>,
 }
@@ -90,6 +92,9 @@ fn describe(options: &Options, vm_init: &Path) -> Result<(Machine, Job)> {
     for module in &options.modules {
         machine = machine.module(module);
     }
+    if let Some(file) = &options.disk {
+        machine = machine.disk(file);
+    }
     for path in &options.files {
         machine = machine.command(path)?.0;
     }
@@ -116,6 +121,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>> {
         modules: Vec::new(),
         environment: Vec::new(),
         files: Vec::new(),
+        disk: None,
         console: false,
         command: Vec::new(),
     };
@@ -132,6 +138,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Option<Options>> {
             Long("append") => options.append = parser.value()?.string()?,
             Long("module") => options.modules.push(parser.value()?.string()?),
             Long("file") => options.files.push(parser.value()?.into()),
+            Long("disk") => options.disk = Some(parser.value()?.into()),
             Long("env") => options.environment.push(variable(&parser.value()?.string()?)?),
             Value(word) => {
                 options.command.push(word);

@@ -6,7 +6,9 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, mount, mount_bind, mount_change, mount_move,
 };
 use std::ffi::CStr;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use vm::Job;
 
@@ -69,6 +71,7 @@ fn mount_the_rest(job: &Job) -> Result<()> {
     if !uses_host_tmp(job) {
         mount_at("tmpfs", "/tmp", plain, c"mode=1777")?;
     }
+    open_devices_to_all()?;
     mount_at("mqueue", "/dev/mqueue", strict, c"")?;
     mount_at("cgroup2", "/sys/fs/cgroup", strict, c"nsdelegate")?;
     for (link, target) in [("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")] {
@@ -84,6 +87,17 @@ fn mount_the_rest(job: &Job) -> Result<()> {
 fn uses_host_tmp(job: &Job) -> bool {
     let mut paths = job.command.iter().chain([&job.directory]);
     job.host_root && paths.any(|path| Path::new(path).starts_with("/tmp"))
+}
+
+/// What udev lets everybody use, where a module for it was loaded.
+fn open_devices_to_all() -> Result<()> {
+    for path in ["/dev/fuse", "/dev/net/tun"] {
+        match fs::set_permissions(path, Permissions::from_mode(0o666)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).context(path),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Offers every controller to the groups below the root, as systemd would.

@@ -110,7 +110,7 @@ pub(crate) fn a_time_limit_ends_it() -> Result<()> {
 }
 
 pub(crate) fn a_silent_machine_is_asked_and_ended() -> Result<()> {
-    let machine = machine_with_busybox()?.silence_limit(Duration::from_secs(10));
+    let machine = machine_with_busybox()?.silence_limit(Duration::from_secs(30));
     let outcome = machine.run(Job::new(["/bin/sh", "-c", "echo a word; sleep 1000"]))?;
     ensure!(outcome.ending == Ending::Silent, "{outcome:?}");
     ensure!(outcome.stdout == b"a word\n", "{outcome:?}");
