@@ -60,6 +60,11 @@ pub struct Store {
 }
 
 impl Store {
+    /// Whether there is a store in a folder.
+    pub fn exists(path: &Path) -> bool {
+        sys::rustix::fs::stat(path.join(database::FILE)).is_ok()
+    }
+
     /// Opens the store in a folder, and makes it if there is none.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod about;
 mod check;
+mod complete;
 mod completion;
 mod compose;
 mod container;
@@ -112,6 +113,9 @@ pub(crate) enum Command {
     Manifest(Late<manifest::Arguments>),
     /// Print what a shell needs to complete commands
     Completion(Late<completion::Arguments>),
+    /// Say what may stand at the cursor
+    #[command(hide = true)]
+    Complete(Late<complete::Arguments>),
     /// Write the man pages
     #[command(hide = true)]
     Manual(Late<completion::ManualArguments>),
@@ -149,7 +153,7 @@ impl Command {
             Command::Login(_) | Command::Logout(_) | Command::Search(_) | Command::Manifest(_) => {
                 false
             }
-            Command::Completion(_) | Command::Manual(_) => false,
+            Command::Completion(_) | Command::Complete(_) | Command::Manual(_) => false,
             Command::System(command) => command.needs_store(),
             _ => true,
         }
@@ -204,6 +208,7 @@ impl Command {
             Command::Search(arguments) => search::run(context, &arguments),
             Command::Manifest(arguments) => manifest::run(context, &arguments),
             Command::Completion(arguments) => completion::run(&arguments),
+            Command::Complete(arguments) => complete::run(context, &arguments),
             Command::Manual(arguments) => completion::manual(&arguments),
         };
         done.map(|()| ExitCode::SUCCESS)

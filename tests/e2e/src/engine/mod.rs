@@ -25,6 +25,7 @@ mod run;
 mod sctp;
 mod service;
 mod support;
+mod typing;
 mod up;
 mod userns;
 
@@ -207,6 +208,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::run::what_is_wrong_is_said,
         engine::run::nothing_is_left,
         engine::run::a_user_without_rights,
+        engine::typing::bash,
+        engine::typing::zsh,
+        engine::typing::fish,
         engine::userns::ids_inside_and_outside,
         engine::userns::copies_and_images,
         engine::userns::nobody_has_the_ids_of_another,
