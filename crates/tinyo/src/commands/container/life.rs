@@ -51,8 +51,9 @@ const CONDITIONS: [&str; 9] = [
     "removed",
 ];
 
+// How they are stopped; no doc comment, which clap would show as what the command does.
 #[derive(Args)]
-pub(crate) struct StopArguments {
+struct Ending {
     /// Seconds until they are killed; -1: never
     #[arg(
         short,
@@ -65,6 +66,12 @@ pub(crate) struct StopArguments {
     /// Which signal asks them to end
     #[arg(short, long)]
     signal: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct StopArguments {
+    #[command(flatten)]
+    ending: Ending,
     /// All that run
     #[arg(short, long)]
     all: bool,
@@ -77,18 +84,8 @@ pub(crate) struct StopArguments {
 
 #[derive(Args)]
 pub(crate) struct RestartArguments {
-    /// Seconds until they are killed; -1: never
-    #[arg(
-        short,
-        long,
-        visible_alias = "timeout",
-        value_name = "SECONDS",
-        allow_negative_numbers = true
-    )]
-    time: Option<i64>,
-    /// Which signal asks them to end
-    #[arg(short, long)]
-    signal: Option<String>,
+    #[command(flatten)]
+    ending: Ending,
     /// All, whatever they do
     #[arg(short, long)]
     all: bool,
@@ -172,36 +169,31 @@ fn each_name(names: &[String], act: impl Fn(&str) -> Result<Option<String>>) -> 
 
 pub(crate) fn stop(context: &Context, arguments: &StopArguments) -> Result<()> {
     let engine = context.engine()?;
-    let StopArguments { time, signal, all, ignore, chosen } = arguments;
+    let StopArguments { ending, all, ignore, chosen } = arguments;
     let names = chosen.names_but(&engine, *all, RUNNING, *ignore)?;
-    each(&engine, &names, |container| {
-        stop_one(&engine, container, *time, signal.as_deref()).map(|()| None)
-    })
+    each(&engine, &names, |container| ending.stop(&engine, container).map(|()| None))
 }
 
-fn stop_one(
-    engine: &Engine,
-    container: &Container,
-    time: Option<i64>,
-    signal: Option<&str>,
-) -> Result<()> {
-    let mut container = container.clone();
-    if let Some(signal) = signal {
-        engine::signal(signal)?;
-        signal.clone_into(&mut container.settings.stop_signal);
+impl Ending {
+    fn stop(&self, engine: &Engine, container: &Container) -> Result<()> {
+        let mut container = container.clone();
+        if let Some(signal) = &self.signal {
+            engine::signal(signal)?;
+            signal.clone_into(&mut container.settings.stop_signal);
+        }
+        Ok(engine.stop(&container, self.time)?)
     }
-    Ok(engine.stop(&container, time)?)
 }
 
 pub(crate) fn restart(context: &Context, arguments: &RestartArguments) -> Result<()> {
     let engine = context.engine()?;
-    let RestartArguments { time, signal, all, running, chosen } = arguments;
+    let RestartArguments { ending, all, running, chosen } = arguments;
     let mut names = chosen.names(&engine, *all, if *running { RUNNING } else { ANY })?;
     if *running {
         names.retain(|name| is(&engine, name, RUNNING));
     }
     each(&engine, &names, |container| {
-        stop_one(&engine, container, *time, signal.as_deref())?;
+        ending.stop(&engine, container)?;
         if container.settings.auto_remove {
             bail!("{} was made with --rm, and is gone now that it was stopped", container.name);
         }
