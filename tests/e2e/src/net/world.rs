@@ -194,7 +194,7 @@ for ask in tcp, udp:
 
 /// The same from the trial's own namespace.
 pub(crate) fn python(program: &str) -> Result<String> {
-    output(Command::new("timeout").args(["20", "python3", "-c", program]), program)
+    output(Command::new("timeout").args(["100", "python3", "-c", program]), program)
 }
 
 /// A bridge with these subnets, the machine being the first in each.
