@@ -9,7 +9,7 @@ use crate::lock::Lock;
 use crate::pod::Pod;
 use crate::settings::{SeccompChoice, Settings};
 use crate::user_namespace::{Choice, IdWish, OwnIds};
-use crate::{configuration, id, merge, network, places, seccomp_profile};
+use crate::{configuration, id, merge, network, places, seccomp_profile, secret};
 use image::base::Base;
 use rusqlite::Connection;
 use std::os::fd::AsFd as _;
@@ -50,6 +50,7 @@ impl Engine {
             id::check_name(name)?;
         }
         let mut settings = complete(settings, base)?;
+        let secrets = self.take_secrets(&mut settings)?;
         let connections = self.plan_connection(&settings)?;
         let own = if self.user_marks { Some(OwnIds::read()?) } else { None };
         let choice = Choice::new(&settings.namespaces, own.as_ref())?;
@@ -78,7 +79,8 @@ impl Engine {
                 network::connect_in(database, &id, network, wish).map(drop)
             })
         };
-        let provided = fill(&folder, base).and_then(|()| {
+        let filled = fill(&folder, base).and_then(|()| secret::provide(&folder, &secrets));
+        let provided = filled.and_then(|()| {
             let has_content = base.image.is_some() && !volumes.volumes.is_empty();
             let layers: Vec<_> = base.lowers.iter().map(|it| it.path.clone()).collect();
             if has_content { self.fill_volumes(&folder, &layers, &id, &settings) } else { Ok(()) }

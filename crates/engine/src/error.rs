@@ -58,6 +58,12 @@ pub enum Error {
         /// By whom.
         users: String,
     },
+    /// There is no such secret.
+    #[error("no such secret: {0}")]
+    NoSuchSecret(String),
+    /// There is one of that name.
+    #[error("there is a secret {0} already; --replace gives it another content")]
+    SecretExists(String),
     /// There is no such network.
     #[error("no such network: {0}")]
     NoSuchNetwork(String),

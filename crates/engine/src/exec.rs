@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::foreground::Foreground;
 use crate::keeper::Outcome;
 use crate::protocol::{self, Message, hear, tell};
+use crate::secret;
 use crate::streams::Streams;
 use crate::user::Names;
 use runtime::{ContainerId, Keys, Running};
@@ -127,8 +128,9 @@ impl Engine {
         act: impl FnOnce(&Process<'_>, &Path, &ContainerId) -> runtime::Result<T>,
     ) -> Result<T> {
         let mut settings = container.settings.clone();
-        settings.env.extend(exec.env.iter().cloned());
         settings.tty = exec.tty;
+        let mut more = secret::variables(&self.folder(container), &settings)?;
+        more.extend(exec.env.iter().cloned());
         let user = if exec.user.is_empty() { None } else { Some(find_user(pid, &exec.user)?) };
         let (root, id) = (self.folders.runtime(), runtime_id(&container.id)?);
         let result = runtime::with_configuration(&root, &id, |spec| {
@@ -139,7 +141,7 @@ impl Engine {
             process.args = exec.command.iter().map(|word| word.clone().into()).collect();
             let host = spec.hostname.to_string();
             let host = Some(host.as_str()).filter(|host| !host.is_empty());
-            process.env = variables(&settings, host).into_iter().map(Into::into).collect();
+            process.env = variables(&settings, &more, host).into_iter().map(Into::into).collect();
             process.terminal = exec.tty;
             process.console_size = exec.size.map(|(height, width)| ConsoleSize { height, width });
             if !exec.working_dir.is_empty() {

@@ -6,12 +6,14 @@
 //!   places/                below the layers of every image, see crate::places
 //!   events                 what happened, a line of JSON each
 //!   volumes/NAME/_data     named volumes
+//!   secrets/NAME           see crate::secret
 //!   pods/ID/               locked by whoever starts one of its containers
 //!   containers/ID/         locked by whoever starts, stops or removes it
 //!     monitor              held by its monitor as long as that lives
 //!     state                what the monitor has seen, see crate::state
 //!     ports                those that are published, while a monitor lives
 //!     stopped              it is not to be started again by itself
+//!     secrets/NUMBER       those that it was made with
 //!     log, log.1 ...       what it printed
 //!     upper/ work/         its changes, and overlayfs's own
 //!     hosts hostname resolv.conf
@@ -21,6 +23,7 @@
 //!   started/ID/            there since it was first started in this life of the machine
 //!     config.json          for the runtime
 //!     launch.json          for the monitor
+//!     secrets/NUMBER       those that are mounted
 //!   rootfs/                where each container mounts its root, in a namespace of its own
 //!   SHORT-ID.net           the socket of the program that connects a user's container
 //!   networks/NAME          the names of running containers, see crate::network
@@ -64,6 +67,10 @@ impl Folders {
 
     pub(crate) fn volumes(&self) -> PathBuf {
         self.root.join("volumes")
+    }
+
+    pub(crate) fn secrets(&self) -> PathBuf {
+        self.root.join("secrets")
     }
 
     pub(crate) fn containers(&self) -> PathBuf {

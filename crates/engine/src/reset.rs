@@ -11,8 +11,8 @@ use std::{fs, io};
 use sys::netlink::Socket;
 
 /// What is ours in the root folder besides what the image store has there.
-const FILES: [&str; 6] =
-    ["events", "events.1", "containers", "places", "volumes", crate::members::FILE];
+const FILES: [&str; 7] =
+    ["events", "events.1", "containers", "places", "secrets", "volumes", crate::members::FILE];
 
 impl Engine {
     /// Removes all containers, those that run are killed; all volumes with what is in them; and all

@@ -41,6 +41,8 @@ pub struct Settings {
     pub annotations: BTreeMap<String, String>,
     /// What is mounted.
     pub mounts: Vec<Mount>,
+    /// Secrets that it is given.
+    pub secrets: Vec<SecretUse>,
     /// The root file system cannot be changed.
     pub read_only: bool,
     /// The network.
@@ -113,6 +115,44 @@ impl Mount {
 /// Whether an option of a mount says that its ids are mapped.
 pub(crate) fn is_idmap(option: &str) -> bool {
     option == "idmap" || option.starts_with("idmap=")
+}
+
+/// How a container is given a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SecretUse {
+    /// Its name.
+    pub name: String,
+    /// Its id, when the container was made.
+    pub id: String,
+    /// In what.
+    pub kind: SecretKind,
+    /// The path of a file, or the name of a variable; empty: the secret's name.
+    pub target: String,
+    /// Whom the file belongs to, as the container sees it.
+    pub user: u32,
+    /// The group of the file.
+    pub group: u32,
+    /// The permissions of the file.
+    pub mode: u32,
+}
+
+impl Default for SecretUse {
+    fn default() -> SecretUse {
+        let (name, id, target) = (String::new(), String::new(), String::new());
+        SecretUse { name, id, kind: SecretKind::Mount, target, user: 0, group: 0, mode: 0o444 }
+    }
+}
+
+/// In what a container is given a secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretKind {
+    /// A file.
+    #[default]
+    Mount,
+    /// A variable.
+    Env,
 }
 
 /// Something that is mounted as mount(8) does it.

@@ -31,7 +31,6 @@ const COMMANDS: &[(&str, &str)] = &[
     ("node", ONE_MACHINE),
     ("plugin", "there are no plugins"),
     ("quadlet", "`tinyo system service install` has containers run when the machine starts"),
-    ("secret", "give secrets in files: -v FILE:/run/secrets/NAME:ro"),
     ("service", ONE_MACHINE),
     ("stack", ONE_MACHINE),
     ("swarm", ONE_MACHINE),
@@ -79,7 +78,6 @@ const FLAGS: &[(&str, &str)] = &[
         "containers of one network find each other by name: --network NAME, and \
                --network-alias for more names",
     ),
-    ("--secret", "mount it: -v FILE:/run/secrets/NAME:ro, or say it in a variable: -e NAME"),
     (
         "--volume-driver",
         "volumes are folders of this machine, or with `tinyo volume create --opt` \

@@ -2,9 +2,9 @@
 
 use super::{Context, owners};
 use crate::error::{Error, Result};
-use crate::init;
 use crate::monitor::{MEMORY, NO_SOURCE, SharedKind};
 use crate::settings::{Mount as Wanted, MountKind, Settings, is_idmap};
+use crate::{init, secret};
 use spec::json::Text;
 use spec::runtime::{Mount, NamespaceKind as Kind};
 
@@ -36,7 +36,8 @@ pub(super) fn mounts(context: &Context<'_>) -> Result<Vec<Mount<'static>>> {
     let is_covered = |target: &str| settings.mounts.iter().any(|mount| mount.target == target);
     all.retain(|mount| !is_covered(&mount.destination));
     let files: Vec<_> = files(context).filter(|file| !is_covered(&file.target)).collect();
-    let mut wanted: Vec<&Wanted> = files.iter().chain(&settings.mounts).collect();
+    let secrets = secret::files(context)?;
+    let mut wanted: Vec<&Wanted> = files.iter().chain(&secrets).chain(&settings.mounts).collect();
     wanted.sort_by_key(|mount| mount.target.trim_end_matches('/').matches('/').count());
     for mount in wanted {
         all.push(one(context, mount)?);

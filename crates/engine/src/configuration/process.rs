@@ -2,8 +2,8 @@
 
 use super::{Context, security};
 use crate::error::{Error, Result};
-use crate::init;
 use crate::settings::Settings;
+use crate::{init, secret};
 use spec::json::{Map, Text};
 use spec::runtime::{Process, Rlimit, User};
 use std::collections::BTreeMap;
@@ -35,11 +35,13 @@ pub(super) fn process(context: &Context<'_>, user: User) -> Result<Process<'stat
     if !folder.starts_with('/') {
         return super::wrong("--workdir", folder, "is not absolute");
     }
+    let secrets = secret::variables(&context.folder, settings)?;
+    let env = variables(settings, &secrets, Some(&host));
     Ok(Process {
         terminal: settings.tty,
         console_size: None,
         args: words(settings)?,
-        env: variables(settings, Some(&host)).into_iter().map(Text::from).collect(),
+        env: env.into_iter().map(Text::from).collect(),
         cwd: folder.to_owned().into(),
         capabilities: Some(security::capabilities(settings, user.uid)?),
         user,
@@ -90,13 +92,13 @@ pub(super) fn annotations(settings: &Settings) -> Map<'static, Text<'static>> {
 }
 
 /// All variables; of those with one name the last counts.
-pub(crate) fn variables(settings: &Settings, host: Option<&str>) -> Vec<String> {
+pub(crate) fn variables(settings: &Settings, more: &[String], host: Option<&str>) -> Vec<String> {
     let mut all = vec![PATH.to_owned()];
     all.extend(host.map(|host| format!("HOSTNAME={host}")));
     if settings.tty {
         all.push("TERM=xterm".to_owned());
     }
-    for variable in &settings.env {
+    for variable in settings.env.iter().chain(more) {
         let name = |text: &str| text.split('=').next().map(str::to_owned);
         match all.iter_mut().find(|known| name(known) == name(variable)) {
             Some(known) => known.clone_from(variable),
@@ -140,7 +142,7 @@ mod tests {
     fn the_last_variable_of_a_name_counts() {
         let env = ["A=1", "PATH=/x", "A=2", "B", "C="].map(str::to_owned).to_vec();
         let settings = Settings { env, tty: true, ..Settings::default() };
-        let expected = ["PATH=/x", "HOSTNAME=h", "TERM=xterm", "A=2", "C="];
-        assert_eq!(variables(&settings, Some("h")), expected);
+        let expected = ["PATH=/x", "HOSTNAME=h", "TERM=xterm", "A=2", "C=3"];
+        assert_eq!(variables(&settings, &["C=3".to_owned()], Some("h")), expected);
     }
 }

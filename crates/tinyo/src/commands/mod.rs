@@ -28,6 +28,7 @@ mod push;
 mod rmi;
 mod save;
 mod search;
+mod secret;
 mod service;
 mod system;
 mod tag;
@@ -63,6 +64,9 @@ pub(crate) enum Command {
     /// Look after volumes
     #[command(subcommand)]
     Volume(Late<container::volume::Command>),
+    /// Look after secrets
+    #[command(subcommand)]
+    Secret(Late<secret::Command>),
     /// The commands about images, under the names that they have in Docker and Podman
     #[command(subcommand)]
     Image(Late<image::Group>),
@@ -185,6 +189,7 @@ impl Command {
             Command::Info(arguments) => about::info(context, &arguments),
             Command::Doctor(arguments) => doctor::doctor(context, &arguments),
             Command::Volume(command) => return container::volume::run(context, &command),
+            Command::Secret(command) => return secret::run(context, &command),
             Command::Image(group) => return group.run(context),
             Command::Pull(arguments) => pull::run(context, &arguments),
             Command::Push(arguments) => push::run(context, &arguments),
@@ -220,7 +225,7 @@ impl Command {
             Command::Container(command) => command.failure(),
             Command::Containers(group) => group.failure(),
             // As Podman has it.
-            Command::Pod(_) => 125,
+            Command::Pod(_) | Command::Secret(_) => 125,
             _ => 1,
         }
     }

@@ -23,6 +23,7 @@ mod rootless;
 mod rootless_ids;
 mod run;
 mod sctp;
+mod secrets;
 mod service;
 mod support;
 mod typing;
@@ -105,6 +106,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::habits::volumes_that_are_other_file_systems,
         engine::habits::what_is_wrong_with_mounts_and_variables,
         engine::habits::a_volume_on_etc_keeps_hosts,
+        engine::secrets::a_secret_is_given_and_nowhere_else,
+        engine::secrets::a_secret_outlives_its_removal_in_containers,
+        engine::secrets::secrets_from_anywhere,
+        engine::secrets::secrets_of_many_at_once,
         engine::files::cp_out,
         engine::files::cp_replaces_no_device,
         engine::files::cp_in,

@@ -2,7 +2,7 @@
 
 use crate::commands::port;
 use anyhow::Result;
-use engine::settings::{IdRange, Ids, MountKind, Settings};
+use engine::settings::{IdRange, Ids, MountKind, SecretUse, Settings};
 use engine::{Container, Engine, Seen, Status, time_text};
 use serde_json::{Value, json};
 
@@ -72,6 +72,7 @@ fn config(container: &Container) -> Value {
         "Image": settings.image,
         "WorkingDir": settings.working_dir,
         "Labels": settings.labels,
+        "Secrets": settings.secrets.iter().map(secret).collect::<Vec<_>>(),
         "ExposedPorts": ports.collect::<serde_json::Map<_, _>>(),
         "StopSignal": if settings.stop_signal.is_empty() { "SIGTERM" } else { &settings.stop_signal },
         "StopTimeout": settings.stop_timeout,
@@ -84,6 +85,11 @@ fn config(container: &Container) -> Value {
             "Retries": health.retries,
         })),
     })
+}
+
+/// As Podman has it: which, and not what.
+fn secret(it: &SecretUse) -> Value {
+    json!({ "Name": it.name, "ID": it.id, "UID": it.user, "GID": it.group, "Mode": it.mode })
 }
 
 fn host_config(settings: &Settings) -> Value {

@@ -10,7 +10,8 @@ use crate::obtain::Policy;
 use anyhow::{Context as _, Result, bail};
 use clap::{ArgAction, Args};
 use engine::settings::{
-    Device, Health, LogOptions, Mount, Namespaces, Restart, SeccompChoice, Security, Settings,
+    Device, Health, LogOptions, Mount, Namespaces, Restart, SeccompChoice, SecretUse, Security,
+    Settings,
 };
 use image::pull::Machine;
 use std::collections::BTreeMap;
@@ -134,6 +135,10 @@ struct MountOptions {
     /// A folder in memory, TARGET[:OPTIONS]
     #[arg(long, value_name = "TARGET")]
     tmpfs: Vec<String>,
+    /// A secret, NAME[,type=mount|env,target=..,uid=..,gid=..,mode=..]: in memory at
+    /// /run/secrets/NAME, or in a variable
+    #[arg(long, value_name = "SECRET", value_parser = parse::secret)]
+    secret: Vec<SecretUse>,
     /// Its time zone, such as Europe/Berlin, or local for the machine's
     #[arg(long, value_name = "ZONE")]
     tz: Option<String>,
@@ -280,6 +285,7 @@ impl Options {
                 .chain(self.security.landlock())
                 .collect(),
             mounts: self.mounts.settings()?,
+            secrets: self.mounts.secret.clone(),
             read_only: self.mounts.read_only,
             network: self.network.settings()?,
             stop_signal: self.life.stop_signal()?,

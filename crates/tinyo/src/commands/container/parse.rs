@@ -1,7 +1,7 @@
 //! Values of flags as Docker's users write them.
 
 use anyhow::{Context as _, Result};
-use engine::settings::Device;
+use engine::settings::{Device, SecretKind, SecretUse};
 pub(crate) use engine::value::{bytes, cpus, duration, restart, size};
 use std::path::PathBuf;
 
@@ -110,6 +110,59 @@ pub(crate) fn device(text: &str) -> Result<Device, String> {
     Ok(Device { source, target, access })
 }
 
+/// `--secret`: `NAME[,OPTION=VALUE..]`, or `source=NAME,..`.
+pub(crate) fn secret(text: &str) -> Result<SecretUse, String> {
+    let mut secret = SecretUse::default();
+    let mut of_files = None;
+    for (place, field) in text.split(',').enumerate() {
+        let (key, value) = field.split_once('=').unwrap_or((field, ""));
+        if place == 0 && !field.contains('=') {
+            field.clone_into(&mut secret.name);
+            continue;
+        }
+        let number = |range: &str| {
+            value.parse().map_err(|_| format!("{text:?}: {key} is {range}, not {value:?}"))
+        };
+        match (key, value) {
+            (_, "") => return Err(format!("{text:?}: {key} has no value")),
+            ("source" | "src", _) => value.clone_into(&mut secret.name),
+            ("type", "mount") => secret.kind = SecretKind::Mount,
+            ("type", "env") => secret.kind = SecretKind::Env,
+            ("type", _) => return Err(format!("{text:?}: type is mount or env, not {value:?}")),
+            ("target" | "dst" | "destination", _) => value.clone_into(&mut secret.target),
+            ("uid", _) => (secret.user, of_files) = (number("a number")?, Some(key)),
+            ("gid", _) => (secret.group, of_files) = (number("a number")?, Some(key)),
+            ("mode", _) => (secret.mode, of_files) = (mode(value)?, Some(key)),
+            _ => {
+                return Err(format!(
+                    "{text:?}: there is no option {key:?}, only type, target, uid, gid, mode"
+                ));
+            }
+        }
+    }
+    if secret.name.is_empty() {
+        return Err(format!("{text:?} has no name"));
+    }
+    if let (SecretKind::Env, Some(key)) = (secret.kind, of_files) {
+        return Err(format!("{text:?}: {key} is for type=mount: a variable belongs to nobody"));
+    }
+    match secret.kind {
+        SecretKind::Env if secret.target.contains('=') => {
+            Err(format!("{text:?}: no variable can have this name"))
+        }
+        SecretKind::Mount if secret.target.split('/').any(|part| part == "..") => {
+            Err(format!("{text:?}: the target leads out of its folder"))
+        }
+        _ => Ok(secret),
+    }
+}
+
+/// Permissions of a file, in octal digits.
+fn mode(text: &str) -> Result<u32, String> {
+    let bits = u32::from_str_radix(text, 8).ok().filter(|bits| *bits <= 0o777);
+    bits.ok_or_else(|| format!("mode {text:?} is not octal, from 0 to 777"))
+}
+
 /// The lines of an `--env-file`: `NAME=VALUE`, as it stands, or `NAME`, which takes over the
 /// caller's. A shell's grammar is not obeyed, but noticed.
 pub(crate) fn env_lines(text: &str) -> Result<Vec<String>, String> {
@@ -189,6 +242,31 @@ mod tests {
         assert!(env_lines("A=1\nexport B=2").unwrap_err().starts_with("line 2: \"export B=2\""));
         assert!(env_lines("=x").is_err() && env_lines("A = 1").is_err());
         assert!(variable("=x").is_err());
+    }
+
+    #[test]
+    fn secrets() {
+        let found = secret("key,target=/etc/key,uid=33,gid=0,mode=0400").unwrap();
+        assert_eq!((found.name.as_str(), found.target.as_str()), ("key", "/etc/key"));
+        assert_eq!((found.user, found.group, found.mode), (33, 0, 0o400));
+        assert_eq!(secret("key").unwrap().mode, 0o444);
+        let found = secret("source=key,type=env,target=PASSWORD").unwrap();
+        assert_eq!((found.name.as_str(), found.kind), ("key", SecretKind::Env));
+        for (wrong, said) in [
+            ("", "no name"),
+            ("type=env", "no name"),
+            ("a,b", "b has no value"),
+            ("a,color=red", "no option"),
+            ("a,type=file", "mount or env"),
+            ("a,mode=999", "octal"),
+            ("a,uid=-1", "uid is a number"),
+            ("a,type=env,mode=400", "for type=mount"),
+            ("a,type=env,target=A=B", "no variable"),
+            ("a,target=../../etc/passwd", "leads out"),
+        ] {
+            let error = secret(wrong).unwrap_err();
+            assert!(error.contains(said), "{wrong}: {error}");
+        }
     }
 
     #[test]
