@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::folders::{self, ContainerFolder};
 use crate::lock::Lock;
 use crate::pod::Pod;
-use crate::settings::{SeccompChoice, Settings};
+use crate::settings::{OnFailure, SeccompChoice, Settings};
 use crate::user_namespace::{Choice, IdWish, OwnIds};
 use crate::{configuration, id, merge, network, places, seccomp_profile, secret};
 use image::base::Base;
@@ -163,7 +163,17 @@ impl Engine {
 
 /// What the user says, with all that he does not say.
 fn complete(settings: Settings, base: &Base) -> Result<Settings> {
+    let needs_check = settings
+        .health
+        .as_ref()
+        .is_some_and(|health| health.startup.is_some() || health.on_failure != OnFailure::None);
     let mut settings = merge::with_image(settings, &base.config.config);
+    if needs_check && settings.health.is_none() {
+        return Err(Error::invalid(
+            "--health-on-failure and --health-startup-cmd: the image has no health check, give one \
+             with --health-cmd",
+        ));
+    }
     if settings.network.mode.is_empty() {
         crate::network::DEFAULT.clone_into(&mut settings.network.mode);
     }

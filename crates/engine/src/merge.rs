@@ -56,6 +56,7 @@ fn health(own: Option<Health>, image: Option<&HealthCheck>) -> Option<Health> {
             start_period: time(check.start_period),
             start_interval: time(check.start_interval),
             retries: u32::try_from(check.retries.unwrap_or(0)).unwrap_or(0),
+            ..Health::default()
         })
     });
     let mut health = match (own, of_image) {
@@ -69,6 +70,8 @@ fn health(own: Option<Health>, image: Option<&HealthCheck>) -> Option<Health> {
             start_period: either(own.start_period, image.start_period),
             start_interval: either(own.start_interval, image.start_interval),
             retries: if own.retries == 0 { image.retries } else { own.retries },
+            on_failure: own.on_failure,
+            startup: own.startup,
         },
     };
     if health.command.is_empty() || health.command == ["NONE"] {
@@ -78,6 +81,10 @@ fn health(own: Option<Health>, image: Option<&HealthCheck>) -> Option<Health> {
     health.timeout = either(health.timeout, 30 * SECOND);
     health.start_interval = either(health.start_interval, 5 * SECOND);
     health.retries = if health.retries == 0 { 3 } else { health.retries };
+    if let Some(startup) = &mut health.startup {
+        startup.interval = either(startup.interval, 30 * SECOND);
+        startup.timeout = either(startup.timeout, 30 * SECOND);
+    }
     Some(health)
 }
 

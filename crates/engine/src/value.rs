@@ -1,6 +1,6 @@
 //! Values as people write them: sizes, times, policies.
 
-use crate::settings::{Restart, RestartPolicy};
+use crate::settings::{OnFailure, Restart, RestartPolicy};
 use std::time::Duration;
 
 /// `64m`, `1g`, `1.5GiB`, `1024`: bytes, powers of 1024.
@@ -103,6 +103,16 @@ pub fn restart(text: &str) -> Result<Restart, String> {
         Some(_) => return Err(format!("{name} has no number of times")),
     };
     Ok(Restart { policy, limit })
+}
+
+/// `none`, `kill`, `restart`, `stop`.
+///
+/// # Errors
+/// What would be right.
+pub fn on_failure(text: &str) -> Result<OnFailure, String> {
+    let all = [OnFailure::None, OnFailure::Kill, OnFailure::Restart, OnFailure::Stop];
+    let found = all.into_iter().find(|action| action.name() == text);
+    found.ok_or_else(|| format!("{text:?} is not none, kill, restart or stop"))
 }
 
 #[cfg(test)]

@@ -130,22 +130,14 @@ const FLAGS: &[(&str, &str)] = &[
     ("--unsetenv-all", "--unsetenv NAME takes away one"),
     ("--http-proxy", "-e http_proxy -e https_proxy -e no_proxy take over the caller's"),
     ("--pidfile", "`tinyo inspect --format '{{.State.Pid}}' NAME` tells the process"),
-    ("--health-on-failure", "`tinyo events --filter event=health_status` tells of it"),
     ("--requires", "services of a state.yaml have depends-on, see `tinyo up`"),
     ("--cgroup-conf", "write it to the file below --cgroup-parent"),
     ("--hosts-file", "mount a file of your own: -v FILE:/etc/hosts"),
-    ("--health-startup-cmd", STARTUP),
-    ("--health-startup-interval", "--health-start-interval says that"),
-    ("--health-startup-retries", STARTUP),
-    ("--health-startup-success", STARTUP),
-    ("--health-startup-timeout", STARTUP),
     ("--health-log-destination", "`tinyo events --filter event=health_status` tells of it"),
     ("--env-merge", "put it together before: -e NAME=\"...\""),
 ];
 
 const ATTACH: &str = "`tinyo start -a` and `tinyo run -a stdout` say what one is in front of";
-const STARTUP: &str = "--health-start-period says how long failures do not count, and \
-     --health-start-interval how often it is looked meanwhile";
 const LOG_LEVEL: &str = "there is no log: what fails says why, `tinyo events` tells what has happened, and \
      `tinyo doctor` what the machine lacks";
 const REAL_TIME: &str = "--ulimit rtprio=99 --cap-add SYS_NICE let it have real-time priorities";

@@ -30,15 +30,22 @@ impl Monitor {
         Ok(())
     }
 
-    /// Asks the program to end, and says when it is killed if it does not.
+    /// Asks the program to end, which is not started again.
     pub(super) fn stop_program(&mut self) -> Result<()> {
         self.quit = true;
+        self.ask_to_end()
+    }
+
+    /// Asks the program to end, and says when it is killed if it does not.
+    pub(super) fn ask_to_end(&mut self) -> Result<()> {
         // Whoever asks twice has waited already.
-        if self.program.is_none() || self.kill_at.is_some() {
+        if self.program.is_none() || self.is_ending {
             return Ok(());
         }
-        let time = Duration::from_secs(self.launch.stop_timeout.into());
-        self.kill_at = Some(Instant::now() + time);
+        self.is_ending = true;
+        let until = Instant::now() + Duration::from_secs(self.launch.stop_timeout.into());
+        // It may have had less time left anyway.
+        self.kill_at = Some(self.kill_at.map_or(until, |at| at.min(until)));
         self.send(stop_signal(&self.launch.stop_signal)?)?;
         if is_paused(&self.folders, &self.launch.id)? {
             thaw(&self.folders, &self.launch.id)?;

@@ -3,7 +3,7 @@
 use super::program::exit_code;
 use crate::engine::runtime_id;
 use crate::error::Result;
-use crate::settings::Health as Settings;
+use crate::settings::{Health as Settings, OnFailure, Startup};
 use crate::state::HealthStatus;
 use runtime::Running;
 use std::os::fd::AsFd;
@@ -22,19 +22,26 @@ pub(super) struct Health {
     check: Option<(Running, Instant)>,
     status: HealthStatus,
     failures: u32,
+    /// How often the program was found to have started and not to, as long as that is asked.
+    started: Option<(u32, u32)>,
+    /// What is to be done by now.
+    due: OnFailure,
 }
 
 impl Health {
     pub(super) fn new(settings: Settings) -> Health {
         let now = Instant::now();
         let (status, failures) = (HealthStatus::Starting, 0);
-        Health { settings, since: now, next: now, check: None, status, failures }
+        let (started, due) = (None, OnFailure::None);
+        Health { settings, since: now, next: now, check: None, status, failures, started, due }
     }
 
     /// The container has been started.
     pub(super) fn begin(&mut self) {
         self.since = Instant::now();
         (self.status, self.failures, self.check) = (HealthStatus::Starting, 0, None);
+        (self.started, self.due) =
+            (self.settings.startup.as_ref().map(|_| (0, 0)), OnFailure::None);
         self.next = self.since + self.pause();
     }
 
@@ -59,8 +66,11 @@ impl Health {
     /// Nothing is found out about what is paused: not that it fails, and not that it takes too long.
     pub(super) fn postpone(&mut self) {
         let now = Instant::now();
-        match &mut self.check {
-            Some((_, deadline)) => *deadline = now + Duration::from_nanos(self.settings.timeout),
+        match &self.check {
+            Some(_) => {
+                let deadline = now + self.timeout();
+                self.check.iter_mut().for_each(|check| check.1 = deadline);
+            }
             None => self.next = now + self.pause(),
         }
     }
@@ -79,16 +89,28 @@ impl Health {
                 Ok(None) | Err(_) => return Ok(false),
             }
         } else if now >= self.next {
-            match start(root, id, &self.settings.command) {
-                Ok(running) => {
-                    let time = Duration::from_nanos(self.settings.timeout);
-                    self.check = Some((running, now + time));
-                }
+            let command = self.startup().map_or(&self.settings.command, |it| &it.command);
+            match start(root, id, command) {
+                Ok(running) => self.check = Some((running, now + self.timeout())),
                 // No such program, or the container is about to end.
                 Err(_) => self.note(false),
             }
         }
         Ok(self.status() != before)
+    }
+
+    /// What is to be done since the last call about what was found out.
+    pub(super) fn take_due(&mut self) -> OnFailure {
+        std::mem::take(&mut self.due)
+    }
+
+    /// What is checked now in place of the rest.
+    fn startup(&self) -> Option<&Startup> {
+        self.settings.startup.as_ref().filter(|_| self.started.is_some())
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_nanos(self.startup().map_or(self.settings.timeout, |it| it.timeout))
     }
 
     fn is_starting(&self) -> bool {
@@ -97,6 +119,9 @@ impl Health {
     }
 
     fn pause(&self) -> Duration {
+        if let Some(startup) = self.startup() {
+            return Duration::from_nanos(startup.interval);
+        }
         let starting = self.is_starting();
         Duration::from_nanos(if starting {
             self.settings.start_interval.min(self.settings.interval)
@@ -107,12 +132,29 @@ impl Health {
 
     fn note(&mut self, success: bool) {
         self.check = None;
-        if success {
+        if let (Some(startup), Some((successes, failures))) =
+            (&self.settings.startup, &mut self.started)
+        {
+            if success {
+                *successes += 1;
+                if *successes >= startup.successes.max(1) {
+                    self.started = None;
+                    self.next = Instant::now();
+                    return;
+                }
+            } else {
+                *failures += 1;
+                if *failures == startup.retries {
+                    self.due = OnFailure::Restart;
+                }
+            }
+        } else if success {
             (self.status, self.failures) = (HealthStatus::Healthy, 0);
         } else if !self.is_starting() {
             self.failures += 1;
-            if self.failures >= self.settings.retries {
+            if self.failures >= self.settings.retries && self.status != HealthStatus::Unhealthy {
                 self.status = HealthStatus::Unhealthy;
+                self.due = self.settings.on_failure;
             }
         }
         self.next = Instant::now() + self.pause();

@@ -101,6 +101,10 @@ pub(crate) struct Monitor {
     restart_at: Option<Instant>,
     /// Somebody does not want to wait for that.
     quit: bool,
+    /// It is to be started again whatever its policy says.
+    again: bool,
+    /// Its program was asked to end.
+    is_ending: bool,
     /// When its program is killed, which was asked to end, or may run no longer.
     kill_at: Option<Instant>,
     /// Held as long as this lives.
@@ -155,6 +159,8 @@ pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
         state,
         restart_at: None,
         quit: false,
+        again: false,
+        is_ending: false,
         kill_at: None,
         _lock: lock,
         network,

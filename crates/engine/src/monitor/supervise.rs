@@ -10,7 +10,7 @@ use crate::events::{self, Event};
 use crate::network::{PORTS, set_names};
 use crate::pause::is_paused;
 use crate::protocol::{CHUNK, Message, Stream, tell};
-use crate::settings::RestartPolicy;
+use crate::settings::{OnFailure, RestartPolicy};
 use crate::state::Phase;
 use std::os::fd::AsFd as _;
 use std::rc::Rc;
@@ -64,6 +64,7 @@ impl Monitor {
         let pid = program.pid();
         self.program = Some(program);
         let longest = Duration::from_secs(self.launch.timeout.into());
+        self.is_ending = false;
         self.kill_at = (!longest.is_zero()).then(|| Instant::now() + longest);
         self.state.phase = Phase::Running;
         self.state.pid = pid;
@@ -207,7 +208,30 @@ impl Monitor {
                 self.tell_event("health_status", &[("status", status.0.name())])?;
             }
         }
-        Ok(())
+        match self.health.as_mut().map_or(OnFailure::None, super::health::Health::take_due) {
+            OnFailure::None => Ok(()),
+            due => self.act_on_failure(due),
+        }
+    }
+
+    /// It does not work, or has not started.
+    fn act_on_failure(&mut self, due: OnFailure) -> Result<()> {
+        match due {
+            OnFailure::None => Ok(()),
+            OnFailure::Kill => {
+                self.program.iter().for_each(Program::kill);
+                Ok(())
+            }
+            OnFailure::Restart => {
+                self.again = true;
+                self.ask_to_end()
+            }
+            OnFailure::Stop => {
+                let mark = self.folder.file("stopped");
+                std::fs::write(&mark, "").map_err(Error::file(&mark))?;
+                self.stop_program()
+            }
+        }
     }
 
     /// Waits until something happens.
@@ -330,13 +354,16 @@ impl Monitor {
         Ok(())
     }
 
-    fn is_to_restart(&self) -> bool {
+    fn is_to_restart(&mut self) -> bool {
         if self.quit || self.folder.file("stopped").exists() {
             return false;
         }
         // It has never run: whoever started it was told, and decides.
         if self.state.started == 0 {
             return false;
+        }
+        if std::mem::take(&mut self.again) {
+            return true;
         }
         // Somebody may have changed it.
         let restart = match Launch::read(&self.folder.started) {

@@ -3,7 +3,7 @@
 use super::service;
 use crate::error::FileError;
 use crate::fields::{Fields, Item};
-use engine::settings::Health;
+use engine::settings::{Health, OnFailure};
 
 pub(super) fn read(fields: &mut Fields<'_>) -> Result<Option<Health>, FileError> {
     const EXPECTED: &str = "a command, or a mapping with \"command:\"";
@@ -27,6 +27,13 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Result<Option<Health>, FileError>
         start_period: time(&mut check, "start-period")?,
         start_interval: time(&mut check, "start-interval")?,
         retries: service::number(&mut check, "retries", "a number of times")?.unwrap_or(0),
+        on_failure: match check.take("on-failure") {
+            Some(item) => item.parsed("none, kill, restart or stop", |text| {
+                engine::value::on_failure(text).ok()
+            })?,
+            None => OnFailure::None,
+        },
+        startup: None,
     };
     check.finish()?;
     if health == Health::default() {

@@ -7,6 +7,7 @@ mod files;
 mod firewalld;
 mod front;
 mod habits;
+mod health;
 mod life;
 mod logs;
 mod loopback;
@@ -106,6 +107,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::habits::volumes_that_are_other_file_systems,
         engine::habits::what_is_wrong_with_mounts_and_variables,
         engine::habits::a_volume_on_etc_keeps_hosts,
+        engine::health::who_is_unhealthy_is_killed_stopped_or_started_again,
+        engine::health::a_start_that_takes_long_is_waited_for,
+        engine::health::a_container_with_a_time_limit_ends_when_asked,
         engine::secrets::a_secret_is_given_and_nowhere_else,
         engine::secrets::a_secret_outlives_its_removal_in_containers,
         engine::secrets::secrets_from_anywhere,

@@ -116,7 +116,8 @@ pub(crate) fn secrets_from_anywhere() -> Result<()> {
         engine.fails(&["secret", "create", name, "/etc/hostname"], 125, "invalid name")?;
     }
     // With ids of its own, and below what is in memory already.
-    let flags = ["--secret", "said,uid=33", "--userns", "auto", "--tmpfs", "/run", "--read-only"];
+    let ids = "--uidmap=0:100000:1000";
+    let flags = ["--secret", "said,uid=33", ids, "--tmpfs", "/run", "--read-only"];
     let script = "cat /run/secrets/said; stat -c ' %u' /run/secrets/said";
     expect_eq!(engine.shell(&flags, script)?, format!("{TEXT} 33"));
     engine.ok(&["secret", "rm", "--all"])?;

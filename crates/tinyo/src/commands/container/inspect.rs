@@ -58,6 +58,10 @@ fn state(seen: &Seen) -> Value {
 fn config(container: &Container) -> Value {
     let settings = &container.settings;
     let ports = settings.network.exposed.iter().map(|port| (port.clone(), json!({})));
+    let words = |command: &[String]| -> Vec<String> {
+        std::iter::once("CMD".to_owned()).chain(command.iter().cloned()).collect()
+    };
+    let startup = settings.health.as_ref().and_then(|it| it.startup.as_ref());
     let hostname =
         if settings.hostname.is_empty() { &container.id[..12] } else { &settings.hostname };
     json!({
@@ -77,12 +81,20 @@ fn config(container: &Container) -> Value {
         "StopSignal": if settings.stop_signal.is_empty() { "SIGTERM" } else { &settings.stop_signal },
         "StopTimeout": settings.stop_timeout,
         "Healthcheck": settings.health.as_ref().map(|health| json!({
-            "Test": (["CMD"].into_iter().chain(health.command.iter().map(String::as_str)).collect::<Vec<_>>()),
+            "Test": words(&health.command),
             "Interval": health.interval,
             "Timeout": health.timeout,
             "StartPeriod": health.start_period,
             "StartInterval": health.start_interval,
             "Retries": health.retries,
+        })),
+        "HealthcheckOnFailureAction": settings.health.as_ref().map(|it| it.on_failure.name()),
+        "StartupHealthCheck": startup.map(|startup| json!({
+            "Test": words(&startup.command),
+            "Interval": startup.interval,
+            "Timeout": startup.timeout,
+            "Retries": startup.retries,
+            "Successes": startup.successes,
         })),
     })
 }

@@ -10,8 +10,8 @@ use crate::obtain::Policy;
 use anyhow::{Context as _, Result, bail};
 use clap::{ArgAction, Args};
 use engine::settings::{
-    Device, Health, LogOptions, Mount, Namespaces, Restart, SeccompChoice, SecretUse, Security,
-    Settings,
+    Device, Health, LogOptions, Mount, Namespaces, OnFailure, Restart, SeccompChoice, SecretUse,
+    Security, Settings, Startup,
 };
 use image::pull::Machine;
 use std::collections::BTreeMap;
@@ -229,6 +229,24 @@ struct LifeOptions {
     /// How many failures in a row make it unhealthy [default: 3]
     #[arg(long, value_name = "TIMES")]
     health_retries: Option<u32>,
+    /// What is done when it has become unhealthy: none, kill, restart or stop
+    #[arg(long, value_name = "ACTION", default_value = "none", hide_default_value = true, value_parser = parse::on_failure)]
+    health_on_failure: OnFailure,
+    /// A shell command that finds out whether it has started: until then nothing else is checked
+    #[arg(long, value_name = "COMMAND")]
+    health_startup_cmd: Option<String>,
+    /// Between two checks whether it has started [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = parse::duration, requires = "health_startup_cmd")]
+    health_startup_interval: Option<Duration>,
+    /// Of one check whether it has started [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = parse::duration, requires = "health_startup_cmd")]
+    health_startup_timeout: Option<Duration>,
+    /// How many failures have it started again [default: 0, none]
+    #[arg(long, value_name = "TIMES", requires = "health_startup_cmd")]
+    health_startup_retries: Option<u32>,
+    /// How many successes say that it has started [default: 1]
+    #[arg(long, value_name = "TIMES", requires = "health_startup_cmd")]
+    health_startup_success: Option<u32>,
     /// No check, even if the image has one
     #[arg(long)]
     no_healthcheck: bool,
@@ -446,6 +464,13 @@ impl LifeOptions {
             time.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
         };
         let shell = |command: &String| vec!["/bin/sh".to_owned(), "-c".to_owned(), command.clone()];
+        let startup = self.health_startup_cmd.as_ref().map(|command| Startup {
+            command: shell(command),
+            interval: time(self.health_startup_interval),
+            timeout: time(self.health_startup_timeout),
+            retries: self.health_startup_retries.unwrap_or(0),
+            successes: self.health_startup_success.unwrap_or(1),
+        });
         let health = Health {
             command: self.health_cmd.as_ref().map(shell).unwrap_or_default(),
             interval: time(self.health_interval),
@@ -453,6 +478,8 @@ impl LifeOptions {
             start_period: time(self.health_start_period),
             start_interval: time(self.health_start_interval),
             retries: self.health_retries.unwrap_or(0),
+            on_failure: self.health_on_failure,
+            startup,
         };
         Some(health).filter(|health| *health != Health::default())
     }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use engine::settings::{Device, SecretKind, SecretUse};
-pub(crate) use engine::value::{bytes, cpus, duration, restart, size};
+pub(crate) use engine::value::{bytes, cpus, duration, on_failure, restart, size};
 use std::path::PathBuf;
 
 /// `nofile=1024[:2048]`: name, soft, hard.
