@@ -47,9 +47,11 @@ impl Engine {
         place: Place<'_>,
     ) -> Result<Container> {
         if let Some(name) = name {
-            id::check_name(name)?;
+            let wrong = |error: Error| Error::invalid(format!("--name: {error}"));
+            id::check_name(name).map_err(wrong)?;
         }
         let mut settings = complete(settings, base)?;
+        configuration::check(&settings, self.user_marks)?;
         let secrets = self.take_secrets(&mut settings)?;
         let connections = self.plan_connection(&settings)?;
         let own = if self.user_marks { Some(OwnIds::read()?) } else { None };

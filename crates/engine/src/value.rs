@@ -22,11 +22,15 @@ pub fn bytes(text: &str) -> Result<i64, String> {
         "t" | "tb" | "tib" => 40,
         _ => return Err(wrong()),
     };
-    if let Ok(number) = number.parse::<i64>() {
-        return number.checked_mul(1 << shift).ok_or_else(wrong);
+    let too_much = || format!("{text:?} is more than there can be");
+    if !number.contains('.') && !number.is_empty() {
+        let number = number.parse::<i64>().ok();
+        return number.and_then(|it| it.checked_mul(1 << shift)).ok_or_else(too_much);
     }
     let number: f64 = number.parse().map_err(|_| wrong())?;
-    Ok((number * f64::from(1 << (shift.min(30))) * if shift > 30 { 1024.0 } else { 1.0 }) as i64)
+    let bytes = number * f64::from(1 << (shift.min(30))) * if shift > 30 { 1024.0 } else { 1.0 };
+    // 2^63, the first one that is none any more.
+    if bytes < 9_223_372_036_854_775_808.0 { Ok(bytes as i64) } else { Err(too_much()) }
 }
 
 /// The same where there is no "any".
@@ -43,9 +47,23 @@ pub fn size(text: &str) -> Result<u64, String> {
 /// What would be right.
 pub fn cpus(text: &str) -> Result<u64, String> {
     match text.parse::<f64>() {
-        Ok(count) if count > 0.0 && count < 1e6 => Ok((count * 1e9).round() as u64),
-        _ => Err(format!("{text:?} is no number of processors such as 1.5")),
+        Ok(count) if count == 0.0 || (0.01..1e6).contains(&count) => {
+            Ok((count * 1e9).round() as u64)
+        }
+        _ => Err(format!("{text:?} is no number of processors such as 1.5, from 0.01 on")),
     }
+}
+
+/// The name of a machine as others look for it: anything without blanks and separators.
+///
+/// # Errors
+/// What would be right.
+pub fn host_name(text: &str) -> Result<String, String> {
+    let is_wrong = |it: char| it.is_whitespace() || it.is_control() || "/:,#".contains(it);
+    if text.is_empty() || text.len() > 253 || text.contains(is_wrong) {
+        return Err(format!("{text:?} is no name of a host, such as db or db.example.org"));
+    }
+    Ok(text.to_owned())
 }
 
 /// `1m30s`, `500ms`, `10` (seconds).
@@ -132,7 +150,9 @@ mod tests {
         for (text, value) in cases {
             assert_eq!(bytes(text), Ok(value), "{text}");
         }
-        for text in ["", "m", "-2", "1x", "1..5m", "99999999999t"] {
+        for text in
+            ["", "m", "-2", "1x", "1..5m", "99999999999t", "9223372036854775808", "99999999999.5t"]
+        {
             assert!(bytes(text).is_err(), "{text}");
         }
         assert!(size("-1").is_err());
@@ -147,6 +167,18 @@ mod tests {
         assert_eq!(milliseconds("20ms"), Ok(20));
         for text in ["", "s", "1x", "1m30", "-1s"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_and_processors() {
+        for text in ["", "a b", "a\nb", "a/b", "a:1", &"x".repeat(254)] {
+            assert!(host_name(text).is_err(), "{text:?}");
+        }
+        assert!(host_name("my_db.example.org").is_ok());
+        assert_eq!((cpus("1.5"), cpus("0")), (Ok(1_500_000_000), Ok(0)));
+        for text in ["0.009", "-1", "nan", "inf", "1e9", ""] {
+            assert!(cpus(text).is_err(), "{text:?}");
         }
     }
 

@@ -144,7 +144,20 @@ const REAL_TIME: &str = "--ulimit rtprio=99 --cap-add SYS_NICE let it have real-
 
 /// What is to be said of words that there are not, if something is.
 pub(crate) fn instead(error: &clap::Error) -> Option<String> {
-    not_a_number(error).or_else(|| not_there(error))
+    not_a_number(error).or_else(|| not_there(error)).or_else(|| not_text(error))
+}
+
+/// The parser would not tell of which.
+fn not_text(error: &clap::Error) -> Option<String> {
+    if error.kind() != ErrorKind::InvalidUtf8 {
+        return None;
+    }
+    let word = std::env::args_os().find(|word| word.to_str().is_none())?;
+    let text = word.to_string_lossy();
+    let (flag, value) =
+        text.split_once('=').filter(|_| text.starts_with('-')).unwrap_or(("", &text));
+    let separator = if flag.is_empty() { "" } else { ": " };
+    Some(format!("tinyo: {flag}{separator}{value:?} is not UTF-8"))
 }
 
 /// The parser would tell of digits.

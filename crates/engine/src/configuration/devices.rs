@@ -29,8 +29,14 @@ pub(super) fn devices(settings: &Settings) -> Result<Vec<Device<'static>>> {
 }
 
 fn one(source: &str, target: &str) -> Result<Device<'static>> {
-    let status = fs::metadata(source).map_err(Error::file(source))?;
+    let status = match fs::metadata(source) {
+        Ok(status) => status,
+        Err(error) => return super::wrong("--device", source, &format!("is none: {error}")),
+    };
     match describe(&status, target.to_owned()) {
+        Some(_) if target.trim_end_matches('/').is_empty() => {
+            super::wrong("--device", target, "is no place for a device")
+        }
         Some(device) => Ok(device),
         None => super::wrong("--device", source, "is no device"),
     }

@@ -3,7 +3,9 @@
 use super::Context;
 use crate::database::Container;
 use crate::error::{Error, Result};
+use crate::settings::Settings;
 use crate::small_file;
+use crate::value::host_name;
 use std::fmt::Write as _;
 use std::os::unix::fs::chown;
 
@@ -42,6 +44,46 @@ pub(super) fn write(context: &Context<'_>) -> Result<()> {
     put("resolv.conf", &resolv(context)?)
 }
 
+/// A line of `--add-host`.
+fn parts(host: &str) -> Result<(&str, &str)> {
+    let Some((name, address)) = host.split_once([':', '=']) else {
+        return super::wrong("--add-host", host, "is not NAME:ADDRESS");
+    };
+    host_name(name).map_err(|what| Error::invalid(format!("--add-host: {what}")))?;
+    let bare = address.trim_start_matches('[').trim_end_matches(']');
+    if address != HOST_GATEWAY && bare.parse::<std::net::IpAddr>().is_err() {
+        return super::wrong("--add-host", host, "has no address after the name");
+    }
+    Ok((name, address))
+}
+
+/// Whether all that is to be in them is one line each, and what it is for.
+pub(super) fn check(settings: &Settings) -> Result<()> {
+    let network = &settings.network;
+    network.hosts.iter().try_for_each(|host| parts(host).map(drop))?;
+    if let Some(wrong) = network.dns.iter().find(|it| it.parse::<std::net::IpAddr>().is_err()) {
+        return super::wrong("--dns", wrong, "is no address");
+    }
+    let has_blanks = |it: &&String| it.is_empty() || it.contains(char::is_whitespace);
+    if let Some(wrong) = network.dns_search.iter().find(has_blanks) {
+        return super::wrong("--dns-search", wrong, "is no domain such as example.org");
+    }
+    if let Some(wrong) = network.dns_options.iter().find(has_blanks) {
+        return super::wrong("--dns-option", wrong, "is no option such as ndots:2");
+    }
+    for (flag, name) in [("--hostname", &settings.hostname), ("--domainname", &settings.domainname)]
+    {
+        if !name.is_empty() {
+            host_name(name).map_err(|what| Error::invalid(format!("{flag}: {what}")))?;
+        }
+    }
+    let aliases = network.endpoints().into_iter().flat_map(|it| it.aliases);
+    aliases.into_iter().try_for_each(|alias| {
+        let wrong = |what: String| Error::invalid(format!("--network-alias: {what}"));
+        host_name(&alias).map(drop).map_err(wrong)
+    })
+}
+
 fn hosts(context: &Context<'_>) -> Result<String> {
     let mut text = String::from(
         "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
@@ -49,17 +91,12 @@ fn hosts(context: &Context<'_>) -> Result<String> {
          ff02::2\tip6-allrouters\n",
     );
     for host in &context.container.settings.network.hosts {
-        let Some((name, address)) = host.split_once([':', '=']) else {
-            return super::wrong("--add-host", host, "is not NAME:ADDRESS");
-        };
+        let (name, address) = parts(host)?;
         // The network says which that is.
         if address == HOST_GATEWAY && context.network.is_some() {
             continue;
         }
         let address = address.trim_start_matches('[').trim_end_matches(']');
-        if address.parse::<std::net::IpAddr>().is_err() {
-            return super::wrong("--add-host", host, "has no address after the name");
-        }
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{address}\t{name}");
     }
@@ -91,9 +128,6 @@ fn resolv(context: &Context<'_>) -> Result<String> {
         }
         text = new;
     };
-    if let Some(wrong) = network.dns.iter().find(|it| it.parse::<std::net::IpAddr>().is_err()) {
-        return super::wrong("--dns", wrong, "is no address");
-    }
     if context.network.is_some() {
         // The monitor asks the others.
         replace("nameserver", &[net::dns::ADDRESS.to_string()], false);

@@ -91,6 +91,16 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
     })
 }
 
+/// What can be known to be wrong before anything is there.
+pub(crate) fn check(settings: &Settings, unprivileged: bool) -> Result<()> {
+    files::check(settings)?;
+    namespaces::check_modes(settings)?;
+    limits::resources(settings, unprivileged)?;
+    devices::devices(settings)?;
+    process::folder(settings)?;
+    capability_names(settings).map(drop)
+}
+
 /// A configuration with other limits, for when the program is started again.
 pub(crate) fn with_limits(text: &str, settings: &Settings, unprivileged: bool) -> Result<String> {
     let damaged = |reason: String| Error::Damaged { what: "the configuration".to_owned(), reason };

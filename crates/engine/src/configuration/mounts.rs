@@ -165,7 +165,7 @@ fn options(wanted: &Wanted) -> Vec<Text<'static>> {
 
 fn one(context: &Context<'_>, wanted: &Wanted) -> Result<Mount<'static>> {
     if !wanted.target.starts_with('/') {
-        return super::wrong("a mount", &wanted.target, "is not absolute");
+        return super::wrong("--mount, --volume", &wanted.target, "is not absolute");
     }
     let mut options = options(wanted);
     let target = wanted.target.clone();

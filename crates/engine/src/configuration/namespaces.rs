@@ -37,17 +37,9 @@ pub(crate) fn shared(settings: &Settings) -> Vec<(SharedKind, &str)> {
 pub(super) fn namespaces(context: &Context<'_>) -> Result<Vec<Namespace<'static>>> {
     let settings = &context.container.settings;
     let mut all = vec![Namespace { kind: Kind::Mount, path: Text::default() }];
-    for (flag, kind, shared, mode) in choices(settings) {
-        let path = match mode {
-            "host" => continue,
-            "" | "private" => String::new(),
-            "none" | "shareable" if kind == Kind::Ipc => String::new(),
-            _ if mode.starts_with("container:") => shared.path(),
-            _ if kind == Kind::Network && mode.starts_with(NAMESPACE) => {
-                mode[NAMESPACE.len()..].to_owned()
-            }
-            _ => return super::wrong(flag, mode, "is not host, private or container:ID"),
-        };
+    for choice in choices(settings) {
+        let kind = choice.1;
+        let Some(path) = path(choice)? else { continue };
         let path = match &context.network {
             Some(own) if kind == Kind::Network && path.is_empty() => own.clone(),
             _ => path,
@@ -58,6 +50,27 @@ pub(super) fn namespaces(context: &Context<'_>) -> Result<Vec<Namespace<'static>
         all.push(Namespace { kind: Kind::User, path: user_namespace(settings).into() });
     }
     Ok(all)
+}
+
+/// Where a namespace is found that somebody else has; empty for a new one, and none for that of the
+/// machine.
+fn path((flag, kind, shared, mode): Choice<'_>) -> Result<Option<String>> {
+    Ok(Some(match mode {
+        "host" => return Ok(None),
+        "" | "private" => String::new(),
+        "none" | "shareable" if kind == Kind::Ipc => String::new(),
+        "container:" => return super::wrong(flag, mode, "has no name after it"),
+        _ if mode.starts_with("container:") => shared.path(),
+        _ if kind == Kind::Network && mode.starts_with(NAMESPACE) => {
+            mode[NAMESPACE.len()..].to_owned()
+        }
+        _ => return super::wrong(flag, mode, "is not host, private or container:ID"),
+    }))
+}
+
+/// Whether all modes are such.
+pub(super) fn check_modes(settings: &Settings) -> Result<()> {
+    choices(settings).into_iter().try_for_each(|choice| path(choice).map(drop))
 }
 
 /// What is shown of the machine, as the namespaces that it is about do not belong to the

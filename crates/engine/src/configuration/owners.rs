@@ -67,7 +67,11 @@ pub(super) fn id_mappings(
     let mut found = (Vec::new(), Vec::new());
     let text = mount.options.iter().find_map(|option| option.strip_prefix("idmap="));
     for part in text.unwrap_or_default().split(';').filter(|part| !part.is_empty()) {
-        let wrong = || Error::invalid(format!("idmap: {part:?} is not uids=0-1000-1 or gids=.."));
+        let wrong = || {
+            Error::invalid(format!(
+                "--mount, --volume: idmap: {part:?} is not uids=0-1000-1 or gids=.."
+            ))
+        };
         let (kind, maps) = part.split_once('=').ok_or_else(wrong)?;
         let ids = &context.container.settings.namespaces.ids;
         let (into, ranges) = match kind {
@@ -77,8 +81,11 @@ pub(super) fn id_mappings(
         };
         for map in maps.split('#') {
             let inner = map.strip_prefix('@');
-            let mut range =
-                crate::user_namespace::parse_mapping("idmap", inner.unwrap_or(map), '-')?;
+            let mut range = crate::user_namespace::parse_mapping(
+                "--mount, --volume: idmap",
+                inner.unwrap_or(map),
+                '-',
+            )?;
             if inner.is_some() {
                 range.outside =
                     crate::user_namespace::outside_all(ranges, &range).ok_or_else(wrong)?;
@@ -94,7 +101,7 @@ pub(super) fn id_mappings(
     let has_own = !context.container.settings.namespaces.ids.is_empty();
     if is_half || mount.is_mapped() && found.0.is_empty() && !has_own {
         let what = "has no ids to map: give --userns, or idmap=uids=..;gids=..";
-        return super::wrong("idmap", &mount.target, what);
+        return super::wrong("--mount, --volume: idmap", &mount.target, what);
     }
     Ok(found)
 }

@@ -31,10 +31,7 @@ const INITS: [&str; 10] = [
 pub(super) fn process(context: &Context<'_>, user: User) -> Result<Process<'static>> {
     let settings = &context.container.settings;
     let host = super::files::hostname(context.container);
-    let folder = if settings.working_dir.is_empty() { "/" } else { &settings.working_dir };
-    if !folder.starts_with('/') {
-        return super::wrong("--workdir", folder, "is not absolute");
-    }
+    let folder = folder(settings)?;
     let secrets = secret::variables(&context.folder, settings)?;
     let env = variables(settings, &secrets, Some(&host));
     Ok(Process {
@@ -54,6 +51,15 @@ pub(super) fn process(context: &Context<'_>, user: User) -> Result<Process<'stat
         io_priority: None,
         exec_cpu_affinity: None,
     })
+}
+
+/// Where it starts.
+pub(super) fn folder(settings: &Settings) -> Result<&str> {
+    match settings.working_dir.as_str() {
+        "" => Ok("/"),
+        folder if folder.starts_with('/') => Ok(folder),
+        folder => super::wrong("--workdir", folder, "is not absolute"),
+    }
 }
 
 /// `tino` first, which ends with its monitor, unless the program is an init itself.

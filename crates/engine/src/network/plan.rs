@@ -80,14 +80,16 @@ fn check_device(name: &str) -> Result<()> {
 
 /// As a user writes them.
 pub(super) fn addresses(texts: &[String]) -> Result<Vec<IpAddr>> {
-    let address =
-        |text: &String| text.parse().map_err(|_| Error::invalid(format!("{text:?} is no address")));
+    let address = |text: &String| {
+        text.parse()
+            .map_err(|_| Error::invalid(format!("--network or --ip: {text:?} is no address")))
+    };
     texts.iter().map(address).collect()
 }
 
 fn mac(text: Option<&str>) -> Result<Option<String>> {
     let parsed = text.map(str::parse::<link::Mac>).transpose();
-    let parsed = parsed.map_err(|error| Error::Invalid(error.to_string()))?;
+    let parsed = parsed.map_err(|error| Error::Invalid(format!("--mac-address: {error}")))?;
     Ok(parsed.map(|mac| mac.to_string()))
 }
 
@@ -110,7 +112,8 @@ pub(super) fn published(settings: &settings::Network) -> Result<Vec<Port>> {
 pub(super) fn parse<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<Port>> {
     let mut ports = Vec::new();
     for text in texts {
-        ports.extend(port::parse(text).map_err(|error| Error::Invalid(error.to_string()))?);
+        let wrong = |error| Error::Invalid(format!("--publish: {error}"));
+        ports.extend(port::parse(text).map_err(wrong)?);
     }
     Ok(ports)
 }

@@ -30,6 +30,7 @@ mod support;
 mod typing;
 mod up;
 mod userns;
+mod wrong_values;
 
 use harness::{Trial, trials};
 
@@ -110,6 +111,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::health::who_is_unhealthy_is_killed_stopped_or_started_again,
         engine::health::a_start_that_takes_long_is_waited_for,
         engine::health::a_container_with_a_time_limit_ends_when_asked,
+        engine::wrong_values::a_wrong_value_is_said_to_be_so,
+        engine::wrong_values::what_is_no_text_is_said_to_be_so,
+        engine::wrong_values::no_limit_is_a_limit_that_can_be_said,
         engine::secrets::a_secret_is_given_and_nowhere_else,
         engine::secrets::a_secret_outlives_its_removal_in_containers,
         engine::secrets::secrets_from_anywhere,

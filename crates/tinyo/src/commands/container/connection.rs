@@ -12,7 +12,7 @@ pub(crate) struct ConnectionOptions {
     #[arg(long, visible_alias = "net", value_name = "NETWORK")]
     network: Vec<String>,
     /// One more name by which others in its network find it
-    #[arg(long, visible_alias = "net-alias", value_name = "NAME")]
+    #[arg(long, visible_alias = "net-alias", value_name = "NAME", value_parser = parse::host_name)]
     network_alias: Vec<String>,
     /// Reach a port of it at one of the machine, [ADDRESS:][PORT:]PORT[/PROTOCOL], or ranges
     #[arg(short, long, value_name = "PORT")]
@@ -107,6 +107,9 @@ fn endpoint(given: &str) -> Result<Endpoint> {
         _ if given.starts_with("name=") => ("", given),
         _ => (given, ""),
     };
+    if given.starts_with(':') {
+        bail!("--network {given}: there is no name before the colon");
+    }
     let mut endpoint = Endpoint { network: mode.to_owned(), ..Endpoint::default() };
     for option in options.split(',').filter(|it| !it.is_empty()) {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));

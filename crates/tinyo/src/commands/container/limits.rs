@@ -12,7 +12,7 @@ const LEAST_MEMORY: i64 = 1 << 20;
 #[derive(Args)]
 pub(super) struct ChangeableLimits {
     /// Memory
-    #[arg(short, long, value_name = "BYTES", value_parser = parse::bytes)]
+    #[arg(short, long, value_name = "BYTES", value_parser = parse::bytes, allow_hyphen_values = true)]
     memory: Option<i64>,
     /// Memory and swap together; -1: any
     #[arg(long, value_name = "BYTES", value_parser = parse::bytes, allow_hyphen_values = true)]
@@ -39,7 +39,7 @@ pub(super) struct ChangeableLimits {
     #[arg(long, value_name = "LIST")]
     cpuset_mems: Option<String>,
     /// Processes and threads; -1: any [default of a new container: 4096]
-    #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
+    #[arg(long, value_name = "COUNT", allow_hyphen_values = true, value_parser = clap::value_parser!(i64).range(-1..))]
     pids_limit: Option<i64>,
     /// Weight beside others for disks, 10 to 1000
     #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u16).range(10..=1000))]
@@ -51,13 +51,13 @@ impl ChangeableLimits {
     pub(super) fn over(&self, before: &Limits) -> Limits {
         let pids = self.pids_limit.map(|limit| if limit == 0 { -1 } else { limit });
         Limits {
-            memory: self.memory.or(before.memory),
-            memory_swap: self.memory_swap.or(before.memory_swap),
-            memory_reservation: self.memory_reservation.or(before.memory_reservation),
-            nano_cpus: self.cpus.or(before.nano_cpus),
-            cpu_shares: self.cpu_shares.or(before.cpu_shares),
-            cpu_period: self.cpu_period.or(before.cpu_period),
-            cpu_quota: self.cpu_quota.or(before.cpu_quota),
+            memory: said(self.memory).or(before.memory),
+            memory_swap: said(self.memory_swap).or(before.memory_swap),
+            memory_reservation: said(self.memory_reservation).or(before.memory_reservation),
+            nano_cpus: said(self.cpus).or(before.nano_cpus),
+            cpu_shares: said(self.cpu_shares).or(before.cpu_shares),
+            cpu_period: said(self.cpu_period).or(before.cpu_period),
+            cpu_quota: said(self.cpu_quota).or(before.cpu_quota),
             cpuset_cpus: self.cpuset_cpus.as_ref().unwrap_or(&before.cpuset_cpus).clone(),
             cpuset_mems: self.cpuset_mems.as_ref().unwrap_or(&before.cpuset_mems).clone(),
             pids: pids.or(before.pids),
@@ -65,6 +65,11 @@ impl ChangeableLimits {
             ..before.clone()
         }
     }
+}
+
+/// As with Docker and Podman, who says 0 says nothing.
+fn said<T: Default + PartialEq>(value: Option<T>) -> Option<T> {
+    value.filter(|value| *value != T::default())
 }
 
 #[derive(Args)]
@@ -106,7 +111,7 @@ pub(super) struct LimitOptions {
 impl LimitOptions {
     pub(super) fn settings(&self) -> Result<Limits> {
         let memory = self.changeable.memory;
-        if memory.is_some_and(|memory| (0..LEAST_MEMORY).contains(&memory)) {
+        if memory.is_some_and(|memory| (1..LEAST_MEMORY).contains(&memory)) {
             bail!("--memory: no program starts with less than 1m");
         }
         Ok(Limits {

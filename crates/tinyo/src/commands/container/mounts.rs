@@ -1,7 +1,7 @@
 //! `--volume`, `--mount` and `--tmpfs`.
 
 use super::parse::size;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use engine::settings::{Mount, MountKind};
 
 /// Options of a bind mount or a volume, as mount(8) has them.
@@ -74,8 +74,9 @@ pub(crate) fn volume(text: &str) -> Result<Mount> {
                     if std::path::Path::new(&mount.source).exists() { Ok(()) } else { Err(error) }
                 },
             )
-            .with_context(|| mount.source.clone())?;
+            .with_context(|| format!("--volume {}", mount.source))?;
     }
+    check_target(target, "--volume", text)?;
     Ok(mount)
 }
 
@@ -91,6 +92,7 @@ pub(crate) fn mount(text: &str) -> Result<Mount> {
             "type" => mount.kind = mount_kind(value)?,
             "source" | "src" => value.clone_into(&mut mount.source),
             "target" | "destination" | "dst" => {
+                check_target(value, "--mount", text)?;
                 value.trim_end_matches('/').clone_into(&mut mount.target);
             }
             _ => field_of_mount(&mut mount, key, value)?,
@@ -193,7 +195,9 @@ fn field_of_mount(mount: &mut Mount, key: &str, value: &str) -> Result<()> {
             value.trim_matches('/').clone_into(&mut mount.subpath);
         }
         "tmpfs-size" | "size" => {
-            mount.options.push(format!("size={}", size(value).map_err(anyhow::Error::msg)?));
+            mount
+                .options
+                .push(format!("size={}", size(value).map_err(|why| anyhow!("--mount: {why}"))?));
         }
         "tmpfs-mode" | "mode" => mount.options.push(format!("mode={value}")),
         "nosuid" | "suid" | "nodev" | "dev" | "noexec" | "exec" => {
@@ -227,6 +231,7 @@ pub(crate) fn tmpfs(text: &str) -> Result<Mount> {
         options: options.map(str::to_owned).collect(),
         ..Mount::default()
     };
+    check_target(target, "--tmpfs", text)?;
     check_tmpfs(&mount, "--tmpfs")?;
     Ok(mount)
 }
@@ -266,6 +271,11 @@ fn check_tmpfs(mount: &Mount, flag: &str) -> Result<()> {
         return Ok(());
     }
     for option in &mount.options {
+        if let Some((name, value)) = option.split_once('=')
+            && !is_value_of_tmpfs(name, value)
+        {
+            bail!("{flag}: {option:?}: {value:?} is no {name} of a tmpfs");
+        }
         let is_known = match option.split_once('=') {
             Some((name, value)) => WITH_VALUE.contains(&name) && !value.is_empty(),
             None => OPTIONS.contains(&option.as_str()) || ALONE.contains(&option.as_str()),
@@ -281,9 +291,31 @@ fn check_tmpfs(mount: &Mount, flag: &str) -> Result<()> {
     Ok(())
 }
 
+/// Of those whose form is simple; others the kernel must know.
+fn is_value_of_tmpfs(name: &str, value: &str) -> bool {
+    match name {
+        "size" if value.ends_with('%') => {
+            value[..value.len() - 1].parse().is_ok_and(|it: u32| (1..=100).contains(&it))
+        }
+        "size" | "nr_inodes" | "nr_blocks" => size(value).is_ok(),
+        "mode" => u32::from_str_radix(value, 8).is_ok_and(|bits| bits <= 0o7777),
+        "uid" | "gid" => value.parse().is_ok_and(|id: u32| id != u32::MAX),
+        "huge" => ["never", "always", "within_size", "advise", "deny", "force"].contains(&value),
+        _ => true,
+    }
+}
+
+/// The root is there already.
+fn check_target(target: &str, flag: &str, text: &str) -> Result<()> {
+    if !target.is_empty() && target.bytes().all(|byte| byte == b'/') {
+        bail!("{flag}: {text:?}: / is the container's root, and nothing can be mounted over it");
+    }
+    Ok(())
+}
+
 fn absolute(path: &str) -> Result<String> {
     let path = std::path::absolute(path).with_context(|| format!("{path:?}"))?;
-    path.into_os_string().into_string().map_err(|path| anyhow::anyhow!("{path:?} is not UTF-8"))
+    path.into_os_string().into_string().map_err(|path| anyhow!("{path:?} is not UTF-8"))
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ struct ProcessOptions {
     #[arg(long)]
     env_host: bool,
     /// A variable of the image's that it does not get
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse::variable_name)]
     unsetenv: Vec<String>,
     /// The bits that new files do not get, such as 027
     #[arg(long, value_name = "BITS", value_parser = parse::umask)]
@@ -98,7 +98,8 @@ struct ProcessOptions {
     /// One more group
     #[arg(long, value_name = "GROUP")]
     group_add: Vec<String>,
-    /// What is run with the command as its arguments, in place of what the image says
+    /// What is run with the command as its arguments, in place of what the image says: a program, or
+    /// '["program", "argument"]'
     #[arg(long, value_name = "PROGRAM")]
     entrypoint: Option<String>,
     /// Host name
@@ -165,10 +166,10 @@ struct MountOptions {
 #[derive(Args)]
 struct SecurityOptions {
     /// A capability more, or ALL
-    #[arg(long, value_name = "CAPABILITY")]
+    #[arg(long, value_name = "CAPABILITY", value_delimiter = ',')]
     cap_add: Vec<String>,
     /// A capability less, or ALL
-    #[arg(long, value_name = "CAPABILITY")]
+    #[arg(long, value_name = "CAPABILITY", value_delimiter = ',')]
     cap_drop: Vec<String>,
     /// Let it do nearly everything that the machine's root may do
     #[arg(long)]
@@ -285,7 +286,7 @@ impl Options {
         let security = self.security.settings()?;
         Ok(Settings {
             image: self.image().to_owned(),
-            entrypoint: process.entrypoint.clone().map(|program| vec![program]),
+            entrypoint: process.entrypoint.as_deref().map(parse::entrypoint),
             command: self.words[1..].to_vec(),
             env: process.variables()?,
             working_dir: process.workdir.clone(),
@@ -355,7 +356,8 @@ impl ProcessOptions {
 
 /// Those of a file that say something.
 fn lines(path: &Path) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let text = std::fs::read_to_string(path);
+    let text = text.with_context(|| format!("--label-file {}", path.display()))?;
     let lines = text.lines().map(str::trim_start);
     Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
 }
@@ -415,7 +417,7 @@ impl SecurityOptions {
                 ("unmask", "ALL" | "all") | ("systempaths", "unconfined") => {
                     security.unmasked = true;
                 }
-                ("landlock", _) => {}
+                ("landlock", rule) if !rule.is_empty() => {}
                 _ => bail!(
                     "--security-opt: there is no option {option:?}, only seccomp=unconfined|FILE, \
                      no-new-privileges[=true|false], apparmor=PROFILE, label=LABEL|disable, \
@@ -497,7 +499,7 @@ impl LifeOptions {
                 "max-file" => {
                     let count = value.parse().ok().filter(|count| *count > 0);
                     log.max_files =
-                        count.with_context(|| format!("{}: 1 is the least", wrong()))?;
+                        count.with_context(|| format!("{}: it is a number from 1 on", wrong()))?;
                 }
                 _ => bail!("{}: only max-size and max-file are known", wrong()),
             }

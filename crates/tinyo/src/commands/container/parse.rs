@@ -2,8 +2,24 @@
 
 use anyhow::{Context as _, Result};
 use engine::settings::{Device, SecretKind, SecretUse};
-pub(crate) use engine::value::{bytes, cpus, duration, on_failure, restart, size};
+pub(crate) use engine::value::{bytes, cpus, host_name, on_failure, restart, size};
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// A time; one that is shorter than a thousandth of a second has a slip of the pen in it.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let time = engine::value::duration(text)?;
+    if !time.is_zero() && time < Duration::from_millis(1) {
+        return Err(format!("{text:?} is less than 1ms"));
+    }
+    Ok(time)
+}
+
+/// `--entrypoint`: a program, or as Podman takes it `["program", "argument"]`.
+pub(crate) fn entrypoint(text: &str) -> Vec<String> {
+    let words = if text.starts_with('[') { serde_json::from_str(text).ok() } else { None };
+    words.unwrap_or_else(|| vec![text.to_owned()])
+}
 
 /// `nofile=1024[:2048]`: name, soft, hard.
 pub(crate) fn ulimit(text: &str) -> Result<(String, u64, u64), String> {
@@ -47,7 +63,9 @@ const ULIMITS: [&str; 16] = [
 /// `--sysctl`: `NAME=VALUE`.
 pub(crate) fn sysctl(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if name.contains(['.', '/']) => Ok((name.to_owned(), value.to_owned())),
+        Some((name, value)) if name.contains(['.', '/']) && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
         _ => Err(format!("{text:?} is not like net.ipv4.ip_forward=1")),
     }
 }
@@ -124,7 +142,7 @@ pub(crate) fn secret(text: &str) -> Result<SecretUse, String> {
             value.parse().map_err(|_| format!("{text:?}: {key} is {range}, not {value:?}"))
         };
         match (key, value) {
-            (_, "") => return Err(format!("{text:?}: {key} has no value")),
+            (_, "") => return Err(format!("{text:?}: {key:?} has no value")),
             ("source" | "src", _) => value.clone_into(&mut secret.name),
             ("type", "mount") => secret.kind = SecretKind::Mount,
             ("type", "env") => secret.kind = SecretKind::Env,
@@ -217,6 +235,12 @@ pub(crate) fn log_driver(text: &str) -> Result<String, String> {
     }
 }
 
+/// `NAME`, of a variable.
+pub(crate) fn variable_name(text: &str) -> Result<String, String> {
+    let is_name = !text.is_empty() && !text.contains('=');
+    is_name.then(|| text.to_owned()).ok_or_else(|| format!("{text:?} is no name of a variable"))
+}
+
 /// `NAME=VALUE` or `NAME`.
 pub(crate) fn variable(text: &str) -> Result<String, String> {
     let name = text.split('=').next().unwrap_or_default();
@@ -255,7 +279,7 @@ mod tests {
         for (wrong, said) in [
             ("", "no name"),
             ("type=env", "no name"),
-            ("a,b", "b has no value"),
+            ("a,b", "\"b\" has no value"),
             ("a,color=red", "no option"),
             ("a,type=file", "mount or env"),
             ("a,mode=999", "octal"),

@@ -26,8 +26,13 @@ impl PodOptions {
     /// Finds the pod, or makes it: then the container's network and host name become the pod's.
     pub(super) fn place(&self, engine: &Engine, settings: &mut Settings) -> Result<Option<Place>> {
         if let Some(path) = &self.pod_id_file {
-            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-            return Ok(Some(Place { pod: engine.pod(text.trim())?, is_new: false }));
+            let what = || format!("--pod-id-file {}", path.display());
+            let text = std::fs::read_to_string(path).with_context(what)?;
+            let id = text.trim();
+            if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                bail!("{}: there is no id in it", what());
+            }
+            return Ok(Some(Place { pod: engine.pod(id)?, is_new: false }));
         }
         let Some(text) = &self.pod else { return Ok(None) };
         let Some(name) = text.strip_prefix("new:") else {
