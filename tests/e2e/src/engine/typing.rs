@@ -23,6 +23,7 @@ const TYPED: &[(&str, &str)] = &[
     ("cp hal\t/etc .", "cp halted:/etc ."),
     ("volume rm da\t", "volume rm data"),
     ("network rm ba\t", "network rm back"),
+    ("secret inspect pass\t", "secret inspect password"),
     ("run --network ba\tbox:t\t", "run --network back box:two"),
     ("load -i arch\t", "load -i archive.tar"),
 ];
@@ -51,6 +52,7 @@ fn complete(shell: &str, words: &[&str], load: &str) -> Result<()> {
     engine.ok(&["tag", "box", "box:two"])?;
     engine.ok(&["volume", "create", "data"])?;
     engine.ok(&["network", "create", "back"])?;
+    engine.ok(&["secret", "create", "password", "/etc/hostname"])?;
 
     let folder = scratch("typing");
     fs::create_dir(&folder)?;

@@ -17,10 +17,11 @@ pub(super) struct Names {
 }
 
 /// The words that some flags take among others.
-const WORDS: [(&str, &[&str]); 4] = [
+const WORDS: [(&str, &[&str]); 5] = [
     ("driver", &["bridge", "macvlan", "ipvlan"]),
     ("restart", &["no", "on-failure", "always", "unless-stopped"]),
     ("network", &["none", "host"]),
+    ("health_on_failure", &["none", "kill", "restart", "stop"]),
     ("cgroupns", &["private", "host"]),
 ];
 
@@ -50,7 +51,8 @@ impl Names {
     /// Those that the command can do something with.
     fn known(&self, command: &str, value: &str) -> Result<Vec<Candidate>> {
         // Nobody who only types is to make a store.
-        let known = ["CONTAINER", "FROM", "TO", "IMAGE", "NAME", "NETWORK", "POD", "VOLUME"];
+        let known =
+            ["CONTAINER", "FROM", "TO", "IMAGE", "NAME", "NETWORK", "POD", "SECRET", "VOLUME"];
         let Some(engine) = known.contains(&value).then(|| self.engine()).transpose()?.flatten()
         else {
             return Ok(Vec::new());
@@ -62,6 +64,7 @@ impl Names {
             ("IMAGE", _) | ("NAME", "images" | "untag") => images(&engine),
             ("NETWORK", _) => Ok(named(engine.networks()?, |network| network.name)),
             ("POD", _) => pods(&engine),
+            ("SECRET", _) => Ok(named(engine.secrets()?, |secret| secret.name)),
             ("VOLUME", "run" | "create") => {
                 Ok(named(engine.volumes()?, |volume| format!("{}:", volume.name)))
             }
