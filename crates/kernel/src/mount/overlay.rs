@@ -115,9 +115,10 @@ impl Overlay {
         folders: &Folders,
         attributes: MountAttrFlags,
     ) -> Result<OwnedFd, sys::Error> {
-        let context = match self.created(folders, set_each) {
-            // The option is of Linux 6.8, and before 6.5 it is refused only in the end.
-            Err(error) if error.errno == Errno::INVAL => self.created(folders, set_list)?,
+        let context = match self.created(folders, set_list) {
+            // More layers than the option has room for. To try the other one first would write a
+            // line about it into the log of each kernel before 6.8.
+            Err(error) if error.errno == Errno::INVAL => self.created(folders, set_each)?,
             result => result?,
         };
         fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
@@ -180,7 +181,7 @@ fn split<'a>(one: &'a CStr, other: &'a CStr) -> Result<(CString, [&'a CStr; 2]),
     }
 }
 
-/// One option a layer.
+/// One option a layer, from Linux 6.8 on.
 fn set_each(context: BorrowedFd<'_>, layers: &[OwnedFd]) -> Result<(), sys::Error> {
     layers.iter().try_for_each(|layer| set(context, c"lowerdir+", &path(layer)))?;
     create(context)
