@@ -266,7 +266,15 @@ impl<'a> Assembly<'a> {
             fchdir(folder).or_error("fchdir", || folder.as_raw_fd().to_string())?;
             self.current = kept;
         }
-        filesystem::mount_here(file_system, attributes, name, inherited)
+        match filesystem::mount_here(file_system, attributes, name, inherited) {
+            // The same one is there already, as the cgroups are in a copy of the machine's `/sys`:
+            // mount(2) refuses that, move_mount(2) does not.
+            Err(error) if error.errno == Errno::BUSY => {
+                let again = filesystem::detached(file_system, attributes, inherited)?;
+                self.attach_to(again.folder.as_fd(), place)
+            }
+            result => result,
+        }
     }
 
     /// The root of what was mounted at a path, which has no links. That, and mount(2), is cheaper
@@ -283,11 +291,14 @@ impl<'a> Assembly<'a> {
     }
 
     fn attach(&self, tree: BorrowedFd<'_>, place: &Place, path: &RootedPath) -> Result<(), Error> {
+        self.attach_to(tree, place).map_err(Error::at(Step::Attach, path))
+    }
+
+    fn attach_to(&self, tree: BorrowedFd<'_>, place: &Place) -> Result<(), sys::Error> {
         match place {
             Place::In(index, name) => tree::attach_at(tree, self.kept[*index].folder.as_fd(), name),
             Place::At(target) => tree::attach(tree, target.place.as_fd()),
         }
-        .map_err(Error::at(Step::Attach, path))
     }
 
     /// Notes that something was mounted over a path. Returns whether that was reached by a link,

@@ -172,6 +172,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::lifecycle::flags_may_follow_the_id,
         runtime::lifecycle::list_has_every_container,
         runtime::mounts::every_option_of_a_mount_has_its_effect,
+        runtime::mounts::a_file_system_is_mounted_where_it_is_already,
         runtime::mounts::options_of_a_bind_mount_are_its_own,
         runtime::mounts::times_of_access_are_recursive_too,
         runtime::mounts::an_unknown_option_is_for_the_file_system_to_judge,

@@ -47,6 +47,17 @@ fn find(text: &str, target: &str) -> Result<Mounted> {
     })
 }
 
+/// As where `/sys` is the machine's, with its cgroups, and the container's are to be in their place.
+pub(crate) fn a_file_system_is_mounted_where_it_is_already() -> Result<()> {
+    let found = mounted("/sys", |bundle| {
+        let bundle = bundle.without_mount("/sys");
+        let bundle = bundle.mount("/sys", "sysfs", "sysfs", "nodev");
+        bundle.mount("/sys", "sysfs", "sysfs", "noexec,ro")
+    })?;
+    ensure!(found.has("noexec") && found.has("ro") && !found.has("nodev"), "{found:?}");
+    Ok(())
+}
+
 /// A folder `tree` with a file, and a tmpfs mounted at `tree/inner`.
 fn tree() -> Result<std::path::PathBuf> {
     unshare_mounts()?;
