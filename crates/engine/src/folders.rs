@@ -26,6 +26,7 @@
 //!     secrets/NUMBER       those that are mounted
 //!   rootfs/                where each container mounts its root, in a namespace of its own
 //!   SHORT-ID.net           the socket of the program that connects a user's container
+//!   guard/socket           where monitors find the guard, see crate::guard
 //!   networks/NAME          the names of running containers, see crate::network
 //! ```
 
@@ -37,6 +38,7 @@ use std::path::{Path, PathBuf};
 
 /// In the folder for what does not outlive the machine.
 pub(crate) const STARTED: &str = "started";
+pub(crate) const GUARD: &str = "guard";
 
 /// The folders of an engine.
 #[derive(Clone, Debug)]
@@ -120,6 +122,15 @@ impl Folders {
     /// The socket of the program that connects a user's container, whose name must be short.
     pub(crate) fn helper_socket(&self, id: &str) -> PathBuf {
         self.run.join(format!("{}.net", &id[..12]))
+    }
+
+    /// The folder that the guard has locked.
+    pub(crate) fn guard(&self) -> PathBuf {
+        self.run.join(GUARD)
+    }
+
+    pub(crate) fn guard_socket(&self) -> PathBuf {
+        self.guard().join("socket")
     }
 
     /// The socket of a container's monitor.

@@ -12,7 +12,7 @@ use sys::rustix::io::Errno;
 /// Held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -39,14 +39,14 @@ impl Lock {
             }
         }
         // Whoever had it may have removed everything.
-        Ok(path.exists().then_some(Lock { _file: file }))
+        Ok(path.exists().then_some(Lock { file }))
     }
 
     /// This folder's lock if nobody has it.
     pub(crate) fn try_take_folder(path: &Path) -> Result<Option<Lock>> {
         let Some(file) = open_present(path)? else { return Ok(None) };
         let taken = try_flock(&file, FlockOperation::NonBlockingLockExclusive, path)?;
-        Ok((taken && path.exists()).then_some(Lock { _file: file }))
+        Ok((taken && path.exists()).then_some(Lock { file }))
     }
 }
 
@@ -58,6 +58,11 @@ pub(crate) fn take_for_child(path: &Path) -> Result<OwnedFd> {
     flock(&file, FlockOperation::LockExclusive)
         .or_error("flock", || format!("{path:?}, LOCK_EX"))?;
     Ok(file.into())
+}
+
+/// The lock of a folder, for the same, if nobody has it.
+pub(crate) fn try_take_for_child(folder: &Path) -> Result<Option<OwnedFd>> {
+    Ok(Lock::try_take_folder(folder)?.map(|lock| lock.file.into()))
 }
 
 /// Whether somebody has the lock.

@@ -56,8 +56,12 @@ pub(crate) enum Message<'a> {
     /// To the monitor: add this process, `process` of the runtime's configuration as JSON, and
     /// look after it. Answered by `Started` or `Failed`.
     Exec(&'a str),
-    /// To the monitor: the container is in other networks now.
-    NetworksChanged,
+    /// To the monitor: what the container was started with is another now.
+    LaunchChanged,
+    /// To the guard: this container has a monitor.
+    Lives(&'a str),
+    /// To the guard: that monitor ends well.
+    Over,
     /// From the monitor: the program runs, as this process.
     Started(i32),
     /// From the monitor: it could not be started; an exit code and why.
@@ -85,7 +89,9 @@ impl<'a> Message<'a> {
             Message::Quit => vec![b'q'],
             Message::ReopenLog => vec![b'l'],
             Message::Exec(text) => with(b'p', text.as_bytes()),
-            Message::NetworksChanged => vec![b'n'],
+            Message::LaunchChanged => vec![b'n'],
+            Message::Lives(id) => with(b'v', id.as_bytes()),
+            Message::Over => vec![b'o'],
             Message::Started(pid) => with(b'S', &pid.to_le_bytes()),
             Message::Failed(code, text) => with(b'F', &[&[*code], text.as_bytes()].concat()),
             Message::Output(Stream::Output, bytes) => with(b'O', bytes),
@@ -111,7 +117,9 @@ impl<'a> Message<'a> {
             b'q' => Message::Quit,
             b'l' => Message::ReopenLog,
             b'p' => Message::Exec(std::str::from_utf8(rest).ok()?),
-            b'n' => Message::NetworksChanged,
+            b'n' => Message::LaunchChanged,
+            b'v' => Message::Lives(std::str::from_utf8(rest).ok()?),
+            b'o' => Message::Over,
             b'S' => Message::Started(i32::from_le_bytes(rest.try_into().ok()?)),
             b'F' => {
                 let (code, text) = rest.split_first()?;
@@ -184,12 +192,20 @@ pub(crate) fn serve(path: &Path) -> Result<OwnedFd> {
 
 /// Connects to the monitor that listens there; nothing if none does.
 pub(crate) fn connect_to(path: &Path) -> Result<Option<OwnedFd>> {
-    let flags = SocketFlags::CLOEXEC;
+    connect_with(path, SocketFlags::CLOEXEC)
+}
+
+/// The same for who cannot wait: nothing, too, if too many others do.
+pub(crate) fn connect_at_once(path: &Path) -> Result<Option<OwnedFd>> {
+    connect_with(path, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
+}
+
+fn connect_with(path: &Path, flags: SocketFlags) -> Result<Option<OwnedFd>> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
         .or_error("socket", || "SOCK_SEQPACKET")?;
     match with_address(path, |address| connect(&socket, address)) {
         Ok(()) => Ok(Some(socket)),
-        Err(Errno::NOENT | Errno::CONNREFUSED) => Ok(None),
+        Err(Errno::NOENT | Errno::CONNREFUSED | Errno::AGAIN) => Ok(None),
         Err(errno) => Err(sys::Error::new("connect", format!("{path:?}"), errno).into()),
     }
 }
@@ -225,7 +241,9 @@ mod tests {
             Message::Quit,
             Message::ReopenLog,
             Message::Exec("{}"),
-            Message::NetworksChanged,
+            Message::LaunchChanged,
+            Message::Lives("c0ffee"),
+            Message::Over,
             Message::Started(70_000),
             Message::Failed(127, "no such file"),
             Message::Output(Stream::Output, b"out"),

@@ -39,9 +39,10 @@ impl Engine {
         database::set_settings(&self.store, &container.id, &settings)?;
         let folder = self.folder(container);
         if status.is_some_and(|status| !status.is_over()) {
-            // The monitor reads both when the container ends and is started again.
+            // The monitor reads both, too, when the container ends and is started again.
             let restart = settings.restart.clone();
             Launch { restart, ..Launch::read(&folder.started)? }.write(&folder)?;
+            self.tell_monitor(container)?;
             if changed {
                 let path = folder.configuration();
                 let text = std::fs::read_to_string(&path).map_err(Error::file(&path))?;

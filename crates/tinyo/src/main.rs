@@ -51,6 +51,9 @@ fn main() -> ExitCode {
         Some(word) if word == engine::monitor::WORD => {
             return monitor(words.next(), [words.next(), words.next()]);
         }
+        Some(word) if word == engine::guard::WORD => {
+            return guard([words.next(), words.next()], words.next());
+        }
         Some(word) if word == net::relay::WORD => {
             let done = net::relay::run(words.filter_map(|it| it.into_string().ok()));
             return if done.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -126,6 +129,23 @@ fn monitor(folder: Option<OsString>, handed: [Option<OsString>; 2]) -> ExitCode 
             context.engine().and_then(|engine| Ok(engine.settle(&id, remove, pod.as_deref())?))
         }
         Err(error) => Err(error.into()),
+    };
+    if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The process that watches monitors, or one that looks at a container for it.
+fn guard(folders: [Option<OsString>; 2], id: Option<OsString>) -> ExitCode {
+    let [Some(root), Some(run)] = folders else { return ExitCode::FAILURE };
+    let result = match id {
+        None => engine::guard::run(Path::new(&root), Path::new(&run)).map_err(Into::into),
+        Some(id) => {
+            let (root, run) = (Some(root.into()), Some(run.into()));
+            let context = Context::new(root, run, !rootless::is_needed(), Owners::Keep);
+            match context.engine().and_then(|it| Ok(it.guard(&id.to_string_lossy())?)) {
+                Ok(false) => return ExitCode::FAILURE,
+                looked => looked.map(drop),
+            }
+        }
     };
     if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

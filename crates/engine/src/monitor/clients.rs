@@ -41,7 +41,7 @@ pub(super) struct Wishes {
     pub(super) reopen_log: bool,
     /// Processes to be added, each with the socket of who asks.
     pub(super) added: Vec<(String, OwnedFd)>,
-    pub(super) networks_changed: bool,
+    pub(super) launch_changed: bool,
 }
 
 impl Client {
@@ -91,7 +91,7 @@ impl Client {
                     wishes.added.push(((*process).to_owned(), socket));
                 }
             }
-            Message::NetworksChanged => wishes.networks_changed = true,
+            Message::LaunchChanged => wishes.launch_changed = true,
             // The rest is said by monitors alone.
             _ => {}
         }

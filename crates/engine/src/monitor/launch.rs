@@ -3,7 +3,7 @@
 use super::{Connection, Part, Shared};
 use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
-use crate::settings::{Health, Ids, LogOptions, Restart};
+use crate::settings::{Health, Ids, LogOptions, Restart, RestartPolicy};
 use crate::small_file;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -69,6 +69,12 @@ impl Launch {
             what: path.display().to_string(),
             reason: error.to_string(),
         })
+    }
+
+    /// Whether something is to be done at once if its monitor is killed: it is started again, or those
+    /// who share its namespaces, or wait for its end, are told.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.restart.policy != RestartPolicy::No || self.pod.is_some()
     }
 
     pub(crate) fn write(&self, folder: &ContainerFolder) -> Result<()> {

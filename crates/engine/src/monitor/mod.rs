@@ -29,6 +29,7 @@ pub(crate) use supervise::start_code;
 
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
+use crate::guard::Watched;
 use crate::members::PID;
 use crate::state::{Phase, State};
 use crate::{small_file, streams};
@@ -114,6 +115,7 @@ pub(crate) struct Monitor {
     /// Held for all of the user's containers, and the user namespace of this one.
     _handed: [Option<OwnedFd>; 2],
     connected: Option<Connected>,
+    watched: Watched,
     slots: Slots,
 }
 
@@ -149,6 +151,7 @@ pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
         slots,
         clients: Clients::new(starter, &folders.socket(&launch.id))?,
         log: Log::new(&folder, &launch.log),
+        watched: Watched::new(&launch.id, launch.is_watched()),
         health: launch.health.clone().map(Health::new),
         added: Added::default(),
         folders,

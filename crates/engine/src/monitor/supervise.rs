@@ -264,6 +264,12 @@ impl Monitor {
             polled.extend(sockets.map(|it| PollFd::from_borrowed_fd(it, PollFlags::IN)));
             timeout = timeout.into_iter().chain(connected.deadline()).min();
         }
+        if !self.quit {
+            polled.extend(
+                self.watched.polled().map(|it| PollFd::from_borrowed_fd(it, PollFlags::IN)),
+            );
+            timeout = timeout.into_iter().chain(self.watched.deadline()).min();
+        }
         let timeout = timeout.map(|at| at.saturating_duration_since(Instant::now()));
         let timeout = timeout.map(|left| {
             // Rounded up, or the last moment would be waited for again and again.
@@ -290,13 +296,18 @@ impl Monitor {
             // The old one will do where no new one can be made.
             let _ = self.log.reopen();
         }
-        if wishes.networks_changed
-            && let Some(connected) = &mut self.connected
-        {
+        if wishes.launch_changed {
             let launch = Launch::read(&self.folder.started)?;
-            connected.change(&launch, &self.folders, self.network.as_fd())?;
+            if let Some(connected) = &mut self.connected {
+                connected.change(&launch, &self.folders, self.network.as_fd())?;
+            }
+            self.watched.want(launch.is_watched());
         }
         self.quit |= wishes.quit;
+        // Not before it runs, as somebody waits for that; nor when everything is about to end.
+        if self.state.started != 0 && !self.quit {
+            self.watched.serve(&self.folders);
+        }
         for (process, socket) in wishes.added {
             let answer = self.added.start(&self.folders.runtime(), &self.launch.id, &process);
             let told = match &answer {
@@ -401,7 +412,9 @@ impl Monitor {
 
     fn record_end(&mut self) -> Result<()> {
         self.state.phase = Phase::Exited;
-        self.state.write(&self.folder)
+        self.state.write(&self.folder)?;
+        self.watched.end();
+        Ok(())
     }
 
     fn tell_event(&self, action: &str, attributes: &[(&str, &str)]) -> Result<()> {

@@ -141,10 +141,10 @@ impl Engine {
         Launch { connection, ..Launch::read(&folder.started)? }.write(&folder)
     }
 
-    /// Its monitor answers for other networks now.
-    fn tell_monitor(&self, container: &Container) -> Result<()> {
+    /// Its monitor is to read anew what it was started with.
+    pub(crate) fn tell_monitor(&self, container: &Container) -> Result<()> {
         match protocol::connect_to(&self.folders.socket(&container.id))? {
-            Some(socket) => tell(&socket, &Message::NetworksChanged).map(drop),
+            Some(socket) => tell(&socket, &Message::LaunchChanged).map(drop),
             // It has just ended.
             None => Ok(()),
         }

@@ -80,7 +80,7 @@ impl User {
     }
 
     /// Its monitor.
-    fn monitor(id: &str) -> Result<i32> {
+    pub(super) fn monitor(id: &str) -> Result<i32> {
         let is_it = |pid: &i32| {
             fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|words| {
                 let words = String::from_utf8_lossy(&words).into_owned();

@@ -70,7 +70,7 @@ fn end(all: Vec<(String, Child)>) -> Result<()> {
             code.is_some()
         })?;
         let said = String::from_utf8(child.wait_with_output()?.stderr)?;
-        ensure!(matches!(code, Some(0 | 1 | 125 | 137)), "{words}: {code:?}: {said}");
+        ensure!(matches!(code, Some(0 | 1 | 125 | 137 | 143)), "{words}: {code:?}: {said}");
         let confusions = [
             "o such file",
             "not empty",

@@ -5,6 +5,7 @@ pub(crate) mod chaos_changes;
 pub(crate) mod chaos_pods;
 pub(crate) mod crowds;
 pub(crate) mod disks;
+pub(crate) mod guard;
 pub(crate) mod shutdown;
 mod storm;
 pub(crate) mod upkeep;
@@ -58,6 +59,7 @@ pub(crate) fn a_killed_monitor_is_replaced_where_the_policy_says_so() -> Result<
 pub(crate) fn a_replaced_monitor_tries_again() -> Result<()> {
     let engine = Engine::new()?;
     let id = engine.start("one", &["--restart", "always", "-p", "27220:80"], "sleep 1000")?;
+    let stopped = guard::stop(&engine)?;
     kill(engine.monitor(&id)?)?;
     let mut port = None;
     until("the port is free", || {
@@ -74,12 +76,14 @@ pub(crate) fn a_replaced_monitor_tries_again() -> Result<()> {
     let restarts: u32 = engine.ok(&["inspect", "-f", "{{.RestartCount}}", "one"])?.parse()?;
     ensure!(restarts >= 2, "{restarts}");
     // And whoever stops it does so for good.
+    expect_eq!(guard::stop(&engine)?, stopped);
     kill(second)?;
     let port = std::net::TcpListener::bind("0.0.0.0:27220")?;
     expect_eq!(engine.status("one")?, "restarting");
     engine.ok(&["stop", "one"])?;
     expect_eq!(engine.status("one")?, "exited");
     drop(port);
+    sys::send(stopped, libc::SIGCONT)?;
     engine.ok(&["rm", "one"])?;
     engine.is_clean()
 }

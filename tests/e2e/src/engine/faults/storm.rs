@@ -201,7 +201,7 @@ pub(super) fn nothing_is_left(engine: &Engine, known: &Known) -> Result<()> {
     })?;
     until(&format!("all cgroups are gone: {:?}", groups(known)), || groups(known).is_empty())?;
     // On a busy machine no container may have come so far that there are such folders.
-    let folders = ["runtime", "rootfs", "networks", "started"];
+    let folders = ["runtime", "rootfs", "networks", "started", "guard"];
     let mut left = names(engine, "run");
     left.retain(|name| folders.iter().all(|known| name != known));
     ensure!(left.is_empty(), "sockets are left: {left:?}");

@@ -128,8 +128,10 @@ pub(crate) fn what_is_left_of_a_former_boot() -> Result<()> {
     for (name, policy) in [("always", "always"), ("failing", "on-failure"), ("once", "no")] {
         let id = engine.start(name, &["--restart", policy, "--network=bridge"], "sleep 1000")?;
         let first: i32 = engine.field(name, "Pid")?.parse()?;
+        let guard = if policy == "no" { None } else { Some(super::guard::stop(&engine)?) };
         super::kill(engine.monitor(&id)?)?;
         until("it has ended", || !processes::alive(first))?;
+        guard.map_or(Ok(()), super::kill)?;
         // As if the machine had been started anew since, and somebody else had its process id.
         let launch = engine.store.join("run/started").join(&id).join("launch.json");
         let text = fs::read_to_string(&launch)?;
@@ -219,9 +221,12 @@ pub(crate) fn much_that_ran_before_a_power_cut() -> Result<()> {
     let all = ids(engine.ok(&["ps", "-q", "--no-trunc"])?);
     // With the infra container.
     expect_eq!(all.len(), count + 5);
+    // All ends at once, and the guard sees nothing of it.
+    let guard = super::guard::stop(&engine)?;
     for id in &all {
         super::kill(engine.monitor(id)?)?;
     }
+    super::kill(guard)?;
     fs::remove_dir_all(engine.store.join("run"))?;
     engine.ok(&["system", "service", "start"])?;
     expect_eq!(ids(running()?), all);
