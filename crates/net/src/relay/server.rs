@@ -106,6 +106,10 @@ impl Server {
 
     /// Serves until nobody has been there for a while.
     pub(super) fn run(mut self) -> Result<(), Error> {
+        let all = (0..).zip(&self.listeners);
+        for (number, socket) in all.filter(|(_, it)| matches!(it, Listening::Udp(..))) {
+            watch(&self.epoll, socket, number).map_err(Error::doing("serve [::1]"))?;
+        }
         loop {
             if !self.turn().map_err(Error::doing("serve [::1]"))? {
                 return Ok(());
@@ -143,7 +147,7 @@ impl Server {
         Ok(true)
     }
 
-    /// Sockets that listen are watched while what comes can be taken.
+    /// Sockets that take connections are watched while what comes can be taken. Datagrams always can.
     fn watch_listeners(&mut self) -> Result<(), sys::Error> {
         self.paused = self.paused.filter(|at| *at > Instant::now());
         let is_taking = self.paused.is_none() && self.connections.len() < self.most;
@@ -151,18 +155,14 @@ impl Server {
             return Ok(());
         }
         self.is_taking = is_taking;
-        for (number, listening) in (0..).zip(&self.listeners) {
+        let all = (0..).zip(&self.listeners);
+        for (number, listening) in all.filter(|(_, it)| matches!(it, Listening::Tcp(..))) {
             if is_taking {
-                epoll::add(
-                    &self.epoll,
-                    listening,
-                    epoll::EventData::new_u64(number),
-                    EventFlags::IN,
-                )
+                watch(&self.epoll, listening, number)?;
             } else {
                 epoll::delete(&self.epoll, listening)
+                    .or_error("epoll_ctl", || "EPOLL_CTL_DEL, a socket that listens")?;
             }
-            .or_error("epoll_ctl", || "a socket that listens")?;
         }
         Ok(())
     }
@@ -214,4 +214,9 @@ impl Server {
             Ready::Over => drop(self.connections.remove(&id)),
         }
     }
+}
+
+fn watch(epoll: &OwnedFd, listening: &Listening, number: u64) -> Result<(), sys::Error> {
+    epoll::add(epoll, listening, epoll::EventData::new_u64(number), EventFlags::IN)
+        .or_error("epoll_ctl", || "EPOLL_CTL_ADD, a socket that listens")
 }

@@ -13,6 +13,10 @@ use sys::rustix::net::{
 /// So often one end is read before it is others' turn.
 const ROUNDS: usize = 8;
 
+/// So much is read of who talks to nobody any more, before what it is still to get is given up. It is
+/// more than the kernel keeps.
+const MOST_LOST: usize = 64 << 20;
+
 /// A client and the container.
 pub(super) struct Connection {
     /// The client is the first.
@@ -32,6 +36,8 @@ struct Flow {
     pending: Vec<u8>,
     /// Its end was passed on, or nobody takes any more.
     is_over: bool,
+    /// Nobody takes any more, and so much was read all the same.
+    lost: Option<usize>,
 }
 
 /// What comes next.
@@ -127,6 +133,9 @@ impl Connection {
 
     /// Passes on what there is in one direction, as long as nobody has to wait.
     fn pump(&mut self, from: usize, buffer: &mut [u8]) -> std::io::Result<()> {
+        if self.is_drained(from) {
+            return self.drain(from, buffer);
+        }
         let (mut reader, mut writer) = (&self.ends[from], &self.ends[1 - from]);
         let flow = &mut self.flows[from];
         for _ in 0..ROUNDS {
@@ -164,11 +173,40 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether what one end says is of no use, but it may take what it still gets only when it has
+    /// said it.
+    fn is_drained(&self, from: usize) -> bool {
+        self.flows[from].lost.is_some() && !self.flows[1 - from].pending.is_empty()
+    }
+
+    fn drain(&mut self, from: usize, buffer: &mut [u8]) -> std::io::Result<()> {
+        let lost = self.flows[from].lost.get_or_insert_default();
+        for _ in 0..ROUNDS {
+            match (&self.ends[from]).read(buffer) {
+                Ok(0) => {
+                    self.flows[from].lost = None;
+                    return Ok(());
+                }
+                Ok(length) => *lost += length,
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => return Ok(()),
+                    ErrorKind::Interrupted => {}
+                    _ => return Err(error),
+                },
+            }
+            if *lost > MOST_LOST {
+                // It only talks.
+                return Err(ErrorKind::ConnectionReset.into());
+            }
+        }
+        Ok(())
+    }
+
     /// What is to be waited for at one end.
     fn wanted(&self, end: usize) -> EventFlags {
         let (from, to) = (&self.flows[end], &self.flows[1 - end]);
         let mut wanted = EventFlags::empty();
-        if !from.is_over && from.pending.is_empty() {
+        if self.is_drained(end) || !from.is_over && from.pending.is_empty() {
             wanted |= EventFlags::IN;
         }
         if !to.pending.is_empty() {
@@ -207,7 +245,7 @@ impl Connection {
 impl Flow {
     /// Nobody takes any more. What the other direction still has is passed on all the same.
     fn lose(&mut self) {
-        *self = Flow { pending: Vec::new(), is_over: true };
+        *self = Flow { pending: Vec::new(), is_over: true, lost: Some(0) };
     }
 }
 
