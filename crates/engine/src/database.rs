@@ -182,10 +182,13 @@ pub(crate) fn insert(
 
 /// Does what leads to more room: on a full disk that may take what the store has set aside for it.
 pub(crate) fn make_room<T>(store: &Store, act: impl Fn() -> Result<T>) -> Result<T> {
-    match act() {
-        Err(Error::Store(error)) if error.is_full_disk() && store.spend_reserve()? => act(),
-        done => done,
-    }
+    let done = act();
+    let is_full = match &done {
+        Err(Error::Store(error)) => error.is_full_disk(),
+        Err(Error::File { error, .. }) => crate::small_file::is_full(error),
+        _ => false,
+    };
+    if is_full && store.spend_reserve()? { act() } else { done }
 }
 
 /// Removes a container, and with `volumes` those that nobody has given a name and nobody uses now:

@@ -1,7 +1,7 @@
 //! Ending a container, and signals in general.
 
 use crate::attach::{Client, Heard};
-use crate::database::Container;
+use crate::database::{Container, make_room};
 use crate::engine::{Engine, runtime_id};
 use crate::error::{Error, Result};
 use crate::status::{Status, wrong};
@@ -131,7 +131,8 @@ impl Engine {
     /// It is not started again by itself.
     fn forbid_restart(&self, container: &Container) -> Result<()> {
         let mark = self.folder(container).file("stopped");
-        File::create(&mark).map(drop).map_err(Error::file(&mark))
+        // Where no inode is left, that of the reserve is.
+        make_room(&self.store, || File::create(&mark).map(drop).map_err(Error::file(&mark)))
     }
 
     pub(crate) fn send(&self, container: &Container, signal: i32) -> Result<()> {

@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 use sys::OrError;
-use sys::rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat, stat};
+use sys::rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat, stat, statvfs};
 use sys::rustix::io::retry_on_intr;
 
 /// The name of the file in the store. Other parts of the engine have tables of their own in it.
@@ -154,8 +154,13 @@ fn migrate(
     // SQLite does not wait for whoever else changes the mode, but gives up: of several first
     // commands one does it, and the others come after it.
     let _alone = lock(folder)?;
-    // The file remembers it.
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    // The index of the log is memory of a file: SQLite has the disk give room for each of its pages
+    // by one byte, and where blocks are smaller, the rest of a page finds none on a full disk. The
+    // kernel answers that with SIGBUS.
+    if !has_small_blocks(folder)? {
+        // The file remembers it.
+        connection.pragma_update(None, "journal_mode", "wal")?;
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(
         "CREATE TABLE IF NOT EXISTS versions (part TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT",
@@ -176,6 +181,13 @@ fn migrate(
         [latest],
     )?;
     Ok(transaction.commit()?)
+}
+
+/// Whether a page of SQLite's takes several blocks of the disk, as on small ones (ext4 below 512 MB).
+fn has_small_blocks(folder: &Path) -> Result<bool, Error> {
+    let shown = || folder.display().to_string();
+    let disk = retry_on_intr(|| statvfs(folder)).or_error("statvfs", shown)?;
+    Ok(disk.f_bsize < 4096)
 }
 
 /// Held until it is dropped.
