@@ -62,6 +62,8 @@ pub(crate) enum Message<'a> {
     Lives(&'a str),
     /// To the guard: that monitor ends well.
     Over,
+    /// To the guard: there was another one before, and perhaps it was not the only one to be killed.
+    GuardLost,
     /// From the monitor: the program runs, as this process.
     Started(i32),
     /// From the monitor: it could not be started; an exit code and why.
@@ -92,6 +94,7 @@ impl<'a> Message<'a> {
             Message::LaunchChanged => vec![b'n'],
             Message::Lives(id) => with(b'v', id.as_bytes()),
             Message::Over => vec![b'o'],
+            Message::GuardLost => vec![b'g'],
             Message::Started(pid) => with(b'S', &pid.to_le_bytes()),
             Message::Failed(code, text) => with(b'F', &[&[*code], text.as_bytes()].concat()),
             Message::Output(Stream::Output, bytes) => with(b'O', bytes),
@@ -120,6 +123,7 @@ impl<'a> Message<'a> {
             b'n' => Message::LaunchChanged,
             b'v' => Message::Lives(std::str::from_utf8(rest).ok()?),
             b'o' => Message::Over,
+            b'g' => Message::GuardLost,
             b'S' => Message::Started(i32::from_le_bytes(rest.try_into().ok()?)),
             b'F' => {
                 let (code, text) = rest.split_first()?;
@@ -244,6 +248,7 @@ mod tests {
             Message::LaunchChanged,
             Message::Lives("c0ffee"),
             Message::Over,
+            Message::GuardLost,
             Message::Started(70_000),
             Message::Failed(127, "no such file"),
             Message::Output(Stream::Output, b"out"),

@@ -4,6 +4,7 @@
 //! ```text
 //! monitor, with a policy          guard, one for all of them
 //!   connects; Lives(id) ----------> remembers the connection
+//!   (GuardLost) ------------------> looks at all, as the one before was killed
 //!   Over, when it ends well ------> forgets it
 //!   (killed: the kernel closes) --> starts this program once more, which looks at the container
 //!   starts another one <----------- (killed: the kernel closes)

@@ -39,6 +39,10 @@ struct Guard {
     most: u64,
     monitors: Vec<Monitor>,
     lost: Vec<Lost>,
+    /// Somebody has connected, or nobody is going to.
+    has_begun: bool,
+    /// As the one before was killed, and a monitor perhaps with it.
+    has_looked_at_all: bool,
     looking: Vec<Looking>,
     /// The last wait for a container whose monitor was killed, for the case that it is killed again.
     waits: BTreeMap<String, Duration>,
@@ -92,8 +96,9 @@ pub fn run(root: &Path, run: &Path) -> Result<()> {
         _lock: lock,
         most,
         monitors: Vec::new(),
-        // It may be there because the one before was killed, and a monitor with it.
-        lost: vec![Lost { id: ALL.to_owned(), wait: SHORTEST, due: Instant::now() }],
+        lost: Vec::new(),
+        has_begun: false,
+        has_looked_at_all: false,
         looking: Vec::new(),
         waits: BTreeMap::new(),
     };
@@ -113,7 +118,7 @@ impl Guard {
         let has_work =
             !(self.monitors.is_empty() && self.lost.is_empty() && self.looking.is_empty());
         // Nobody is to make a store anew that somebody has removed.
-        has_work && self.folders.containers().exists()
+        (has_work || !self.has_begun) && self.folders.containers().exists()
     }
 
     /// Waits until something happens.
@@ -127,6 +132,7 @@ impl Guard {
         polled.extend(sockets.chain(processes).map(|it| PollFd::new(it, PollFlags::IN)));
         let due = self.lost.iter().map(|it| it.due).min().filter(|_| self.has_room());
         let timeout = due.map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout = if self.has_begun { timeout } else { Some(LONG_ENOUGH) };
         // Rounded up, or the last moment would be waited for again and again.
         let timeout = timeout
             .map(|left| Timespec::try_from(left + Duration::from_millis(1)).unwrap_or_default());
@@ -151,12 +157,18 @@ impl Guard {
                 Err(errno) => return Err(sys::Error::new("accept4", "monitors", errno).into()),
             }
         }
+        self.has_begun = true;
+        let mut is_guard_lost = false;
         for monitor in &mut self.monitors {
-            if monitor.hear()
+            if monitor.hear(&mut is_guard_lost)
                 && let Some(id) = monitor.id.take()
             {
                 self.waits.remove(&id);
             }
+        }
+        if is_guard_lost && !self.has_looked_at_all {
+            self.has_looked_at_all = true;
+            self.lose(ALL.to_owned(), LONG_ENOUGH);
         }
         let is_gone = |it: &mut Monitor| it.is_gone;
         for monitor in self.monitors.extract_if(.., is_gone).collect::<Vec<_>>() {
@@ -226,7 +238,7 @@ impl Monitor {
     }
 
     /// Whether it has said that it ends well.
-    fn hear(&mut self) -> bool {
+    fn hear(&mut self, is_guard_lost: &mut bool) -> bool {
         let mut buffer = [0; LONGEST_MESSAGE];
         loop {
             let length = match recv(&self.socket, &mut buffer[..], RecvFlags::DONTWAIT) {
@@ -240,6 +252,7 @@ impl Monitor {
             };
             match Message::parse(&buffer[..length]) {
                 Some(Message::Lives(id)) => self.id = Some(id.to_owned()),
+                Some(Message::GuardLost) => *is_guard_lost = true,
                 Some(Message::Over) => {
                     self.is_gone = true;
                     return true;

@@ -21,6 +21,8 @@ pub(crate) struct Watched {
     /// The next try to find or start one, and the wait before the one after that.
     next: Instant,
     wait: Duration,
+    /// It had one, and heard no more of it.
+    has_lost_one: bool,
     /// A guard that this one has started, and buries.
     started: Option<Child>,
 }
@@ -28,14 +30,14 @@ pub(crate) struct Watched {
 impl Watched {
     /// For the monitor of this container.
     pub(crate) fn new(id: &str, is_wanted: bool) -> Watched {
-        let (guard, started) = (None, None);
         Watched {
             id: id.to_owned(),
             is_wanted,
-            guard,
+            guard: None,
             next: Instant::now(),
             wait: SHORTEST,
-            started,
+            has_lost_one: false,
+            started: None,
         }
     }
 
@@ -68,6 +70,7 @@ impl Watched {
                 self.wait = SHORTEST;
             }
             self.guard = None;
+            self.has_lost_one = true;
             self.postpone();
         }
         // It has ended, or is about to.
@@ -82,6 +85,10 @@ impl Watched {
         if let Ok(Some(socket)) = self.find(folders)
             && tell(&socket, &Message::Lives(&self.id)).unwrap_or(false)
         {
+            if self.has_lost_one {
+                // If it does not arrive, that one has ended as well.
+                let _ = tell(&socket, &Message::GuardLost);
+            }
             self.guard = Some((socket, now));
         }
     }

@@ -37,7 +37,7 @@ for address, family in ("0.0.0.0", socket.AF_INET), ("::", socket.AF_INET6):
 print("ready"); time.sleep(1000)
 "#;
 
-fn serve(engine: &Engine, name: &str, program: &str, flags: &[&str]) -> Result<String> {
+pub(super) fn serve(engine: &Engine, name: &str, program: &str, flags: &[&str]) -> Result<String> {
     let words = [&["run", "-d", "--name", name], flags, &["host:", "python3", "-uc", program]];
     let id = engine.ok(&words.concat())?;
     until("it serves", || engine.ok(&["logs", name]).is_ok_and(|text| text == "ready"))?;
@@ -45,7 +45,7 @@ fn serve(engine: &Engine, name: &str, program: &str, flags: &[&str]) -> Result<S
 }
 
 /// The processes that pass on what comes to `::1`, in the trial's network namespace.
-fn relays() -> Vec<i32> {
+pub(super) fn relays() -> Vec<i32> {
     let own = fs::read_link("/proc/self/ns/net").ok();
     let is_one = |pid: &i32| {
         let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

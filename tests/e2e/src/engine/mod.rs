@@ -11,6 +11,7 @@ mod health;
 mod life;
 mod logs;
 mod loopback;
+mod loopback_limits;
 mod mounts;
 mod network;
 mod network_flags;
@@ -90,6 +91,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::faults::shutdown::a_monitor_that_is_asked_to_end_stops_its_container,
         engine::faults::shutdown::a_monitor_that_is_asked_to_end_between_two_starts,
         engine::faults::disks::a_full_disk_stops_the_log_and_not_the_program,
+        engine::faults::full::a_full_ext4,
+        engine::faults::full::a_full_ext4_of_small_blocks,
+        engine::faults::full::no_inode_is_left,
         engine::faults::disks::a_full_disk_is_said,
         engine::faults::disks::a_full_disk_can_be_tidied,
         engine::faults::disks::a_locked_database_is_waited_for,
@@ -156,6 +160,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::loopback::published_ports_answer_there,
         engine::loopback::they_answer_after_everything_else,
         engine::loopback::what_is_said_there_arrives,
+        engine::loopback_limits::more_connections_than_there_may_be,
+        engine::loopback_limits::who_goes_without_a_word_is_forgotten,
         engine::mounts::images,
         engine::mounts::parts_of_volumes,
         engine::network::a_published_port_and_a_name,
