@@ -27,7 +27,7 @@ pub(crate) struct CreateArguments {
     /// An address that no container gets, NAME=ADDRESS
     #[arg(long, value_name = "ADDRESS")]
     aux_address: Vec<String>,
-    /// It leads nowhere else
+    /// It leads nowhere else; a macvlan or ipvlan only has no default route
     #[arg(long)]
     internal: bool,
     /// Containers can be connected later, as with all networks here
