@@ -8,6 +8,7 @@
 pub mod cgroup;
 pub mod credentials;
 pub mod device;
+pub mod helper;
 pub mod label;
 pub mod landlock;
 pub mod mount;

@@ -282,6 +282,14 @@ pub fn reset_signals(ignored: u64) {
     }
 }
 
+/// Has a signal ignored, by what is executed afterwards as well: sigaction(2).
+pub fn ignore_signal(signal: crate::rustix::process::Signal) {
+    // SAFETY: SIG_IGN is no handler, and a number that is no signal is refused.
+    unsafe {
+        libc::signal(signal.as_raw(), libc::SIG_IGN);
+    }
+}
+
 fn last_error() -> Errno {
     Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
 }

@@ -3,7 +3,7 @@
 use super::Firewall;
 use super::foreign::Chain;
 use crate::Error;
-use crate::helper::find;
+use kernel::helper::find;
 use std::process::{Command, Stdio};
 
 impl Firewall {

@@ -5,8 +5,7 @@
 //! or cannot be used, as without a default route, or is too old for what is published, `slirp4netns`
 //! takes its place. Both keep the address of a client that is not the machine itself.
 //!
-//! The program is in a PID namespace of its own below `tino`, which the kernel kills when whoever
-//! started it dies: by that all of it ends, whatever it has made of itself.
+//! The program is below `tino` in a PID namespace of its own ([`kernel::helper`]).
 
 mod pasta;
 mod slirp;
@@ -14,16 +13,14 @@ mod start;
 
 use crate::Error;
 use crate::port::{Port, Protocol};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
-use sys::rustix::io::retry_on_intr;
-use sys::rustix::process::{Pid, WaitOptions, waitpid};
+use kernel::helper::find;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+pub use kernel::helper::Helper;
 
 /// The name of its device in the container.
 pub const DEVICE: &str = "tap0";
-
-/// Where programs are looked for.
-const FOLDERS: [&str; 5] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin"];
 
 /// Starts one of the programs.
 type Start = fn(&Path, &Request<'_>) -> Result<Helper, Error>;
@@ -43,63 +40,29 @@ pub struct Request<'a> {
     pub socket: &'a Path,
 }
 
-/// A helper that runs. It ends when this is dropped, or the process that started it.
-#[derive(Debug)]
-pub struct Helper {
-    pid: Pid,
-    pidfd: OwnedFd,
-}
-
-impl Helper {
-    /// Starts one, and waits until it is ready.
-    ///
-    /// # Errors
-    /// [`Error::NoHelper`] if neither program is there; [`Error::Helper`] with what they say.
-    pub fn start(request: &Request<'_>) -> Result<Helper, Error> {
-        let mut programs = Vec::new();
-        programs.extend(find("pasta").map(|path| (path, pasta::start as Start)));
-        programs.extend(find("slirp4netns").map(|path| (path, slirp::start as Start)));
-        let has_tcp = request.ports.iter().any(|it| it.protocol == Protocol::Tcp);
-        if let [(pasta, _), _] = &programs[..]
-            && has_tcp
-            && pasta::loses_greetings(pasta)
-        {
-            programs.reverse();
-        }
-        let mut failures = Vec::new();
-        for (program, start) in programs {
-            match start(&program, request) {
-                Err(Error::Helper(text)) => failures.push(text),
-                result => return result,
-            }
-        }
-        if failures.is_empty() {
-            Err(Error::NoHelper)
-        } else {
-            Err(Error::Helper(failures.join("; ")))
+/// Starts one, and waits until it is ready.
+///
+/// # Errors
+/// [`Error::NoHelper`] if neither program is there; [`Error::Helper`] with what they say.
+pub fn connect(request: &Request<'_>) -> Result<Helper, Error> {
+    let mut programs = Vec::new();
+    programs.extend(find("pasta").map(|path| (path, pasta::start as Start)));
+    programs.extend(find("slirp4netns").map(|path| (path, slirp::start as Start)));
+    let has_tcp = request.ports.iter().any(|it| it.protocol == Protocol::Tcp);
+    if let [(pasta, _), _] = &programs[..]
+        && has_tcp
+        && pasta::loses_greetings(pasta)
+    {
+        programs.reverse();
+    }
+    let mut failures = Vec::new();
+    for (program, start) in programs {
+        match start(&program, request) {
+            Err(Error::Helper(text)) => failures.push(text),
+            result => return result,
         }
     }
-}
-
-impl AsFd for Helper {
-    /// Readable when it has ended.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
-    }
-}
-
-impl Drop for Helper {
-    fn drop(&mut self) {
-        // It may have ended already; then there is only its body.
-        let _ = sys::process::send_signal(self.pidfd.as_fd(), sys::process::SIGKILL);
-        let _ = retry_on_intr(|| waitpid(Some(self.pid), WaitOptions::empty()));
-    }
-}
-
-/// A program, if it is installed.
-#[must_use]
-pub fn find(program: &str) -> Option<PathBuf> {
-    FOLDERS.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.is_file())
+    if failures.is_empty() { Err(Error::NoHelper) } else { Err(Error::Helper(failures.join("; "))) }
 }
 
 /// Whether one of the programs is there.
