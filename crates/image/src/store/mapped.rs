@@ -10,8 +10,8 @@ use super::{Error, Image, Kind, Layer, Store, database, now};
 use crate::Hasher;
 use crate::base::{Base, Lower};
 use crate::flow::Limits;
+use crate::tree::LayerRoot;
 use crate::unpack::Owners;
-use kernel::path::Root;
 use rusqlite::{Transaction, params};
 use spec::image::{Algorithm, Descriptor, Digest, MediaType};
 use std::os::fd::OwnedFd;
@@ -66,9 +66,7 @@ impl Store {
         };
         let lowers = layers.iter().rev().map(lower).collect::<Result<Vec<_>, _>>()?;
         let mends = self.mends(image, |_| {
-            let root = |lower: &Lower| -> Result<Root, Error> {
-                Ok(Root::from_descriptor(copy(&lower.folder)?))
-            };
+            let root = |lower: &Lower| Ok(LayerRoot::of_image(copy(&lower.folder)?));
             lowers.iter().map(root).collect()
         })?;
         Ok(Base::of_image(image.clone(), self.config(image)?, lowers, self.marks(), mends))

@@ -5,9 +5,8 @@ use super::{Error, Kind, Store};
 use crate::input::FileReader;
 use crate::reference::Reference;
 use crate::tar::Writer;
-use crate::tree::{Content, Mends, Paths, pack};
+use crate::tree::{Content, LayerRoot, Mends, Paths, pack};
 use crate::unpack::{Marks, Owners};
-use kernel::path::Root;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use spec::image::{Digest, ImageConfig, MediaType};
 use std::collections::BTreeMap;
@@ -189,7 +188,7 @@ impl Store {
     pub(crate) fn mends(
         &self,
         image: &Image,
-        roots: impl FnOnce(&Store) -> Result<Vec<Root>, Error>,
+        roots: impl FnOnce(&Store) -> Result<Vec<LayerRoot>, Error>,
     ) -> Result<Mends, Error> {
         let layers = image.visible_layers().iter().rev();
         let implied: Vec<Paths> = {
@@ -203,9 +202,9 @@ impl Store {
     }
 
     /// The roots of the layers that can be seen, uppermost first.
-    pub(crate) fn roots(&self, image: &Image) -> Result<Vec<Root>, Error> {
+    pub(crate) fn roots(&self, image: &Image) -> Result<Vec<LayerRoot>, Error> {
         let layers = image.visible_layers().iter().rev();
-        let root = |layer: &Layer| Ok(Root::from_descriptor(self.open_layer(&layer.diff_id)?));
+        let root = |layer: &Layer| Ok(LayerRoot::of_image(self.open_layer(&layer.diff_id)?));
         layers.map(root).collect()
     }
 

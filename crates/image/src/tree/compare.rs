@@ -40,8 +40,7 @@ pub fn compare(expected: &Root, found: &Root, most: usize) -> Result<Vec<Differe
     while let Some(place) = places.pop()
         && differences.len() < most
     {
-        let folders =
-            [expected, found].map(|root| Folder::open(std::slice::from_ref(root), &place));
+        let folders = [expected, found].map(|root| Folder::of_root(root, &place));
         let [expected, found] = folders;
         let pair = Pair { expected: expected?, found: found? };
         pair.compare(&mut differences, &mut places)?;

@@ -6,10 +6,9 @@
 
 use super::node::{Node, NodeKind, display};
 use super::pack::entry;
-use super::walk::resolve;
+use super::walk::{LayerRoot, look, resolve};
 use crate::tar::{Entry, Kind, Name};
 use crate::unpack::{make_like, set_file_times};
-use kernel::path::Root;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::rustix::fs::{Mode, OFlags, mkdirat, openat};
@@ -30,7 +29,7 @@ impl Mends {
     ///
     /// # Errors
     /// A layer cannot be read.
-    pub(crate) fn find(layers: &[Root], implied: &[Paths]) -> Result<Mends, Error> {
+    pub(crate) fn find(layers: &[LayerRoot], implied: &[Paths]) -> Result<Mends, Error> {
         let mut mends = Mends::default();
         for path in implied.iter().flatten().collect::<BTreeSet<_>>() {
             let consists_of = folder_in(layers, path)?;
@@ -47,11 +46,11 @@ impl Mends {
         Ok(mends)
     }
 
-    fn add(&mut self, layers: &[Root], implied: &[Paths], path: &[u8]) -> Result<(), Error> {
+    fn add(&mut self, layers: &[LayerRoot], implied: &[Paths], path: &[u8]) -> Result<(), Error> {
         let consists_of = folder_in(layers, path)?;
         let says = consists_of.iter().find(|layer| !implied[**layer].contains(path));
         if let Some(layer) = says.or(consists_of.first()) {
-            let folder = resolve(&layers[*layer], path)?;
+            let folder = resolve(&layers[*layer].root, path)?;
             self.0.insert(path.to_vec(), Node::read(folder.as_fd(), b".")?);
         }
         Ok(())
@@ -118,22 +117,21 @@ fn make_folder(upper: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Error> {
 }
 
 /// The layers that a folder consists of, uppermost first; none if it is no folder, or is gone.
-fn folder_in(layers: &[Root], path: &[u8]) -> Result<Vec<usize>, Error> {
+fn folder_in(layers: &[LayerRoot], path: &[u8]) -> Result<Vec<usize>, Error> {
     let mut consists_of: Vec<usize> = (0..layers.len()).collect();
     let mut above: &[u8] = b"";
     for name in path.split(|byte| *byte == b'/') {
         let mut next = Vec::new();
         for layer in consists_of {
-            let folder = resolve(&layers[layer], above)?;
-            let node = match Node::read(folder.as_fd(), name) {
-                Err(error) if error.errno == Errno::NOENT => continue,
-                node => node?,
+            let folder = resolve(&layers[layer].root, above)?;
+            let Some((node, is_opaque)) = look(&layers[layer], folder.as_fd(), name)? else {
+                continue;
             };
             if node.kind != NodeKind::Folder {
                 break;
             }
             next.push(layer);
-            if node.is_opaque() {
+            if is_opaque {
                 break;
             }
         }

@@ -17,3 +17,4 @@ pub use compare::{Difference, compare};
 pub use mend::Mends;
 pub(crate) use mend::{Paths, make_alike};
 pub use pack::{Content, pack};
+pub use walk::LayerRoot;

@@ -81,6 +81,11 @@ impl Node {
         })
     }
 
+    /// One that says that the file is gone, like this.
+    pub(super) fn into_whiteout(self) -> Node {
+        Node { kind: NodeKind::CharacterDevice(0, 0), links: 1, ..self }
+    }
+
     /// Whether overlayfs takes it for a file that is gone.
     pub(super) fn is_whiteout(&self) -> bool {
         self.kind == NodeKind::CharacterDevice(0, 0)
@@ -88,7 +93,8 @@ impl Node {
 
     /// Whether overlayfs hides what layers below have in this folder.
     pub(super) fn is_opaque(&self) -> bool {
-        let marks = [&b"trusted.overlay.opaque"[..], b"user.overlay.opaque"];
+        let marks =
+            [&b"trusted.overlay.opaque"[..], b"user.overlay.opaque", b"user.fuseoverlayfs.opaque"];
         self.attributes
             .iter()
             .any(|(name, value)| marks.contains(&name.as_slice()) && value == b"y")

@@ -2,11 +2,10 @@
 
 use super::Mends;
 use super::node::{Node, NodeKind, open};
-use super::walk::{Child, Folder, Place};
+use super::walk::{Child, Folder, LayerRoot, Place};
 use crate::input::FileReader;
 use crate::tar::{Entry, Kind, Name, Writer};
 use crate::unpack::{Owners, is_ignored_attribute};
-use kernel::path::Root;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -32,7 +31,7 @@ pub enum Content {
 /// # Errors
 /// The tree cannot be read, or the archive not written; a name means something else in layers.
 pub fn pack<Sink: Write>(
-    layers: &[Root],
+    layers: &[LayerRoot],
     mends: &Mends,
     content: Content,
     owners: &Owners,
@@ -40,7 +39,7 @@ pub fn pack<Sink: Write>(
 ) -> io::Result<()> {
     let mut packing = Packing { mends, content, owners, writer, first_names: BTreeMap::new() };
     let Some(top) = layers.first() else { return Ok(()) };
-    let node = Node::read(top.as_fd(), b".").map_err(io::Error::other)?;
+    let node = Node::read(top.root.as_fd(), b".").map_err(io::Error::other)?;
     let mut folders =
         vec![(Place::root(layers.len()), vec![entry(&node, Name::default(), Kind::Folder)])];
     if content == Content::Below {
@@ -87,7 +86,7 @@ impl<Sink: Write> Packing<'_, Sink> {
         let name = self.name(above, child)?;
         let node = self.mends.of(name.as_bytes()).unwrap_or(&child.node);
         let mut entries = vec![entry(node, name, Kind::Folder)];
-        if self.content == Content::Changes && child.node.is_opaque() {
+        if self.content == Content::Changes && child.is_opaque {
             let opaque = [&child.name[..], b"/.wh..wh..opq"].concat();
             entries.push(mark(above, child, &opaque)?);
         }

@@ -1,6 +1,6 @@
 //! Trees that were unpacked, packed again, and compared.
 
-use super::{Content, Mends, Paths, compare, pack};
+use super::{Content, LayerRoot, Mends, Paths, compare, pack};
 use crate::Hasher;
 use crate::tar::{Entry, Kind, Name, Reader, Time, Writer};
 use crate::unpack::{Expected, Options, Owners, remove, unpack};
@@ -74,7 +74,8 @@ fn archive(entries: &[Entry]) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
-fn packed(layers: &[Root], content: Content) -> Vec<u8> {
+fn packed<const COUNT: usize>(layers: [Root; COUNT], content: Content) -> Vec<u8> {
+    let layers = &layers.map(LayerRoot::plain);
     let mut writer = Writer::new(Vec::new());
     pack(layers, &Mends::default(), content, &Owners::Keep, &mut writer).unwrap();
     writer.finish().unwrap()
@@ -104,7 +105,7 @@ fn what_is_packed_is_what_was_unpacked() {
     let scratch = Scratch::new();
     let original = archive(&everything());
     let root = scratch.unpack("a", &original);
-    let files = packed(&[root], Content::Files);
+    let files = packed([root], Content::Files);
     let headers = |archive: &[u8]| {
         let mut reader = Reader::new(archive);
         let mut entries = Vec::new();
@@ -146,7 +147,7 @@ fn layers_are_laid_over_each_other() {
         }
         names
     };
-    let files = names(&packed(&[top, middle, lowest], Content::Files));
+    let files = names(&packed([top, middle, lowest], Content::Files));
     assert_eq!(files, ["a/kept", "a/new", "b/shown", "e/f/new", "file/now/folder"]);
 }
 
@@ -161,15 +162,59 @@ fn changes_say_what_is_gone() {
         entry("b/c", Kind::Regular),
     ];
     let root = scratch.unpack("a", &archive(&marks));
-    let changes = packed(&[root], Content::Changes);
+    let changes = packed([root], Content::Changes);
     let root = scratch.root("a");
     let again = scratch.unpack("b", &changes);
     assert_eq!(compare(&root, &again, 10).unwrap(), []);
     fs::write(scratch.0.join("a/.wh.what"), "").unwrap();
     let mut writer = Writer::new(Vec::new());
     assert!(
-        pack(&[root], &Mends::default(), Content::Changes, &Owners::Keep, &mut writer).is_err()
+        pack(
+            &[LayerRoot::plain(root)],
+            &Mends::default(),
+            Content::Changes,
+            &Owners::Keep,
+            &mut writer
+        )
+        .is_err()
     );
+}
+
+/// As `fuse-overlayfs` writes them where there are no such devices, with what it leaves behind.
+#[test]
+fn names_say_what_is_gone_where_devices_cannot() {
+    let scratch = Scratch::new();
+    let below = ["a", "b", "c/d", "e/f"].map(|name| entry(name, Kind::Regular));
+    let below = scratch.unpack("below", &archive(&below));
+    let above = scratch.root("above");
+    let at = |path: &str| scratch.0.join("above").join(path);
+    for folder in ["c", "e"] {
+        fs::create_dir(at(folder)).unwrap();
+    }
+    for mark in [".wh.a", ".wh.b", "b", "c/.wh..wh..opq", "c/new", ".wh..wh.plnk"] {
+        fs::write(at(mark), "").unwrap();
+    }
+    let mode = Mode::from_raw_mode(0o700);
+    let junk = at("c/.wh..opq");
+    mknodat(sys::rustix::fs::CWD, junk, FileType::CharacterDevice, mode, 0).unwrap();
+    let names = |archive: &[u8]| {
+        let mut reader = Reader::new(archive);
+        let mut names = Vec::new();
+        while let Some(entry) = reader.next_entry().unwrap() {
+            names.push(String::from_utf8(entry.name.as_bytes().to_vec()).unwrap());
+        }
+        names
+    };
+    let packed = |layers: &[LayerRoot], content| {
+        let mut writer = Writer::new(Vec::new());
+        pack(layers, &Mends::default(), content, &Owners::Keep, &mut writer).unwrap();
+        writer.finish().unwrap()
+    };
+    let layers = [LayerRoot { root: above, names_say: true }, LayerRoot::plain(below)];
+    let changes = names(&packed(&layers[..1], Content::Changes));
+    assert_eq!(changes, ["", ".wh.a", "b", "c", "c/.wh..wh..opq", "c/new", "e"]);
+    let files = names(&packed(&layers, Content::Files));
+    assert_eq!(files, ["", "b", "c", "c/new", "e", "e/f"]);
 }
 
 #[test]
@@ -242,6 +287,7 @@ fn folders_that_a_layer_says_nothing_of_are_those_of_the_layer_below() {
     let paths = |paths: &[&str]| paths.iter().map(|it| it.as_bytes().to_vec()).collect::<Paths>();
     let implied = [paths(&["tmp", "a", "a/b", "gone"]), paths(&["a", "a/b"]), paths(&["gone"])];
     let layers = [top, middle, lowest];
+    let layers = layers.map(LayerRoot::plain);
     let mends = Mends::find(&layers, &implied).unwrap();
     let upper = scratch.root("upper");
     mends.make(std::fs::File::open(scratch.0.join("upper")).unwrap().as_fd()).unwrap();

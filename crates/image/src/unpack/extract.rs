@@ -115,8 +115,9 @@ impl Extraction<'_, '_> {
             Says::File => self.make(archive, &mut entry, path, last),
             Says::Gone(gone) => {
                 let folder = self.folders.at(path, entry.modified).of_entry(&name)?;
-                whiteout::set(folder.as_fd(), gone, entry.modified, self.options.marks)
-                    .of_entry(&name)
+                let set = whiteout::set(folder.as_fd(), gone, entry.modified, self.options.marks);
+                self.folders.names_say |= set.of_entry(&name)?;
+                Ok(())
             }
             Says::AllGone if path.is_empty() => {
                 self.unpacked.hides_all_below = true;
@@ -159,7 +160,13 @@ impl Extraction<'_, '_> {
         let of = entry.name.clone();
         let folder = self.folders.at(path, entry.modified).of_entry(&of)?;
         let place = Place { folder: folder.as_fd(), name: last, gives_group: folder.gives_group };
+        let was_gone = self.folders.names_say
+            && whiteout::clear_name(place.folder, place.name).of_entry(&of)?;
         match &entry.kind {
+            Kind::Folder if was_gone => {
+                self.make_folder(place, entry)?;
+                whiteout::make_opaque(place.folder, place.name, self.options.marks).of_entry(&of)
+            }
             Kind::Folder => self.make_folder(place, entry),
             Kind::Regular => self.make_file(archive, place, entry),
             Kind::HardLink(target) => self.make_link(place, &of, target),

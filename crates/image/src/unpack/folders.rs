@@ -25,6 +25,8 @@ pub(super) struct Folders<'a> {
     pub(super) implied: BTreeMap<Vec<u8>, Time>,
     /// How many bytes all that has.
     pub(super) remembered: u64,
+    /// There are names that say what is gone.
+    pub(super) names_say: bool,
 }
 
 /// A folder to put something into.
@@ -42,7 +44,8 @@ impl AsFd for Folder {
 
 impl<'a> Folders<'a> {
     pub(super) fn new(root: &'a Root, marks: Marks, umask: Mode) -> Folders<'a> {
-        Folders { root, marks, umask, last: None, implied: BTreeMap::new(), remembered: 0 }
+        let implied = BTreeMap::new();
+        Folders { root, marks, umask, last: None, implied, remembered: 0, names_say: false }
     }
 
     /// The folder at a path, which is that of an entry without its last part. Links in it are
@@ -115,6 +118,9 @@ impl<'a> Folders<'a> {
         time: Time,
     ) -> Result<(), CallError> {
         mkdirat(above, name, IMPLIED_MODE).or_error("mkdirat", || display(whole))?;
+        if self.names_say && whiteout::clear_name(above, name)? {
+            whiteout::make_opaque(above, name, self.marks)?;
+        }
         if self.umask.intersects(IMPLIED_MODE) {
             metadata::set_mode(above, name, IMPLIED_MODE)?;
         }

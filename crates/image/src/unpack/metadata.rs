@@ -117,9 +117,10 @@ fn set_attribute(target: Target<'_>, name: &[u8], value: &[u8]) -> Result<(), Er
     }
 }
 
-/// What would make overlayfs look elsewhere, or is about the machine that made the layer.
+/// What would make overlayfs or `fuse-overlayfs` look elsewhere, or is about the machine that made the layer.
 pub(crate) fn is_ignored(attribute: &[u8]) -> bool {
-    let prefixes = [&b"trusted.overlay."[..], b"user.overlay."];
+    let prefixes =
+        [&b"trusted.overlay."[..], b"user.overlay.", b"user.fuseoverlayfs.", b"user.containers."];
     let names = [&b"security.selinux"[..], b"security.ima", b"security.evm", b"security.SMACK64"];
     prefixes.iter().any(|prefix| attribute.starts_with(prefix)) || names.contains(&attribute)
 }

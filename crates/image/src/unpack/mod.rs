@@ -28,6 +28,7 @@ pub use error::{Error, Part};
 pub(crate) use metadata::{is_ignored as is_ignored_attribute, make_like, set_file_times};
 pub use owners::{IdRange, Owners, Unmapped};
 pub use remove::remove;
+pub(crate) use whiteout::{OPAQUE, PREFIX, Says, says};
 
 use crate::flow::{self, Flow, Limits, Passed, Stopped, Turns};
 use crate::tar::{self, Reader};

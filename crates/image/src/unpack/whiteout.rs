@@ -4,7 +4,7 @@
 use super::folders::display;
 use super::{Marks, metadata};
 use crate::tar::Time;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use sys::rustix::fs::{
     AtFlags, FileType, Mode, OFlags, Stat, XattrFlags, fsetxattr, mknodat, openat, statat, unlinkat,
 };
@@ -13,7 +13,7 @@ use sys::{Error, OrError};
 
 /// What the last part of a name says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Says<'a> {
+pub(crate) enum Says<'a> {
     /// Nothing about other layers.
     File,
     /// `.wh.NAME`: the file of this name is gone.
@@ -26,10 +26,11 @@ pub(super) enum Says<'a> {
     Refused,
 }
 
-const PREFIX: &[u8] = b".wh.";
+pub(crate) const PREFIX: &[u8] = b".wh.";
+pub(crate) const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// What a name in a folder says.
-pub(super) fn says(name: &[u8]) -> Says<'_> {
+pub(crate) fn says(name: &[u8]) -> Says<'_> {
     let Some(gone) = name.strip_prefix(PREFIX) else { return Says::File };
     match gone {
         b".wh..opq" => Says::AllGone,
@@ -50,13 +51,15 @@ pub(super) fn folder_says(path: &[u8]) -> Says<'_> {
     }
 }
 
-/// Says that a file of the layers below is gone.
+/// Says that a file of the layers below is gone. True if that had to be said by a name, since the
+/// file system has no such devices, or not for us: one that overlayfs takes no changes on, but
+/// `fuse-overlayfs` does.
 pub(super) fn set(
     folder: BorrowedFd<'_>,
     name: &[u8],
     time: Time,
     marks: Marks,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let arguments = || format!("{}, S_IFCHR, 0", display(name));
     match mknodat(folder, name, FileType::CharacterDevice, Mode::empty(), 0) {
         // It is in this layer, too, and so has come after: what is below shows through a folder
@@ -67,10 +70,14 @@ pub(super) fn set(
             if FileType::from_raw_mode(status.st_mode).is_dir() {
                 make_opaque(folder, name, marks)?;
             }
-            Ok(())
+            Ok(false)
         }
         // The time is of no use but that the same layer always gives the same files.
-        Ok(()) => metadata::set_times(folder, name, time, None),
+        Ok(()) => metadata::set_times(folder, name, time, None).map(|()| false),
+        Err(Errno::PERM | Errno::OPNOTSUPP | Errno::INVAL) => {
+            make_mark(folder, &[PREFIX, name].concat())?;
+            metadata::set_times(folder, &[PREFIX, name].concat(), time, None).map(|()| true)
+        }
         Err(errno) => Err(errno).or_error("mknodat", arguments),
     }
 }
@@ -83,8 +90,28 @@ pub(super) fn make_opaque(folder: BorrowedFd<'_>, name: &[u8], marks: Marks) -> 
         Marks::Trusted => c"trusted.overlay.opaque",
         Marks::User => c"user.overlay.opaque",
     };
-    fsetxattr(&opened, attribute, b"y", XattrFlags::empty())
-        .or_error("fsetxattr", || format!("{}, {attribute:?}", display(name)))
+    match fsetxattr(&opened, attribute, b"y", XattrFlags::empty()) {
+        // As above.
+        Err(Errno::PERM | Errno::OPNOTSUPP) => make_mark(opened.as_fd(), OPAQUE),
+        set => set.or_error("fsetxattr", || format!("{}, {attribute:?}", display(name))),
+    }
+}
+
+/// Makes an empty file whose name says something.
+fn make_mark(folder: BorrowedFd<'_>, name: &[u8]) -> Result<(), Error> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(folder, name, flags, Mode::empty()).or_error("openat", || display(name)).map(drop)
+}
+
+/// Takes such a name away, because this layer has the file again. False if there is none.
+pub(super) fn clear_name(folder: BorrowedFd<'_>, name: &[u8]) -> Result<bool, Error> {
+    let mark = [PREFIX, name].concat();
+    match unlinkat(folder, &*mark, AtFlags::empty()) {
+        Ok(()) => Ok(true),
+        // A name that is as long as one can be has none.
+        Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(false),
+        Err(errno) => Err(errno).or_error("unlinkat", || display(&mark)),
+    }
 }
 
 /// Takes a whiteout away, because this layer has the file again. False if it is something else.
