@@ -5,12 +5,13 @@ use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
+use crate::fuse;
 use crate::rootfs::c_path;
 use image::assemble::{Draft, assemble, blank_config};
 use image::reference::Reference;
 use image::store::Image;
 use image::tar::{Reader, Writer};
-use image::tree::{Content, Mends, pack};
+use image::tree::{Content, LayerRoot, Mends, pack};
 use kernel::path::{Links, Root, RootedPath};
 use spec::image::{ContainerConfig, History, ImageConfig};
 use std::fs::File;
@@ -40,7 +41,7 @@ impl Engine {
     /// # Errors
     /// A file cannot be read.
     pub fn diff(&self, container: &Container) -> Result<Vec<(Kind, String)>> {
-        let lower = roots(&container.layers)?;
+        let lower = layers(container)?;
         let mut reader = Reader::new(BufReader::new(self.pack_changes(container)?));
         let mut changes = Vec::new();
         while let Some(entry) = reader.next_entry().map_err(image::assemble::Error::from)? {
@@ -104,17 +105,18 @@ impl Engine {
     /// # Errors
     /// A file cannot be read, or the archive not written.
     pub fn export(&self, container: &Container, to: impl Write) -> Result<()> {
-        let mut all = vec![self.folder(container).upper()];
-        all.extend(container.layers.iter().cloned());
+        let folder = self.folder(container);
+        let mut all = vec![changes(&folder)?];
+        all.extend(layers(container)?);
         let mut writer = Writer::new(BufWriter::new(to));
         let packed = pack(
-            &roots(&all)?,
+            &all,
             &Mends::default(),
             Content::Files,
             &self.owners_inside(container),
             &mut writer,
         );
-        packed.and_then(|()| writer.finish()?.flush()).map_err(failed(&self.folder(container)))
+        packed.and_then(|()| writer.finish()?.flush()).map_err(failed(&folder))
     }
 
     /// An archive of the changes, in a file without a name.
@@ -122,7 +124,7 @@ impl Engine {
         let folder = self.folder(container);
         let file = File::from(self.store.spool()?);
         let mut writer = Writer::new(BufWriter::new(file));
-        let upper = roots(&[folder.upper()])?;
+        let upper = [changes(&folder)?];
         let owners = self.owners_inside(container);
         let packed = pack(&upper, &Mends::default(), Content::Changes, &owners, &mut writer);
         let packed = packed.and_then(|()| {
@@ -138,22 +140,32 @@ fn failed(folder: &ContainerFolder) -> impl FnOnce(io::Error) -> Error {
     Error::file(folder.upper())
 }
 
-fn roots(folders: &[PathBuf]) -> Result<Vec<Root>> {
-    folders.iter().map(|path| Ok(Root::open(&c_path(path)?)?)).collect()
+/// What a container has changed.
+fn changes(folder: &ContainerFolder) -> Result<LayerRoot> {
+    let root = Root::open(&c_path(&folder.upper())?)?;
+    Ok(LayerRoot { root, names_say: fuse::has_made_changes(folder) })
+}
+
+/// What is below that. A folder of the machine is as it is.
+fn layers(container: &Container) -> Result<Vec<LayerRoot>> {
+    let names_say = container.manifest.is_some();
+    let layer = |path: &PathBuf| Ok(LayerRoot { root: Root::open(&c_path(path)?)?, names_say });
+    container.layers.iter().map(layer).collect()
 }
 
 /// Whether the layers have something of this name.
-fn is_there(layers: &[Root], path: &str) -> Result<bool> {
+fn is_there(layers: &[LayerRoot], path: &str) -> Result<bool> {
     let Ok(path) = RootedPath::parse(path.as_bytes()) else { return Ok(false) };
     let Some((parent, name)) = path.split() else { return Ok(true) };
     for layer in layers {
-        let Ok(folder) = layer.resolve_directory(&parent, Links::Refuse) else { continue };
+        let Ok(folder) = layer.root.resolve_directory(&parent, Links::Refuse) else { continue };
         match statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(status) => {
                 let kind = FileType::from_raw_mode(status.st_mode);
                 // A mark that says that it is gone.
                 return Ok(!(kind == FileType::CharacterDevice && status.st_rdev == 0));
             }
+            Err(Errno::NOENT) if layer.says_gone(&folder, name.to_bytes()) => return Ok(false),
             Err(Errno::NOENT) => {}
             Err(errno) => {
                 return Err(sys::Error::new("fstatat", format!("{path:?}"), errno).into());

@@ -8,6 +8,7 @@ use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
+use crate::fuse::{self, Files};
 use crate::rootfs;
 use crate::user_namespace::Owners;
 use kernel::namespace::{Kind, Set, unshare};
@@ -17,6 +18,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use sys::OrError;
 use sys::rustix::fs::{
     AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid,
@@ -27,7 +29,7 @@ use sys::rustix::io::Errno;
 
 /// A place: a root and a path in it, and whom what is there belongs to.
 struct Place {
-    root: Root,
+    files: Rc<Files>,
     path: String,
     owners: Owners,
 }
@@ -74,14 +76,14 @@ impl Engine {
         &self,
         folder: &ContainerFolder,
         layers: &[PathBuf],
-    ) -> Result<Root> {
+    ) -> Result<Files> {
         let overlay = rootfs::overlay(&self.folders, folder, layers, false, self.user_marks)?;
         if self.user_marks {
             // Nobody mounts anything among the machine's mounts without rights there, and there is
             // no way back to them.
             unshare(Set::EMPTY.with(Kind::Mount))?;
         }
-        Ok(Root::from_descriptor(overlay.detached()?))
+        fuse::files(&overlay, folder)
     }
 
     /// Copies a file or folder of a container to another one, or to the same.
@@ -94,22 +96,23 @@ impl Engine {
         (other, to): (&Container, &str),
         archive: bool,
     ) -> Result<()> {
-        copy(&self.place(one, from)?, &self.place(other, to)?, archive)
+        let source = self.place(one, from)?;
+        let target = if one.id == other.id { source.at(to) } else { self.place(other, to)? };
+        copy(&source, &target, archive)
     }
 
     /// Of a container that runs, what its processes see; else what it would see, mounted nowhere.
     fn place(&self, container: &Container, path: &str) -> Result<Place> {
         let seen = self.look(container)?;
-        let (root, owners) = if seen.status.is_running() {
+        let (files, owners) = if seen.status.is_running() {
             let path = CString::new(format!("/proc/{}/root", seen.state.pid)).unwrap_or_default();
-            (Root::open(&path)?, Owners::new(&container.settings.namespaces.ids))
+            (Files::of(Root::open(&path)?), Owners::new(&container.settings.namespaces.ids))
         } else {
             self.provide_copies(container)?;
-            let root = self.mounted_nowhere(&self.folder(container), &container.layers)?;
-            (root, self.owners_on_disk(&container.settings.namespaces.ids))
+            let files = self.mounted_nowhere(&self.folder(container), &container.layers)?;
+            (files, self.owners_on_disk(&container.settings.namespaces.ids))
         };
-        let path = format!("/{}", path.trim_start_matches('/'));
-        Ok(Place { root, path, owners })
+        Ok(Place { files: Rc::new(files), path: String::new(), owners }.at(path))
     }
 }
 
@@ -140,28 +143,36 @@ fn machine(path: &Path) -> Result<Place> {
     if text == "." || text.ends_with("/.") {
         path.push_str("/.");
     }
-    Ok(Place { root: Root::open(c"/")?, path, owners: Owners::default() })
+    let files = Rc::new(Files::of(Root::open(c"/")?));
+    Ok(Place { files, path, owners: Owners::default() })
 }
 
 impl Place {
+    /// Another one in the same root.
+    fn at(&self, path: &str) -> Place {
+        let path = format!("/{}", path.trim_start_matches('/'));
+        Place { files: self.files.clone(), path, owners: self.owners.clone() }
+    }
+
     /// What is there, or the folder where it would be. A link at the end is followed if the path
     /// ends like a folder's.
     fn find(&self) -> Result<Found> {
         let wrong = |error| Error::invalid(format!("{}: {error}", self.path));
         let is_folder = self.path.ends_with('/') || self.path.ends_with("/.");
         let path = RootedPath::parse(self.path.as_bytes()).map_err(wrong_path(&self.path))?;
-        if is_folder && let Ok(folder) = self.root.resolve_directory(&path, Links::Follow) {
+        if is_folder && let Ok(folder) = self.files.root.resolve_directory(&path, Links::Follow) {
             let status = statat(&folder, c".", AtFlags::SYMLINK_NOFOLLOW)
                 .or_error("fstatat", || self.path.clone())?;
             return Ok(Found { folder, name: c".".to_owned(), status: Some(status) });
         }
         let Some((parent, name)) = path.split() else {
-            let folder = self.root.resolve_directory(&path, Links::Follow)?;
+            let folder = self.files.root.resolve_directory(&path, Links::Follow)?;
             let status = statat(&folder, c".", AtFlags::SYMLINK_NOFOLLOW)
                 .or_error("fstatat", || self.path.clone())?;
             return Ok(Found { folder, name: c".".to_owned(), status: Some(status) });
         };
         let folder = self
+            .files
             .root
             .resolve_directory(&parent, Links::Follow)
             .map_err(|error| wrong(error.to_string()))?;

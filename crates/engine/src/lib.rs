@@ -30,6 +30,7 @@ mod events;
 mod exec;
 mod folders;
 mod foreground;
+mod fuse;
 pub mod guard;
 mod heal;
 mod id;

@@ -3,6 +3,8 @@
 
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
+use crate::fuse;
+use image::tree::LayerRoot;
 use kernel::path::{Links, Root, RootedPath};
 use runtime::Overlay;
 use std::ffi::CString;
@@ -48,9 +50,15 @@ pub(crate) fn read_file(
     let rooted = RootedPath::parse(path.as_bytes())
         .map_err(|error| Error::invalid(format!("{path}: {error}")))?;
     let upper = folder.upper();
+    let names_say = fuse::has_made_changes(folder);
     for layer in std::iter::once(&upper).chain(layers) {
-        let root = Root::open(&c_path(layer)?)?;
-        let Ok(found) = root.resolve(&rooted, Links::Follow) else { continue };
+        let layer = LayerRoot { root: Root::open(&c_path(layer)?)?, names_say };
+        let Ok(found) = layer.root.resolve(&rooted, Links::Follow) else {
+            if is_said_gone(&layer, &rooted) {
+                return Ok(None);
+            }
+            continue;
+        };
         let status = fstat(&found).or_error("fstat", || path)?;
         // A mark says that the file was removed.
         if !FileType::from_raw_mode(status.st_mode).is_file() {
@@ -64,6 +72,12 @@ pub(crate) fn read_file(
         return Ok(Some(String::from_utf8_lossy(&bytes).into_owned()));
     }
     Ok(None)
+}
+
+fn is_said_gone(layer: &LayerRoot, path: &RootedPath) -> bool {
+    let Some((parent, name)) = path.split() else { return false };
+    let folder = layer.root.resolve_directory(&parent, Links::Follow);
+    folder.is_ok_and(|folder| layer.says_gone(&folder, name.to_bytes()))
 }
 
 /// A small file of a container that runs, as its processes see it; empty if there is none.

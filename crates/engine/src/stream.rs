@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::rootfs::c_path;
 use crate::{folders, id};
 use image::tar::Writer;
-use image::tree::{Content, Mends, pack};
+use image::tree::{Content, LayerRoot, Mends, pack};
 use image::unpack::{Options, Owners, unpack_unknown};
 use kernel::path::Root;
 use std::fs;
@@ -43,7 +43,13 @@ impl Engine {
         self.copy_out(container, from, &aside.0.join(""), true)?;
         let root = Root::open(&c_path(&aside.0)?)?;
         let mut writer = Writer::new(BufWriter::new(to));
-        let packed = pack(&[root], &Mends::default(), Content::Below, &Owners::Keep, &mut writer);
+        let packed = pack(
+            &[LayerRoot::plain(root)],
+            &Mends::default(),
+            Content::Below,
+            &Owners::Keep,
+            &mut writer,
+        );
         packed.and_then(|()| writer.finish()?.flush()).map_err(Error::file(from))
     }
 

@@ -6,6 +6,7 @@ use crate::database::{self, Container, Volume};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
+use crate::fuse::Files;
 use crate::lock::Lock;
 use crate::settings::{FileSystem, Mount, MountKind, Settings};
 use crate::user_namespace::{Owners, is_fresh};
@@ -138,7 +139,7 @@ impl Engine {
         };
         let volumes = settings.mounts.iter().filter(|it| it.kind == MountKind::Volume);
         let volumes = volumes.filter(|it| is_turn(it));
-        let mut root = None;
+        let mut files = None;
         for mount in
             volumes.filter(|it| !it.no_copy && it.file_system.is_none() && !is_used(&it.source))
         {
@@ -149,10 +150,10 @@ impl Engine {
             if is_old || entries.next().is_some() {
                 continue;
             }
-            if root.is_none() {
-                root = Some(self.mounted_nowhere(folder, layers)?);
+            if files.is_none() {
+                files = Some(self.mounted_nowhere(folder, layers)?);
             }
-            let Some(root) = &root else { continue };
+            let Some(Files { root, .. }) = &files else { continue };
             // Aside first: whoever is killed leaves no half of it.
             let new = path.with_file_name("new");
             match fs::remove_dir_all(&new) {

@@ -124,6 +124,18 @@ pub enum Error {
     Internal(&'static str),
 }
 
+impl Error {
+    /// Whether the kernel lays no layers over each other here, so that there is no such root.
+    #[must_use]
+    pub fn refuses_overlay(&self) -> bool {
+        match self {
+            Error::Child(failure) => failure.step == Step::Overlay,
+            Error::Mount(error) => matches!(error, kernel::mount::Error::Refused { .. }),
+            _ => false,
+        }
+    }
+}
+
 fn clone_hint(error: &sys::Error) -> &'static str {
     use sys::rustix::io::Errno;
     match error.errno {

@@ -16,6 +16,7 @@ pub enum Step {
     Network,
     Propagation,
     RootFilesystem,
+    Overlay,
     Mount,
     Device,
     Console,
@@ -38,7 +39,7 @@ pub enum Step {
 
 impl Step {
     /// All, in the order of their numbers.
-    const ALL: [Step; 27] = [
+    const ALL: [Step; 28] = [
         Step::Internal,
         Step::JoinCgroup,
         Step::EnterNamespace,
@@ -48,6 +49,7 @@ impl Step {
         Step::Network,
         Step::Propagation,
         Step::RootFilesystem,
+        Step::Overlay,
         Step::Mount,
         Step::Device,
         Step::Console,
@@ -78,7 +80,7 @@ impl Step {
             Step::Hostname => "setting host and domain name",
             Step::Network => "bringing up the loopback device",
             Step::Propagation => "setting the propagation of mounts",
-            Step::RootFilesystem => "preparing the root filesystem",
+            Step::RootFilesystem | Step::Overlay => "preparing the root filesystem",
             Step::Mount => "mounting",
             Step::Device => "making devices",
             Step::Console => "setting up the console",

@@ -5,6 +5,7 @@ use crate::failure::{During, Failure, Step};
 use crate::handshake::{Channel, Order, Report};
 use crate::plan::{Init, Link, Plan};
 use crate::process;
+use crate::request::RootMount;
 use kernel::device::{self, Console, Folder};
 use kernel::mount::{self, Assembly};
 use kernel::namespace::{Kind, Namespace};
@@ -76,16 +77,19 @@ pub(crate) fn assemble(
     Ok(console)
 }
 
-/// Mounts what becomes the root. One whose ids are mapped is the parent's to mount.
+/// Mounts what becomes the root, unless the parent does.
 fn attach_root(init: &Init, asked: &mut bool, channel: &Channel) -> Result<Root, Failure> {
-    let root = match &init.overlay {
-        Some(_) if init.is_mapped() => {
-            return Ok(Root::from_descriptor(ask_for_tree(asked, channel)?));
+    let root = match &init.root_mount {
+        Some(RootMount::Overlay(overlay)) if !init.is_handed() => {
+            mount::attach_overlay(overlay, &init.rootfs, init.isolation)
         }
-        Some(overlay) => mount::attach_overlay(overlay, &init.rootfs, init.isolation),
+        Some(_) => return Ok(Root::from_descriptor(ask_for_tree(asked, channel)?)),
         None => mount::attach_root(&init.rootfs, init.isolation),
     };
-    root.map_err(failed(Step::RootFilesystem))
+    root.map_err(|error| match error {
+        mount::Error::Refused { .. } => Failure::new(Step::Overlay, error),
+        _ => Failure::new(Step::RootFilesystem, error),
+    })
 }
 
 /// The mounts, in their order, and entering the cgroup between them if that is late.

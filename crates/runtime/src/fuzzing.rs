@@ -54,7 +54,7 @@ impl Machine {
             cgroup_driver: Driver::Files,
             rootless: Some(false),
             listen_fds: None,
-            overlay: None,
+            root_mount: None,
             given: Vec::new(),
             ends_with_caller: false,
             notify_socket: None,

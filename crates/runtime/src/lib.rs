@@ -71,7 +71,7 @@ pub use keys::Keys;
 pub use kill::{pause, processes, resume, send as kill};
 pub use parent::{create, run};
 pub use plan::updates as group_resources;
-pub use request::{Create, GivenMount, ListenFds};
+pub use request::{Create, GivenMount, ListenFds, RootMount};
 pub use running::Running;
 pub use start::start;
 pub use time::rfc3339;

@@ -45,13 +45,32 @@ pub struct Create<'a> {
     pub listen_fds: Option<ListenFds<'a>>,
     /// What is mounted on the root folder of the configuration, in the container's mount namespace
     /// alone; without it, the folder itself is the root.
-    pub overlay: Option<Rc<Overlay>>,
+    pub root_mount: Option<RootMount>,
     /// Mounts that the caller has, in place of the bind mounts that the configuration has there.
     pub given: Vec<Rc<GivenMount>>,
     /// Its first process is killed when the caller of `run` ends, however early that is.
     pub ends_with_caller: bool,
     /// `NOTIFY_SOCKET` of the caller, sd_notify(3): the service manager hears from the program.
     pub notify_socket: Option<&'a Path>,
+}
+
+/// What becomes the root of a container.
+#[derive(Clone, Debug)]
+pub enum RootMount {
+    /// Layers, which the kernel lays over each other.
+    Overlay(Rc<Overlay>),
+    /// A mount that the caller has made, and that is nowhere yet.
+    Tree(Rc<OwnedFd>),
+}
+
+impl RootMount {
+    /// Whether the child cannot mount it itself.
+    pub(crate) fn is_handed(&self) -> bool {
+        match self {
+            RootMount::Overlay(overlay) => overlay.mapped_by.is_some(),
+            RootMount::Tree(_) => true,
+        }
+    }
 }
 
 /// A detached mount (open_tree(2)) that only the caller could get: it is shown in one container.

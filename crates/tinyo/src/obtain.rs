@@ -13,6 +13,7 @@ use image::pull::{Machine, Options, pull};
 use image::reference::{Reference, Source};
 use image::registry::Registries;
 use image::store::{AddOptions, Image, Store};
+use kernel::helper::find;
 use spec::image::ImageConfig;
 use std::cell::Cell;
 use std::fs::File;
@@ -99,10 +100,10 @@ impl Obtained {
 /// What `tinyo run` makes a container of: an image by its name or id, or any other source.
 pub(crate) fn base(context: &Context, store: &Store, text: &str, ways: &Ways<'_>) -> Result<Base> {
     match Source::parse(text)? {
-        Source::Host if !is_machines_own() => bail!(
-            "host: is for root: a user without rights cannot lay anything over /, as other file \
-             systems are mounted below it; take an image, and -v /usr:/usr:ro for this machine's \
-             programs"
+        Source::Host if !is_machines_own() && find("fuse-overlayfs").is_none() => bail!(
+            "host: needs fuse-overlayfs for a user without rights, since the kernel lays nothing \
+             over / where other file systems are mounted below it: apt install fuse-overlayfs; or \
+             take an image, and -v /usr:/usr:ro for this machine's programs"
         ),
         Source::Host => Ok(Base::host()?),
         Source::Folder(path) => Ok(Base::folder(&path)?),

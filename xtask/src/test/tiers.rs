@@ -56,6 +56,7 @@ pub(super) const TIERS: &[Tier] = &[
             "python3",
             "redis-server",
             "slirp4netns",
+            "fuse-overlayfs",
             "rhino",
             "socat",
             "sqlite3",

@@ -7,9 +7,16 @@ use crate::settings::{Mount as Wanted, MountKind, Settings, is_idmap};
 use crate::{init, secret};
 use spec::json::Text;
 use spec::runtime::{Mount, NamespaceKind as Kind};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 /// `/dev/shm` where nothing else is said: 64 MiB.
 const SHARED_MEMORY: u64 = 64 << 20;
+
+/// All mounts of the machine.
+const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// The group of terminals on every Linux.
 const TERMINALS: u32 = 5;
@@ -33,6 +40,9 @@ pub(super) fn mounts(context: &Context<'_>) -> Result<Vec<Mount<'static>>> {
         terminals.for_each(|mount| mount.options.retain(|option| option != "gid=5"));
     }
     all.extend(shared_memory(settings)?);
+    if context.unprivileged && context.container.layers == [Path::new("/")] {
+        all.extend(covers()?);
+    }
     let is_covered = |target: &str| settings.mounts.iter().any(|mount| mount.target == target);
     all.retain(|mount| !is_covered(&mount.destination));
     let files: Vec<_> = files(context).filter(|file| !is_covered(&file.target)).collect();
@@ -47,6 +57,60 @@ pub(super) fn mounts(context: &Context<'_>) -> Result<Vec<Mount<'static>>> {
         all.push(bind(source, init::PATH.to_owned(), &["ro", "nosuid", "nodev"]));
     }
     Ok(all)
+}
+
+/// Empty folders over what is mounted below the machine's root, for a container that has that root:
+/// the kernel leaves them out for root, and `fuse-overlayfs` does not. They are as the kernel's, and
+/// may be written to.
+fn covers() -> Result<Vec<Mount<'static>>> {
+    let text = std::fs::read_to_string(MOUNTS).map_err(Error::file(MOUNTS))?;
+    let cover = |place: PathBuf| {
+        // Where the user does not get to, the program that serves the files does not either.
+        let status = std::fs::metadata(&place).ok().filter(std::fs::Metadata::is_dir)?;
+        let mode = format!("mode={:o}", status.mode() & 0o7777);
+        Some(Mount {
+            destination: place.to_str()?.to_owned().into(),
+            kind: "tmpfs".into(),
+            source: "tmpfs".into(),
+            options: ["nosuid".into(), "nodev".into(), mode.into()].into(),
+            ..Mount::default()
+        })
+    };
+    Ok(uppermost_places(&text).into_iter().filter_map(cover).collect())
+}
+
+/// Where something is mounted below the root, of those below each other the uppermost, without what
+/// containers have anyway; proc_pid_mountinfo(5).
+fn uppermost_places(mounts: &str) -> Vec<PathBuf> {
+    let place = |line: &str| {
+        let text = line.split(' ').nth(4)?;
+        Some(PathBuf::from(OsString::from_vec(without_escapes(text))))
+    };
+    let mut places: Vec<PathBuf> = mounts.lines().filter_map(place).collect();
+    places.sort();
+    let mut found: Vec<PathBuf> = ["/dev", "/proc", "/sys"].map(PathBuf::from).into();
+    for place in places {
+        if place != Path::new("/") && !found.iter().any(|above| place.starts_with(above)) {
+            found.push(place);
+        }
+    }
+    found.split_off(3)
+}
+
+/// Spaces and their like are written as `\040`.
+fn without_escapes(text: &str) -> Vec<u8> {
+    let mut parts = text.split('\\');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        match part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                bytes.extend(&part.as_bytes()[3..]);
+            }
+            None => bytes.extend([b"\\", part.as_bytes()].concat()),
+        }
+    }
+    bytes
 }
 
 /// They say what is true of the network and the host name, whosever these are.
@@ -255,4 +319,18 @@ fn opened_by_monitor(
 pub(crate) fn volumes_of(settings: &Settings) -> Vec<String> {
     let volumes = settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume);
     volumes.map(|mount| mount.source.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uppermost_places;
+    use std::path::Path;
+
+    #[test]
+    fn what_is_mounted_below_the_root() {
+        let line = |place: &str| format!("21 1 0:5 / {place} rw - tmpfs x rw\n");
+        let places = ["/run/user/7", "/", "/proc/sys", "/run", "/a\\040b", "/run", "/dev", "/runs"];
+        let found = uppermost_places(&places.map(line).concat());
+        assert_eq!(found, ["/a b", "/run", "/runs"].map(Path::new));
+    }
 }

@@ -7,13 +7,12 @@ use crate::folders::Folders;
 use crate::init;
 use net::Reservation;
 use net::firewall::{Element, Firewall, Watch};
-use net::helper::{Helper, Request};
+use net::helper::{self, Helper, Request};
 use net::port::Port;
 use net::relay::Relay;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// A helper that ends sooner than that would only end again.
 const LONG_ENOUGH: Duration = Duration::from_secs(1);
@@ -183,20 +182,16 @@ impl Program {
             log: &self.log,
             socket: &self.socket,
         };
-        let helper = Helper::start(&request)?;
+        let helper = helper::connect(&request)?;
         self.running = Some((helper, Instant::now()));
         Ok(())
     }
 
     /// Starts it again if somebody has killed it.
     fn look_after(&mut self, network: BorrowedFd<'_>) -> Result<()> {
-        let Some((helper, since)) = &self.running else { return Ok(()) };
-        let mut polled = [PollFd::from_borrowed_fd(helper.as_fd(), PollFlags::IN)];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // What cannot be found out now can be the next time.
-        if !matches!(poll(&mut polled, Some(&now)), Ok(1..)) {
+        let Some((_, since)) = self.running.as_ref().filter(|(it, _)| it.has_ended()) else {
             return Ok(());
-        }
+        };
         let has_lived = since.elapsed() >= LONG_ENOUGH;
         self.running = None;
         if has_lived { self.start(network) } else { Ok(()) }

@@ -3,9 +3,11 @@
 //! it is looked at.
 
 use crate::error::{Error, Result};
-use crate::folders::Folders;
+use crate::folders::{ContainerFolder, Folders};
+use crate::fuse;
 use crate::rootfs::c_path;
 use crate::settings::{MountKind, Settings};
+use kernel::helper::Helper;
 use kernel::mount::Overlay;
 use kernel::path::{Links, Root, RootedPath};
 use runtime::GivenMount;
@@ -49,8 +51,13 @@ pub(crate) fn parts(folders: &Folders, settings: &Settings, user_marks: bool) ->
 }
 
 impl Part {
-    /// A mount of it that nobody sees yet.
-    pub(super) fn open(&self) -> Result<GivenMount> {
+    /// A mount of it that nobody sees yet. Several layers are laid over each other by the kernel,
+    /// or where there are helpers, by one more of them.
+    pub(super) fn open(
+        &self,
+        folder: &ContainerFolder,
+        helpers: Option<&mut Vec<Helper>>,
+    ) -> Result<GivenMount> {
         let failed = |why: String| Error::invalid(format!("{}: {why}", self.what));
         let tree = match &self.layers[..] {
             [] => return Err(failed("it has no files".to_owned())),
@@ -66,7 +73,14 @@ impl Part {
                     user_marks: self.user_marks,
                     mapped_by: None,
                 };
-                let tree = overlay.detached()?;
+                let tree = match helpers {
+                    None => overlay.detached().map_err(runtime::Error::from)?,
+                    Some(helpers) => {
+                        let (tree, helper) = fuse::mount_read_only(&overlay, folder)?;
+                        helpers.push(helper);
+                        tree
+                    }
+                };
                 if self.subpath.is_empty() { tree } else { self.part_of(tree)? }
             }
         };

@@ -5,9 +5,10 @@ use crate::engine::runtime_id;
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
 use crate::protocol::Stream;
-use crate::rootfs;
 use crate::streams::{Ends, Streams};
-use runtime::{CgroupDriver, Create, GivenMount, Mapped, Running};
+use crate::{fuse, rootfs};
+use kernel::helper::Helper;
+use runtime::{CgroupDriver, Create, GivenMount, Mapped, RootMount, Running};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -25,6 +26,8 @@ pub(super) struct Program {
     terminal: bool,
     /// How it ended.
     ended: Option<u8>,
+    /// What serve its files, if the kernel does not.
+    helpers: Vec<Helper>,
 }
 
 /// What came of reading a stream.
@@ -38,12 +41,13 @@ pub(super) enum Read {
 }
 
 impl Program {
-    /// Starts the container.
+    /// Starts the container. Where others serve its files, `helpers` are those of its mounts.
     pub(super) fn start(
         launch: &Launch,
         folders: &Folders,
         folder: &ContainerFolder,
         given: Vec<Rc<GivenMount>>,
+        mut helpers: Option<Vec<Helper>>,
     ) -> Result<Program> {
         let Launch { layers, auto_remove, user_marks, .. } = launch;
         let mut overlay = rootfs::overlay(folders, folder, layers, *auto_remove, *user_marks)?;
@@ -53,6 +57,14 @@ impl Program {
             let namespace = if *user_marks { None } else { Some(open()?) };
             overlay.mapped_by = Some(Rc::new(Mapped { namespace, root }));
         }
+        let root_mount = match &mut helpers {
+            None => RootMount::Overlay(Rc::new(overlay)),
+            Some(helpers) => {
+                let (tree, helper) = fuse::mount(&overlay, folder)?;
+                helpers.push(helper);
+                RootMount::Tree(Rc::new(tree))
+            }
+        };
         let id = runtime_id(&launch.id)?;
         let streams = Streams::new(launch.interactive && !launch.tty, !launch.tty)?;
         if let Some(root) = launch.ids.outside(0, 0) {
@@ -74,7 +86,7 @@ impl Program {
             rootless: launch.user_marks.then_some(true),
             listen_fds: None,
             notify_socket: None,
-            overlay: Some(Rc::new(overlay)),
+            root_mount: Some(root_mount),
             given,
             ends_with_caller: true,
         };
@@ -83,7 +95,9 @@ impl Program {
             Some(master) => Ends::of_terminal(master)?,
             None => ends,
         };
-        Ok(Program { running, outputs, input, terminal: launch.tty, ended: None })
+        let terminal = launch.tty;
+        let helpers = helpers.unwrap_or_default();
+        Ok(Program { running, outputs, input, terminal, ended: None, helpers })
     }
 
     pub(super) fn pid(&self) -> i32 {
@@ -167,6 +181,20 @@ impl Program {
     /// Removes what the runtime has of it.
     pub(super) fn remove(mut self) -> Result<()> {
         Ok(self.running.remove()?)
+    }
+
+    /// Those who serve its files.
+    pub(super) fn helpers(&self) -> &[Helper] {
+        &self.helpers
+    }
+
+    /// Whether one of them has ended, which is told once.
+    pub(super) fn loses_files(&mut self) -> bool {
+        let has_ended = self.helpers.iter().any(Helper::has_ended);
+        if has_ended {
+            self.helpers.clear();
+        }
+        has_ended
     }
 
     pub(super) fn kill(&self) {

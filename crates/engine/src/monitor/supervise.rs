@@ -7,11 +7,13 @@ use super::{Launch, Monitor};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::events::{self, Event};
+use crate::fuse;
 use crate::network::{PORTS, set_names};
 use crate::pause::is_paused;
 use crate::protocol::{CHUNK, Message, Stream, tell};
 use crate::settings::{OnFailure, RestartPolicy};
 use crate::state::Phase;
+use kernel::namespace::{Kind, Set, unshare};
 use std::os::fd::AsFd as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -25,6 +27,10 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// A container that has run so long was all right, and the wait is short again.
 const LONG_ENOUGH: Duration = Duration::from_secs(10);
+
+/// What is in the state of a container when a helper has ended.
+const LOST: &str = "fuse-overlayfs, which served the container's files, was ended by somebody: the \
+                    container could not go on; start it again";
 
 impl Monitor {
     /// Starts the container and stays until it has ended for good.
@@ -53,14 +59,7 @@ impl Monitor {
     fn start(&mut self) -> Result<()> {
         self.connect()?;
         let is_first = self.state.started == 0;
-        let memory = self.slots.open(&self.folders, self.launch.shared_memory)?;
-        let mut given: Vec<_> = memory.into_iter().collect();
-        for part in &self.launch.parts {
-            given.push(Rc::new(part.open()?));
-        }
-        let program = Program::start(&self.launch, &self.folders, &self.folder, given);
-        self.slots.close()?;
-        let program = program?;
+        let program = self.start_program()?;
         let pid = program.pid();
         self.program = Some(program);
         let longest = Duration::from_secs(self.launch.timeout.into());
@@ -91,6 +90,48 @@ impl Monitor {
         self.tell_event("start", &[])?;
         self.clients.tell_starter(&Message::Started(pid));
         Ok(())
+    }
+
+    /// Where the kernel refuses it, with its files served by others.
+    fn start_program(&mut self) -> Result<Program> {
+        if fuse::has_made_changes(&self.folder) {
+            return self.try_program(true);
+        }
+        match self.try_program(false) {
+            Err(Error::Runtime(refusal)) if refusal.refuses_overlay() => {
+                fuse::check(&refusal)?;
+                self.try_program(true)
+            }
+            result => result,
+        }
+    }
+
+    fn try_program(&mut self, is_served: bool) -> Result<Program> {
+        if is_served && self.launch.user_marks {
+            // Nobody mounts anything among the machine's mounts without rights there.
+            unshare(Set::EMPTY.with(Kind::Mount))?;
+        }
+        let mut helpers = is_served.then(Vec::new);
+        let memory = self.slots.open(&self.folders, self.launch.shared_memory)?;
+        let mut given: Vec<_> = memory.into_iter().collect();
+        for part in &self.launch.parts {
+            given.push(Rc::new(part.open(&self.folder, helpers.as_mut())?));
+        }
+        let program = Program::start(&self.launch, &self.folders, &self.folder, given, helpers);
+        self.slots.close()?;
+        program
+    }
+
+    /// Without its files it can do nothing any more, and it is ended. What has policies is started
+    /// again.
+    fn check_files(&mut self) {
+        if let Some(program) = &mut self.program
+            && program.ended().is_none()
+            && program.loses_files()
+        {
+            program.kill();
+            LOST.clone_into(&mut self.state.error);
+        }
     }
 
     /// Somebody may have stopped it before it was started this time.
@@ -180,6 +221,7 @@ impl Monitor {
             self.wait(input)?;
             self.serve(input)?;
             self.take_signals()?;
+            self.check_files();
             let Some(program) = &mut self.program else { return Ok(()) };
             program.reap()?;
             input.pass(program);
@@ -254,6 +296,9 @@ impl Monitor {
             }
             if let (false, Some(end)) = (input.is_empty(), program.input()) {
                 polled.push(PollFd::new(end, PollFlags::OUT));
+            }
+            for helper in program.helpers() {
+                polled.push(PollFd::new(helper, PollFlags::IN));
             }
             let due = self.health.as_ref().map(super::health::Health::deadline);
             let due = due.into_iter().chain(self.kill_at).min();

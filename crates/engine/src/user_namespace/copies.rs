@@ -73,9 +73,9 @@ impl Engine {
         let known = if real == group { line_on_machine("/etc/group", group)? } else { None };
         let group_name = known.as_deref().and_then(|line| line.split(':').next());
         let group_name = group_name.map_or_else(|| group.to_string(), str::to_owned);
-        let root = self.mounted_nowhere(&self.folder(container), &container.layers)?;
-        add_line(&root, "etc/passwd", user, &passwd)?;
-        add_line(&root, "etc/group", group, &format!("{group_name}:x:{group}:{name}"))
+        let files = self.mounted_nowhere(&self.folder(container), &container.layers)?;
+        add_line(&files.root, "etc/passwd", user, &passwd)?;
+        add_line(&files.root, "etc/group", group, &format!("{group_name}:x:{group}:{name}"))
     }
 }
 

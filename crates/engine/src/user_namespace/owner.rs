@@ -80,7 +80,7 @@ pub(crate) fn is_fresh(folder: &Path) -> Result<bool> {
 }
 
 /// Who owns copies that go into a container that runs, or come out of it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Owners {
     ids: Ids,
 }

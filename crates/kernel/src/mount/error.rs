@@ -146,6 +146,15 @@ pub enum Error {
         /// The call.
         error: sys::Error,
     },
+    /// The kernel lays no layers over each other here: not in this user namespace, not on this file
+    /// system, or not at all.
+    #[error("the kernel refuses to lay the layers of {path} over each other: {error}")]
+    Refused {
+        /// For the root on the machine.
+        path: String,
+        /// The call.
+        error: sys::Error,
+    },
     /// A mount that may not be copied, or below which something is mounted that must not be left
     /// out: in a user namespace, what it covers would be shown.
     #[error(

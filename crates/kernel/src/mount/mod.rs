@@ -34,6 +34,7 @@ mod propagation;
 mod request;
 mod revealing;
 mod root;
+mod served;
 mod target;
 mod tree;
 
@@ -41,8 +42,9 @@ pub use assembly::Assembly;
 pub use attributes::{AttributeCall, Attributes};
 pub use error::{Error, ParseError, Step};
 pub use options::{FileSystemFlags, Options, option_names};
-pub use overlay::{Mapped, Overlay, attach_overlay, attach_tree};
+pub use overlay::{Layers, Mapped, Overlay, attach_overlay, attach_tree};
 pub use propagation::{Propagation, PropagationKind};
 pub use request::{Bind, FileSystem, Mount, Remount, Source};
 pub use revealing::whole_proc_and_sys;
 pub use root::{attach_root, enter_root, isolate, move_root};
+pub use served::Served;

@@ -17,6 +17,11 @@ use sys::rustix::mount::{
 };
 use sys::rustix::process::{chdir, fchdir};
 
+/// What the kernel says where it has no overlayfs, not for this user (before Linux 5.11, or as a
+/// security module wants it), or not on this file system.
+const REFUSALS: [Errno; 6] =
+    [Errno::NODEV, Errno::NOSYS, Errno::PERM, Errno::ACCESS, Errno::INVAL, Errno::OPNOTSUPP];
+
 /// An overlay that can be mounted.
 #[derive(Clone, Debug)]
 pub struct Overlay {
@@ -44,9 +49,12 @@ pub struct Mapped {
 }
 
 /// The folders of an overlay, open.
-struct Folders {
-    layers: Vec<OwnedFd>,
-    changes: Option<(OwnedFd, OwnedFd)>,
+#[derive(Debug)]
+pub struct Layers {
+    /// Those that are only read, the uppermost first.
+    pub layers: Vec<OwnedFd>,
+    /// Where changes go, and the folder for that.
+    pub changes: Option<(OwnedFd, OwnedFd)>,
 }
 
 impl Overlay {
@@ -57,15 +65,29 @@ impl Overlay {
     /// commas and colons in them, and nobody learns from the mount where they are.
     ///
     /// # Errors
-    /// EINVAL if a folder is on a file system that cannot be a layer, EPERM, E2BIG for more layers
-    /// than this kernel takes.
-    pub fn detached(&self) -> Result<OwnedFd, sys::Error> {
+    /// [`Error::Refused`]; ENOENT for a folder, E2BIG for more layers than this kernel takes.
+    pub fn detached(&self) -> Result<OwnedFd, Error> {
+        let layers = self.open().map_err(Error::at(Step::Source, &self.shown()))?;
+        self.mounted(&layers, MountAttrFlags::empty())
+    }
+
+    /// Opens its folders.
+    ///
+    /// # Errors
+    /// ENOENT, EACCES.
+    pub fn open(&self) -> Result<Layers, sys::Error> {
         let layers = self.layers.iter().map(|layer| open(layer)).collect::<Result<_, _>>()?;
         let changes = match &self.changes {
             Some((upper, work)) => Some((open(upper)?, open(work)?)),
             None => None,
         };
-        self.mounted(&Folders { layers, changes }, MountAttrFlags::empty())
+        Ok(Layers { layers, changes })
+    }
+
+    /// What errors call it by.
+    fn shown(&self) -> String {
+        let uppermost = self.changes.as_ref().map(|(upper, _)| upper).or(self.layers.first());
+        uppermost.map(|it| it.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
     /// The same with ids mapped, Linux 5.19, by who is root on the machine. Device files in it do
@@ -78,7 +100,7 @@ impl Overlay {
     /// As [`Overlay::detached`]; [`Error::NeverMapped`].
     pub fn detached_mapped(&self, mapped: &Mapped, place: &CStr) -> Result<OwnedFd, Error> {
         let Some(namespace) = &mapped.namespace else {
-            return self.detached().map_err(Error::at(Step::AttachRoot, &place.to_string_lossy()));
+            return self.detached();
         };
         let private = Propagation { kind: PropagationKind::Private, recursive: true };
         let shown = place.to_string_lossy();
@@ -100,34 +122,36 @@ impl Overlay {
             }
             None => None,
         };
-        let folders = Folders { layers, changes };
+        let folders = Layers { layers, changes };
         // The kernel makes files in the work folder as whoever has mounted it, who must be somebody
         // there.
         let (user, group) = mapped.root;
         let _identity = FileIdentity::take(user, group)
             .or_error("setfsuid", || format!("{user}, {group}"))
             .map_err(&failed)?;
-        self.mounted(&folders, MountAttrFlags::MOUNT_ATTR_NODEV).map_err(failed)
+        self.mounted(&folders, MountAttrFlags::MOUNT_ATTR_NODEV)
     }
 
-    fn mounted(
-        &self,
-        folders: &Folders,
-        attributes: MountAttrFlags,
-    ) -> Result<OwnedFd, sys::Error> {
+    fn mounted(&self, folders: &Layers, attributes: MountAttrFlags) -> Result<OwnedFd, Error> {
         let context = match self.created(folders, set_list) {
             // More layers than the option has room for. To try the other one first would write a
             // line about it into the log of each kernel before 6.8.
-            Err(error) if error.errno == Errno::INVAL => self.created(folders, set_each)?,
-            result => result?,
+            Err(error) if error.errno == Errno::INVAL => self.created(folders, set_each),
+            result => result,
         };
-        fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-            .or_error("fsmount", || "\"overlay\"")
+        let mounted = context.and_then(|context| {
+            fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+                .or_error("fsmount", || "\"overlay\"")
+        });
+        mounted.map_err(|error| match error.errno {
+            errno if REFUSALS.contains(&errno) => Error::Refused { path: self.shown(), error },
+            _ => Error::at(Step::AttachRoot, &self.shown())(error),
+        })
     }
 
     fn created(
         &self,
-        folders: &Folders,
+        folders: &Layers,
         set_layers: fn(BorrowedFd<'_>, &[OwnedFd]) -> Result<(), sys::Error>,
     ) -> Result<OwnedFd, sys::Error> {
         let opened =
@@ -213,7 +237,7 @@ pub fn attach_overlay(
     if !(isolation.is_closed() && isolation.recursive) {
         close_parent(target).map_err(&failed)?;
     }
-    let tree = overlay.detached().map_err(&failed)?;
+    let tree = overlay.detached()?;
     attach(&tree, target).map_err(&failed)?;
     Ok(Root::from_descriptor(tree))
 }
@@ -240,6 +264,25 @@ fn open(path: &CStr) -> Result<OwnedFd, sys::Error> {
 fn open_at(folder: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd, sys::Error> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     openat(folder, path, flags, Mode::empty()).or_error("openat", || format!("{path:?}"))
+}
+
+impl Layers {
+    /// Paths by which this process, and whoever inherits them, finds those that are only read.
+    pub fn paths(&self) -> impl Iterator<Item = String> {
+        self.layers.iter().map(path)
+    }
+
+    /// The same of the folder for changes, and the one that goes with it.
+    #[must_use]
+    pub fn paths_of_changes(&self) -> Option<(String, String)> {
+        self.changes.as_ref().map(|(upper, work)| (path(upper), path(work)))
+    }
+
+    /// All of them.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let changes = self.changes.iter().flat_map(|(upper, work)| [upper.as_fd(), work.as_fd()]);
+        self.layers.iter().map(AsFd::as_fd).chain(changes)
+    }
 }
 
 fn path(folder: &OwnedFd) -> String {

@@ -3,10 +3,10 @@
 use super::trees::{MountMap, Tree};
 use super::{Invalid, Link, Namespaces, ProcessPlan, View};
 use crate::readiness;
-use crate::request::{Create, GivenMount};
+use crate::request::{Create, GivenMount, RootMount};
 use kernel::device::{Kind as NodeKind, Node, default_nodes};
 use kernel::label::SelinuxLabel;
-use kernel::mount::{Attributes, Bind, FileSystem, Mount, Overlay, Propagation, Source};
+use kernel::mount::{Attributes, Bind, FileSystem, Mount, Propagation, Source};
 use kernel::namespace::{Kind, visit_new_mounts};
 use kernel::path::RootedPath;
 use kernel::sysctl::{Owned, Sysctl};
@@ -21,9 +21,9 @@ use std::rc::Rc;
 pub(crate) struct Init {
     pub(crate) rootfs: CString,
     /// What is mounted there.
-    pub(crate) overlay: Option<Rc<Overlay>>,
-    /// It, made by the parent, where its ids are mapped.
-    pub(crate) mapped_overlay: Option<OwnedFd>,
+    pub(crate) root_mount: Option<RootMount>,
+    /// It, made by the parent, where the child cannot make it.
+    pub(crate) handed_root: Option<Rc<OwnedFd>>,
     /// Whether the root becomes read-only in the end.
     pub(crate) readonly: bool,
     /// How the new mount namespace goes on with the machine's.
@@ -88,8 +88,8 @@ impl Init {
         }
         Ok(Init {
             rootfs: c_string("root.path", &rootfs.to_string_lossy())?,
-            overlay: request.overlay.clone(),
-            mapped_overlay: None,
+            root_mount: request.root_mount.clone(),
+            handed_root: None,
             readonly: spec.root.readonly,
             isolation: isolation(spec.linux.rootfs_propagation.map(propagation)),
             propagation: spec.linux.rootfs_propagation.map(propagation),
@@ -123,17 +123,24 @@ impl Init {
 }
 
 impl Init {
-    /// Whether the ids of the root are mapped, so that the parent makes it.
-    pub(crate) fn is_mapped(&self) -> bool {
-        self.overlay.as_ref().is_some_and(|overlay| overlay.mapped_by.is_some())
+    /// Whether the parent mounts the root: one whose ids are mapped, or that it has.
+    pub(crate) fn is_handed(&self) -> bool {
+        self.root_mount.as_ref().is_some_and(RootMount::is_handed)
     }
 
     /// Makes the root where the child could not.
     pub(crate) fn prepare_root(&mut self) -> crate::Result<()> {
-        let Some(overlay) = &self.overlay else { return Ok(()) };
-        let Some(mapped) = &overlay.mapped_by else { return Ok(()) };
-        let make = || overlay.detached_mapped(mapped, &self.rootfs);
-        self.mapped_overlay = Some(visit_new_mounts(make)??);
+        self.handed_root = match &self.root_mount {
+            Some(RootMount::Tree(tree)) => Some(tree.clone()),
+            Some(RootMount::Overlay(overlay)) => match &overlay.mapped_by {
+                Some(mapped) => {
+                    let make = || overlay.detached_mapped(mapped, &self.rootfs);
+                    Some(Rc::new(visit_new_mounts(make)??))
+                }
+                None => None,
+            },
+            None => None,
+        };
         Ok(())
     }
 
@@ -240,9 +247,8 @@ fn mounts_before_group(
     namespaces: &Namespaces,
     view: &View<'_>,
 ) -> Option<usize> {
-    let overlay_is_mapped =
-        request.overlay.as_ref().is_some_and(|overlay| overlay.mapped_by.is_some());
-    let needs_answer = overlay_is_mapped || namespaces.new.contains(Kind::Time);
+    let is_handed = request.root_mount.as_ref().is_some_and(RootMount::is_handed);
+    let needs_answer = is_handed || namespaces.new.contains(Kind::Time);
     if needs_answer || !view.groups.can_wait_for_child() {
         return None;
     }

@@ -139,7 +139,7 @@ impl Plan {
     /// Whether the child, once its ids are mapped, needs nothing of the parent but the word to start.
     pub(crate) fn is_left_alone(&self) -> bool {
         let Namespaces { new, .. } = self.namespaces;
-        let trees = self.init.trees.iter().any(Option::is_some) || self.init.is_mapped();
+        let trees = self.init.trees.iter().any(Option::is_some) || self.init.is_handed();
         !(new.contains(Kind::Time) || trees || self.wants_parent() || self.process().terminal)
     }
 

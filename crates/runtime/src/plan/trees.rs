@@ -93,7 +93,7 @@ impl Init {
         }
         let hand_all = || {
             let mut wished = true;
-            if let Some(root) = &self.mapped_overlay {
+            if let Some(root) = &self.handed_root {
                 attach_tree(root, &self.rootfs)?;
                 channel.hand(root.as_fd())?;
                 wished = false;

@@ -16,7 +16,7 @@ const ENOUGH: u64 = 65535;
 pub(crate) fn doctor(context: &Context, arguments: &Arguments) -> Result<()> {
     let checks: Vec<(&str, Result<String, String>)> = vec![
         ("store", store(context)),
-        ("overlay", listed("/proc/filesystems", "overlay", "modprobe overlay")),
+        ("layers", layers(context)),
         ("cgroups", cgroups()),
         ("user namespaces", above_zero("/proc/sys/user/max_user_namespaces")),
         ("network namespaces", above_zero("/proc/sys/user/max_net_namespaces")),
@@ -70,6 +70,12 @@ fn store(context: &Context) -> Result<String, String> {
     Ok(engine.folders().root().display().to_string())
 }
 
+/// By really doing it: it depends on the user, the file system and the kernel.
+fn layers(context: &Context) -> Result<String, String> {
+    let engine = context.engine().map_err(|error| format!("{error:#}"))?;
+    engine.who_lays_layers().map_err(|error| error.to_string())
+}
+
 fn listed(file: &str, word: &str, help: &str) -> Result<String, String> {
     let text = fs::read_to_string(file).unwrap_or_default();
     if text.split([',', ' ', '\t', '\n']).any(|it| it == word) {
@@ -117,7 +123,7 @@ fn legacy_iptables() -> Result<String, String> {
 }
 
 fn user_networks() -> Result<String, String> {
-    let found = |name| net::helper::find(name).map(|path| path.display().to_string());
+    let found = |name| kernel::helper::find(name).map(|path| path.display().to_string());
     found("pasta")
         .or_else(|| found("slirp4netns"))
         .ok_or_else(|| "apt install passt (or slirp4netns), for users without rights".to_owned())

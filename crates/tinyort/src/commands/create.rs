@@ -85,7 +85,7 @@ pub(super) fn request<'a>(
         rootless: context.rootless(),
         listen_fds: context.listen_fds(),
         notify_socket: context.notify_socket.as_deref(),
-        overlay: None,
+        root_mount: None,
         ends_with_caller: false,
         given: Vec::new(),
     })

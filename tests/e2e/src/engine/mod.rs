@@ -26,6 +26,7 @@ mod rootless_ids;
 mod run;
 mod sctp;
 mod secrets;
+mod served;
 mod service;
 mod support;
 mod typing;
@@ -218,6 +219,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::pods_faults::a_pod_that_is_half_removed,
         engine::pods_faults::many_at_once,
         engine::pods_faults::removed_while_it_starts,
+        engine::served::all_commands_work,
+        engine::served::whoever_is_killed_is_mended,
+        engine::served::without_it_that_is_said,
+        engine::served::for_root_as_well,
+        engine::served::the_machine_itself_as_an_image,
         engine::service::systemd_starts_and_stops_what_is_to_run,
         engine::run::hello,
         engine::run::exit_codes,
