@@ -4,7 +4,7 @@
 use sys::rustix::io::Errno;
 
 /// Where it is in `config.json`, or what of a cgroup, and the flag.
-const FLAGS: [(&str, &str); 29] = [
+const FLAGS: [(&str, &str); 31] = [
     ("process.rlimits", "--ulimit"),
     ("process.apparmorProfile", "--security-opt apparmor"),
     ("process.selinuxLabel", "--security-opt label"),
@@ -33,6 +33,8 @@ const FLAGS: [(&str, &str); 29] = [
     ("memory.swappiness", "--memory-swappiness"),
     ("memory.disableOOMKiller", "--oom-kill-disable"),
     ("pids.limit", "--pids-limit"),
+    ("unified", "--cgroup-conf"),
+    ("linux.resources.unified", "--cgroup-conf"),
     ("blockIO", "--blkio-weight or --device-read-bps and its like"),
 ];
 

@@ -54,6 +54,7 @@ impl Engine {
         configuration::check(&settings, self.user_marks)?;
         let secrets = self.take_secrets(&mut settings)?;
         let connections = self.plan_connection(&settings)?;
+        self.find_links(&mut settings.network, &connections)?;
         let own = if self.user_marks { Some(OwnIds::read()?) } else { None };
         let choice = Choice::new(&settings.namespaces, own.as_ref())?;
         let id = match place {

@@ -1,6 +1,6 @@
 //! What the image says where the user does not.
 
-use crate::settings::{Health, Mount, MountKind, Settings};
+use crate::settings::{Health, ImageVolumes, Mount, MountKind, Settings};
 use spec::image::{ContainerConfig, HealthCheck};
 use std::collections::BTreeMap;
 
@@ -20,7 +20,9 @@ pub(crate) fn with_image(mut settings: Settings, config: &ContainerConfig) -> Se
             }
         }
     }
-    settings.env = config.env.iter().cloned().chain(settings.env).collect();
+    if !settings.no_image_env {
+        settings.env = config.env.iter().cloned().chain(settings.env).collect();
+    }
     let or_else = |own: &mut String, image: &String| {
         if own.is_empty() {
             own.clone_from(image);
@@ -34,10 +36,14 @@ pub(crate) fn with_image(mut settings: Settings, config: &ContainerConfig) -> Se
     settings.network.exposed.extend(config.exposed_ports.keys().cloned());
     settings.network.exposed.sort_unstable();
     settings.network.exposed.dedup();
-    for target in config.volumes.keys() {
+    let kind = match settings.image_volumes {
+        ImageVolumes::Volume => Some(MountKind::Volume),
+        ImageVolumes::Tmpfs => Some(MountKind::Tmpfs),
+        ImageVolumes::Ignore => None,
+    };
+    for (target, kind) in config.volumes.keys().filter_map(|target| Some((target, kind?))) {
         if !settings.mounts.iter().any(|mount| mount.target == *target) {
-            let target = target.clone();
-            settings.mounts.push(Mount { kind: MountKind::Volume, target, ..Mount::default() });
+            settings.mounts.push(Mount { kind, target: target.clone(), ..Mount::default() });
         }
     }
     settings.health = health(settings.health, config.healthcheck.as_ref());

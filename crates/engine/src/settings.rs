@@ -19,6 +19,8 @@ pub struct Settings {
     pub command: Vec<String>,
     /// `NAME=VALUE`, the user's own ones last.
     pub env: Vec<String>,
+    /// The image's are not among them.
+    pub no_image_env: bool,
     /// Where the program starts; empty: what the image says.
     pub working_dir: String,
     /// `USER[:GROUP]`, names or numbers; empty: what the image says.
@@ -41,6 +43,8 @@ pub struct Settings {
     pub annotations: BTreeMap<String, String>,
     /// What is mounted.
     pub mounts: Vec<Mount>,
+    /// What is where the image says that there are volumes.
+    pub image_volumes: ImageVolumes,
     /// Secrets that it is given.
     pub secrets: Vec<SecretUse>,
     /// The root file system cannot be changed.
@@ -69,10 +73,27 @@ pub struct Settings {
     pub auto_remove: bool,
     /// How its output is kept.
     pub log: LogOptions,
+    /// Where the id of its first process is written whenever it is started.
+    pub pid_file: Option<PathBuf>,
+    /// Where that of its monitor is written.
+    pub monitor_pid_file: Option<PathBuf>,
     /// Device files.
     pub devices: Vec<Device>,
     /// Rules about other devices, as `c 1:3 rwm`.
     pub device_rules: Vec<String>,
+}
+
+/// What is where the image says that there are volumes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImageVolumes {
+    /// Volumes without a name.
+    #[default]
+    Volume,
+    /// Memory.
+    Tmpfs,
+    /// What is there anyway.
+    Ignore,
 }
 
 /// Something that is mounted.
@@ -232,6 +253,8 @@ pub struct Network {
     pub dns_options: Vec<String>,
     /// Lines of its `/etc/hosts`, `NAME:ADDRESS`.
     pub hosts: Vec<String>,
+    /// More containers that it finds by names of its own, `CONTAINER:ALIAS`.
+    pub links: Vec<String>,
     /// `/etc/hosts` is the image's.
     pub no_hosts: bool,
     /// `/etc/hostname` is the image's.
@@ -408,6 +431,8 @@ pub struct Limits {
     pub ulimits: Vec<(String, u64, u64)>,
     /// Kernel parameters.
     pub sysctls: BTreeMap<String, String>,
+    /// Files of the cgroup, on cgroup v2, and what is written to them.
+    pub unified: BTreeMap<String, String>,
     /// Bytes of `/dev/shm`.
     pub shm_size: Option<u64>,
 }

@@ -225,6 +225,7 @@ impl Engine {
             shared_memory: configuration::has_shared_memory(settings),
             shared: self.shared_with(container)?,
             parts: monitor::parts(&self.folders, settings, self.user_marks),
+            pid_files: [settings.pid_file.clone(), settings.monitor_pid_file.clone()],
             pod: self.who_hears(container)?,
         };
         launch.write(&self.folder(container))

@@ -73,16 +73,6 @@ const FLAGS: &[(&str, &str)] = &[
     ("--events-backend", "events are in a file; `tinyo events` shows them"),
     ("--runtime", "the runtime is a part of tinyo; `tinyort` is the same one as a program"),
     ("--network-cmd-path", "pasta or slirp4netns is found in $PATH"),
-    (
-        "--link",
-        "containers of one network find each other by name: --network NAME, and \
-               --network-alias for more names",
-    ),
-    (
-        "--volume-driver",
-        "volumes are folders of this machine, or with `tinyo volume create --opt` \
-                        other file systems",
-    ),
     ("--isolation", "that is for Windows"),
     ("--kernel-memory", "Linux has no such limit any more; -m limits all memory"),
     ("--cpu-rt-period", REAL_TIME),
@@ -94,24 +84,13 @@ const FLAGS: &[(&str, &str)] = &[
                   --cgroupns host -v /sys/fs/cgroup:/sys/fs/cgroup",
     ),
     ("--sdnotify", "`tinyo system service install` has containers run when the machine starts"),
-    (
-        "--rootfs",
-        "name the folder instead of an image: rootfs:FOLDER, or host: for the machine's own",
-    ),
     ("--hostuser", "`-v /etc/passwd:/etc/passwd:ro` shows the machine's users"),
     ("--passwd", "`-u UID:GID` needs no line in /etc/passwd"),
     ("--passwd-entry", "`-u UID:GID` needs no line in /etc/passwd"),
     ("--group-entry", "`-u UID:GID` needs no line in /etc/group"),
     ("--chrootdirs", "give the files to /etc/resolv.conf and /etc/hosts there with -v"),
-    (
-        "--image-volume",
-        "volumes of an image are volumes; --tmpfs TARGET puts memory in place of one",
-    ),
     ("--disable-content-trust", "a digest says which image it is: NAME@sha256:..."),
     ("--use-api-socket", NO_DAEMON),
-    ("--arch", "say it with --platform linux/ARCHITECTURE"),
-    ("--os", "say it with --platform OS/ARCHITECTURE"),
-    ("--variant", "say it with --platform linux/ARCHITECTURE/VARIANT"),
     ("--cgroups", "each container has a cgroup; --cgroup-parent says where"),
     ("--rdt-class", "only `tinyort` does that, with linux.intelRdt in config.json"),
     ("--personality", "only `tinyort` does that, with linux.personality in config.json"),
@@ -123,20 +102,19 @@ const FLAGS: &[(&str, &str)] = &[
         "--preserve-fd",
         "a container gets no descriptors of its caller; mount a socket or a pipe with -v",
     ),
-    ("--conmon-pidfile", "`tinyo inspect --format '{{.State.Pid}}' NAME` tells the process"),
     ("--decryption-key", "encrypted images are not supported"),
     ("--attach", ATTACH),
     ("-a", ATTACH),
-    ("--unsetenv-all", "--unsetenv NAME takes away one"),
-    ("--http-proxy", "-e http_proxy -e https_proxy -e no_proxy take over the caller's"),
-    ("--pidfile", "`tinyo inspect --format '{{.State.Pid}}' NAME` tells the process"),
     ("--requires", "services of a state.yaml have depends-on, see `tinyo up`"),
-    ("--cgroup-conf", "write it to the file below --cgroup-parent"),
     ("--hosts-file", "mount a file of your own: -v FILE:/etc/hosts"),
-    ("--health-log-destination", "`tinyo events --filter event=health_status` tells of it"),
+    ("--health-log-destination", HEALTH_LOG),
+    ("--health-max-log-count", HEALTH_LOG),
+    ("--health-max-log-size", HEALTH_LOG),
     ("--env-merge", "put it together before: -e NAME=\"...\""),
 ];
 
+const HEALTH_LOG: &str = "nothing is kept of what checks print; `tinyo events --filter event=health_status` \
+     tells of what they find";
 const ATTACH: &str = "`tinyo start -a` and `tinyo run -a stdout` say what one is in front of";
 const LOG_LEVEL: &str = "there is no log: what fails says why, `tinyo events` tells what has happened, and \
      `tinyo doctor` what the machine lacks";
@@ -184,7 +162,7 @@ fn not_there(error: &clap::Error) -> Option<String> {
         ErrorKind::UnknownArgument => (text(ContextKind::InvalidArg)?, "flag", FLAGS),
         _ => return None,
     };
-    // `--link=a` is told with its value.
+    // `--isolation=a` is told with its value.
     let word = word.split('=').next().unwrap_or_default();
     let (_, advice) = table.iter().find(|(known, _)| *known == word)?;
     Some(format!("tinyo: there is no {what} {word}\nhint: {advice}"))
@@ -204,11 +182,11 @@ mod tests {
     fn what_others_have_is_told_of() {
         let build = said("tinyo build .").unwrap();
         assert!(build.starts_with("tinyo: there is no command build\nhint: "), "{build}");
-        assert!(said("tinyo run --link=a:b alpine").unwrap().contains("--network-alias"));
+        assert!(said("tinyo run --isolation=a alpine").unwrap().contains("Windows"));
         assert!(said("tinyo -H unix:///x ps").unwrap().contains("no daemon"));
         assert!(said("tinyo --log-level debug ps").unwrap().contains("tinyo events"));
         assert_eq!(said("tinyo run --detatch alpine"), None);
-        assert_eq!(said("tinyo run alpine --link"), None);
+        assert_eq!(said("tinyo run alpine --isolation"), None);
     }
 
     #[test]

@@ -34,11 +34,13 @@ pub(crate) fn limits(settings: &Settings) -> Result<Resources<'static>> {
         let what = format!("is more than the {MOST_PROCESSES} that there can be; -1 is any");
         return super::wrong("--pids-limit", &processes.to_string(), &what);
     }
+    let unified = settings.limits.unified.iter();
     Ok(Resources {
         memory: memory(settings)?,
         cpu: cpu(settings)?,
         pids: Some(Pids { limit: Some(processes) }),
         block_io: disks(settings)?,
+        unified: unified.map(|(name, value)| (name.clone(), value.clone().into())).collect(),
         ..Resources::default()
     })
 }

@@ -53,6 +53,9 @@ pub(crate) struct Launch {
     /// `/dev/shm` is shared, too.
     #[serde(default)]
     pub(crate) shared_memory: bool,
+    /// Where the ids of the program and of the monitor are written.
+    #[serde(default)]
+    pub(crate) pid_files: [Option<PathBuf>; 2],
     /// The id of the pod that is to hear of its end.
     #[serde(default)]
     pub(crate) pod: Option<String>,

@@ -170,7 +170,8 @@ pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
         _handed: handed,
         connected: None,
     };
-    let result = monitor.supervise();
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let result = monitor.write_pid(1, own).and_then(|()| monitor.supervise());
     let disconnected = monitor.disconnect();
     // From now on a client finds nobody, and asks the file.
     let removed = std::fs::remove_file(monitor.folders.socket(&monitor.launch.id));

@@ -12,6 +12,7 @@ use crate::network::{PORTS, set_names};
 use crate::pause::is_paused;
 use crate::protocol::{CHUNK, Message, Stream, tell};
 use crate::settings::{OnFailure, RestartPolicy};
+use crate::small_file;
 use crate::state::Phase;
 use kernel::namespace::{Kind, Set, unshare};
 use std::os::fd::AsFd as _;
@@ -74,7 +75,7 @@ impl Monitor {
             health.begin();
             self.state.health = Some(health.status());
         }
-        let written = self.state.write(&self.folder);
+        let written = self.state.write(&self.folder).and_then(|()| self.write_pid(0, pid));
         if written.is_err() {
             // Nobody would know of it.
             self.kill_program()?;
@@ -132,6 +133,12 @@ impl Monitor {
             program.kill();
             LOST.clone_into(&mut self.state.error);
         }
+    }
+
+    /// Into a file that somebody has asked for.
+    pub(super) fn write_pid(&self, which: usize, pid: i32) -> Result<()> {
+        let Some(path) = &self.launch.pid_files[which] else { return Ok(()) };
+        small_file::replace(path, pid.to_string().as_bytes()).map_err(Error::file(path))
     }
 
     /// Somebody may have stopped it before it was started this time.

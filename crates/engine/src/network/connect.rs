@@ -63,6 +63,7 @@ impl Engine {
                 let _ = writeln!(hosts, "{address}\t{}", own_names(container));
             }
         }
+        hosts.push_str(&self.links(container, &connections)?);
         let made = place.within(|| {
             let namespace = match user {
                 Some(user) => link::new_namespace_of(user)?,
@@ -100,6 +101,26 @@ impl Engine {
             for range in &network.settings.subnets {
                 // Writing to a String cannot fail.
                 let _ = writeln!(lines, "{}\t{name}", range.gateway);
+            }
+        }
+        Ok(lines)
+    }
+
+    /// What `--link CONTAINER:ALIAS` means: where that one is in a network of both. Addresses are a
+    /// container's as long as it is there.
+    fn links(&self, container: &Container, own: &[Connected]) -> Result<String> {
+        let mut lines = String::new();
+        for link in &container.settings.network.links {
+            let (id, alias) = link.split_once(':').unwrap_or((link, link));
+            let wrong = |error: Error| Error::invalid(format!("--link: {error}"));
+            let other = self.find(id).map_err(wrong)?;
+            for connected in self.connections(&other.id)? {
+                if own.iter().any(|it| it.network == connected.network) {
+                    for address in &connected.addresses {
+                        // Writing to a String cannot fail.
+                        let _ = writeln!(lines, "{address}\t{alias} {}", own_names(&other));
+                    }
+                }
             }
         }
         Ok(lines)

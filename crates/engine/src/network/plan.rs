@@ -6,6 +6,7 @@ use super::{is_network, shared};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::settings::{self, Endpoint, Settings};
+use crate::value::host_name;
 use net::port::{self, Port};
 use net::{helper, link};
 use std::net::IpAddr;
@@ -64,6 +65,30 @@ impl Engine {
             }
             error => error,
         })
+    }
+}
+
+impl Engine {
+    /// Finds the containers of `--link`, by whatever name they have later.
+    pub(crate) fn find_links(
+        &self,
+        settings: &mut settings::Network,
+        planned: &[(Network, Wish)],
+    ) -> Result<()> {
+        for link in &mut settings.links {
+            let wrong = |what: String| Error::invalid(format!("--link {link}: {what}"));
+            let (name, alias) = link.split_once(':').unwrap_or((link, link));
+            let alias = host_name(alias).map_err(wrong)?;
+            let other = self.find(name).map_err(|error| wrong(error.to_string()))?;
+            let others = self.connections(&other.id)?;
+            let is_shared =
+                |it: &(Network, Wish)| others.iter().any(|own| own.network == it.0.name);
+            if !planned.iter().any(is_shared) {
+                return Err(wrong("it is in no network of this one".to_owned()));
+            }
+            *link = format!("{}:{alias}", other.id);
+        }
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use crate::expect_eq;
 pub(crate) fn a_flag_that_is_none_is_not_taken_for_an_image() -> Result<()> {
     let engine = Engine::new()?;
     engine.fails(&["run", "--detatch", "box"], 125, "'--detach'")?;
-    engine.fails(&["run", "--link", "a:b", "box"], 125, "hint: containers of one network")?;
+    engine.fails(&["run", "--isolation", "a", "box"], 125, "hint: that is for Windows")?;
     engine.fails(&["build", "."], 125, "there is no command build")?;
     engine.fails(&["--log-level=debug", "ps"], 125, "there is no flag --log-level")?;
     expect_eq!(engine.ok(&["run", "--rm", "box", "echo", "--link", "-x"])?, "--link -x");

@@ -12,6 +12,7 @@ mod life;
 mod logs;
 mod loopback;
 mod loopback_limits;
+mod more_flags;
 mod mounts;
 mod network;
 mod network_flags;
@@ -126,9 +127,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::wrong_values::a_wrong_value_is_said_to_be_so,
         engine::wrong_values::what_is_no_text_is_said_to_be_so,
         engine::wrong_values::no_limit_is_a_limit_that_can_be_said,
+        engine::more_flags::files_with_process_ids,
+        engine::more_flags::a_link_is_a_name_of_ones_own,
+        engine::more_flags::what_an_image_says_is_left_away,
         engine::secrets::a_secret_is_given_and_nowhere_else,
         engine::secrets::a_secret_outlives_its_removal_in_containers,
         engine::secrets::secrets_from_anywhere,
+        engine::secrets::secrets_of_a_user,
         engine::secrets::secrets_of_many_at_once,
         engine::files::cp_out,
         engine::files::cp_replaces_no_device,

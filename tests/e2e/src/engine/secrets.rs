@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::rootless::User;
 use super::support::{Engine, json};
 use crate::expect_eq;
 use crate::support::scratch;
@@ -123,6 +124,26 @@ pub(crate) fn secrets_from_anywhere() -> Result<()> {
     engine.ok(&["secret", "rm", "--all"])?;
     expect_eq!(engine.ok(&["secret", "ls", "-q"])?, "");
     engine.is_clean()
+}
+
+/// Of a user without rights, too, whose containers have few ids.
+pub(crate) fn secrets_of_a_user() -> Result<()> {
+    let user = User::new()?;
+    let file = user.home.join("secret");
+    fs::write(&file, TEXT)?;
+    user.ok(&["secret", "create", "key", file.to_str().unwrap_or_default()])?;
+    let run = |flags: &[&str]| {
+        let secrets = ["--secret", "key,mode=400", "--secret", "key,type=env,target=PW"];
+        let script = "cat /run/secrets/key; stat -c ' %u %a' /run/secrets/key; echo $PW";
+        let run = ["run", "--rm", "--network=none"];
+        user.ok(&[&run, &secrets[..], flags, &["box", "sh", "-c", script]].concat())
+    };
+    expect_eq!(run(&[])?, format!("{TEXT} 0 400\n{TEXT}"));
+    let words = ["run", "--rm", "--network=none", "--secret", "key,uid=4000000", "box", "true"];
+    user.fails(&words, "--secret key,uid=4000000")?;
+    user.ok(&["secret", "rm", "key"])?;
+    expect_eq!(user.ok(&["ps", "-aq"])?, "");
+    Ok(())
 }
 
 /// Of many that want one name one gets it, and all who replace it leave one whole.

@@ -41,6 +41,9 @@ pub(crate) struct ConnectionOptions {
     /// A line of /etc/hosts, NAME:ADDRESS
     #[arg(long, value_name = "HOST")]
     add_host: Vec<String>,
+    /// A container of one of its networks, and what it is called here, CONTAINER[:ALIAS]
+    #[arg(long, value_name = "CONTAINER")]
+    link: Vec<String>,
     /// Its /etc/hosts is the image's
     #[arg(long, conflicts_with = "add_host")]
     no_hosts: bool,
@@ -90,6 +93,7 @@ impl ConnectionOptions {
             dns_search: self.dns_search.clone(),
             dns_options: self.dns_option.clone(),
             hosts: self.add_host.clone(),
+            links: self.link.clone(),
             no_hosts: self.no_hosts,
             no_hostname: self.no_hostname,
         })

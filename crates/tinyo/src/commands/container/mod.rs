@@ -12,6 +12,7 @@ mod life;
 mod limits;
 pub(super) mod list;
 pub(super) mod logs;
+mod more;
 pub(super) mod mounts;
 mod options;
 pub(super) mod parse;

@@ -2,6 +2,7 @@
 
 use super::connection::ConnectionOptions;
 use super::limits::LimitOptions;
+use super::more::MoreOptions;
 use super::pod::PodOptions;
 use super::user::UserOptions;
 use super::{mounts, parse};
@@ -47,7 +48,7 @@ pub(crate) struct Options {
     pub(super) pull: Policy,
     /// For which machine: OS/ARCHITECTURE[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
-    pub(super) platform: Option<Machine>,
+    platform: Option<Machine>,
     /// Print nothing but the result
     #[arg(short, long)]
     pub(super) quiet: bool,
@@ -67,6 +68,8 @@ pub(crate) struct Options {
     security: SecurityOptions,
     #[command(flatten)]
     life: LifeOptions,
+    #[command(flatten)]
+    more: MoreOptions,
     /// An image and, if it is not to run what the image says, a command
     #[arg(required = true, trailing_var_arg = true, value_names = ["IMAGE", "COMMAND"])]
     words: Vec<String>,
@@ -261,8 +264,14 @@ struct LifeOptions {
 
 impl Options {
     /// What the container is made of, as it is called.
-    pub(super) fn image(&self) -> &str {
-        self.words.first().map_or("", String::as_str)
+    pub(super) fn image(&self) -> String {
+        let word = self.words.first().map_or("", String::as_str);
+        if self.more.rootfs { format!("dir:{word}") } else { word.to_owned() }
+    }
+
+    /// For which machine an image is wanted, if that is said.
+    pub(super) fn machine(&self) -> Result<Option<Machine>> {
+        Ok(self.more.machine()?.or_else(|| self.platform.clone()))
     }
 
     /// Whether something was said about when it is started again.
@@ -284,11 +293,11 @@ impl Options {
             );
         }
         let security = self.security.settings()?;
-        Ok(Settings {
-            image: self.image().to_owned(),
+        let mut settings = Settings {
+            image: self.image(),
             entrypoint: process.entrypoint.as_deref().map(parse::entrypoint),
             command: self.words[1..].to_vec(),
-            env: process.variables()?,
+            env: self.more.variables().chain(process.variables()?).collect(),
             working_dir: process.workdir.clone(),
             user: process.user.clone(),
             group_add: process.group_add.clone(),
@@ -321,7 +330,9 @@ impl Options {
             devices: self.mounts.device.clone(),
             device_rules: self.mounts.device_cgroup_rule.clone(),
             ..Settings::default()
-        })
+        };
+        self.more.add_to(&mut settings)?;
+        Ok(settings)
     }
 }
 

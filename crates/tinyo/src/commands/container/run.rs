@@ -160,8 +160,9 @@ fn make(
         None => None,
     };
     let screen = Screen::new(options.quiet);
-    let ways = Ways::new(options.pull, options.platform.as_ref(), &options.registry, screen);
-    let base = base(context, engine.store(), options.image(), &ways)?;
+    let machine = options.machine()?;
+    let ways = Ways::new(options.pull, machine.as_ref(), &options.registry, screen);
+    let base = base(context, engine.store(), &options.image(), &ways)?;
     provide_images(context, engine, &mut settings, &ways)?;
     if options.replace {
         remove_old(engine, options.name.as_deref().unwrap_or_default())?;
