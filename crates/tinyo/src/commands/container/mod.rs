@@ -19,6 +19,7 @@ pub(super) mod parse;
 mod pod;
 pub(super) mod printing;
 mod run;
+mod security;
 pub(super) mod top;
 mod update;
 pub(super) mod user;
