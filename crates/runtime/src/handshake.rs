@@ -321,7 +321,7 @@ mod tests {
             parent.order(order).unwrap();
             assert_eq!(child.next_order().unwrap(), Some(order));
         }
-        let entry = Entry::of_tasks(vec![std::fs::File::open("/dev/null").unwrap().into()]);
+        let entry = Entry::of_tasks(vec![std::io::stdin().as_fd().try_clone_to_owned().unwrap()]);
         for start in [false, true] {
             parent.hand_group(&entry, start).unwrap();
             assert_eq!(child.next_group().unwrap().unwrap().tasks().len(), 1);
