@@ -4,6 +4,8 @@
 //! below is opened from folder to folder without following links. So nothing that the container
 //! does meanwhile makes a copy land elsewhere.
 
+mod place;
+
 use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -12,13 +14,13 @@ use crate::fuse::{self, Files};
 use crate::rootfs;
 use crate::user_namespace::Owners;
 use kernel::namespace::{Kind, Set, unshare};
-use kernel::path::{Links, Root, RootedPath, reopen};
+use kernel::path::{Links, Root, reopen};
+use place::{Found, Place, Use, kind, machine, parse};
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use sys::OrError;
 use sys::rustix::fs::{
     AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid,
@@ -27,22 +29,17 @@ use sys::rustix::fs::{
 };
 use sys::rustix::io::Errno;
 
-/// A place: a root and a path in it, and whom what is there belongs to.
-struct Place {
-    files: Rc<Files>,
-    path: String,
-    owners: Owners,
-}
-
-/// A name in a folder.
-struct Found {
-    folder: OwnedFd,
-    name: CString,
-    status: Option<Stat>,
+/// How files are copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Copying {
+    /// Owners and all modes are kept.
+    pub archive: bool,
+    /// If what is named is a symbolic link: what that leads to, under the link's name.
+    pub follow: bool,
 }
 
 impl Engine {
-    /// Copies a file or folder of a container to the machine. With `archive`, owners are kept.
+    /// Copies a file or folder of a container to the machine.
     ///
     /// # Errors
     /// There is no such file, or it cannot be written.
@@ -51,9 +48,9 @@ impl Engine {
         container: &Container,
         from: &str,
         to: &Path,
-        archive: bool,
+        how: Copying,
     ) -> Result<()> {
-        copy(&self.place(container, from)?, &machine(to)?, archive)
+        copy(&self.place(container, from, Use::Read, None)?, &machine(to)?, how)
     }
 
     /// Copies a file or folder of the machine into a container. What is new belongs to the
@@ -66,9 +63,9 @@ impl Engine {
         container: &Container,
         from: &Path,
         to: &str,
-        archive: bool,
+        how: Copying,
     ) -> Result<()> {
-        copy(&machine(from)?, &self.place(container, to)?, archive)
+        copy(&machine(from)?, &self.place(container, to, Use::Write, None)?, how)
     }
 
     /// What a container that does not run has in its root.
@@ -94,25 +91,12 @@ impl Engine {
         &self,
         (one, from): (&Container, &str),
         (other, to): (&Container, &str),
-        archive: bool,
+        how: Copying,
     ) -> Result<()> {
-        let source = self.place(one, from)?;
-        let target = if one.id == other.id { source.at(to) } else { self.place(other, to)? };
-        copy(&source, &target, archive)
-    }
-
-    /// Of a container that runs, what its processes see; else what it would see, mounted nowhere.
-    fn place(&self, container: &Container, path: &str) -> Result<Place> {
-        let seen = self.look(container)?;
-        let (files, owners) = if seen.status.is_running() {
-            let path = CString::new(format!("/proc/{}/root", seen.state.pid)).unwrap_or_default();
-            (Files::of(Root::open(&path)?), Owners::new(&container.settings.namespaces.ids))
-        } else {
-            self.provide_copies(container)?;
-            let files = self.mounted_nowhere(&self.folder(container), &container.layers)?;
-            (files, self.owners_on_disk(&container.settings.namespaces.ids))
-        };
-        Ok(Place { files: Rc::new(files), path: String::new(), owners }.at(path))
+        let source = self.place(one, from, Use::Read, None)?;
+        // What one of these needs is not mounted twice.
+        let beside = if one.id == other.id { Some(&source) } else { None };
+        copy(&source, &self.place(other, to, Use::Write, beside)?, how)
     }
 }
 
@@ -125,90 +109,31 @@ pub(crate) fn copy_folder(
     to: &Path,
     owners: (&Owners, &Owners),
 ) -> Result<bool> {
-    let rooted = RootedPath::parse(path.as_bytes()).map_err(wrong_path(path))?;
-    let Ok(folder) = root.resolve_directory(&rooted, Links::Follow) else { return Ok(false) };
+    let Ok(folder) = root.resolve_directory(&parse(path)?, Links::Follow) else { return Ok(false) };
     let target = machine(to)?.find()?;
     copy_node((folder.as_fd(), target.folder.as_fd()), (c".", &target.name), Some(owners))?;
     Ok(true)
 }
 
-fn machine(path: &Path) -> Result<Place> {
-    let text = path.to_str().ok_or_else(|| Error::invalid(format!("{path:?} is not UTF-8")))?;
-    let absolute = std::path::absolute(path).map_err(Error::file(path))?;
-    let mut path = absolute.to_string_lossy().into_owned();
-    // What the end says is lost otherwise.
-    if text.ends_with('/') && !path.ends_with('/') {
-        path.push('/');
-    }
-    if text == "." || text.ends_with("/.") {
-        path.push_str("/.");
-    }
-    let files = Rc::new(Files::of(Root::open(c"/")?));
-    Ok(Place { files, path, owners: Owners::default() })
-}
-
-impl Place {
-    /// Another one in the same root.
-    fn at(&self, path: &str) -> Place {
-        let path = format!("/{}", path.trim_start_matches('/'));
-        Place { files: self.files.clone(), path, owners: self.owners.clone() }
-    }
-
-    /// What is there, or the folder where it would be. A link at the end is followed if the path
-    /// ends like a folder's.
-    fn find(&self) -> Result<Found> {
-        let wrong = |error| Error::invalid(format!("{}: {error}", self.path));
-        let is_folder = self.path.ends_with('/') || self.path.ends_with("/.");
-        let path = RootedPath::parse(self.path.as_bytes()).map_err(wrong_path(&self.path))?;
-        if is_folder && let Ok(folder) = self.files.root.resolve_directory(&path, Links::Follow) {
-            let status = statat(&folder, c".", AtFlags::SYMLINK_NOFOLLOW)
-                .or_error("fstatat", || self.path.clone())?;
-            return Ok(Found { folder, name: c".".to_owned(), status: Some(status) });
-        }
-        let Some((parent, name)) = path.split() else {
-            let folder = self.files.root.resolve_directory(&path, Links::Follow)?;
-            let status = statat(&folder, c".", AtFlags::SYMLINK_NOFOLLOW)
-                .or_error("fstatat", || self.path.clone())?;
-            return Ok(Found { folder, name: c".".to_owned(), status: Some(status) });
-        };
-        let folder = self
-            .files
-            .root
-            .resolve_directory(&parent, Links::Follow)
-            .map_err(|error| wrong(error.to_string()))?;
-        let status = match statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(status) => Some(status),
-            Err(Errno::NOENT) => None,
-            Err(errno) => {
-                return Err(sys::Error::new("fstatat", self.path.clone(), errno).into());
-            }
-        };
-        Ok(Found { folder, name: name.to_owned(), status })
-    }
-}
-
-fn wrong_path<E: std::fmt::Display>(path: &str) -> impl Fn(E) -> Error {
-    move |error| Error::invalid(format!("{path}: {error}"))
-}
-
 /// As cp(1) and Docker: into a folder that is there, or as what is not there yet.
-fn copy(from: &Place, to: &Place, archive: bool) -> Result<()> {
-    let source = from.find()?;
+fn copy(from: &Place, to: &Place, how: Copying) -> Result<()> {
+    let source = if how.follow { from.followed()? } else { from.find()? };
     let Some(status) = &source.status else {
         return Err(Error::invalid(format!("{}: there is no such file", from.path)));
     };
-    let mut target = to.find()?;
+    let mut target = to.target(kind(status))?;
+    let is_folder = kind(status) == FileType::Directory;
     let target_is_folder = target.status.as_ref().is_some_and(|it| kind(it) == FileType::Directory);
-    let only_contents = from.path.ends_with("/.");
+    let wrong = |what: &str| Err(Error::invalid(format!("{}: {what}", to.path)));
     // It would be replaced by a file, as anything is: for `/dev/null` the end of the machine.
     if let Some(status) = &target.status
         && !matches!(kind(status), FileType::RegularFile | FileType::Directory | FileType::Symlink)
     {
-        return Err(Error::invalid(format!("{}: neither a file nor a folder", to.path)));
+        return wrong("neither a file nor a folder");
     }
-    if target_is_folder && !(kind(status) == FileType::Directory && only_contents) {
+    if target_is_folder && !(is_folder && from.path.ends_with("/.")) {
         let name = from.path.trim_end_matches(['/', '.']).rsplit('/').next().unwrap_or_default();
-        let name = if source.name.as_c_str() == c"." {
+        let name = if how.follow || source.name.as_c_str() == c"." {
             name.to_owned()
         } else {
             source.name.to_string_lossy().into_owned()
@@ -218,22 +143,15 @@ fn copy(from: &Place, to: &Place, archive: bool) -> Result<()> {
             let name = CString::new(name).unwrap_or_default();
             target = Found { folder, name, status: None };
         }
-    } else if target.status.is_some() && kind(status) == FileType::Directory && !target_is_folder {
-        return Err(Error::invalid(format!("{}: a folder cannot replace a file", to.path)));
-    } else if target.status.is_none()
-        && to.path.ends_with('/')
-        && kind(status) != FileType::Directory
-    {
-        return Err(Error::invalid(format!("{}: there is no such folder", to.path)));
+    } else if target.status.is_some() && is_folder && !target_is_folder {
+        return wrong("a folder cannot replace a file");
+    } else if target.status.is_none() && to.path.ends_with('/') && !is_folder {
+        return wrong("there is no such folder");
     }
     let ends = (source.folder.as_fd(), target.folder.as_fd());
     let _identity = to.owners.act()?;
-    let owners = archive.then_some((&from.owners, &to.owners));
+    let owners = how.archive.then_some((&from.owners, &to.owners));
     copy_node(ends, (&source.name, &target.name), owners)
-}
-
-fn kind(status: &Stat) -> FileType {
-    FileType::from_raw_mode(status.st_mode)
 }
 
 fn open_folder(folder: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {

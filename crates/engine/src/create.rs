@@ -46,6 +46,7 @@ impl Engine {
         name: Option<&str>,
         place: Place<'_>,
     ) -> Result<Container> {
+        let name = name.map(id::without_slash);
         if let Some(name) = name {
             let wrong = |error: Error| Error::invalid(format!("--name: {error}"));
             id::check_name(name).map_err(wrong)?;
@@ -53,6 +54,9 @@ impl Engine {
         let mut settings = complete(settings, base)?;
         configuration::check(&settings, self.user_marks)?;
         let secrets = self.take_secrets(&mut settings)?;
+        if matches!(place, Place::Alone) {
+            check_hostname(&settings)?;
+        }
         let connections = self.plan_connection(&settings)?;
         self.find_links(&mut settings.network, &connections)?;
         let own = if self.user_marks { Some(OwnIds::read()?) } else { None };
@@ -193,6 +197,26 @@ fn complete(settings: Settings, base: &Base) -> Result<Settings> {
         settings.security.seccomp = SeccompChoice::Profile(section);
     }
     Ok(settings)
+}
+
+/// Who has the host name of somebody else cannot say what it is.
+fn check_hostname(settings: &Settings) -> Result<()> {
+    let (uts, network) = (&settings.namespaces.uts, &settings.network.mode);
+    let others = |mode: &str| mode.starts_with("container:");
+    let of = match () {
+        () if uts == "host" || others(uts) => format!("--uts {uts}"),
+        () if others(network) => format!("--network {network}"),
+        () => return Ok(()),
+    };
+    for (flag, value) in
+        [("--hostname", &settings.hostname), ("--domainname", &settings.domainname)]
+    {
+        if !value.is_empty() {
+            let text = format!("{flag}: not together with {of}, whose host name is another's");
+            return Err(Error::Invalid(text));
+        }
+    }
+    Ok(())
 }
 
 /// The folders of a container, which are empty but for what its layers leave unsaid.

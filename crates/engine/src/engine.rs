@@ -57,7 +57,7 @@ impl Engine {
     /// # Errors
     /// None or several are meant.
     pub fn find(&self, text: &str) -> Result<Container> {
-        database::find(&self.store, text)
+        database::find(&self.store, crate::id::without_slash(text))
     }
 
     /// Gives a container another name.
@@ -65,6 +65,7 @@ impl Engine {
     /// # Errors
     /// The name is taken, or none.
     pub fn rename(&self, container: &Container, name: &str) -> Result<()> {
+        let name = crate::id::without_slash(name);
         crate::id::check_name(name)?;
         database::rename(&self.store, &container.id, name)?;
         if let Some(pod) = self.pod_of(container)? {

@@ -27,6 +27,11 @@ pub(crate) fn random_name() -> Result<String> {
     Ok(format!("{}_{}", pick(&QUALITIES, first), pick(&ANIMALS, second)))
 }
 
+/// A container's name without the `/` that Docker puts before it in `inspect`.
+pub(crate) fn without_slash(name: &str) -> &str {
+    name.strip_prefix('/').unwrap_or(name)
+}
+
 /// A name that a user has chosen: as Docker's, so that it is a file name and a host name.
 pub(crate) fn check_name(name: &str) -> Result<()> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);

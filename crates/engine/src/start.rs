@@ -148,18 +148,7 @@ impl Engine {
             let text = rootfs::read_file(&folder, &container.layers, path)?;
             Ok(text.unwrap_or_default())
         };
-        let settings = &container.settings;
-        // Most images have numbers, or root.
-        let is_named = settings.user.bytes().any(|byte| byte.is_ascii_alphabetic());
-        let names = if settings.user.is_empty() && settings.group_add.is_empty() {
-            Names::default()
-        } else {
-            let needs_groups = is_named || !settings.user.is_empty();
-            Names {
-                users: read("/etc/passwd")?,
-                groups: if needs_groups { read("/etc/group")? } else { String::new() },
-            }
-        };
+        let names = Names { users: read("/etc/passwd")?, groups: read("/etc/group")? };
         let init = init::file(&self.folders)?;
         let shared = self.shared_with(container)?;
         let specification = configuration::specification(&Context {

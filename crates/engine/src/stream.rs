@@ -2,6 +2,7 @@
 //! the container's, and copied as any others: what an archive says never reaches the container's
 //! files by a path.
 
+use crate::copy::Copying;
 use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -38,9 +39,16 @@ impl Engine {
     ///
     /// # Errors
     /// There is no such file, or the archive cannot be written.
-    pub fn stream_out(&self, container: &Container, from: &str, to: impl Write) -> Result<()> {
+    pub fn stream_out(
+        &self,
+        container: &Container,
+        from: &str,
+        to: impl Write,
+        follow: bool,
+    ) -> Result<()> {
         let aside = Aside::new(&self.folder(container).path)?;
-        self.copy_out(container, from, &aside.0.join(""), true)?;
+        let how = Copying { archive: true, follow };
+        self.copy_out(container, from, &aside.0.join(""), how)?;
         let root = Root::open(&c_path(&aside.0)?)?;
         let mut writer = Writer::new(BufWriter::new(to));
         let packed = pack(
@@ -65,17 +73,21 @@ impl Engine {
         to: &str,
         archive: bool,
     ) -> Result<()> {
+        let folder = format!("{}/", to.trim_end_matches('/'));
+        if !self.has_folder(container, &folder)? {
+            return Err(Error::invalid(format!("{to}: there is no such folder")));
+        }
         let aside = Aside::new(&self.folder(container).path)?;
         let root = Root::open(&c_path(&aside.0)?)?;
         let owners = if archive { Owners::Keep } else { Owners::Own };
         let options = Options { owners, ..Options::default() };
         unpack_unknown(source, &root, &options)
             .map_err(|error| Error::invalid(format!("the archive: {error}")))?;
-        let folder = format!("{}/", to.trim_end_matches('/'));
+        let how = Copying { archive, follow: false };
         // One by one: the folder itself stays as it is.
         for entry in fs::read_dir(&aside.0).map_err(Error::file(&aside.0))? {
             let entry = entry.map_err(Error::file(&aside.0))?;
-            self.copy_in(container, &entry.path(), &folder, archive)?;
+            self.copy_in(container, &entry.path(), &folder, how)?;
         }
         Ok(())
     }

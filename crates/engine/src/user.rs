@@ -28,6 +28,9 @@ impl Names {
         for group in more {
             found.additional_gids.push(self.group(group)?);
         }
+        // Else a program with other groups would be rid of this one, and of what it is kept from by
+        // files whose group may do less than others (CVE-2022-36109).
+        found.additional_gids.push(found.gid);
         found.additional_gids.sort_unstable();
         found.additional_gids.dedup();
         Ok(found)
@@ -101,20 +104,20 @@ mod tests {
             let user = names().find(text, &[]).unwrap();
             (user.uid, user.gid, user.additional_gids)
         };
-        assert_eq!(find(""), (0, 0, vec![]));
-        assert_eq!(find("web"), (33, 34, vec![4, 26]));
-        assert_eq!(find("33"), (33, 34, vec![4, 26]));
-        assert_eq!(find("web:tape"), (33, 26, vec![]));
-        assert_eq!(find("1000:log"), (1000, 4, vec![]));
-        assert_eq!(find("1000"), (1000, 0, vec![]));
-        assert_eq!(find("7"), (7, 0, vec![]));
-        assert_eq!(find(":5"), (0, 5, vec![]));
+        assert_eq!(find(""), (0, 0, vec![0]));
+        assert_eq!(find("web"), (33, 34, vec![4, 26, 34]));
+        assert_eq!(find("33"), (33, 34, vec![4, 26, 34]));
+        assert_eq!(find("web:tape"), (33, 26, vec![26]));
+        assert_eq!(find("1000:log"), (1000, 4, vec![4]));
+        assert_eq!(find("1000"), (1000, 0, vec![0]));
+        assert_eq!(find("7"), (7, 0, vec![0]));
+        assert_eq!(find(":5"), (0, 5, vec![5]));
     }
 
     #[test]
     fn more_groups() {
         let user = names().find("web", &["tape".into(), "99".into()]).unwrap();
-        assert_eq!(user.additional_gids, [4, 26, 99]);
+        assert_eq!(user.additional_gids, [4, 26, 34, 99]);
     }
 
     #[test]

@@ -25,21 +25,44 @@ pub(super) fn devices(settings: &Settings) -> Result<Vec<Device<'static>>> {
     if settings.security.privileged {
         return Ok(of_the_machine());
     }
-    settings.devices.iter().map(|device| one(&device.source, &device.target)).collect()
+    let found = settings.devices.iter().map(|device| found(&device.source, &device.target));
+    Ok(found.collect::<Result<Vec<_>>>()?.concat())
 }
 
-fn one(source: &str, target: &str) -> Result<Device<'static>> {
+/// A device, or all that are in a folder.
+fn found(source: &str, target: &str) -> Result<Vec<Device<'static>>> {
     let status = match fs::metadata(source) {
         Ok(status) => status,
         Err(error) => return super::wrong("--device", source, &format!("is none: {error}")),
     };
-    match describe(&status, target.to_owned()) {
-        Some(_) if target.trim_end_matches('/').is_empty() => {
-            super::wrong("--device", target, "is no place for a device")
-        }
-        Some(device) => Ok(device),
-        None => super::wrong("--device", source, "is no device"),
+    if target.trim_end_matches('/').is_empty() {
+        return super::wrong("--device", target, "is no place for a device");
     }
+    let mut all = Vec::new();
+    if status.is_dir() {
+        below(source, target, &mut all).map_err(Error::file(source))?;
+    } else {
+        all.extend(describe(&status, target.to_owned()));
+    }
+    if all.is_empty() {
+        return super::wrong("--device", source, "is no device, and no folder with one");
+    }
+    Ok(all)
+}
+
+fn below(source: &str, target: &str, all: &mut Vec<Device<'static>>) -> std::io::Result<()> {
+    for entry in fs::read_dir(source)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let (source, target) = (format!("{source}/{name}"), format!("{target}/{name}"));
+        // Not what a link leads to.
+        let status = entry.metadata()?;
+        if status.is_dir() {
+            below(&source, &target, all)?;
+        }
+        all.extend(describe(&status, target));
+    }
+    Ok(())
 }
 
 fn describe(status: &Metadata, path: String) -> Option<Device<'static>> {
@@ -94,12 +117,13 @@ pub(super) fn rules(settings: &Settings) -> Result<Vec<DeviceRule<'static>>> {
         all.push(allow(Some(DeviceRuleKind::Character), Some(major), minor, "rwm"));
     }
     for device in &settings.devices {
-        let found = one(&device.source, &device.target)?;
-        let kind = match found.kind {
-            DeviceKind::Block => DeviceRuleKind::Block,
-            _ => DeviceRuleKind::Character,
-        };
-        all.push(allow(Some(kind), Some(found.major), Some(found.minor), &device.access));
+        for found in found(&device.source, &device.target)? {
+            let kind = match found.kind {
+                DeviceKind::Block => DeviceRuleKind::Block,
+                _ => DeviceRuleKind::Character,
+            };
+            all.push(allow(Some(kind), Some(found.major), Some(found.minor), &device.access));
+        }
     }
     for rule in &settings.device_rules {
         all.push(parse_rule(rule)?);

@@ -1,8 +1,8 @@
 //! Files of `/etc` that say who and where the container is.
 
 use super::Context;
-use crate::database::Container;
 use crate::error::{Error, Result};
+use crate::monitor::SharedKind;
 use crate::settings::Settings;
 use crate::small_file;
 use crate::value::host_name;
@@ -12,14 +12,27 @@ use std::os::unix::fs::chown;
 /// As an address of `--add-host`: the machine's own one in the container's network.
 pub(crate) const HOST_GATEWAY: &str = "host-gateway";
 
-/// What it calls itself.
-pub(super) fn hostname(container: &Container) -> String {
-    let settings = &container.settings;
-    if settings.hostname.is_empty() {
-        container.id[..12].to_owned()
-    } else {
-        settings.hostname.clone()
+/// What it calls itself: in a network or with the host name of another one, as that does.
+pub(super) fn hostname(context: &Context<'_>) -> Result<String> {
+    let settings = &context.container.settings;
+    let (uts, network) = (settings.namespaces.uts.as_str(), settings.network.mode.as_str());
+    if !settings.hostname.is_empty() {
+        return Ok(settings.hostname.clone());
     }
+    let of_machine = || sys::rustix::system::uname().nodename().to_string_lossy().into_owned();
+    for (kind, mode) in [(SharedKind::Uts, uts), (SharedKind::Network, network)] {
+        if mode == "host" {
+            return Ok(of_machine());
+        }
+        if mode.starts_with("container:") {
+            let path = context.folder_of(kind).file("hostname");
+            let text = small_file::read(&path).map_err(Error::file(&path))?.unwrap_or_default();
+            if !text.trim().is_empty() {
+                return Ok(text.trim().to_owned());
+            }
+        }
+    }
+    Ok(context.container.id[..12].to_owned())
 }
 
 /// Writes them to the container's folder, from which they are mounted.
@@ -38,7 +51,7 @@ pub(super) fn write(context: &Context<'_>) -> Result<()> {
             None => Ok(()),
         }
     };
-    let host = hostname(context.container);
+    let host = hostname(context)?;
     put("hostname", &format!("{host}\n"))?;
     put("hosts", &hosts(context)?)?;
     put("resolv.conf", &resolv(context)?)
@@ -84,13 +97,25 @@ pub(super) fn check(settings: &Settings) -> Result<()> {
     })
 }
 
+/// Which addresses every machine has a name for.
+const HOSTS: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
+    fe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\n\
+    ff02::2\tip6-allrouters\n";
+
 fn hosts(context: &Context<'_>) -> Result<String> {
-    let mut text = String::from(
-        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
-         fe00::\tip6-localnet\nff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\n\
-         ff02::2\tip6-allrouters\n",
-    );
-    for host in &context.container.settings.network.hosts {
+    let network = &context.container.settings.network;
+    let mut text = String::new();
+    if network.mode == "host" {
+        let path = "/etc/hosts";
+        let found = small_file::read(path.as_ref()).map_err(Error::file(path))?;
+        text = found.unwrap_or_default();
+    }
+    if text.is_empty() {
+        HOSTS.clone_into(&mut text);
+    } else if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    for host in &network.hosts {
         let (name, address) = parts(host)?;
         // The network says which that is.
         if address == HOST_GATEWAY && context.network.is_some() {

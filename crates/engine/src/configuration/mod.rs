@@ -58,7 +58,7 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
     let own_uts = namespaces
         .iter()
         .any(|it| it.kind == spec::runtime::NamespaceKind::Uts && it.path.is_empty());
-    let hostname = if own_uts { files::hostname(context.container) } else { String::new() };
+    let hostname = if own_uts { files::hostname(context)? } else { String::new() };
     let process = process::process(context, user)?;
     let ids = &settings.namespaces.ids;
     let linux = Linux {

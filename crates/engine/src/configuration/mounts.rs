@@ -120,14 +120,16 @@ fn files(context: &Context<'_>) -> impl Iterator<Item = Wanted> {
         ("hostname", SharedKind::Uts),
         ("hosts", SharedKind::Network),
     ];
-    let is_mapped = !context.container.settings.namespaces.ids.is_empty() && !context.unprivileged;
-    let network = &context.container.settings.network;
+    let settings = &context.container.settings;
+    let is_mapped = !settings.namespaces.ids.is_empty() && !context.unprivileged;
+    let network = &settings.network;
     let is_left = |name: &str| {
         name == "hosts" && network.no_hosts || name == "hostname" && network.no_hostname
     };
     files.into_iter().filter(move |(name, _)| !is_left(name)).map(move |(name, kind)| Wanted {
         source: context.folder_of(kind).file(name).to_string_lossy().into_owned(),
         target: format!("/etc/{name}"),
+        read_only: settings.read_only,
         // They belong to the container's root, in one way or the other.
         options: if is_mapped { vec!["idmap".to_owned()] } else { Vec::new() },
         ..Wanted::default()
@@ -227,6 +229,12 @@ fn options(wanted: &Wanted) -> Vec<Text<'static>> {
     options
 }
 
+/// Those of `usual` whose contrary is not asked for.
+fn restrictions(asked: &[String], usual: &[&'static str]) -> Vec<Text<'static>> {
+    let is_off = |restriction: &str| asked.iter().any(|it| *it == restriction["no".len()..]);
+    usual.iter().filter(|it| !is_off(it)).map(|it| (*it).into()).collect()
+}
+
 fn one(context: &Context<'_>, wanted: &Wanted) -> Result<Mount<'static>> {
     if !wanted.target.starts_with('/') {
         return super::wrong("--mount, --volume", &wanted.target, "is not absolute");
@@ -234,10 +242,7 @@ fn one(context: &Context<'_>, wanted: &Wanted) -> Result<Mount<'static>> {
     let mut options = options(wanted);
     let target = wanted.target.clone();
     if wanted.kind == MountKind::Tmpfs {
-        options.extend(["nosuid", "nodev"].map(Into::into));
-        if !wanted.options.iter().any(|option| option == "exec") {
-            options.push("noexec".into());
-        }
+        options.extend(restrictions(&wanted.options, &["nosuid", "nodev", "noexec"]));
         return Ok(Mount {
             destination: target.into(),
             kind: "tmpfs".into(),
@@ -251,7 +256,7 @@ fn one(context: &Context<'_>, wanted: &Wanted) -> Result<Mount<'static>> {
     }
     if let Some(own) = wanted.file_system.as_ref().filter(|it| !it.is_bind()) {
         options.extend(own.options.iter().map(|option| option.clone().into()));
-        options.extend(["nosuid", "nodev"].map(Into::into));
+        options.extend(restrictions(&own.options, &["nosuid", "nodev"]));
         return Ok(Mount {
             destination: target.into(),
             kind: own.kind.clone().into(),

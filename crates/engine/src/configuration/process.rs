@@ -30,7 +30,7 @@ const INITS: [&str; 10] = [
 
 pub(super) fn process(context: &Context<'_>, user: User) -> Result<Process<'static>> {
     let settings = &context.container.settings;
-    let host = super::files::hostname(context.container);
+    let host = super::files::hostname(context)?;
     let folder = folder(settings)?;
     let secrets = secret::variables(&context.folder, settings)?;
     let env = variables(settings, &secrets, Some(&host));

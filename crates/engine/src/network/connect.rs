@@ -289,8 +289,20 @@ pub(crate) fn is_device(name: &str) -> bool {
     rest.len() > 9 && rest.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// The whole name first, which is what `hostname -f` finds, then short ones.
 fn own_names(container: &Container) -> String {
-    let hostname = &container.settings.hostname;
-    let hostname = if hostname.is_empty() { &container.id[..12] } else { hostname };
-    format!("{hostname} {}", container.name)
+    let settings = &container.settings;
+    let hostname = match settings.hostname.as_str() {
+        "" => &container.id[..12],
+        hostname => hostname,
+    };
+    let mut names = Vec::new();
+    if !settings.domainname.is_empty() {
+        names.push(format!("{hostname}.{}", settings.domainname));
+    }
+    let short = hostname.split('.').next().unwrap_or_default();
+    names.extend([hostname, short, &container.name].map(str::to_owned));
+    let is_first = |place: usize, name: &String| !name.is_empty() && !names[..place].contains(name);
+    let places = names.iter().enumerate().filter(|(place, name)| is_first(*place, name));
+    places.map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(" ")
 }

@@ -32,7 +32,7 @@ impl Identity {
         match set_thread_groups(&groups) {
             // In a user namespace whose maker had no rights nobody may call it, and its groups
             // stay as they are; whoever asks for more groups there asks for too much.
-            Err(Errno::PERM) if groups.is_empty() => {}
+            Err(Errno::PERM) if self.groups.iter().all(|group| *group == self.group) => {}
             result => result.or_error("setgroups", || format!("{:?}", self.groups))?,
         }
         set_group(self.group)?;

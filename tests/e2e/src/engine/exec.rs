@@ -35,7 +35,7 @@ pub(crate) fn users_variables_and_folders() -> Result<()> {
     };
     expect_eq!(shell(&[], "echo $A,$B,$PWD")?, "1,,/data");
     expect_eq!(shell(&["-e", "B=2", "-w", "/tmp"], "echo $A,$B,$PWD")?, "1,2,/tmp");
-    expect_eq!(shell(&["-u", "web"], "id")?, "uid=33(web) gid=34(web) groups=4(log)");
+    expect_eq!(shell(&["-u", "web"], "id")?, "uid=33(web) gid=34(web) groups=4(log),34(web)");
     ensure!(shell(&["-u", "33"], "grep CapEff /proc/self/status")?.ends_with("0000000000000000"));
     // Whatever there is here.
     let own = std::fs::read_to_string("/proc/self/status")?;

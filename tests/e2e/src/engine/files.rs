@@ -105,7 +105,18 @@ pub(crate) fn cp_follows_no_link_out_of_the_container() -> Result<()> {
     let own = own.to_str().context("UTF-8")?;
     let done = engine.run(&["cp", own, "up:/x/out/secret"])?;
     ensure!(done.code == Some(1), "{done:#?}");
+    // Where it leads inside there is nothing yet, and then something.
+    expect_eq!(engine.run(&["cp", own, "up:/x/file"])?.code, Some(1));
+    engine.ok(&["exec", "up", "mkdir", "-p", folder])?;
     engine.ok(&["cp", own, "up:/x/file"])?;
+    expect_eq!(engine.ok(&["exec", "up", "cat", path])?, "harmless");
+    // The link that was copied leads no later copy away, and neither would one to a folder.
+    engine.ok(&["exec", "up", "sh", "-c", "rm /x/file; echo evil > /x/file"])?;
+    engine.ok(&["cp", "up:/x/file", &format!("{target}/file")])?;
+    ensure!(!fs::symlink_metadata(format!("{target}/file"))?.is_symlink());
+    std::os::unix::fs::symlink(folder, format!("{target}/folder"))?;
+    engine.fails(&["cp", "up:/x/file", &format!("{target}/folder")], 1, "a link to a folder")?;
+    engine.ok(&["cp", "up:/x/file", &format!("{target}/folder/")])?;
     expect_eq!(fs::read_to_string(&secret)?, "of the machine");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `tinyo`'s commands about containers, by its command line alone.
 
 mod attacks;
+mod day;
 mod exec;
 mod faults;
 mod files;
@@ -53,6 +54,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::attacks::cp_is_not_led_out_by_a_race,
         engine::attacks::the_programs_that_enter_a_container_stay_as_they_are,
         engine::attacks::what_a_container_leaves_is_no_trap_for_its_copy,
+        engine::day::copies,
+        engine::day::groups,
+        engine::day::host_names,
+        engine::day::mounts_as_they_are_said,
         engine::exec::a_program_more,
         engine::exec::users_variables_and_folders,
         engine::exec::input_is_passed_on,

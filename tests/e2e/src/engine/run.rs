@@ -54,7 +54,10 @@ pub(crate) fn variables_folder_and_user() -> Result<()> {
     let text = engine.shell(&flags, "echo $A,$FROM_FILE,$PWD,$HOME,$PATH")?;
     let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     expect_eq!(text, format!("b c,1,/data,/root,{path}"));
-    expect_eq!(engine.shell(&["-u", "web"], "id")?, "uid=33(web) gid=34(web) groups=4(log)");
+    expect_eq!(
+        engine.shell(&["-u", "web"], "id")?,
+        "uid=33(web) gid=34(web) groups=4(log),34(web)"
+    );
     expect_eq!(engine.shell(&["-u", "7:8", "--group-add", "log"], "id -G")?, "8 4");
     let done = engine.run(&["run", "--rm", "-u", "nobody", "box", "id"])?;
     ensure!(done.code == Some(125) && done.stderr.contains("/etc/passwd"), "{done:#?}");

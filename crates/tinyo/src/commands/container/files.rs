@@ -3,12 +3,11 @@
 use crate::commands::tag::new_name;
 use crate::context::Context;
 use crate::show::print_line;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
-use engine::{ChangeKind, Error};
+use engine::{ChangeKind, Copying, Error};
 use image::change::change;
 use spec::image::History;
-use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
@@ -20,7 +19,7 @@ pub(crate) struct CopyArguments {
     /// Print nothing
     #[arg(short, long)]
     quiet: bool,
-    /// What a symbolic link of the machine leads to, in place of the link
+    /// What a symbolic link leads to, in place of the link
     #[arg(short = 'L', long)]
     follow_link: bool,
     /// CONTAINER:PATH, a path, or - for a tar archive on standard input
@@ -71,12 +70,14 @@ fn side(text: &str) -> Side<'_> {
 
 pub(crate) fn copy(context: &Context, arguments: &CopyArguments) -> Result<()> {
     let engine = context.engine()?;
+    let how = Copying { archive: arguments.archive, follow: arguments.follow_link };
     match (side(&arguments.from), side(&arguments.to)) {
         (Side::Container(name, path), Side::Machine(to)) if to == Path::new("-") => {
             if io::stdout().is_terminal() {
                 bail!("an archive is nothing for a terminal: use a pipe, or > FILE");
             }
-            Ok(engine.stream_out(&engine.find(name)?, path, io::stdout().lock())?)
+            let container = engine.find(name)?;
+            Ok(engine.stream_out(&container, path, io::stdout().lock(), how.follow)?)
         }
         (Side::Machine(from), Side::Container(name, path)) if from == Path::new("-") => {
             if io::stdin().is_terminal() {
@@ -86,17 +87,13 @@ pub(crate) fn copy(context: &Context, arguments: &CopyArguments) -> Result<()> {
         }
         (Side::Container(one, from), Side::Container(other, to)) => {
             let ends = (engine.find(one)?, engine.find(other)?);
-            Ok(engine.copy_between((&ends.0, from), (&ends.1, to), arguments.archive)?)
+            Ok(engine.copy_between((&ends.0, from), (&ends.1, to), how)?)
         }
         (Side::Container(name, path), Side::Machine(to)) => {
-            Ok(engine.copy_out(&engine.find(name)?, path, to, arguments.archive)?)
+            Ok(engine.copy_out(&engine.find(name)?, path, to, how)?)
         }
         (Side::Machine(from), Side::Container(name, path)) => {
-            let real = match arguments.follow_link {
-                true => &fs::canonicalize(from).with_context(|| from.display().to_string())?,
-                false => from,
-            };
-            Ok(engine.copy_in(&engine.find(name)?, real, path, arguments.archive)?)
+            Ok(engine.copy_in(&engine.find(name)?, from, path, how)?)
         }
         _ => bail!("one side must be CONTAINER:PATH, and the other a path of the machine"),
     }
