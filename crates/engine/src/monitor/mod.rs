@@ -18,6 +18,7 @@ mod outward;
 mod part;
 mod program;
 mod shared;
+mod starting;
 mod supervise;
 
 pub(crate) use connection::Connection;
@@ -25,7 +26,7 @@ pub(crate) use launch::Launch;
 pub(crate) use part::{Part, parts};
 pub(crate) use program::exit_code;
 pub(crate) use shared::{MEMORY, NO_SOURCE, Shared, SharedKind};
-pub(crate) use supervise::start_code;
+pub(crate) use starting::start_code;
 
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
