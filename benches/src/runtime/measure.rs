@@ -72,6 +72,13 @@ pub(super) fn charged_memory(runtime: Runtime) -> Result<f64> {
     Ok(container.peak_memory()? as f64)
 }
 
+/// Of it, the kernel's own, in kB.
+pub(super) fn kernel_memory(runtime: Runtime) -> Result<f64> {
+    let (container, _) = runtime.create()?;
+    container.tell("start", &[])?;
+    Ok(container.kernel_memory()? as f64)
+}
+
 /// Containers a second that `run` starts, [`AT_ONCE`] of them at the same time.
 pub(super) fn at_once(runtime: Runtime) -> Result<f64> {
     let mut commands =

@@ -103,6 +103,7 @@ impl Bench<'_> {
         self.add("run: threads", 0, FEW_ROUNDS, |it| Ok(plain(it)?.threads as f64));
         self.add("run: peak memory, kB", 0, FEW_ROUNDS, |it| Ok(plain(it)?.peak_kb as f64));
         self.add("charged to the cgroup, kB", 0, FEW_ROUNDS, measure::charged_memory);
+        self.add("of it the kernel's, kB", 0, FEW_ROUNDS, measure::kernel_memory);
     }
 
     fn times(&mut self, rounds: usize) {
