@@ -72,6 +72,7 @@ pub use attach::{Client, Heard};
 pub use changes::Kind as ChangeKind;
 pub use check::Fault;
 pub use clock::text as time_text;
+pub use configuration::DEFAULT_SHM_SIZE;
 pub use copy::Copying;
 pub use database::{Container, Volume};
 pub use engine::Engine;

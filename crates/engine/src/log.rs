@@ -76,6 +76,12 @@ impl Engine {
         self.folder(container).log()
     }
 
+    /// Where one of its files of `/etc` is: `hosts`, `hostname` or `resolv.conf`. It is there once the
+    /// container was started.
+    pub fn file_path(&self, container: &Container, name: &str) -> PathBuf {
+        self.folder(container).file(name)
+    }
+
     /// The lines of a container's log, oldest first, and the place after them. A container that
     /// never ran has no log.
     ///

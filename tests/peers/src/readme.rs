@@ -73,8 +73,10 @@ pub(crate) fn every_command() -> Result<()> {
                 Piece::Command(command) => machine.run(command)?,
             }
         }
-        let left =
-            text_of(&mut machine.command("tinyo ps -aq; tinyo network ls --format '{{.Name}}'"))?;
+        let left = text_of(
+            &mut machine
+                .command("tinyo ps -aq; tinyo network ls -f driver=bridge --format '{{.Name}}'"),
+        )?;
         ensure!(left == "bridge", "left: {left}");
         Ok(())
     })

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use files::HOST_GATEWAY;
 pub(crate) use limits::limits as limits_of;
+pub use mounts::DEFAULT_SHM_SIZE;
 pub(crate) use mounts::{has_shared_memory, volumes_of};
 pub(crate) use namespaces::{check_user_namespace, shared, user_namespace};
 pub(crate) use process::variables;
@@ -61,6 +62,7 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
     let hostname = if own_uts { files::hostname(context)? } else { String::new() };
     let process = process::process(context, user)?;
     let ids = &settings.namespaces.ids;
+    let texts = |paths: &[&'static str]| paths.iter().copied().map(Text::from).collect();
     let linux = Linux {
         uid_mappings: id_mappings(&ids.users),
         gid_mappings: id_mappings(&ids.groups),
@@ -69,8 +71,8 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
         resources: Some(limits::resources(settings, context.unprivileged)?),
         seccomp: security::seccomp(settings)?,
         sysctl: namespaces::sysctls(settings, &namespaces, context.unprivileged),
-        masked_paths: security::masked_paths(settings),
-        readonly_paths: security::readonly_paths(settings),
+        masked_paths: texts(settings.masked_paths()),
+        readonly_paths: texts(settings.read_only_paths()),
         mount_label: Text::default(),
         namespaces,
         ..Linux::default()

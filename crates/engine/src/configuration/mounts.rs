@@ -13,7 +13,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// `/dev/shm` where nothing else is said: 64 MiB.
-const SHARED_MEMORY: u64 = 64 << 20;
+pub const DEFAULT_SHM_SIZE: u64 = 64 << 20;
 
 /// All mounts of the machine.
 const MOUNTS: &str = "/proc/self/mountinfo";
@@ -185,7 +185,7 @@ fn shared_memory(settings: &Settings) -> Result<Option<Mount<'static>>> {
         }
         _ => {}
     }
-    let size = settings.limits.shm_size.unwrap_or(SHARED_MEMORY);
+    let size = settings.limits.shm_size.unwrap_or(DEFAULT_SHM_SIZE);
     if size == 0 {
         return super::wrong("--shm-size", "0", "is no size");
     }

@@ -112,12 +112,16 @@ fn is_unmasked(settings: &Settings) -> bool {
     settings.security.privileged || settings.security.unmasked
 }
 
-pub(super) fn masked_paths(settings: &Settings) -> Vec<Text<'static>> {
-    if is_unmasked(settings) { Vec::new() } else { MASKED.map(Text::from).to_vec() }
-}
+impl Settings {
+    /// What of `/proc` and `/sys` is hidden.
+    pub fn masked_paths(&self) -> &'static [&'static str] {
+        if is_unmasked(self) { &[] } else { &MASKED }
+    }
 
-pub(super) fn readonly_paths(settings: &Settings) -> Vec<Text<'static>> {
-    if is_unmasked(settings) { Vec::new() } else { READ_ONLY.map(Text::from).to_vec() }
+    /// What of `/proc` cannot be changed.
+    pub fn read_only_paths(&self) -> &'static [&'static str] {
+        if is_unmasked(self) { &[] } else { &READ_ONLY }
+    }
 }
 
 #[cfg(test)]

@@ -51,11 +51,12 @@ impl Engine {
             return Err(Error::invalid(format!("{name} cannot be the name of a network")));
         }
         let id = id::random()?;
-        let bridge = match name {
-            DEFAULT => format!("{}0", link::PREFIX),
+        let existing = self.networks()?;
+        let bridge = match (name, &settings.bridge) {
+            (DEFAULT, _) => format!("{}0", link::PREFIX),
+            (_, Some(bridge)) => self.check_bridge(bridge, &existing)?.to_owned(),
             _ => format!("{}-{}", link::PREFIX, &id[..8]),
         };
-        let existing = self.networks()?;
         if let Some(device) = &settings.shared {
             device.check(&settings, self.user_marks)?;
         }
@@ -64,6 +65,29 @@ impl Engine {
             Network { name: name.to_owned(), id, bridge, created: clock::now(), settings };
         row::insert(&self.store, &network)?;
         Ok(network)
+    }
+
+    /// Whether a new bridge can be called so. The firewall knows ours by how their names begin, and
+    /// what is another's would be removed with the network.
+    fn check_bridge<'a>(&self, bridge: &'a str, existing: &[Network]) -> Result<&'a str> {
+        let wrong = |why: &str| {
+            let text = format!("--opt com.docker.network.bridge.name={bridge}: {why}");
+            Err(Error::Invalid(text))
+        };
+        let rest = bridge.strip_prefix(link::PREFIX).and_then(|it| it.strip_prefix('-'));
+        let fits = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
+        if bridge.len() > 15 || !rest.is_some_and(|it| !it.is_empty() && it.chars().all(fits)) {
+            return wrong(
+                "it must begin with tinyo-, by which the firewall knows bridges, and have 15 of \
+                 A-Z a-z 0-9 - _ . at most",
+            );
+        }
+        let is_here = !self.user_marks
+            && link::bridge_names(&mut Socket::open()?)?.iter().any(|it| it == bridge);
+        if is_here || existing.iter().any(|it| it.bridge == bridge) {
+            return wrong("there is such a device already");
+        }
+        Ok(bridge)
     }
 
     /// All networks, by name.

@@ -70,6 +70,8 @@ pub struct NetworkSettings {
     pub internal: bool,
     /// The longest packet.
     pub mtu: Option<u32>,
+    /// What the device of its bridge is called; chosen if it is not said.
+    pub bridge: Option<String>,
     /// Anything for people and programs to find it by.
     pub labels: BTreeMap<String, String>,
 }

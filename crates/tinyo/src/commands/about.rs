@@ -1,6 +1,7 @@
 //! `tinyo version`, `tinyo info`.
 
 use crate::context::Context;
+use crate::rootless::is_machines_own;
 use crate::show::{ListFormat, print_line, print_lines};
 use anyhow::Result;
 use clap::Args;
@@ -52,6 +53,8 @@ pub(crate) fn info(context: &Context, arguments: &Arguments) -> Result<()> {
         }] += 1;
     }
     let [running, paused, stopped] = counts;
+    let mut security = vec!["name=seccomp,profile=builtin", "name=cgroupns"];
+    security.extend((!is_machines_own()).then_some("name=rootless"));
     let info = json!({
         "Containers": containers.len(),
         "ContainersRunning": running,
@@ -59,12 +62,19 @@ pub(crate) fn info(context: &Context, arguments: &Arguments) -> Result<()> {
         "ContainersStopped": stopped,
         "Images": engine.store().images()?.len(),
         "Driver": "overlay",
+        "CgroupDriver": "cgroupfs",
         "CgroupVersion": if is_v2() { "2" } else { "1" },
         "KernelVersion": kernel(),
+        "Name": line_of("/proc/sys/kernel/hostname"),
+        "OperatingSystem": operating_system(),
         "OSType": "linux",
         "Architecture": "x86_64",
         "NCPU": std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        "MemTotal": memory(),
+        "SecurityOptions": security,
         "ServerVersion": env!("CARGO_PKG_VERSION"),
+        // As Docker calls it, and as it was called here at first.
+        "DockerRootDir": engine.folders().root(),
         "RootDir": engine.folders().root(),
         "RunDir": engine.folders().run(),
     });
@@ -79,8 +89,30 @@ pub(crate) fn info(context: &Context, arguments: &Arguments) -> Result<()> {
 }
 
 pub(super) fn kernel() -> String {
-    let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    text.trim().to_owned()
+    line_of("/proc/sys/kernel/osrelease")
+}
+
+fn line_of(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+}
+
+/// As os-release(5) has it for people.
+fn operating_system() -> String {
+    let text = ["/etc/os-release", "/usr/lib/os-release"]
+        .into_iter()
+        .map(line_of)
+        .find(|it| !it.is_empty());
+    let text = text.unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.unwrap_or("Linux").trim_matches(['"', '\'']).to_owned()
+}
+
+/// The bytes of the machine's memory; 0 if the kernel does not say it.
+fn memory() -> u64 {
+    let text = line_of("/proc/meminfo");
+    let kibibytes =
+        text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.strip_suffix("kB"));
+    kibibytes.and_then(|it| it.trim().parse().ok()).map_or(0, |it: u64| it << 10)
 }
 
 pub(super) fn is_v2() -> bool {

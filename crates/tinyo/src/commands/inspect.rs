@@ -20,6 +20,9 @@ pub(crate) struct Arguments {
     /// How to print each: json, or a template such as '{{.Id}}' or '{{json .Config}}'
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<ListFormat>,
+    /// How many bytes a container has written (SizeRw), and all that it sees (SizeRootFs), too
+    #[arg(short, long)]
+    size: bool,
 }
 
 /// Of `tinyo image inspect`.
@@ -44,17 +47,19 @@ enum Kind {
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
-    show(context, &arguments.names, arguments.r#type, arguments.format.as_ref())
+    let (format, size) = (arguments.format.as_ref(), arguments.size);
+    show(context, &arguments.names, arguments.r#type, format, size)
 }
 
 /// Only containers, whatever else has these names.
 pub(crate) fn containers(context: &Context, arguments: &Arguments) -> Result<()> {
-    show(context, &arguments.names, Some(Kind::Container), arguments.format.as_ref())
+    let (format, size) = (arguments.format.as_ref(), arguments.size);
+    show(context, &arguments.names, Some(Kind::Container), format, size)
 }
 
 /// Only images.
 pub(crate) fn images(context: &Context, arguments: &ImageArguments) -> Result<()> {
-    show(context, &arguments.names, Some(Kind::Image), arguments.format.as_ref())
+    show(context, &arguments.names, Some(Kind::Image), arguments.format.as_ref(), false)
 }
 
 /// What can be shown is shown; the rest is an error at the end.
@@ -63,6 +68,7 @@ fn show(
     names: &[String],
     kind: Option<Kind>,
     format: Option<&ListFormat>,
+    size: bool,
 ) -> Result<()> {
     // Images can be looked at on a read-only disk, and containers not.
     let engine = context.engine();
@@ -72,7 +78,7 @@ fn show(
     };
     let (mut images, mut failures) = (Vec::new(), Vec::new());
     for text in names {
-        match either(context, engine.as_ref(), store.as_ref(), text, kind) {
+        match either(context, engine.as_ref(), store.as_ref(), text, kind, size) {
             Ok(image) => images.push(image),
             Err(error) => failures.push(error),
         }
@@ -88,6 +94,7 @@ fn either(
     store: Option<&Store>,
     text: &str,
     kind: Option<Kind>,
+    size: bool,
 ) -> Result<Value> {
     let engine = match engine {
         Err(error) if kind == Some(Kind::Container) => bail!("{error:#}"),
@@ -97,7 +104,14 @@ fn either(
         && kind.is_none_or(|kind| kind == Kind::Container)
     {
         match engine.find(text) {
-            Ok(container) => return container::describe(engine, &container),
+            Ok(container) => {
+                let mut found = container::describe(engine, &container)?;
+                if size {
+                    let [own, all] = container::sizes(engine, &container)?;
+                    (found["SizeRw"], found["SizeRootFs"]) = (own.into(), all.into());
+                }
+                return Ok(found);
+            }
             Err(engine::Error::NoSuchContainer(_)) if kind.is_none() => {}
             Err(error) => return Err(error.into()),
         }
@@ -105,7 +119,7 @@ fn either(
     if let (Some(engine), Some(kind @ (Kind::Volume | Kind::Network))) = (engine, kind) {
         return match kind {
             Kind::Volume => Ok(container::volume::describe(engine, &engine.volume(text)?)),
-            _ => network::describe(engine, &engine.network(text)?),
+            _ => network::describe(engine, &network::find(engine, text)?),
         };
     }
     let opened = engine.map(Engine::store).or(store).context("no store")?;
@@ -140,7 +154,7 @@ fn kept(engine: &Engine, text: &str) -> Result<Option<Value>> {
         Err(engine::Error::NoSuchVolume(_)) => {}
         Err(error) => return Err(error.into()),
     }
-    match engine.network(text) {
+    match network::find(engine, text) {
         Ok(network) => Ok(Some(network::describe(engine, &network)?)),
         Err(engine::Error::NoSuchNetwork(_)) => Ok(None),
         Err(error) => Err(error.into()),

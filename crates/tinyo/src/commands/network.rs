@@ -3,14 +3,15 @@
 mod create;
 
 use super::fail;
+use super::port::{endpoint_id, mac};
 use super::system::confirm;
 use super::wanted::{self, Filter};
 use crate::context::Context;
 use crate::show::{ListFormat, print_columns, print_details, print_line, print_lines, print_table};
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
 use create::{CreateArguments, create};
-use engine::{Engine, Network};
+use engine::{Connected, Engine, Network, NetworkSettings};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -94,6 +95,9 @@ pub(crate) struct ConnectArguments {
 
 #[derive(Args)]
 pub(crate) struct DisconnectArguments {
+    /// It is no error if it is not connected, or there is no such container
+    #[arg(short, long)]
+    force: bool,
     /// Name or id
     network: String,
     /// Name or id
@@ -110,8 +114,16 @@ pub(crate) struct PruneArguments {
     force: bool,
 }
 
-const HEADINGS: [(&str, &str); 4] =
-    [("ID", "NETWORK ID"), ("Name", "NAME"), ("Driver", "DRIVER"), ("Subnets", "SUBNETS")];
+const HEADINGS: [(&str, &str); 5] = [
+    ("ID", "NETWORK ID"),
+    ("Name", "NAME"),
+    ("Driver", "DRIVER"),
+    ("Scope", "SCOPE"),
+    ("Subnets", "SUBNETS"),
+];
+
+/// What Docker lists as networks, too: what `--network` takes that is none, and the drivers of these.
+const MODES: [(&str, &str, char); 2] = [("host", "host", '1'), ("none", "null", '0')];
 
 pub(crate) fn run(context: &Context, command: &Command) -> Result<ExitCode> {
     let engine = context.engine()?;
@@ -119,7 +131,7 @@ pub(crate) fn run(context: &Context, command: &Command) -> Result<ExitCode> {
         Command::Create(arguments) => create(&engine, arguments),
         Command::Ls(arguments) => list(&engine, arguments),
         Command::Inspect(arguments) => inspect(&engine, arguments),
-        Command::Exists { network } => match engine.network(network) {
+        Command::Exists { network } => match find(&engine, network) {
             Err(engine::Error::NoSuchNetwork(_)) => return Ok(ExitCode::FAILURE),
             found => Ok(found.map(drop)?),
         },
@@ -130,20 +142,53 @@ pub(crate) fn run(context: &Context, command: &Command) -> Result<ExitCode> {
             let network = engine.network(&arguments.network)?;
             Ok(engine.connect_network(&container, &network, &ips, &arguments.alias)?)
         }
-        Command::Disconnect(arguments) => {
-            let container = engine.find(&arguments.container)?;
-            Ok(engine.disconnect_network(&container, &engine.network(&arguments.network)?)?)
-        }
+        Command::Disconnect(arguments) => disconnect(&engine, arguments),
         Command::Prune(arguments) => prune(&engine, arguments),
     };
     done.map(|()| ExitCode::SUCCESS)
+}
+
+fn disconnect(engine: &Engine, arguments: &DisconnectArguments) -> Result<()> {
+    let container = match engine.find(&arguments.container) {
+        Err(engine::Error::NoSuchContainer(_)) if arguments.force => return Ok(()),
+        found => found?,
+    };
+    let network = engine.network(&arguments.network)?;
+    let is_connected = |all: Vec<Connected>| all.iter().any(|it| it.network == network.name);
+    if arguments.force && !is_connected(engine.connections(&container.id)?) {
+        return Ok(());
+    }
+    Ok(engine.disconnect_network(&container, &network)?)
+}
+
+/// What Docker lists as a network and is none, by its name or id.
+fn mode(text: &str) -> Option<Network> {
+    let (name, _, digit) = MODES.iter().find(|(name, _, digit)| {
+        *name == text || (text.len() >= 12 && text.chars().all(|it| it == *digit))
+    })?;
+    let (id, bridge) = (digit.to_string().repeat(64), String::new());
+    let settings = NetworkSettings::default();
+    Some(Network { name: (*name).to_owned(), id, bridge, created: 0, settings })
+}
+
+/// Whether it is there without anybody having made it.
+fn is_predefined(network: &Network) -> bool {
+    network.name == engine::DEFAULT_NETWORK || network.bridge.is_empty()
+}
+
+/// The network of this name or id, or what Docker lists as one.
+pub(super) fn find(engine: &Engine, text: &str) -> engine::Result<Network> {
+    mode(text).map_or_else(|| engine.network(text), Ok)
 }
 
 fn list(engine: &Engine, arguments: &ListArguments) -> Result<()> {
     // The default one is always there.
     engine.network(engine::DEFAULT_NETWORK)?;
     let mut networks = Vec::new();
-    for network in engine.networks()? {
+    let mut all = engine.networks()?;
+    all.extend(MODES.iter().filter_map(|(name, ..)| mode(name)));
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    for network in all {
         if fits(engine, &network, &arguments.filter)? {
             networks.push(network);
         }
@@ -183,8 +228,12 @@ fn fits(engine: &Engine, network: &Network, filters: &[Filter]) -> Result<bool> 
             "driver" => value == driver(network),
             "scope" => value == "local",
             // Docker calls those custom that are not made by itself.
-            "type" => (network.name == engine::DEFAULT_NETWORK) == (value == "builtin"),
-            "dangling" => engine.connected(network)?.is_empty() == wanted::is_true(name, value)?,
+            "type" => is_predefined(network) == (value == "builtin"),
+            // What can be removed.
+            "dangling" => {
+                let is_free = !is_predefined(network) && engine.connected(network)?.is_empty();
+                is_free == wanted::is_true(name, value)?
+            }
             _ => network.settings.internal == wanted::is_true(name, value)?,
         };
         if !fits {
@@ -195,7 +244,11 @@ fn fits(engine: &Engine, network: &Network, filters: &[Filter]) -> Result<bool> 
 }
 
 fn driver(network: &Network) -> &str {
-    network.settings.shared.as_ref().map_or("bridge", |it| &it.driver)
+    let mode = MODES.iter().find(|(name, ..)| *name == network.name);
+    match &network.settings.shared {
+        Some(device) => &device.driver,
+        None => mode.map_or("bridge", |(_, driver, _)| driver),
+    }
 }
 
 fn record(network: &Network, long: bool) -> Value {
@@ -217,7 +270,7 @@ fn record(network: &Network, long: bool) -> Value {
 fn inspect(engine: &Engine, arguments: &InspectArguments) -> Result<()> {
     let (mut all, mut failures) = (Vec::new(), Vec::new());
     for text in &arguments.networks {
-        match engine.network(text) {
+        match find(engine, text) {
             Ok(network) => all.push(describe(engine, &network)?),
             Err(error) => failures.push(error.into()),
         }
@@ -242,6 +295,8 @@ pub(crate) fn describe(engine: &Engine, network: &Network) -> Result<Value> {
             connected.container.clone(),
             json!({
                 "Name": name,
+                "EndpointID": endpoint_id(&connected, network),
+                "MacAddress": mac(&connected),
                 "IPv4Address": address(true).unwrap_or_default(),
                 "IPv6Address": address(false).unwrap_or_default(),
             }),
@@ -263,7 +318,12 @@ pub(crate) fn describe(engine: &Engine, network: &Network) -> Result<Value> {
     });
     let options = match &settings.shared {
         Some(it) => json!({"parent": it.parent, "mode": it.mode, "mtu": settings.mtu}),
-        None => json!({"bridge": network.bridge, "mtu": settings.mtu}),
+        None if network.bridge.is_empty() => json!({}),
+        None => json!({
+            "bridge": network.bridge,
+            "com.docker.network.bridge.name": network.bridge,
+            "mtu": settings.mtu,
+        }),
     };
     Ok(json!({
         "Name": network.name,
@@ -283,8 +343,13 @@ pub(crate) fn describe(engine: &Engine, network: &Network) -> Result<Value> {
 fn remove(engine: &Engine, arguments: &RemoveArguments) -> Result<()> {
     let mut failures = Vec::new();
     for name in &arguments.networks {
-        let removed = engine.network(name).and_then(|network| engine.remove_network(&network));
-        match removed {
+        let found = find(engine, name);
+        if let Some(network) = found.as_ref().ok().filter(|it| is_predefined(it)) {
+            let name = &network.name;
+            failures.push(anyhow!("network {name} is always there, and cannot be removed"));
+            continue;
+        }
+        match found.and_then(|network| engine.remove_network(&network)) {
             Ok(()) => print_line(name)?,
             Err(engine::Error::NoSuchNetwork(_)) if arguments.force => {}
             Err(error) => failures.push(error.into()),
@@ -304,9 +369,7 @@ pub(crate) fn remove_unused(engine: &Engine, filters: &[Filter]) -> Result<Vec<S
     let mut removed = Vec::new();
     for network in engine.networks()? {
         let labels = &network.settings.labels;
-        if network.name == engine::DEFAULT_NETWORK
-            || !wanted::is_prunable(filters, network.created, labels)?
-        {
+        if is_predefined(&network) || !wanted::is_prunable(filters, network.created, labels)? {
             continue;
         }
         match engine.remove_network(&network) {

@@ -4,9 +4,9 @@ use crate::context::Context;
 use crate::show::print_line;
 use anyhow::{Result, bail};
 use clap::Args;
-use engine::{Container, Engine};
+use engine::{Connected, Container, Engine, Network};
 use net::port::Port;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -59,18 +59,7 @@ pub(crate) fn ports_text(ports: &[Port]) -> String {
 
 /// How a container is connected, with Docker's names of fields.
 pub(crate) fn settings(engine: &Engine, container: &Container) -> Result<Value> {
-    let mut ports = serde_json::Map::new();
-    for port in engine.published_ports(container)? {
-        let key = format!("{}/{}", port.container, port.protocol);
-        let number = port.host.unwrap_or_default().to_string();
-        let everywhere = vec!["0.0.0.0".to_owned(), "::".to_owned()];
-        let hosts = port.address.map_or(everywhere, |address| vec![address.to_string()]);
-        let bindings = hosts.iter().map(|host| json!({"HostIp": host, "HostPort": number}));
-        let all = ports.entry(key).or_insert_with(|| json!([]));
-        if let Some(all) = all.as_array_mut() {
-            all.extend(bindings);
-        }
-    }
+    let ports = by_port(&engine.published_ports(container)?, &["0.0.0.0", "::"]);
     let mut networks = serde_json::Map::new();
     for connected in engine.connections(&container.id)? {
         let network = engine.network(&connected.network)?;
@@ -82,13 +71,12 @@ pub(crate) fn settings(engine: &Engine, container: &Container) -> Result<Value> 
         };
         let (ip, gateway, prefix) = of(true).unwrap_or_default();
         let (ip6, gateway6, prefix6) = of(false).unwrap_or_default();
-        let first = connected.addresses.first();
-        let mac = connected.mac.clone();
-        let mac = mac.or(first.map(|it| net::link::Mac::of(*it).to_string()));
+        let (mac, endpoint) = (mac(&connected), endpoint_id(&connected, &network));
         networks.insert(
             connected.network,
             json!({
                 "NetworkID": network.id,
+                "EndpointID": endpoint,
                 "Aliases": connected.aliases,
                 "IPAddress": ip, "Gateway": gateway, "IPPrefixLen": prefix,
                 "GlobalIPv6Address": ip6, "IPv6Gateway": gateway6, "GlobalIPv6PrefixLen": prefix6,
@@ -99,13 +87,64 @@ pub(crate) fn settings(engine: &Engine, container: &Container) -> Result<Value> 
     if networks.is_empty() {
         networks.insert(container.settings.network.mode.clone(), json!({}));
     }
+    let mut all = json!({ "Ports": ports });
     let usual = networks.get(engine::DEFAULT_NETWORK);
-    let field = |name: &str| usual.map_or(json!(""), |it| it[name].clone());
-    Ok(json!({
-        "IPAddress": field("IPAddress"),
-        "Gateway": field("Gateway"),
-        "MacAddress": field("MacAddress"),
-        "Ports": ports,
-        "Networks": networks,
-    }))
+    for (name, none) in [
+        ("EndpointID", json!("")),
+        ("IPAddress", json!("")),
+        ("Gateway", json!("")),
+        ("IPPrefixLen", json!(0)),
+        ("GlobalIPv6Address", json!("")),
+        ("IPv6Gateway", json!("")),
+        ("GlobalIPv6PrefixLen", json!(0)),
+        ("MacAddress", json!("")),
+    ] {
+        all[name] = usual.map_or(none, |it| it[name].clone());
+    }
+    all["Networks"] = networks.into();
+    Ok(all)
+}
+
+/// What `-p` asks for, with Docker's names of fields.
+pub(crate) fn asked_for(texts: &[String]) -> Map<String, Value> {
+    by_port(&parsed(texts).collect::<Vec<_>>(), &[""])
+}
+
+/// The ports that a container says it listens on, each as `PORT/PROTOCOL`.
+pub(crate) fn exposed(container: &Container) -> impl Iterator<Item = String> {
+    let ports = parsed(&container.settings.network.exposed);
+    ports.map(|port| format!("{}/{}", port.container, port.protocol))
+}
+
+/// They were checked when the container was made.
+fn parsed(texts: &[String]) -> impl Iterator<Item = Port> {
+    texts.iter().flat_map(|text| net::port::parse(text).unwrap_or_default())
+}
+
+/// Where ports are reached, and how it is written that one is reached everywhere.
+fn by_port(ports: &[Port], everywhere: &[&str]) -> Map<String, Value> {
+    let mut all = Map::new();
+    for port in ports {
+        let number = port.host.map(|it| it.to_string()).unwrap_or_default();
+        let everywhere = || everywhere.iter().copied().map(str::to_owned).collect();
+        let hosts: Vec<String> = port.address.map_or_else(everywhere, |it| vec![it.to_string()]);
+        let bindings = hosts.iter().map(|host| json!({"HostIp": host, "HostPort": number}));
+        let key = format!("{}/{}", port.container, port.protocol);
+        let found = all.entry(key).or_insert_with(|| json!([]));
+        if let Some(found) = found.as_array_mut() {
+            found.extend(bindings);
+        }
+    }
+    all
+}
+
+/// The Ethernet address of a container in a network.
+pub(crate) fn mac(connected: &Connected) -> Option<String> {
+    let usual = || connected.addresses.first().map(|it| net::link::Mac::of(*it).to_string());
+    connected.mac.clone().or_else(usual)
+}
+
+/// Docker gives each connection an id; here, those of both ends say which it is.
+pub(crate) fn endpoint_id(connected: &Connected, network: &Network) -> String {
+    format!("{}{}", &connected.container[..32], &network.id[..32])
 }

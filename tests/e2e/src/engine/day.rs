@@ -1,8 +1,9 @@
 //! A day with what Docker's and Podman's users type, where they stumbled.
 
 use anyhow::{Result, ensure};
+use serde_json::{Value, json as value};
 
-use super::support::Engine;
+use super::support::{Engine, json};
 use crate::expect_eq;
 use crate::support::{scratch, until};
 
@@ -123,5 +124,177 @@ pub(crate) fn copies() -> Result<()> {
         engine.fails(&["cp", &path("h"), to], 1, why)?;
     }
     engine.ok(&["rm", "-v", "one", "two"])?;
+    engine.is_clean()
+}
+
+/// All of these fields have these values.
+fn has(found: &Value, expected: &Value) -> Result<()> {
+    for (pointer, value) in expected.as_object().into_iter().flatten() {
+        let is = found.pointer(pointer);
+        ensure!(is == Some(value), "{pointer} is {is:?}, not {value}");
+    }
+    Ok(())
+}
+
+/// The fields that programs look for in what Docker says of a container.
+pub(crate) fn inspected_containers() -> Result<()> {
+    let engine = Engine::new()?;
+    let flags = "-p 127.0.0.1:18080:80 -p 53/udp --expose 99 -v data:/data:ro -v /tmp:/host:rslave \
+                 -v /nameless --tmpfs /t:size=1m --security-opt no-new-privileges \
+                 --health-cmd true";
+    let flags: Vec<&str> = flags.split_whitespace().collect();
+    engine.start("one", &flags, "exec sleep 100")?;
+    let found = json(&engine.ok(&["inspect", "-f", "{{json .}}", "one"])?)?;
+    has(
+        &found,
+        &value!({
+            "/Driver": "overlay",
+            "/Platform": "linux",
+            "/HostConfig/Binds": ["data:/data:ro", "/tmp:/host:rslave"],
+            "/HostConfig/Tmpfs": {"/t": "size=1m"},
+            "/HostConfig/Mounts": [],
+            "/HostConfig/PortBindings": {
+                "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "18080"}],
+                "53/udp": [{"HostIp": "", "HostPort": ""}],
+            },
+            "/HostConfig/PublishAllPorts": false,
+            "/HostConfig/SecurityOpt": ["no-new-privileges=true"],
+            "/HostConfig/VolumesFrom": null,
+            "/HostConfig/ShmSize": 64 << 20,
+            "/HostConfig/IpcMode": "private",
+            "/HostConfig/CgroupnsMode": "private",
+            "/HostConfig/MemorySwappiness": null,
+            "/HostConfig/BlkioDeviceReadBps": [],
+            "/HostConfig/BlkioDeviceWriteIOps": [],
+            "/Config/ExposedPorts/99~1tcp": {},
+            "/Config/Volumes": {"/nameless": {}},
+            "/Config/Healthcheck/Test": ["CMD-SHELL", "true"],
+            "/State/Health/Log": [],
+            "/NetworkSettings/Ports/99~1tcp": null,
+            "/NetworkSettings/IPPrefixLen": 20,
+        }),
+    )?;
+    for path in ["Masked", "Readonly"] {
+        let all = found["HostConfig"][format!("{path}Paths")].as_array();
+        ensure!(all.is_some_and(|all| all.len() > 4), "{path}: {all:?}");
+    }
+    for (name, text) in
+        [("Hostname", &found["Id"].as_str().unwrap_or_default()[..12]), ("Hosts", "localhost")]
+    {
+        let path = found[format!("{name}Path")].as_str().unwrap_or_default().to_owned();
+        ensure!(std::fs::read_to_string(&path)?.contains(text), "{path}");
+    }
+    let mounts = found["Mounts"].as_array().cloned().unwrap_or_default();
+    let at = |place: &str| mounts.iter().find(|it| it["Destination"] == place);
+    has(
+        at("/data").unwrap_or(&Value::Null),
+        &value!({"/Driver": "local", "/Mode": "ro", "/Propagation": ""}),
+    )?;
+    has(
+        at("/host").unwrap_or(&Value::Null),
+        &value!({"/Mode": "rslave", "/Propagation": "rslave"}),
+    )?;
+    let network = &found["NetworkSettings"];
+    for name in ["EndpointID", "MacAddress", "Gateway", "GlobalIPv6PrefixLen"] {
+        let inner = &network["Networks"]["bridge"][name];
+        ensure!(!inner.is_null() && network[name] == *inner, "{name}: {network}");
+    }
+    ensure!(found.get("SizeRw").is_none(), "{found}");
+    let sizes = engine.ok(&["inspect", "-s", "-f", "{{.SizeRw}} {{.SizeRootFs}}", "one"])?;
+    let (own, all) = sizes.split_once(' ').unwrap_or_default();
+    ensure!(own.parse::<u64>()? + 100_000 < all.parse()?, "{sizes}");
+    engine.ok(&["create", "--name", "two", "--network", "host", "box", "true"])?;
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
+    expect_eq!(engine.ok(&["inspect", "-f", "{{.Config.Hostname}}", "two"])?, machine.trim());
+    engine.ok(&["rm", "-f", "-v", "one", "two"])?;
+    engine.is_clean()
+}
+
+/// What is always there is listed as with Docker, and stays.
+pub(crate) fn listed_networks() -> Result<()> {
+    let engine = Engine::new()?;
+    engine.ok(&["network", "create", "zoo"])?;
+    let format = "{{.Name}} {{.Driver}} {{.Scope}}";
+    expect_eq!(
+        engine.ok(&["network", "ls", "--format", format])?,
+        "bridge bridge local\nhost host local\nnone null local\nzoo bridge local"
+    );
+    ensure!(engine.ok(&["network", "ls"])?.contains("SCOPE"), "no SCOPE");
+    expect_eq!(engine.ok(&["network", "ls", "-f", "type=custom", "--format={{.Name}}"])?, "zoo");
+    expect_eq!(engine.ok(&["network", "ls", "-f", "dangling=1", "--format={{.Name}}"])?, "zoo");
+    for id in engine.ok(&["network", "ls", "-q"])?.lines().take(3) {
+        engine.fails(&["network", "rm", id], 1, "is always there")?;
+        engine.ok(&["network", "inspect", id])?;
+    }
+    engine.fails(&["network", "rm", "-f", "bridge"], 1, "bridge is always there")?;
+    expect_eq!(engine.ok(&["network", "inspect", "-f", "{{.Driver}}", "none"])?, "null");
+    expect_eq!(engine.ok(&["network", "prune", "-f"])?, "zoo");
+    engine.is_clean()
+}
+
+/// Options and fields of networks under Docker's names.
+pub(crate) fn inspected_networks() -> Result<()> {
+    let engine = Engine::new()?;
+    let name = |name: &str| format!("com.docker.network.bridge.name={name}");
+    let mtu = "com.docker.network.driver.mtu=1400";
+    engine.ok(&["network", "create", "-o", &name("tinyo-own"), "-o", mtu, "own"])?;
+    for (wrong, why) in [
+        ("br0", "must begin with tinyo-"),
+        ("tinyo-", "must begin with tinyo-"),
+        ("tinyo-x/y", "must begin with tinyo-"),
+        ("tinyo-much-too-long", "must begin with tinyo-"),
+        ("tinyo-own", "such a device already"),
+    ] {
+        engine.fails(&["network", "create", "-o", &name(wrong), "other"], 1, why)?;
+    }
+    let id = engine.start("one", &["--network", "own"], "exec sleep 100")?;
+    let device = engine.ok(&["exec", "one", "cat", "/sys/class/net/eth0/mtu"])?;
+    expect_eq!(device, "1400");
+    let found = json(&engine.ok(&["network", "inspect", "-f", "{{json .}}", "own"])?)?;
+    expect_eq!(found["Options"]["com.docker.network.bridge.name"], "tinyo-own");
+    let settings =
+        engine.ok(&["inspect", "-f", "{{json .NetworkSettings.Networks.own}}", "one"])?;
+    let (settings, there) = (json(&settings)?, &found["Containers"][&id]);
+    for field in ["EndpointID", "MacAddress"] {
+        ensure!(there[field].is_string() && there[field] == settings[field], "{field}: {found}");
+    }
+    let address = settings["IPAddress"].as_str().unwrap_or_default();
+    expect_eq!(there["IPv4Address"], format!("{address}/20"));
+    let force = |container: &str| engine.ok(&["network", "disconnect", "-f", "own", container]);
+    for container in ["one", "one", "nobody"] {
+        force(container)?;
+    }
+    engine.fails(&["network", "disconnect", "own", "one"], 1, "not connected")?;
+    engine.ok(&["rm", "-f", "one"])?;
+    engine.ok(&["network", "rm", "own"])?;
+    engine.is_clean()
+}
+
+/// What programs ask about the machine before they begin.
+pub(crate) fn the_machine() -> Result<()> {
+    let engine = Engine::new()?;
+    let info = json(&engine.ok(&["info", "-f", "{{json .}}"])?)?;
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
+    has(
+        &info,
+        &value!({
+            "/Name": machine.trim(),
+            "/Architecture": "x86_64",
+            "/CgroupDriver": "cgroupfs",
+            "/Driver": "overlay",
+            "/DockerRootDir": engine.store,
+            "/Containers": 0,
+            "/Images": 1,
+        }),
+    )?;
+    ensure!(info["MemTotal"].as_u64().is_some_and(|bytes| bytes > 1 << 26), "{info}");
+    ensure!(info["OperatingSystem"].as_str().is_some_and(|it| !it.is_empty()), "{info}");
+    ensure!(info["SecurityOptions"].as_array().is_some_and(|it| it.len() > 1), "{info}");
+    ensure!(engine.ok(&["info"])?.contains("MemTotal: "), "no memory");
+    let version = json(&engine.ok(&["version", "-f", "{{json .}}"])?)?;
+    for side in ["Client", "Server"] {
+        let format = format!("{{{{.{side}.Version}}}}");
+        expect_eq!(version[side]["Version"], engine.ok(&["version", "-f", &format])?);
+    }
     engine.is_clean()
 }

@@ -107,7 +107,7 @@ pub(super) fn what_is_wrong_is_said() -> Result<()> {
         let done = engine.run(&words)?;
         ensure!(done.code != Some(0) && done.stderr.contains(expected), "{words:?}: {done:#?}");
     }
-    expect_eq!(engine.ok(&["network", "ls", "--format={{.Name}}"])?, "bridge");
+    expect_eq!(engine.ok(&["network", "ls", "-fdriver=bridge", "--format={{.Name}}"])?, "bridge");
     // Addresses of a bridge, of both kinds.
     let words = ["network", "create", subnet, "--ip-range=10.9.0.128/31", "--gateway=10.9.0.254"];
     let more =

@@ -55,7 +55,10 @@ impl Place {
 
     /// Nothing is left after `down`.
     fn is_clean(&self) -> Result<()> {
-        expect_eq!(self.engine.ok(&["network", "ls", "--format={{.Name}}"])?, "bridge");
+        expect_eq!(
+            self.engine.ok(&["network", "ls", "-fdriver=bridge", "--format={{.Name}}"])?,
+            "bridge"
+        );
         self.engine.is_clean()
     }
 }

@@ -1,10 +1,12 @@
 //! All that is known of a container, with Docker's names of fields.
 
+use super::host_config::{host_config, mounts, volumes};
 use crate::commands::port;
 use anyhow::Result;
-use engine::settings::{IdRange, Ids, MountKind, SecretUse, Settings};
+use engine::settings::SecretUse;
 use engine::{Container, Engine, Seen, Status, time_text};
 use serde_json::{Value, json};
+use std::path::Path;
 
 pub(crate) fn describe(engine: &Engine, container: &Container) -> Result<Value> {
     let seen = engine.look(container)?;
@@ -12,6 +14,13 @@ pub(crate) fn describe(engine: &Engine, container: &Container) -> Result<Value> 
     let words: Vec<&String> = settings.words().collect();
     let image = container.manifest.as_ref().map(|manifest| engine.store().image(manifest));
     let image = image.transpose()?.map(|image| image.id.as_str().to_owned());
+    let file = |name: &str| engine.file_path(container, name);
+    let mut network = port::settings(engine, container)?;
+    if let (true, Some(ports)) = (seen.status.is_running(), network["Ports"].as_object_mut()) {
+        for port in port::exposed(container) {
+            ports.entry(port).or_insert(Value::Null);
+        }
+    }
     Ok(json!({
         "Id": container.id,
         "Created": time_text(container.created),
@@ -23,12 +32,24 @@ pub(crate) fn describe(engine: &Engine, container: &Container) -> Result<Value> 
         "Pod": container.pod.as_deref().unwrap_or_default(),
         "IsInfra": container.is_infra,
         "RestartCount": seen.state.restarts,
-        "LogPath": engine.log_path(container),
-        "HostConfig": host_config(settings),
+        "Driver": "overlay",
+        "Platform": "linux",
+        "ResolvConfPath": file("resolv.conf"),
+        "HostnamePath": file("hostname"),
+        "HostsPath": file("hosts"),
+        "LogPath": if settings.log.none { "".into() } else { engine.log_path(container) },
+        "HostConfig": host_config(engine, settings),
         "Mounts": mounts(engine, settings),
-        "Config": config(container),
-        "NetworkSettings": port::settings(engine, container)?,
+        "Config": config(engine, container),
+        "NetworkSettings": network,
     }))
+}
+
+/// What it has written, and all that it sees, in bytes.
+pub(crate) fn sizes(engine: &Engine, container: &Container) -> Result<[u64; 2]> {
+    let own = engine.room_of(container)?;
+    let image = container.manifest.as_ref().map(|it| engine.store().image(it)).transpose()?;
+    Ok([own, own + image.map_or(0, |image| image.bytes())])
 }
 
 fn state(seen: &Seen) -> Value {
@@ -50,22 +71,45 @@ fn state(seen: &Seen) -> Value {
         "FinishedAt": time(seen.state.finished),
     });
     if let Some((health, failures)) = seen.state.health {
-        state["Health"] = json!({ "Status": health.name(), "FailingStreak": failures });
+        state["Health"] = json!({ "Status": health.name(), "FailingStreak": failures, "Log": [] });
     }
     state
 }
 
-fn config(container: &Container) -> Value {
+/// What it calls itself, in its own network or the machine's.
+fn hostname(engine: &Engine, container: &Container) -> String {
     let settings = &container.settings;
-    let ports = settings.network.exposed.iter().map(|port| (port.clone(), json!({})));
+    if !settings.hostname.is_empty() {
+        return settings.hostname.clone();
+    }
+    let is_of_machine = settings.network.mode == "host" || settings.namespaces.uts == "host";
+    let path = match is_of_machine {
+        true => Path::new("/proc/sys/kernel/hostname").to_owned(),
+        // There once it was started.
+        false => engine.file_path(container, "hostname"),
+    };
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    match found.trim() {
+        "" => container.id[..12].to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+fn config(engine: &Engine, container: &Container) -> Value {
+    let settings = &container.settings;
+    let ports = port::exposed(container).map(|port| (port, json!({})));
     let words = |command: &[String]| -> Vec<String> {
-        std::iter::once("CMD".to_owned()).chain(command.iter().cloned()).collect()
+        match command {
+            // As both Docker's files and its flags have it.
+            [shell, flag, line] if shell == "/bin/sh" && flag == "-c" => {
+                vec!["CMD-SHELL".to_owned(), line.clone()]
+            }
+            _ => std::iter::once("CMD".to_owned()).chain(command.iter().cloned()).collect(),
+        }
     };
     let startup = settings.health.as_ref().and_then(|it| it.startup.as_ref());
-    let hostname =
-        if settings.hostname.is_empty() { &container.id[..12] } else { &settings.hostname };
     json!({
-        "Hostname": hostname,
+        "Hostname": hostname(engine, container),
         "Domainname": settings.domainname,
         "User": settings.user,
         "Tty": settings.tty,
@@ -76,6 +120,7 @@ fn config(container: &Container) -> Value {
         "Image": settings.image,
         "WorkingDir": settings.working_dir,
         "Labels": settings.labels,
+        "Volumes": volumes(engine, settings),
         "Secrets": settings.secrets.iter().map(secret).collect::<Vec<_>>(),
         "ExposedPorts": ports.collect::<serde_json::Map<_, _>>(),
         "StopSignal": if settings.stop_signal.is_empty() { "SIGTERM" } else { &settings.stop_signal },
@@ -102,96 +147,4 @@ fn config(container: &Container) -> Value {
 /// As Podman has it: which, and not what.
 fn secret(it: &SecretUse) -> Value {
     json!({ "Name": it.name, "ID": it.id, "UID": it.user, "GID": it.group, "Mode": it.mode })
-}
-
-fn host_config(settings: &Settings) -> Value {
-    let (limits, security, shared) = (&settings.limits, &settings.security, &settings.namespaces);
-    let ulimits = limits
-        .ulimits
-        .iter()
-        .map(|(name, soft, hard)| json!({ "Name": name, "Soft": soft, "Hard": hard }));
-    let devices = settings.devices.iter().map(|device| {
-        json!({
-            "PathOnHost": device.source,
-            "PathInContainer": device.target,
-            "CgroupPermissions": device.access,
-        })
-    });
-    json!({
-        "AutoRemove": settings.auto_remove,
-        "Init": settings.init,
-        "NetworkMode": settings.network.mode,
-        "RestartPolicy": {
-            "Name": settings.restart.policy.name(),
-            "MaximumRetryCount": settings.restart.limit,
-        },
-        "LogConfig": {
-            "Type": if settings.log.none { "none" } else { "k8s-file" },
-            "Config": {
-                "max-size": settings.log.max_size.to_string(),
-                "max-file": settings.log.max_files.to_string(),
-            },
-        },
-        "Privileged": security.privileged,
-        "ReadonlyRootfs": settings.read_only,
-        "CapAdd": security.cap_add,
-        "CapDrop": security.cap_drop,
-        "Dns": settings.network.dns,
-        "DnsSearch": settings.network.dns_search,
-        "DnsOptions": settings.network.dns_options,
-        "ExtraHosts": settings.network.hosts,
-        "GroupAdd": settings.group_add,
-        "PidMode": shared.pid,
-        "IpcMode": shared.ipc,
-        "UTSMode": shared.uts,
-        "UsernsMode": shared.user,
-        "IDMappings": id_mappings(&shared.ids),
-        "CgroupnsMode": shared.cgroup,
-        "CgroupParent": shared.cgroup_parent,
-        "Memory": limits.memory.unwrap_or(0),
-        "MemorySwap": limits.memory_swap.unwrap_or(0),
-        "MemoryReservation": limits.memory_reservation.unwrap_or(0),
-        "NanoCpus": limits.nano_cpus.unwrap_or(0),
-        "CpuShares": limits.cpu_shares.unwrap_or(0),
-        "CpuPeriod": limits.cpu_period.unwrap_or(0),
-        "CpuQuota": limits.cpu_quota.unwrap_or(0),
-        "CpusetCpus": limits.cpuset_cpus,
-        "CpusetMems": limits.cpuset_mems,
-        "PidsLimit": limits.pids,
-        "BlkioWeight": limits.blkio_weight.unwrap_or(0),
-        "OomKillDisable": limits.oom_kill_disable,
-        "OomScoreAdj": limits.oom_score_adj.unwrap_or(0),
-        "ShmSize": limits.shm_size,
-        "Sysctls": limits.sysctls,
-        "Ulimits": ulimits.collect::<Vec<_>>(),
-        "Devices": devices.collect::<Vec<_>>(),
-    })
-}
-
-/// As Podman has it, `CONTAINER:HOST:COUNT`.
-fn id_mappings(ids: &Ids) -> Value {
-    let text = |it: &IdRange| format!("{}:{}:{}", it.inside, it.outside, it.length);
-    let texts = |ranges: &[IdRange]| ranges.iter().map(text).collect::<Vec<_>>();
-    json!({ "UidMap": texts(&ids.users), "GidMap": texts(&ids.groups) })
-}
-
-fn mounts(engine: &Engine, settings: &Settings) -> Vec<Value> {
-    let mount = |mount: &engine::settings::Mount| {
-        let source = match mount.kind {
-            MountKind::Volume => engine.volume_path(&mount.source).display().to_string(),
-            _ => mount.source.clone(),
-        };
-        let mut value = json!({
-            "Type": mount.kind.name(),
-            "Source": source,
-            "Destination": mount.target,
-            "Mode": mount.options.join(","),
-            "RW": !mount.read_only,
-        });
-        if mount.kind == MountKind::Volume {
-            value["Name"] = mount.source.clone().into();
-        }
-        value
-    };
-    settings.mounts.iter().map(mount).collect()
 }

@@ -150,9 +150,7 @@ fn sort(engine: &Engine, field: &str, found: &mut Vec<(Container, Seen)>) -> Res
 
 /// What it has written, and all that it sees, as Docker shows it.
 fn size(engine: &Engine, container: &Container) -> Result<String> {
-    let own = engine.room_of(container)?;
-    let image = container.manifest.as_ref().map(|it| engine.store().image(it)).transpose()?;
-    let all = own + image.map_or(0, |image| image.bytes());
+    let [own, all] = super::sizes(engine, container)?;
     Ok(format!("{} (virtual {})", bytes(own), bytes(all)))
 }
 

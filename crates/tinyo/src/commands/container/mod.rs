@@ -7,6 +7,7 @@ pub(super) mod events;
 mod exec;
 mod files;
 pub(super) mod front;
+mod host_config;
 mod inspect;
 mod life;
 mod limits;
@@ -26,7 +27,7 @@ pub(super) mod user;
 pub(super) mod volume;
 pub(super) mod watch;
 
-pub(super) use inspect::describe;
+pub(super) use inspect::{describe, sizes};
 pub(super) use life::remove_ended;
 
 use super::late::Late;

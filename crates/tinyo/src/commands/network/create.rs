@@ -36,7 +36,8 @@ pub(crate) struct CreateArguments {
     /// It must have IPv6, as a bridge has anyway where the kernel does
     #[arg(long)]
     ipv6: bool,
-    /// mtu=BYTES (or com.docker.network.driver.mtu=), the longest packet; parent=DEVICE; mode=MODE (or
+    /// mtu=BYTES (or com.docker.network.driver.mtu=), the longest packet;
+    /// com.docker.network.bridge.name=tinyo-NAME, its device; parent=DEVICE; mode=MODE (or
     /// macvlan_mode=, ipvlan_mode=) of a macvlan: bridge, private, vepa, passthru; of an ipvlan: l2,
     /// l3, l3s
     #[arg(short, long, value_name = "OPTION")]
@@ -64,6 +65,7 @@ pub(super) fn create(engine: &Engine, arguments: &CreateArguments) -> Result<()>
         shared: options.shared,
         internal: arguments.internal,
         mtu: options.mtu,
+        bridge: options.bridge,
         labels: arguments.label.iter().map(label).collect(),
     };
     let has_ipv6 = settings.subnets.iter().any(|it| !it.subnet.is_ipv4());
@@ -127,12 +129,13 @@ fn reserved(texts: &[String], subnets: &[Range]) -> Result<BTreeMap<String, IpAd
 /// What `--opt` says.
 struct Options {
     mtu: Option<u32>,
+    bridge: Option<String>,
     shared: Option<SharedDevice>,
 }
 
 impl Options {
     fn read(arguments: &CreateArguments) -> Result<Options> {
-        let (mut mtu, mut parent, mut mode) = (None, None, None);
+        let (mut mtu, mut bridge, mut parent, mut mode) = (None, None, None, None);
         let driver = arguments.driver.as_str();
         let usual = Sharing::of(driver).next();
         if usual.is_none() && driver != "bridge" {
@@ -147,11 +150,15 @@ impl Options {
                         bytes.with_context(|| format!("--opt {option}: 1280 to 65535 bytes"))?,
                     );
                 }
+                "com.docker.network.bridge.name" => bridge = Some(value.to_owned()),
                 "parent" if !value.is_empty() => parent = Some(value.to_owned()),
                 "mode" => mode = Some(value.to_owned()),
                 _ if name.strip_suffix("_mode") == Some(driver) => mode = Some(value.to_owned()),
                 "parent" => bail!("--opt {option}: the name of a device is wanted"),
-                _ => bail!("--opt {option}: there is no such option, only mtu, parent and mode"),
+                _ => bail!(
+                    "--opt {option}: there is no such option, only mtu, \
+                     com.docker.network.bridge.name, parent and mode"
+                ),
             }
         }
         let shared = match (usual, parent, mode) {
@@ -167,6 +174,9 @@ impl Options {
             (None, None, None) => None,
             (None, ..) => bail!("--opt parent= and mode= are for --driver macvlan and ipvlan"),
         };
-        Ok(Options { mtu, shared })
+        if let (Some(name), Some(_)) = (&bridge, &shared) {
+            bail!("--opt com.docker.network.bridge.name={name}: a {driver} has no bridge");
+        }
+        Ok(Options { mtu, bridge, shared })
     }
 }

@@ -211,7 +211,7 @@ pub(super) fn nothing_is_left(engine: &Engine, known: &Known) -> Result<()> {
     }
     let volumes = names(engine, "volumes");
     ensure!(volumes.iter().all(|name| name == ".lock"), "volumes are left: {volumes:?}");
-    expect_eq!(engine.ok(&["network", "ls", "--format={{.Name}}"])?, "bridge");
+    expect_eq!(engine.ok(&["network", "ls", "-fdriver=bridge", "--format={{.Name}}"])?, "bridge");
     let table = std::process::Command::new("nft").args(["list", "table", "inet", "tinyo"]).output();
     let table = String::from_utf8_lossy(&table?.stdout).into_owned();
     // A bridge may have such digits in its name.
