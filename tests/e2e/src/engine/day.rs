@@ -184,16 +184,7 @@ pub(crate) fn inspected_containers() -> Result<()> {
         let path = found[format!("{name}Path")].as_str().unwrap_or_default().to_owned();
         ensure!(std::fs::read_to_string(&path)?.contains(text), "{path}");
     }
-    let mounts = found["Mounts"].as_array().cloned().unwrap_or_default();
-    let at = |place: &str| mounts.iter().find(|it| it["Destination"] == place);
-    has(
-        at("/data").unwrap_or(&Value::Null),
-        &value!({"/Driver": "local", "/Mode": "ro", "/Propagation": ""}),
-    )?;
-    has(
-        at("/host").unwrap_or(&Value::Null),
-        &value!({"/Mode": "rslave", "/Propagation": "rslave"}),
-    )?;
+    has_mounts(&found)?;
     let network = &found["NetworkSettings"];
     for name in ["EndpointID", "MacAddress", "Gateway", "GlobalIPv6PrefixLen"] {
         let inner = &network["Networks"]["bridge"][name];
@@ -208,6 +199,17 @@ pub(crate) fn inspected_containers() -> Result<()> {
     expect_eq!(engine.ok(&["inspect", "-f", "{{.Config.Hostname}}", "two"])?, machine.trim());
     engine.ok(&["rm", "-f", "-v", "one", "two"])?;
     engine.is_clean()
+}
+
+/// How they are mounted, and where.
+fn has_mounts(found: &Value) -> Result<()> {
+    let mounts = found["Mounts"].as_array().cloned().unwrap_or_default();
+    let at = |place: &str| mounts.iter().find(|it| it["Destination"] == place);
+    has(
+        at("/data").unwrap_or(&Value::Null),
+        &value!({"/Driver": "local", "/Mode": "ro", "/Propagation": ""}),
+    )?;
+    has(at("/host").unwrap_or(&Value::Null), &value!({"/Mode": "rslave", "/Propagation": "rslave"}))
 }
 
 /// What is always there is listed as with Docker, and stays.

@@ -147,14 +147,12 @@ pub(super) fn internal_and_several_networks() -> Result<()> {
     expect_eq!(ask_from("app", &ask_in_vain("10.231.20.7", 80))?, both("None"));
     engine.fails(&["network", "disconnect", "inner", "app"], 1, "not connected")?;
     engine.ok(&["rm", "-f", "db", "app"])?;
-    expect_eq!(
-        engine.ok(&["network", "ls", "-fdriver=bridge", "--format={{.Name}}"])?,
-        "bridge\ninner\nouter"
-    );
+    let names = || engine.ok(&["network", "ls", "-fdriver=bridge", "--format={{.Name}}"]);
+    expect_eq!(names()?, "bridge\ninner\nouter");
     expect_eq!(engine.ok(&["network", "inspect", "-f", "{{.Labels.a}}", "outer"])?, "b");
     expect_eq!(engine.ok(&["network", "rm", "inner"])?, "inner");
     expect_eq!(engine.ok(&["network", "prune", "-f"])?, "outer");
-    expect_eq!(engine.ok(&["network", "ls", "-fdriver=bridge", "--format={{.Name}}"])?, "bridge");
+    expect_eq!(names()?, "bridge");
     ensure!(!run("ip -o link")?.contains("tinyo-"), "a bridge is left");
     ensure!(!run("nft list ruleset")?.contains("tinyo-"), "a rule is left");
     Ok(())
