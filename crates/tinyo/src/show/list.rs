@@ -24,11 +24,14 @@ impl FromStr for ListFormat {
     type Err = TemplateError;
 
     fn from_str(text: &str) -> Result<ListFormat, TemplateError> {
-        match text.strip_prefix("table ") {
-            Some(template) => Ok(ListFormat::Columns(template.parse()?)),
-            None if matches!(text, "table" | "text") => Ok(ListFormat::Table),
-            None if text == "json" => Ok(ListFormat::Json),
-            None => Ok(ListFormat::Lines(text.parse()?)),
+        let columns = text.strip_prefix("table").map(str::trim_start);
+        match (text, columns) {
+            ("" | "table" | "text", _) => Ok(ListFormat::Table),
+            ("json", _) => Ok(ListFormat::Json),
+            (_, Some(template)) if text.starts_with("table ") || template.starts_with("{{") => {
+                Ok(ListFormat::Columns(template.parse()?))
+            }
+            _ => Ok(ListFormat::Lines(text.parse()?)),
         }
     }
 }
@@ -66,4 +69,17 @@ pub(crate) fn print_columns(
     let heading = cells(&Value::Object(headings))?;
     let rows = records.iter().map(cells).collect::<Result<Vec<_>>>()?;
     print_table(&heading.iter().map(String::as_str).collect::<Vec<_>>(), &rows)
+}
+
+#[cfg(test)]
+#[test]
+fn formats_are_told_apart() {
+    let columns = ListFormat::Columns("{{.ID}}".parse().unwrap());
+    for text in ["table {{.ID}}", "table{{.ID}}", "table  {{.ID}}"] {
+        assert_eq!(text.parse(), Ok(columns.clone()), "{text}");
+    }
+    for text in ["", "table", "text"] {
+        assert_eq!(text.parse(), Ok(ListFormat::Table), "{text}");
+    }
+    assert!(matches!("tables".parse(), Ok(ListFormat::Lines(_))));
 }

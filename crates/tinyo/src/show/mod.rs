@@ -11,7 +11,7 @@ pub(crate) use layers::Layers;
 pub(crate) use list::{ListFormat, print_columns, print_details, print_lines};
 pub(crate) use sending::Sending;
 pub(crate) use table::{print_rows, print_table};
-pub(crate) use units::{ago, bytes};
+pub(crate) use units::{ago, bytes, lasting};
 
 use anyhow::Result;
 use image::registry::RegistryError;

@@ -29,21 +29,27 @@ pub(super) fn time(time: Duration) -> String {
     }
 }
 
-/// `3 days ago`, of the largest unit that fits twice.
+/// `3 days ago`.
 pub(crate) fn ago(seconds: u64) -> String {
-    const UNITS: [(u64, &str); 6] = [
-        (365 * 86_400, "years"),
-        (30 * 86_400, "months"),
-        (7 * 86_400, "weeks"),
-        (86_400, "days"),
-        (3600, "hours"),
-        (60, "minutes"),
-    ];
-    let fits = UNITS.iter().find(|(length, _)| seconds >= 2 * length);
-    match fits {
-        Some((length, name)) => format!("{} {name} ago", seconds / length),
-        None if seconds < 2 => "just now".to_owned(),
-        None => format!("{seconds} seconds ago"),
+    format!("{} ago", lasting(seconds))
+}
+
+/// `3 days`, `About a minute`: the units that Docker takes.
+pub(crate) fn lasting(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 4] =
+        [(365 * 24, "years"), (30 * 24, "months"), (7 * 24, "weeks"), (24, "days")];
+    // To the nearest one.
+    let hours = (seconds + 1800) / 3600;
+    let fits = UNITS.iter().find(|(length, _)| hours >= 2 * length);
+    match (seconds, fits) {
+        (0, _) => "Less than a second".to_owned(),
+        (1, _) => "1 second".to_owned(),
+        (2..60, _) => format!("{seconds} seconds"),
+        (60..120, _) => "About a minute".to_owned(),
+        (120..3600, _) => format!("{} minutes", seconds / 60),
+        (_, Some((length, name))) => format!("{} {name}", hours / length),
+        _ if hours == 1 => "About an hour".to_owned(),
+        _ => format!("{hours} hours"),
     }
 }
 
@@ -73,8 +79,14 @@ mod tests {
     #[test]
     fn ages() {
         let cases = [
-            (0, "just now"),
-            (90, "90 seconds ago"),
+            (0, "Less than a second ago"),
+            (1, "1 second ago"),
+            (59, "59 seconds ago"),
+            (111, "About a minute ago"),
+            (3599, "59 minutes ago"),
+            (3600, "About an hour ago"),
+            (5400, "2 hours ago"),
+            (47 * 3600, "47 hours ago"),
             (150, "2 minutes ago"),
             (2 * 86_400, "2 days ago"),
             (13 * 86_400, "13 days ago"),

@@ -1,7 +1,8 @@
 //! From nodes and a value to text.
 
 use super::text::text_of;
-use super::{Base, Command, Node, Operand, Pipeline, Range, TemplateError, error, functions};
+use super::{Base, Command, Flow, Node, Operand, Pipeline, Range, TemplateError};
+use super::{error, functions};
 use serde_json::Value;
 
 pub(super) fn render(nodes: &[Node], value: &Value) -> Result<String, TemplateError> {
@@ -10,8 +11,10 @@ pub(super) fn render(nodes: &[Node], value: &Value) -> Result<String, TemplateEr
         dot: value.clone(),
         output: String::new(),
     };
-    scope.all(nodes)?;
-    Ok(scope.output)
+    match scope.all(nodes)? {
+        Flow::On => Ok(scope.output),
+        _ => error("{{break}} and {{continue}} are for {{range}}"),
+    }
 }
 
 /// What names mean at some place.
@@ -23,11 +26,17 @@ struct Scope {
 }
 
 impl Scope {
-    fn all(&mut self, nodes: &[Node]) -> Result<(), TemplateError> {
-        nodes.iter().try_for_each(|node| self.node(node))
+    fn all(&mut self, nodes: &[Node]) -> Result<Flow, TemplateError> {
+        for node in nodes {
+            let flow = self.node(node)?;
+            if flow != Flow::On {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::On)
     }
 
-    fn node(&mut self, node: &Node) -> Result<(), TemplateError> {
+    fn node(&mut self, node: &Node) -> Result<Flow, TemplateError> {
         match node {
             Node::Text(text) => self.output.push_str(text),
             Node::Show(pipeline) => {
@@ -38,21 +47,30 @@ impl Scope {
                 let value = self.pipeline(pipeline)?;
                 self.variables.push((name.clone(), value));
             }
+            Node::Change(name, pipeline) => {
+                let value = self.pipeline(pipeline)?;
+                let mut variables = self.variables.iter_mut().rev();
+                match variables.find(|(known, _)| known == name) {
+                    Some((_, known)) => *known = value,
+                    None => return error(format!("${name} is not set")),
+                }
+            }
+            Node::Leave(flow) => return Ok(*flow),
             Node::If(condition, body, otherwise) => {
                 let is_true = is_true(&self.pipeline(condition)?);
-                self.inside(None, None, if is_true { body } else { otherwise })?;
+                return self.inside(None, None, if is_true { body } else { otherwise });
             }
             Node::With(value, body, otherwise) => {
                 let value = self.pipeline(value)?;
-                if is_true(&value) {
-                    self.inside(Some(value), None, body)?;
+                return if is_true(&value) {
+                    self.inside(Some(value), None, body)
                 } else {
-                    self.inside(None, None, otherwise)?;
-                }
+                    self.inside(None, None, otherwise)
+                };
             }
-            Node::Range(range) => self.range(range)?,
+            Node::Range(range) => return self.range(range),
         }
-        Ok(())
+        Ok(Flow::On)
     }
 
     /// Renders a block, with a dot and variables of its own.
@@ -61,7 +79,7 @@ impl Scope {
         dot: Option<Value>,
         variables: impl IntoIterator<Item = (String, Value)>,
         nodes: &[Node],
-    ) -> Result<(), TemplateError> {
+    ) -> Result<Flow, TemplateError> {
         let before = self.variables.len();
         self.variables.extend(variables);
         let outer = dot.map(|dot| std::mem::replace(&mut self.dot, dot));
@@ -73,7 +91,7 @@ impl Scope {
         result
     }
 
-    fn range(&mut self, range: &Range) -> Result<(), TemplateError> {
+    fn range(&mut self, range: &Range) -> Result<Flow, TemplateError> {
         let items: Vec<(Value, Value)> = match self.pipeline(&range.over)? {
             Value::Array(items) => {
                 items.into_iter().enumerate().map(|(index, item)| (index.into(), item)).collect()
@@ -90,9 +108,11 @@ impl Scope {
         for (key, value) in items {
             let key = range.key.clone().map(|name| (name, key));
             let named = range.value.clone().map(|name| (name, value.clone()));
-            self.inside(Some(value), key.into_iter().chain(named), &range.body)?;
+            if self.inside(Some(value), key.into_iter().chain(named), &range.body)? == Flow::Break {
+                break;
+            }
         }
-        Ok(())
+        Ok(Flow::On)
     }
 
     fn pipeline(&self, pipeline: &Pipeline) -> Result<Value, TemplateError> {

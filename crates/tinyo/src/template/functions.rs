@@ -1,6 +1,7 @@
 //! The functions that templates may call.
 
 use super::evaluate::is_true;
+use super::printf::{MOST_PADDED, printf};
 use super::text::text_of;
 use super::{TemplateError, error};
 use serde_json::Value;
@@ -8,9 +9,13 @@ use std::cmp::Ordering;
 
 /// All of them.
 pub(super) const NAMES: &[&str] = &[
-    "and", "eq", "ge", "gt", "index", "join", "json", "le", "len", "lower", "lt", "ne", "not",
-    "or", "print", "printf", "println", "slice", "split", "title", "truncate", "upper",
+    "and", "eq", "ge", "gt", "html", "index", "join", "json", "le", "len", "lower", "lt", "ne",
+    "not", "or", "pad", "print", "printf", "println", "slice", "split", "title", "truncate",
+    "upper", "urlquery",
 ];
+
+/// What `.Label "name"` calls. It has no name of a function, so that nobody else does.
+pub(super) const LABEL: &str = ".Label";
 
 pub(super) fn call(name: &str, values: &[Value]) -> Result<Value, TemplateError> {
     match (name, values) {
@@ -62,6 +67,25 @@ pub(super) fn call(name: &str, values: &[Value]) -> Result<Value, TemplateError>
             Ok((values.iter().map(text_of).collect::<Vec<_>>().join(" ") + "\n").into())
         }
         ("printf", [Value::String(format), values @ ..]) => Ok(printf(format, values)?.into()),
+        ("pad", [Value::String(text), Value::Number(before), Value::Number(after)]) => {
+            let blanks = |count: &serde_json::Number| {
+                " ".repeat(count.as_u64().unwrap_or(0).min(MOST_PADDED) as usize)
+            };
+            let is_empty = text.is_empty();
+            let padded = || format!("{}{text}{}", blanks(before), blanks(after));
+            Ok(if is_empty { "".into() } else { padded().into() })
+        }
+        ("html", values) => Ok(html(&values.iter().map(text_of).collect::<String>()).into()),
+        ("urlquery", values) => {
+            Ok(url_query(&values.iter().map(text_of).collect::<String>()).into())
+        }
+        (LABEL, [Value::Object(labels), Value::String(name)]) => {
+            Ok(labels.get(name).cloned().unwrap_or_else(|| "".into()))
+        }
+        // The heading of such a column: the last word of the label's name.
+        (LABEL, [_, Value::String(name)]) => {
+            Ok(name.rsplit('.').next().unwrap_or(name).replace(['-', '_'], " ").into())
+        }
         _ => {
             let values: Vec<_> = values.iter().map(Value::to_string).collect();
             error(format!(
@@ -147,46 +171,22 @@ fn title(text: &str) -> String {
     text.chars().map(change).collect()
 }
 
-/// `%s %v %d %q %t %%`, with a width and `-` to fill up on the right.
-fn printf(format: &str, values: &[Value]) -> Result<String, TemplateError> {
-    let mut values = values.iter();
-    let mut parts = format.split('%');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    while let Some(part) = parts.next() {
-        let end = part.find(|it: char| !it.is_ascii_digit() && it != '-');
-        let Some(end) = end else {
-            // `%%` is split into an empty part and the next one.
-            if part.is_empty() {
-                text.push('%');
-                text.push_str(parts.next().unwrap_or_default());
-                continue;
-            }
-            return error(format!("printf: %{part} is not supported"));
-        };
-        let (flags, rest) = part.split_at(end);
-        let verb = rest.chars().next().unwrap_or_default();
-        let Some(value) = values.next() else {
-            return error(format!("printf: nothing is left for %{verb}"));
-        };
-        let shown = match (verb, value) {
-            ('s' | 'v', value)
-            | ('d', value @ Value::Number(_))
-            | ('t', value @ Value::Bool(_)) => text_of(value),
-            ('q', value) => Value::from(text_of(value)).to_string(),
-            _ => return error(format!("printf: %{verb} is not for {value}")),
-        };
-        let width = flags.trim_start_matches('-').parse().unwrap_or(0).min(1000);
-        let shown = if flags.starts_with('-') {
-            format!("{shown:<width$}")
-        } else {
-            format!("{shown:>width$}")
-        };
-        text.push_str(&shown);
-        text.push_str(&rest[verb.len_utf8()..]);
-    }
-    if values.next().is_some() {
-        error("printf: more values than its text shows")
-    } else {
-        Ok(text)
-    }
+fn html(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&#34;")
+        .replace('\'', "&#39;")
+}
+
+/// As a part of a URL's query.
+fn url_query(text: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+            char::from(byte).to_string()
+        }
+        b' ' => "+".to_owned(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(one).collect()
 }

@@ -6,6 +6,7 @@
 mod evaluate;
 mod functions;
 mod parse;
+mod printf;
 mod text;
 
 #[cfg(test)]
@@ -58,6 +59,17 @@ impl FromStr for Template {
     }
 }
 
+/// How it goes on within `{{range}}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    /// With what follows.
+    On,
+    /// With the next item.
+    Continue,
+    /// Behind the end.
+    Break,
+}
+
 /// A piece of a template.
 #[derive(Clone, Debug, PartialEq)]
 enum Node {
@@ -67,6 +79,10 @@ enum Node {
     Show(Pipeline),
     /// `{{$name := pipeline}}`.
     Set(String, Pipeline),
+    /// `{{$name = pipeline}}`, of a variable that is there.
+    Change(String, Pipeline),
+    /// `{{break}}` and `{{continue}}`.
+    Leave(Flow),
     /// `{{if}}`: the first part if the value says something, or else the second.
     If(Pipeline, Vec<Node>, Vec<Node>),
     /// `{{with}}`: the same, with the value as the dot.
@@ -100,6 +116,13 @@ struct Command {
 struct Operand {
     base: Base,
     fields: Vec<String>,
+}
+
+impl Operand {
+    /// `.Label`, which is asked for one: `.Label "name"`.
+    fn is_label(&self) -> bool {
+        self.fields.last().is_some_and(|name| name == "Label")
+    }
 }
 
 /// Where fields begin.

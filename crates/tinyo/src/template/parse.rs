@@ -1,7 +1,7 @@
 //! From text to nodes.
 
 use super::functions;
-use super::{Base, Command, Node, Operand, Pipeline, Range, TemplateError, error};
+use super::{Base, Command, Flow, Node, Operand, Pipeline, Range, TemplateError, error};
 use serde_json::Value;
 
 /// Templates in templates in templates end somewhere.
@@ -94,7 +94,10 @@ fn block(
             "end" => return Ok((nodes, Some(End::End))),
             "else" => return Ok((nodes, Some(End::Else(rest.trim().to_owned())))),
             "if" | "with" | "range" => nodes.push(opened(word, rest, pieces, depth)?),
-            "define" | "template" | "block" | "break" | "continue" => {
+            "break" | "continue" if rest.trim().is_empty() => {
+                nodes.push(Node::Leave(if word == "break" { Flow::Break } else { Flow::Continue }));
+            }
+            "define" | "template" | "block" => {
                 return error(format!("{{{{{word}}}}} is not supported"));
             }
             _ => nodes.push(action_node(&action)?),
@@ -142,6 +145,9 @@ fn opened(
 
 fn action_node(action: &str) -> Result<Node, TemplateError> {
     let mut parser = Parser::new(action);
+    if let Some(name) = parser.changed() {
+        return Ok(Node::Change(name, parser.whole()?));
+    }
     let mut names = parser.names()?;
     let pipeline = parser.whole()?;
     match (names.pop(), names.is_empty()) {
@@ -181,6 +187,16 @@ impl<'a> Parser<'a> {
         names.split(',').map(name).collect()
     }
 
+    /// The variable before `=`, if there is one.
+    fn changed(&mut self) -> Option<String> {
+        let (name, rest) = self.rest.strip_prefix('$')?.split_once('=')?;
+        let name = name.trim_end();
+        is_word(name).then(|| {
+            self.rest = rest.trim_start();
+            name.to_owned()
+        })
+    }
+
     fn whole(&mut self) -> Result<Pipeline, TemplateError> {
         let pipeline = self.pipeline()?;
         if self.rest.is_empty() { Ok(pipeline) } else { self.bad("a bracket too many") }
@@ -205,6 +221,9 @@ impl<'a> Parser<'a> {
         while !self.rest.is_empty() && !self.rest.starts_with(['|', ')']) {
             operands.push(self.operand()?);
             self.rest = self.rest.trim_start();
+        }
+        if function.is_none() && operands.len() == 2 && operands[0].is_label() {
+            return Ok(Command { function: Some(functions::LABEL.to_owned()), operands });
         }
         match (&function, operands.len()) {
             (None, 0) => self.bad("a value is missing"),

@@ -12,6 +12,7 @@ fn data() -> Value {
             "Healthcheck": null,
         },
         "Ports": [{"Host": 1}, {"Host": 2}],
+        "Label": {"a.b": "c"},
     })
 }
 
@@ -46,6 +47,20 @@ fn what_users_write() {
         (r#"{{join .Config.Env ", "}}"#, "A=1, B=2"),
         (r#"{{.Config.Env | len | printf "%5d|"}}"#, "    2|"),
         (r#"{{printf "%-20s|%q %%" .Id "x"}}"#, "sha256:0123456789   |\"x\" %"),
+        (r#"{{printf "%.5s|%8.3s|%-6.2s|" .Id .Id .Id}}"#, "sha25|     sha|sh    |"),
+        (
+            r#"{{printf "%05d|%+d|%x|%X|%.2f|%x%%" .Size .Size .Size 255 1.5 "az"}}"#,
+            "01234|+1234|4d2|FF|1.50|617a%",
+        ),
+        (r#"{{printf "%v %v %t" .Config.Env .Size true}}"#, "[A=1 B=2] 1234 true"),
+        (r#"{{pad .Id 1 2}}|{{pad "" 1 2}}"#, " sha256:0123456789  |"),
+        (r#"{{html "<a&b>"}} {{urlquery "a b/ü"}}"#, "&lt;a&amp;b&gt; a+b%2F%C3%BC"),
+        ("{{$x := 1}}{{if .Id}}{{$x = 2}}{{end}}{{$x}}", "2"),
+        ("{{$x:=1}}{{range .Config.Env}}{{$x=.}}{{end}}{{$x}}", "B=2"),
+        (r#"{{range .Config.Env}}{{if eq . "A=1"}}{{continue}}{{end}}{{.}}{{end}}"#, "B=2"),
+        (r#"{{range .Config.Env}}{{.}}{{break}}{{end}};{{.Size}}"#, "A=1;1234"),
+        (r#"{{range .Ports}}{{range $.Config.Env}}{{break}}{{end}}{{.Host}}{{end}}"#, "12"),
+        (r#"{{.Label "a.b"}}|{{.Label "none"}}"#, "c|"),
         ("{{slice .Id 7 11}}", "0123"),
         (r#"{{$x := split .Id ":"}}{{index $x 1}}"#, "0123456789"),
         (r#"{{if and (eq .Size 1234) (not .Config.Cmd)}}both{{end}}"#, "both"),
@@ -61,7 +76,7 @@ fn what_users_write() {
 #[test]
 fn what_cannot_be_is_said() {
     for (template, expected) in [
-        ("{{.Nothing}}", r#"there is no field "Nothing"; there are Config Id Ports Size"#),
+        ("{{.Nothing}}", r#"there is no field "Nothing"; there are Config Id Label Ports Size"#),
         ("{{.Config.Nothing}}", r#"there is no field "Nothing""#),
         ("{{.Id.X}}", r#"has no field "X""#),
         ("{{.Id", "is not ended by }}"),
@@ -75,6 +90,10 @@ fn what_cannot_be_is_said() {
         ("{{(.Id}}", "a bracket is not closed"),
         ("{{.Id)}}", "a bracket too many"),
         ("{{$x}}", "$x is not set"),
+        ("{{$x = 1}}", "$x is not set"),
+        ("{{break}}", "are for {{range}}"),
+        ("{{printf \"%s\"}}", "nothing is left for %s"),
+        ("{{printf \"%d\" 1.5}}", "%d is not for 1.5"),
         ("{{json}}", "json does not take nothing"),
         ("{{printf \"%z\" 1}}", "%z is not for 1"),
         ("{{lt .Id .Size}}", "cannot be compared"),
