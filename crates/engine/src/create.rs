@@ -105,8 +105,10 @@ impl Engine {
             }
         };
         // It may take long, and others make volumes meanwhile.
+        let new = volumes.new.clone();
         drop(volumes);
         self.provide_copies(&container).or_else(|error| self.take_back(&container, error))?;
+        new.iter().try_for_each(|name| self.tell_event_of_volume(name, "create"))?;
         self.tell_event(&container, "create", &[])?;
         Ok(container)
     }

@@ -6,11 +6,12 @@ use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::folders::Folders;
+use crate::network::Network;
 use crate::small_file;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Seek as _, SeekFrom, Write as _};
 
 /// A file of this size becomes `events.1`, and what was that is gone.
 const LONGEST: u64 = 16 << 20;
@@ -20,7 +21,7 @@ const LONGEST: u64 = 16 << 20;
 pub struct Event {
     /// Nanoseconds since 1970.
     pub time: u64,
-    /// To what: `container`, `pod`.
+    /// To what: `container`, `pod`, `network`, `volume`.
     pub kind: String,
     /// What: `start`, `die`.
     pub action: String,
@@ -31,41 +32,28 @@ pub struct Event {
 }
 
 impl Event {
-    pub(crate) fn of_container(
-        id: &str,
-        name: &str,
-        image: &str,
-        action: &str,
-        more: &[(&str, &str)],
-    ) -> Event {
-        let own = [("name", name), ("image", image)];
+    /// `kind` is `container`, `pod`, `network` or `volume`.
+    pub(crate) fn new(kind: &str, id: &str, action: &str, attributes: &[(&str, &str)]) -> Event {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Event {
             time: clock::now(),
-            kind: "container".to_owned(),
+            kind: kind.to_owned(),
             action: action.to_owned(),
             id: id.to_owned(),
-            attributes: own
-                .iter()
-                .chain(more)
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
+            attributes: attributes.iter().map(owned).collect(),
         }
+    }
+
+    /// With its labels, as with Docker: so it can be found by them.
+    pub(crate) fn with_labels(mut self, labels: &BTreeMap<String, String>) -> Event {
+        for (name, value) in labels {
+            self.attributes.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        self
     }
 }
 
-impl Event {
-    pub(crate) fn of_pod(id: &str, name: &str, action: &str) -> Event {
-        Event {
-            time: clock::now(),
-            kind: "pod".to_owned(),
-            action: action.to_owned(),
-            id: id.to_owned(),
-            attributes: BTreeMap::from([("name".to_owned(), name.to_owned())]),
-        }
-    }
-}
-
-/// On a full disk the event is lost, as what it tells of has happened anyway.
+/// On a disk that is full or cannot be written the event is lost, as what it tells of happens anyway.
 pub(crate) fn append(folders: &Folders, event: &Event) -> Result<()> {
     let path = folders.events();
     let write = || -> std::io::Result<()> {
@@ -85,6 +73,7 @@ pub(crate) fn append(folders: &Folders, event: &Event) -> Result<()> {
     };
     match write() {
         Err(error) if small_file::is_full(&error) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => Ok(()),
         result => result.map_err(Error::file(&path)),
     }
 }
@@ -97,8 +86,25 @@ impl Engine {
         attributes: &[(&str, &str)],
     ) -> Result<()> {
         let Container { id, name, settings, .. } = container;
-        let event = Event::of_container(id, name, &settings.image, action, attributes);
-        append(&self.folders, &event)
+        let own = [("name", name.as_str()), ("image", &settings.image)];
+        let event = Event::new("container", id, action, &[&own, attributes].concat());
+        append(&self.folders, &event.with_labels(&settings.labels))
+    }
+
+    pub(crate) fn tell_event_of_network(
+        &self,
+        network: &Network,
+        action: &str,
+        container: Option<&Container>,
+    ) -> Result<()> {
+        let mut attributes = vec![("name", network.name.as_str())];
+        attributes.extend(container.map(|it| ("container", it.id.as_str())));
+        append(&self.folders, &Event::new("network", &network.id, action, &attributes))
+    }
+
+    pub(crate) fn tell_event_of_volume(&self, name: &str, action: &str) -> Result<()> {
+        let attributes = [("driver", "local"), ("name", name)];
+        append(&self.folders, &Event::new("volume", name, action, &attributes))
     }
 
     /// Events from a point in time on. `from` is where a former call ended, or 0; the new end is
@@ -111,7 +117,7 @@ impl Engine {
         let mut found = Vec::new();
         let mut read = |path: &std::path::Path, from: u64| -> std::io::Result<u64> {
             let mut file = match File::open(path) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
                 file => file?,
             };
             let length = file.metadata()?.len();

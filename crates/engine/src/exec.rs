@@ -44,6 +44,7 @@ impl Engine {
     pub fn exec_detached(&self, container: &Container, exec: &Exec) -> Result<()> {
         let exec = Exec { tty: false, ..exec.clone() };
         let pid = self.running(container, "exec in")?.pid;
+        self.tell_exec(container, &exec)?;
         let process = self.with_process(container, &exec, pid, |process, _, _| {
             spec::json::to_line(process)
                 .map_err(|error| runtime::Error::Unsupported(error.to_string()))
@@ -80,6 +81,34 @@ impl Engine {
         keys: &Keys,
     ) -> Result<Outcome> {
         let pid = self.running(container, "exec in")?.pid;
+        let id = self.tell_exec(container, exec)?;
+        let result = self.exec_in_front(container, exec, pid, input, keys);
+        let code = match &result {
+            Ok(Outcome::Ended(code)) | Err(Error::NotStarted { code, .. }) => code.to_string(),
+            _ => return result,
+        };
+        self.tell_event(container, "exec_die", &[("execID", &id), ("exitCode", &code)])?;
+        result
+    }
+
+    /// That it is about to begin. The id is made up for who reads of it.
+    fn tell_exec(&self, container: &Container, exec: &Exec) -> Result<String> {
+        let id = crate::id::random()?;
+        let command = exec.command.join(" ");
+        for action in ["exec_create", "exec_start"] {
+            self.tell_event(container, &format!("{action}: {command}"), &[("execID", &id)])?;
+        }
+        Ok(id)
+    }
+
+    fn exec_in_front(
+        &self,
+        container: &Container,
+        exec: &Exec,
+        pid: i32,
+        input: bool,
+        keys: &Keys,
+    ) -> Result<Outcome> {
         if exec.tty && input && !keys.is_empty() && isatty(stdio::stdin()) {
             return self.exec_kept(container, exec, pid, keys);
         }
@@ -131,7 +160,10 @@ impl Engine {
         settings.tty = exec.tty;
         let mut more = secret::variables(&self.folder(container), &settings)?;
         more.extend(exec.env.iter().cloned());
-        let user = if exec.user.is_empty() { None } else { Some(find_user(pid, &exec.user)?) };
+        let user = match exec.user.as_str() {
+            "" => None,
+            text => Some(find_user(pid, text).map_err(not_started)?),
+        };
         let (root, id) = (self.folders.runtime(), runtime_id(&container.id)?);
         let result = runtime::with_configuration(&root, &id, |spec| {
             let Some(own) = &spec.process else {
@@ -159,10 +191,25 @@ impl Engine {
         result.map_err(|error| {
             let message = error.to_string();
             match crate::monitor::start_code(&message) {
+                125 if message.starts_with(INSIDE) => not_started(error.into()),
                 125 => error.into(),
                 code => Error::NotStarted { code, message },
             }
         })
+    }
+}
+
+/// What is wrong within the container.
+const INSIDE: &str = "unable to start container process: ";
+
+/// As Docker has it, one that could not begin is one that cannot be run.
+fn not_started(error: Error) -> Error {
+    match error {
+        Error::Invalid(message) => Error::NotStarted { code: 126, message },
+        Error::Runtime(error) => {
+            Error::NotStarted { code: 126, message: crate::blame::of_flag(&error.to_string()) }
+        }
+        error => error,
     }
 }
 

@@ -105,7 +105,10 @@ impl Engine {
         let delete = || database::delete(&self.store, &container.id, volumes);
         let orphans = database::make_room(&self.store, delete)?;
         self.folder(container).remove()?;
-        orphans.iter().try_for_each(|name| self.remove_volume_folder(name))?;
+        for name in &orphans {
+            self.remove_volume_folder(name)?;
+            self.tell_event_of_volume(name, "destroy")?;
+        }
         self.tell_event(container, "destroy", &[])
     }
 }

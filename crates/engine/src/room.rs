@@ -57,6 +57,15 @@ impl Engine {
         size(&path, &mut BTreeSet::new()).map_err(Error::file(path))
     }
 
+    /// How long the files are that a container has written.
+    ///
+    /// # Errors
+    /// Its folder cannot be read.
+    pub fn written_by(&self, container: &Container) -> Result<u64> {
+        let path = self.folder(container).upper();
+        length(&path).map_err(Error::file(path))
+    }
+
     /// What is in volumes.
     ///
     /// # Errors
@@ -70,6 +79,25 @@ impl Engine {
         }
         Ok(room)
     }
+}
+
+/// The bytes of the files of a tree, as Docker counts them: folders have none.
+fn length(path: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        bytes += match kind.is_dir() {
+            true => length(&entry.path()),
+            false => entry.metadata().map(|it| if kind.is_file() { it.len() } else { 0 }),
+        }
+        .or_else(|error| match error.kind() {
+            // It has just been removed.
+            io::ErrorKind::NotFound => Ok(0),
+            _ => Err(error),
+        })?;
+    }
+    Ok(bytes)
 }
 
 /// The bytes of a tree; a file with several names counts once. What goes away meanwhile does not

@@ -193,6 +193,7 @@ impl Engine {
             id: container.id.clone(),
             name: container.name.clone(),
             image: settings.image.clone(),
+            labels: settings.labels.clone(),
             root: self.folders.root().to_owned(),
             run: self.folders.run().to_owned(),
             layers: container.layers.clone(),

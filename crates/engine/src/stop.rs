@@ -82,7 +82,9 @@ impl Engine {
         };
         client.quit()?;
         let settings = &container.settings;
-        self.send(container, stop_signal(&settings.stop_signal)?)?;
+        let signal = stop_signal(&settings.stop_signal)?;
+        self.tell_event(container, "kill", &[("signal", &signal.to_string())])?;
+        self.send(container, signal)?;
         if seen.status == Status::Paused {
             self.unpause(container)?;
         }
@@ -97,6 +99,7 @@ impl Engine {
         let Stopping { mut client, until } = stopping;
         if !wait_until_closed(&mut client, until)? {
             let end = Instant::now() + AFTER_KILL;
+            self.tell_event(container, "kill", &[("signal", &SIGKILL.to_string())])?;
             self.send(container, SIGKILL)?;
             while !wait_until_closed(&mut client, Some(Instant::now() + AGAIN))? {
                 if Instant::now() >= end {

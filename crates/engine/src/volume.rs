@@ -28,9 +28,13 @@ impl Engine {
     ) -> Result<String> {
         let volume = Volume { file_system, ..new_volume(name, labels)? };
         let _lock = self.lock_volumes()?;
+        let is_new = !self.volumes()?.iter().any(|known| known.name == volume.name);
         // The folder first: a row speaks of what is there.
         folders::make_with(&self.volume_path(&volume.name), 0o755)?;
         self.store.write(|transaction| database::insert_volume(transaction, &volume))?;
+        if is_new {
+            self.tell_event_of_volume(&volume.name, "create")?;
+        }
         Ok(volume.name)
     }
 
@@ -58,7 +62,8 @@ impl Engine {
     pub fn remove_volume(&self, name: &str) -> Result<()> {
         let lock = self.lock_volumes()?;
         database::make_room(&self.store, || database::delete_volume(&self.store, name))?;
-        self.remove_aside(name, lock)
+        self.remove_aside(name, lock)?;
+        self.tell_event_of_volume(name, "destroy")
     }
 
     /// Removes the folder of a volume, unless there is a row of that name (by now).
@@ -99,22 +104,27 @@ impl Engine {
     /// Makes the folders of the volumes that a container is to have, where they are not there;
     /// those without a name get one.
     pub(crate) fn provide_volumes(&self, settings: &mut Settings) -> Result<Provided> {
-        let mut volumes = Vec::new();
+        let (mut volumes, mut new) = (Vec::new(), Vec::new());
         let has_volumes = settings.mounts.iter().any(|it| it.kind == MountKind::Volume);
         let known = if has_volumes { self.volumes()? } else { Vec::new() };
         for mount in settings.mounts.iter_mut().filter(|it| it.kind == MountKind::Volume) {
             let name = Some(mount.source.as_str()).filter(|name| !name.is_empty());
-            let volume = new_volume(name, BTreeMap::new())?;
+            let mut volume = new_volume(name, std::mem::take(&mut mount.labels))?;
             mount.source.clone_from(&volume.name);
-            let same = known.iter().find(|it| it.name == volume.name);
-            mount.file_system = same.and_then(|it| it.file_system.clone());
+            match known.iter().find(|it| it.name == volume.name) {
+                Some(same) => mount.file_system.clone_from(&same.file_system),
+                None => {
+                    volume.file_system.clone_from(&mount.file_system);
+                    new.push(volume.name.clone());
+                }
+            }
             volumes.push(volume);
         }
         let lock = if volumes.is_empty() { None } else { Some(self.lock_volumes()?) };
         for volume in &volumes {
             folders::make_with(&self.volume_path(&volume.name), 0o755)?;
         }
-        Ok(Provided { volumes, _lock: lock })
+        Ok(Provided { volumes, new, _lock: lock })
     }
 
     /// Puts into volumes that are new or empty what the image has in their place, with its owners:
@@ -180,7 +190,7 @@ impl Engine {
 
     /// Removes what was made for a container that did not come to be.
     pub(crate) fn withdraw_volumes(&self, provided: Provided) -> Result<()> {
-        let Provided { volumes, _lock: lock } = provided;
+        let Provided { volumes, _lock: lock, .. } = provided;
         drop(lock);
         volumes.iter().try_for_each(|it| self.remove_volume_folder(&it.name))
     }
@@ -189,6 +199,8 @@ impl Engine {
 /// Volumes that have folders, and are to get rows while this is held.
 pub(crate) struct Provided {
     pub(crate) volumes: Vec<Volume>,
+    /// The names of those that there were not.
+    pub(crate) new: Vec<String>,
     _lock: Option<Lock>,
 }
 

@@ -14,6 +14,24 @@ pub struct BadChange {
     pub why: &'static str,
 }
 
+/// Makes several changes, one after the other. A command that is among them stays, whatever
+/// program comes behind it; an image's own command was for the image's own program.
+///
+/// # Errors
+/// As [`change`].
+pub fn changes(config: &mut ContainerConfig, lines: &[String]) -> Result<(), BadChange> {
+    let mut command = None;
+    for line in lines {
+        change(config, line)?;
+        let instruction = line.trim_start().get(..3).unwrap_or_default();
+        if instruction.eq_ignore_ascii_case("CMD") {
+            command.clone_from(&config.cmd);
+        }
+    }
+    config.cmd = command.or(config.cmd.take());
+    Ok(())
+}
+
 /// Makes a change.
 ///
 /// # Errors
@@ -223,6 +241,24 @@ mod tests {
         assert_eq!(changed(&["CMD ls -l"]).cmd.unwrap(), ["/bin/sh", "-c", "ls -l"]);
         let config = changed(&[r#"SHELL ["bash", "-ec"]"#, "CMD ls"]);
         assert_eq!(config.cmd.unwrap(), ["bash", "-ec", "ls"]);
+    }
+
+    #[test]
+    fn a_command_that_is_said_stays() {
+        let of_image = ContainerConfig { cmd: Some(vec!["old".into()]), ..Default::default() };
+        let changed = |lines: &[&str]| {
+            let mut config = of_image.clone();
+            let lines: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
+            super::changes(&mut config, &lines).unwrap();
+            config.cmd
+        };
+        let (command, program) = (r#"CMD ["new"]"#, r#"ENTRYPOINT ["a"]"#);
+        for lines in [[command, program], [program, command]] {
+            assert_eq!(changed(&lines).unwrap(), ["new"], "{lines:?}");
+        }
+        assert_eq!(changed(&[r#"CMD ["old"]"#, program]).unwrap(), ["old"]);
+        assert_eq!(changed(&[program]), None);
+        assert_eq!(changed(&["ENV A=b"]).unwrap(), ["old"]);
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub struct Port {
     pub address: Option<IpAddr>,
     /// The port of the machine; a free one is found if none is given.
     pub host: Option<u16>,
+    /// Any free one up to this will do, too.
+    pub last: Option<u16>,
     /// The port of the container.
     pub container: u16,
     /// The protocol.
@@ -110,11 +112,15 @@ pub fn parse(text: &str) -> Result<Vec<Port>, InvalidPort> {
         let (first, last) = parse_range(host).ok_or_else(|| invalid(PORTS))?;
         (first..=last).map(Some).collect()
     };
+    let with = |host, last, container| Port { address, host, last, container, protocol };
+    if let ([first, .., last], true) = (&hosts[..], containers.len() == 1) {
+        return Ok(vec![with(*first, *last, *containers.start())]);
+    }
     if hosts.len() != containers.len() {
-        return Err(invalid("both ranges must have the same length"));
+        return Err(invalid("both ranges must have the same length, or that of the container one"));
     }
     let pairs = hosts.into_iter().zip(containers);
-    Ok(pairs.map(|(host, container)| Port { address, host, container, protocol }).collect())
+    Ok(pairs.map(|(host, container)| with(host, None, container)).collect())
 }
 
 const PORTS: &str =
@@ -154,7 +160,11 @@ impl fmt::Display for Port {
             None => {}
         }
         match self.host {
-            Some(port) => write!(formatter, "{port}:")?,
+            Some(port) => {
+                write!(formatter, "{port}")?;
+                self.last.iter().try_for_each(|last| write!(formatter, "-{last}"))?;
+                formatter.write_str(":")?;
+            }
             None if self.address.is_some() => formatter.write_str(":")?,
             None => {}
         }
@@ -185,6 +195,7 @@ mod tests {
         assert_eq!(shown("[::]:8080:80"), ["8080:80/tcp"]);
         assert_eq!(shown("0.0.0.0:8080:80"), ["8080:80/tcp"]);
         assert_eq!(shown("8000-8002:80-82"), ["8000:80/tcp", "8001:81/tcp", "8002:82/tcp"]);
+        assert_eq!(shown("127.0.0.1:8000-8002:80"), ["127.0.0.1:8000-8002:80/tcp"]);
         assert_eq!(shown("80-81/udp"), ["80/udp", "81/udp"]);
     }
 
@@ -208,7 +219,7 @@ mod tests {
             "127.0.0.1:80",
             "10.0.0.0/8:80",
             "81-80",
-            "8000-8001:80",
+            "8000-8003:80-82",
             "80-81:80-82",
             "[1.2.3.4]:80:80",
         ] {

@@ -52,7 +52,7 @@ impl Reservation {
             Reservation { ports: Vec::new(), sockets: Vec::new(), listeners: Vec::new() };
         for port in ports {
             let held = reserve(port, reuse)?;
-            reservation.ports.push(Port { host: Some(held.number), ..*port });
+            reservation.ports.push(Port { host: Some(held.number), last: None, ..*port });
             reservation.sockets.extend(held.sockets);
             reservation.listeners.extend(held.listener);
         }
@@ -87,11 +87,16 @@ struct Held {
 
 fn reserve(port: &Port, reuse: bool) -> Result<Held, Error> {
     let mut tries = 0;
+    let mut tried = *port;
     loop {
         tries += 1;
-        match reserve_once(port, reuse) {
+        match reserve_once(&tried, reuse) {
             Err(error) if error.errno == Errno::ADDRINUSE => {
-                if port.host.is_some() || tries == TRIES {
+                if let (Some(number), Some(last)) = (tried.host, tried.last)
+                    && number < last
+                {
+                    tried.host = Some(number + 1);
+                } else if port.host.is_some() || tries == TRIES {
                     return Err(Error::PortInUse { port: *port });
                 }
             }

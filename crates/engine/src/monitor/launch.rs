@@ -6,6 +6,7 @@ use crate::folders::ContainerFolder;
 use crate::settings::{Health, Ids, LogOptions, Restart, RestartPolicy};
 use crate::small_file;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// How a container is to be started and looked after.
@@ -14,6 +15,8 @@ pub(crate) struct Launch {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) image: String,
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<String, String>,
     pub(crate) root: PathBuf,
     pub(crate) run: PathBuf,
     /// The uppermost first.

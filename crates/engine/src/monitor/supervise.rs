@@ -344,8 +344,8 @@ impl Monitor {
 
     pub(super) fn tell_event(&self, action: &str, attributes: &[(&str, &str)]) -> Result<()> {
         let launch = &self.launch;
-        let event =
-            Event::of_container(&launch.id, &launch.name, &launch.image, action, attributes);
-        events::append(&self.folders, &event)
+        let own = [("name", launch.name.as_str()), ("image", &launch.image)];
+        let event = Event::new("container", &launch.id, action, &[&own, attributes].concat());
+        events::append(&self.folders, &event.with_labels(&launch.labels))
     }
 }

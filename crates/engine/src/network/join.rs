@@ -42,6 +42,9 @@ impl Engine {
         let wish = Wish { addresses: addresses(ips)?, mac: None, aliases: aliases.to_vec() };
         let connected = row::connect(&self.store, &container.id, network, &wish)?;
         let joined = self.join(container, &connected, network);
+        if joined.is_ok() {
+            self.tell_event_of_network(network, "connect", Some(container))?;
+        }
         if joined.is_err() {
             // Whatever of it was done.
             self.take_device(container, &connected, network)?;
@@ -99,6 +102,7 @@ impl Engine {
         // Of one that does not run, a start that was killed may have left them.
         names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
         row::disconnect(&self.store, &container.id, &network.name)?;
+        self.tell_event_of_network(network, "disconnect", Some(container))?;
         if self.pid(container)?.is_none() {
             return Ok(());
         }

@@ -64,6 +64,7 @@ impl Engine {
         let network =
             Network { name: name.to_owned(), id, bridge, created: clock::now(), settings };
         row::insert(&self.store, &network)?;
+        self.tell_event_of_network(&network, "create", None)?;
         Ok(network)
     }
 
@@ -154,7 +155,8 @@ impl Engine {
                 .map(drop)
         };
         database::make_room(&self.store, || row::delete(&self.store, network, remove))?;
-        names::remove(&self.folders, &network.name, lock)
+        names::remove(&self.folders, &network.name, lock)?;
+        self.tell_event_of_network(network, "destroy", None)
     }
 }
 

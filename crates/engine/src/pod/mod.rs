@@ -103,6 +103,6 @@ impl Engine {
     }
 
     pub(crate) fn tell_pod_event(&self, pod: &Pod, action: &str) -> Result<()> {
-        events::append(&self.folders, &Event::of_pod(&pod.id, &pod.name, action))
+        events::append(&self.folders, &Event::new("pod", &pod.id, action, &[("name", &pod.name)]))
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use spec::image::Digest;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What is where the image says that there are volumes.
@@ -35,6 +36,9 @@ pub struct Mount {
     pub no_copy: bool,
     /// What a volume is, if it is no folder that the engine keeps.
     pub file_system: Option<FileSystem>,
+    /// The labels of a new volume.
+    #[serde(skip)]
+    pub labels: BTreeMap<String, String>,
     /// Only what is at this path of a volume or an image; empty: all of it.
     pub subpath: String,
     /// The manifest of an image that is mounted, and the folders of its layers, the uppermost first.
