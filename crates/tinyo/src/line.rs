@@ -64,22 +64,22 @@ fn is_said_of_a_switch(error: &Error, word: &OsStr) -> bool {
 /// knows all commands can say what would be right.
 pub(crate) fn parse_one(words: &[OsString]) -> Option<Cli> {
     let all = Command::augment_subcommands(clap::Command::new("tinyo"));
-    let called = all.find_subcommand(name_of_command(words)?)?.clone();
+    let called = all.find_subcommand(&words[place_of_command(words)?])?.clone();
     let one = clap::Command::new("tinyo").version("").disable_version_flag(true);
     let one = Common::augment_args(one).subcommand(called);
     let mut matches = one.try_get_matches_from(words).ok()?;
     Cli::from_arg_matches_mut(&mut matches).ok()
 }
 
-/// The first word that is no flag and no flag's value.
-fn name_of_command(words: &[OsString]) -> Option<&OsStr> {
-    let mut rest = words.iter().skip(1);
+/// Where the first word is that is no flag and no flag's value.
+pub(crate) fn place_of_command(words: &[OsString]) -> Option<usize> {
+    let mut rest = words.iter().enumerate().skip(1);
     loop {
-        let word = rest.next()?;
+        let (place, word) = rest.next()?;
         if word == "--root" || word == "--runroot" {
             rest.next()?;
         } else if !word.as_encoded_bytes().starts_with(b"-") {
-            return Some(word);
+            return Some(place);
         }
     }
 }

@@ -19,6 +19,7 @@ mod terminal;
 mod timings;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use commands::Command;
 use context::Context;
 use engine::monitor::Ending;
@@ -66,10 +67,10 @@ fn main() -> ExitCode {
             // Nobody is left to be told if this fails.
             let _ = match peers::instead(&error) {
                 Some(text) => writeln!(io::stderr(), "{text}"),
+                None if code_of(&error) == 0 => write!(io::stdout(), "{}", error.render()),
                 None => error.print(),
             };
-            // As Docker and Podman end, so that no program's own code is mistaken for it.
-            return if error.use_stderr() { ExitCode::from(125) } else { ExitCode::SUCCESS };
+            return ExitCode::from(code_of(&error));
         }
     };
     let failure = cli.command.failure();
@@ -90,11 +91,26 @@ fn main() -> ExitCode {
     }
 }
 
+/// How it ends where the words are no request, or ask for help. 125 is Docker's and Podman's, so
+/// that no program's own code is mistaken for it; whoever has said too little gets 1, as with
+/// Docker, and whoever has said nothing is helped.
+fn code_of(error: &clap::Error) -> u8 {
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => 0,
+        ErrorKind::MissingRequiredArgument => 1,
+        _ => 125,
+    }
+}
+
 /// `tinyo help COMMAND` is `tinyo COMMAND --help`.
 fn words_of(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<OsString> = words.collect();
-    if words.get(1).is_some_and(|word| word == "help") {
-        words.remove(1);
+    if let Some(place) = line::place_of_command(&words)
+        && words[place] == "help"
+    {
+        words.remove(place);
         words.push("--help".into());
     }
     words

@@ -15,6 +15,17 @@ pub(crate) fn ask(prompt: &str, flag: &str) -> Result<String> {
     read_line()
 }
 
+/// The same, or a line that somebody has put into a pipe.
+pub(crate) fn ask_or_read(prompt: &str, flag: &str) -> Result<String> {
+    if !io::stdin().is_terminal() {
+        let answer = read_line()?;
+        if !answer.is_empty() {
+            return Ok(answer);
+        }
+    }
+    ask(prompt, flag)
+}
+
 /// One line that is not shown.
 pub(crate) fn ask_secretly(prompt: &str) -> Result<String> {
     if !io::stdin().is_terminal() {

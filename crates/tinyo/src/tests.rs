@@ -33,6 +33,35 @@ fn one_command_is_understood_without_the_others() {
 }
 
 #[test]
+fn help_is_asked_for_in_two_ways() {
+    for (line, expected) in [
+        ("tinyo help", "tinyo --help"),
+        ("tinyo help run", "tinyo run --help"),
+        ("tinyo --root help help volume create", "tinyo --root help volume create --help"),
+        ("tinyo run help", "tinyo run help"),
+    ] {
+        let words = super::words_of(line.split(' ').map(Into::into));
+        assert_eq!(words.join(" ".as_ref()), expected, "{line}");
+    }
+}
+
+#[test]
+fn who_says_too_little_is_told_so_and_who_says_nothing_is_helped() {
+    for (line, code) in [
+        ("tinyo", 0),
+        ("tinyo volume", 0),
+        ("tinyo run --help", 0),
+        ("tinyo run", 1),
+        ("tinyo rm", 1),
+        ("tinyo run --nothing image", 125),
+        ("tinyo nothing", 125),
+    ] {
+        let error = super::line::parse(line.split(' ').map(Into::into).collect()).err().unwrap();
+        assert_eq!(super::code_of(&error), code, "{line}");
+    }
+}
+
+#[test]
 fn switches_are_said_as_docker_says_them() {
     let parse = |line: &str| super::line::parse(line.split(' ').map(Into::into).collect());
     for line in [

@@ -1,9 +1,8 @@
 //! `tinyo system df`: how much room things take.
 
-use super::Format;
 use super::images::{age, id};
 use crate::context::Context;
-use crate::show::{bytes, print_line, print_table};
+use crate::show::{ListFormat, bytes, print_columns, print_line, print_lines, print_table};
 use anyhow::Result;
 use clap::Args;
 use engine::Room;
@@ -17,9 +16,9 @@ pub(crate) struct Arguments {
     /// Each image by itself, too
     #[arg(short, long)]
     verbose: bool,
-    /// How to print the result
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    /// table, json, or a template such as '{{.Type}} {{.Size}}'
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    format: ListFormat,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
@@ -32,7 +31,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let rooms = [("Containers", containers), ("Volumes", volumes)];
     let images = if arguments.verbose { store.images()? } else { Vec::new() };
     let shares = shares(&images);
-    if arguments.format == Format::Json {
+    if arguments.format == ListFormat::Json {
         let mut value = usage_json(&usage);
         for (name, room) in rooms {
             value[name] = room_json(room);
@@ -42,7 +41,14 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
         }
         return print_line(&value.to_string());
     }
-    print_usage(&usage, rooms)?;
+    let rows = rows(&usage, rooms);
+    match &arguments.format {
+        ListFormat::Lines(template) => return print_lines(template, &records(&rows)),
+        ListFormat::Columns(template) => {
+            return print_columns(template, &HEADINGS, &records(&rows));
+        }
+        _ => print_table(&HEADINGS.map(|(_, heading)| heading), &rows)?,
+    }
     if arguments.verbose {
         print_line("")?;
         print_shares(&shares)?;
@@ -50,7 +56,23 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn print_usage(usage: &Usage, rooms: [(&str, Room); 2]) -> Result<()> {
+const HEADINGS: [(&str, &str); 5] = [
+    ("Type", "TYPE"),
+    ("TotalCount", "TOTAL"),
+    ("Active", "ACTIVE"),
+    ("Size", "SIZE"),
+    ("Reclaimable", "RECLAIMABLE"),
+];
+
+/// What templates show of the rows.
+fn records(rows: &[Vec<String>]) -> Vec<Value> {
+    let record = |row: &Vec<String>| {
+        HEADINGS.iter().zip(row).map(|((name, _), cell)| (*name, cell.as_str())).collect()
+    };
+    rows.iter().map(record).collect()
+}
+
+fn rows(usage: &Usage, rooms: [(&str, Room); 2]) -> Vec<Vec<String>> {
     let size = usage.layer_bytes + usage.blob_bytes;
     let images = Room {
         count: usage.images,
@@ -67,7 +89,7 @@ fn print_usage(usage: &Usage, rooms: [(&str, Room); 2]) -> Result<()> {
         bytes(usage.incoming_bytes),
         bytes(usage.incoming_bytes),
     ]);
-    print_table(&["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"], &rows)
+    rows
 }
 
 fn row(name: &str, room: Room) -> Vec<String> {

@@ -87,15 +87,16 @@ impl Filters {
 
     /// Whether a name fits.
     pub(crate) fn fit_name(&self, name: Option<&Named>) -> bool {
-        let fits = |pattern: &String| {
-            name.is_some_and(|named| {
-                let (familiar, full) = (named.name.familiar(), named.name.to_string());
-                let repository = named.name.repository().familiar();
-                [familiar, full, repository].iter().any(|text| matches(pattern, text))
-            })
-        };
+        let fits = |pattern: &String| name.is_some_and(|named| fits_pattern(pattern, named));
         self.references.is_empty() || self.references.iter().any(fits)
     }
+}
+
+/// Whether a pattern fits a name, with or without its tag, short or in full.
+pub(crate) fn fits_pattern(pattern: &str, named: &Named) -> bool {
+    let (familiar, full) = (named.name.familiar(), named.name.to_string());
+    let repository = named.name.repository().familiar();
+    [familiar, full, repository].iter().any(|text| matches(pattern, text))
 }
 
 /// When an image was made; when it came here, if it does not say that.

@@ -17,6 +17,9 @@ pub(crate) struct Arguments {
     /// Show commands and digests in full
     #[arg(long)]
     no_trunc: bool,
+    /// Sizes and times for people
+    #[arg(short = 'H', long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    human: bool,
     /// Print nothing but the digests of the layers
     #[arg(short, long)]
     quiet: bool,
@@ -44,7 +47,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
             .map(|it| id(&it.diff_id, arguments.no_trunc))
             .try_for_each(|it| print_line(&it));
     }
-    let rows: Vec<_> = steps.iter().map(|step| row(step, arguments.no_trunc)).collect();
+    let rows: Vec<_> = steps.iter().map(|step| row(step, arguments)).collect();
     let records =
         || rows.iter().zip(&steps).map(|(row, step)| record(row, step)).collect::<Vec<_>>();
     match &arguments.format {
@@ -94,7 +97,8 @@ fn steps(history: Vec<History>, layers: &[Layer]) -> Vec<Step<'_>> {
     steps
 }
 
-fn row(step: &Step<'_>, in_full: bool) -> Vec<String> {
+fn row(step: &Step<'_>, arguments: &Arguments) -> Vec<String> {
+    let (in_full, human) = (arguments.no_trunc, arguments.human);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |it| it.as_secs());
     let created = step.history.created.as_deref().and_then(time::parse).filter(|it| *it > 0);
     let by = step.history.created_by.clone().unwrap_or_default().replace(['\n', '\t'], " ");
@@ -103,11 +107,16 @@ fn row(step: &Step<'_>, in_full: bool) -> Vec<String> {
     } else {
         by.chars().take(57).chain("...".chars()).collect()
     };
+    let size = step.layer.map_or(0, |layer| layer.bytes);
     vec![
         step.layer.map_or("<none>".to_owned(), |layer| id(&layer.diff_id, in_full)),
-        created.map_or("N/A".to_owned(), |created| ago(now.saturating_sub(created))),
+        match (created, &step.history.created) {
+            (Some(_), Some(text)) if !human => text.clone(),
+            (Some(created), _) => ago(now.saturating_sub(created)),
+            (None, _) => "N/A".to_owned(),
+        },
         by,
-        bytes(step.layer.map_or(0, |layer| layer.bytes)),
+        if human { bytes(size) } else { size.to_string() },
         step.history.comment.clone().unwrap_or_default(),
     ]
 }

@@ -1,6 +1,6 @@
 //! `tinyo images`.
 
-use super::filter::{Filter, Filters};
+use super::filter::{Filter, Filters, fits_pattern};
 use crate::context::Context;
 use crate::show::{
     ListFormat, ago, bytes, print_columns, print_line, print_lines, print_rows, print_table,
@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Only images of this name, with or without a tag
+    /// Only images of this name, with or without a tag; * and ? stand for letters
     #[arg(value_name = "NAME")]
     name: Option<String>,
     /// The digests that registries know
@@ -88,6 +88,9 @@ impl Line<'_> {
     /// Whether the name on the command line means it: without a tag, every tag.
     fn is_called(&self, context: &Context, text: &str) -> bool {
         let Some(named) = self.name else { return false };
+        if text.contains(['*', '?']) {
+            return fits_pattern(text, named);
+        }
         let has_tag = text.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
         context.local_names(text).iter().any(|name| {
             let same_repository = name.repository() == named.name.repository();

@@ -7,7 +7,7 @@ use crate::show::print_line;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use image::assemble::{Draft, assemble, blank_config};
-use image::change::change;
+use image::change::changes;
 use spec::image::History;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -33,9 +33,7 @@ pub(crate) struct ImportArguments {
 
 pub(crate) fn import(context: &Context, arguments: &ImportArguments) -> Result<()> {
     let mut config = blank_config();
-    for line in &arguments.change {
-        change(&mut config.config, line)?;
-    }
+    changes(&mut config.config, &arguments.change)?;
     let name = arguments.name.as_deref().map(new_name).transpose()?;
     let from = arguments.file.display();
     let layer: OwnedFd = if arguments.file == Path::new("-") {

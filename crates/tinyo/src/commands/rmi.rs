@@ -5,7 +5,8 @@ use crate::context::Context;
 use crate::show::print_line;
 use anyhow::Result;
 use clap::Args;
-use image::store::{self, Removed, Store};
+use image::reference::Reference;
+use image::store::{self, Image, Removed, Store};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -15,7 +16,8 @@ pub(crate) struct Arguments {
     /// All images that no container uses
     #[arg(short, long)]
     all: bool,
-    /// Images with several names, too; and it is no mistake if there is no such image
+    /// Images with several names, too; those that stopped containers use lose their names; and it is no
+    /// mistake if there is no such image
     #[arg(short, long)]
     force: bool,
     /// It is no mistake if there is no such image
@@ -62,13 +64,62 @@ fn remove(context: &Context, store: &Store, text: &str, arguments: &Arguments) -
         let meant = context.local_names(text);
         let name = image.names.iter().find(|named| meant.contains(&named.name));
         if let Some(named) = name {
-            return Ok(store.remove_name(&named.name)?);
+            let removed = store.remove_name(&named.name);
+            let may_stay = || Ok(arguments.force && is_at_rest(context, &image)?);
+            return unless_in_use(removed, may_stay, || {
+                store.untag(&named.name)?;
+                Ok(vec![named.name.clone()])
+            });
         }
     }
     match store.find_by_digest(text)? {
-        Some(image) => Ok(store.remove_image(&image, arguments.force)?),
+        Some(image) => {
+            let removed = store.remove_image(&image, arguments.force);
+            let has_names = !image.names.is_empty();
+            let may_stay = || Ok(arguments.force && has_names && is_at_rest(context, &image)?);
+            unless_in_use(removed, may_stay, || {
+                let names: Vec<_> = image.names.iter().map(|it| it.name.clone()).collect();
+                names.iter().try_for_each(|name| store.untag(name))?;
+                Ok(names)
+            })
+        }
         None if arguments.force || arguments.ignore => Ok(Removed::default()),
         None => Err(store::Error::NoSuchImage(text.to_owned()).into()),
+    }
+}
+
+/// Whether none of the containers that use it runs.
+fn is_at_rest(context: &Context, image: &Image) -> Result<bool> {
+    let Some(engine) = context.engine_if_any()? else { return Ok(true) };
+    for container in engine.containers()? {
+        if container.manifest.as_ref() != Some(&image.manifest) {
+            continue;
+        }
+        match engine.look(&container) {
+            // It has just been removed.
+            Err(engine::Error::NoSuchContainer(_)) => {}
+            Ok(seen) if seen.status.is_over() => {}
+            seen => return Ok(seen.map(|_| false)?),
+        }
+    }
+    Ok(true)
+}
+
+/// With force, what stopped containers use loses its name, as with Docker; `prune` removes it when
+/// they are gone.
+fn unless_in_use(
+    removed: Result<Removed, store::Error>,
+    may_stay: impl FnOnce() -> Result<bool>,
+    untag: impl FnOnce() -> Result<Vec<Reference>, store::Error>,
+) -> Result<Removed> {
+    match removed {
+        Err(error @ store::Error::InUse { .. }) => {
+            if !may_stay()? {
+                return Err(error.into());
+            }
+            Ok(Removed { names: untag()?, ..Removed::default() })
+        }
+        removed => Ok(removed?),
     }
 }
 

@@ -4,7 +4,7 @@ use super::container::events;
 use super::{about, check, df, prune, service};
 use crate::context::Context;
 use crate::rootless;
-use crate::terminal::ask;
+use crate::terminal::ask_or_read;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
@@ -95,6 +95,6 @@ pub(super) fn confirm(force: bool, text: &str) -> Result<()> {
     if force {
         return Ok(());
     }
-    let answer = ask(&format!("{text} Go on? [y/N]"), "--force")?;
+    let answer = ask_or_read(&format!("{text} Go on? [y/N]"), "--force")?;
     if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { bail!("nothing was removed") }
 }

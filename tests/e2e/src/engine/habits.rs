@@ -216,7 +216,7 @@ pub(crate) fn chosen_by_what_they_are() -> Result<()> {
     engine.fails(&["rm", "--cidfile", &file_of_b], 1, "no such container")?;
     expect_eq!(engine.ok(&["rm", "--ignore", "--cidfile", &file_of_b, "--cidfile", "/none"])?, "");
     engine.fails(&["rm", "--cidfile", "/none"], 1, "--cidfile /none")?;
-    engine.fails(&["rm"], 125, "required")?;
+    engine.fails(&["rm"], 1, "required")?;
     engine.fails(&["rm", "--all", "aa"], 125, "cannot be used with")?;
     engine.fails(&["stop", "--filter", "color=red"], 125, "there is no filter")?;
     expect_eq!(engine.ok(&["rm", "-f", "-t", "0", "--filter", "label=x=1"])?, "cc\naa");

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod day;
+mod day2;
 mod exec;
 mod faults;
 mod files;
@@ -62,6 +63,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::day::listed_networks,
         engine::day::mounts_as_they_are_said,
         engine::day::the_machine,
+        engine::day2::lists_of_containers,
+        engine::day2::answers_come_from_pipes,
+        engine::day2::exit_codes_are_dockers,
+        engine::day2::images_in_use,
+        engine::day2::events_of_all_kinds,
+        engine::day2::ranges_of_ports_and_new_volumes,
         engine::exec::a_program_more,
         engine::exec::users_variables_and_folders,
         engine::exec::input_is_passed_on,

@@ -1,7 +1,7 @@
 //! Which containers a command is about.
 
-use super::list::{FILTERS, fits};
-use crate::commands::wanted::{self, Filter};
+use super::fitting::{self, fits};
+use crate::commands::wanted::Filter;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use engine::{Container, Engine, Error, Status};
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 pub(super) struct Chosen {
     /// Only those that fit, as with `ps`; without names, of all
-    #[arg(long, value_name = "FILTER", value_parser = wanted::one_of(FILTERS))]
+    #[arg(long, value_name = "FILTER", value_parser = fitting::filter)]
     filter: Vec<Filter>,
     /// The newest one
     #[arg(short, long, conflicts_with_all = ["all", "filter", "cidfile"])]

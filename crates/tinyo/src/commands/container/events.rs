@@ -66,7 +66,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
 /// Filters of one name are alternatives; different ones must all fit.
 fn fits(event: &Event, filters: &[Filter]) -> bool {
     let fits = |(name, value): &Filter| match name.as_str() {
-        "event" => event.action == *value,
+        // `exec_start: sh` is an `exec_start`.
+        "event" => event.action.split(": ").next() == Some(value) || event.action == *value,
         "image" => event.attributes.get("image") == Some(value),
         "type" => event.kind == *value,
         // Labels are among the attributes.

@@ -6,7 +6,7 @@ use crate::show::print_line;
 use anyhow::{Result, bail};
 use clap::Args;
 use engine::{ChangeKind, Copying, Error};
-use image::change::change;
+use image::change::changes;
 use spec::image::History;
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
@@ -124,9 +124,7 @@ pub(crate) fn commit(context: &Context, arguments: &CommitArguments) -> Result<(
         ..History::default()
     };
     let changes = |config: &mut _| {
-        arguments.change.iter().try_for_each(|line| {
-            change(config, line).map_err(|error| Error::Invalid(error.to_string()))
-        })
+        changes(config, &arguments.change).map_err(|error| Error::Invalid(error.to_string()))
     };
     let commit = || engine.commit(&container, changes, history, names.as_slice());
     let made = if arguments.pause { engine.while_paused(&container, commit)? } else { commit()? };

@@ -1,6 +1,7 @@
 //! In front of a container: what is typed goes in, what it prints comes out, signals are passed
 //! on.
 
+use crate::advice::Told;
 use crate::terminal::Raw;
 use anyhow::{Context as _, Result, bail};
 use engine::{Client, Container, Engine, Heard, Keys, Outcome, Stream};
@@ -62,7 +63,13 @@ pub(crate) fn new_line() -> Result<()> {
 /// A terminal needs one on this side, too.
 pub(crate) fn check_terminal() -> Result<()> {
     if !isatty(stdio::stdin()) {
-        bail!("the input device is not a TTY: leave out -t, or give it a terminal");
+        return Err(Told {
+            text: "the input device is not a TTY".to_owned(),
+            hint: Some("leave out -t, or give it a terminal"),
+            // As with Docker, which has not asked its daemon yet.
+            code: Some(1),
+        }
+        .into());
     }
     Ok(())
 }

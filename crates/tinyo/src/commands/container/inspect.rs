@@ -47,7 +47,7 @@ pub(crate) fn describe(engine: &Engine, container: &Container) -> Result<Value> 
 
 /// What it has written, and all that it sees, in bytes.
 pub(crate) fn sizes(engine: &Engine, container: &Container) -> Result<[u64; 2]> {
-    let own = engine.room_of(container)?;
+    let own = engine.written_by(container)?;
     let image = container.manifest.as_ref().map(|it| engine.store().image(it)).transpose()?;
     Ok([own, own + image.map_or(0, |image| image.bytes())])
 }

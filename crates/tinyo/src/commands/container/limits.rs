@@ -9,7 +9,7 @@ use engine::settings::{DiskLimit, Limits};
 const LEAST_MEMORY: i64 = 1 << 20;
 
 /// Limits that can be changed while a container is there.
-#[derive(Args)]
+#[derive(Args, Default, PartialEq)]
 pub(super) struct ChangeableLimits {
     /// Memory
     #[arg(short, long, value_name = "BYTES", value_parser = parse::bytes, allow_hyphen_values = true)]
@@ -47,6 +47,11 @@ pub(super) struct ChangeableLimits {
 }
 
 impl ChangeableLimits {
+    /// Whether something is said.
+    pub(super) fn are_any(&self) -> bool {
+        *self != ChangeableLimits::default()
+    }
+
     /// What is said here, and where nothing is said what was before.
     pub(super) fn over(&self, before: &Limits) -> Limits {
         let pids = self.pids_limit.map(|limit| if limit == 0 { -1 } else { limit });

@@ -1,14 +1,16 @@
 //! `tinyo ps`.
 
+use super::fitting::{self, fits};
 use crate::commands::port::ports_text;
-use crate::commands::wanted::{self, Filter};
+use crate::commands::wanted::Filter;
 use crate::context::Context;
 use crate::show::{
-    ListFormat, ago, bytes, print_columns, print_line, print_lines, print_rows, print_table,
+    ListFormat, ago, bytes, lasting, print_columns, print_line, print_lines, print_rows,
+    print_table,
 };
 use anyhow::Result;
 use clap::Args;
-use engine::settings::Settings;
+use engine::settings::{MountKind, Settings};
 use engine::{Container, Engine, HealthStatus, Seen, Status};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -44,37 +46,17 @@ pub(crate) struct Arguments {
     noheading: bool,
     /// Only those that fit: id= name= label= status= exited= ancestor= volume= network= health=
     /// before= since= until= publish= expose= restart-policy= pod=
-    #[arg(short, long, value_name = "FILTER", value_parser = wanted::one_of(FILTERS))]
+    #[arg(short, long, value_name = "FILTER", value_parser = fitting::filter)]
     filter: Vec<Filter>,
     /// table, json, or a template such as '{{.Names}}'
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: ListFormat,
 }
 
-pub(super) const FILTERS: &[&str] = &[
-    "pod",
-    "id",
-    "name",
-    "label",
-    "label!",
-    "status",
-    "exited",
-    "ancestor",
-    "volume",
-    "network",
-    "health",
-    "before",
-    "since",
-    "until",
-    "publish",
-    "expose",
-    "restart-policy",
-];
-
 const SORTS: [&str; 8] =
     ["command", "created", "id", "image", "names", "runningfor", "size", "status"];
 
-const HEADINGS: [(&str, &str); 15] = [
+const HEADINGS: [(&str, &str); 17] = [
     ("ID", "CONTAINER ID"),
     ("Image", "IMAGE"),
     ("Command", "COMMAND"),
@@ -88,6 +70,8 @@ const HEADINGS: [(&str, &str); 15] = [
     ("CreatedAt", "CREATED AT"),
     ("Networks", "NETWORKS"),
     ("Mounts", "MOUNTS"),
+    ("LocalVolumes", "LOCAL VOLUMES"),
+    ("Label", ""),
     ("State", "STATE"),
     ("Labels", "LABELS"),
 ];
@@ -137,7 +121,7 @@ fn sort(engine: &Engine, field: &str, found: &mut Vec<(Container, Seen)>) -> Res
             "id" => container.id.clone(),
             "image" => container.settings.image.clone(),
             "names" => container.name.clone(),
-            "size" => format!("{:020}", engine.room_of(&container)?),
+            "size" => format!("{:020}", engine.written_by(&container)?),
             "status" => seen.status.name().to_owned(),
             _ => format!("{:020}", u64::MAX - container.created),
         };
@@ -165,15 +149,16 @@ fn print(engine: &Engine, arguments: &Arguments, found: &[(Container, Seen)]) ->
     for (container, seen) in found {
         let ports = ports_text(&engine.published_ports(container)?);
         let mut record = record(container, seen, &ports, &pods, long);
-        // It is looked for on the disk, which takes its time.
-        let is_asked = match &arguments.format {
-            ListFormat::Lines(template) | ListFormat::Columns(template) => {
-                template.mentions(".Size")
-            }
+        let is_asked = |field| match &arguments.format {
+            ListFormat::Lines(template) | ListFormat::Columns(template) => template.mentions(field),
             _ => false,
         };
-        if arguments.size || is_asked {
+        // It is looked for on the disk, which takes its time.
+        if arguments.size || is_asked(".Size") {
             record["Size"] = size(engine, container)?.into();
+        }
+        if is_asked(".Label ") {
+            record["Label"] = json!(container.settings.labels);
         }
         records.push(record);
     }
@@ -217,15 +202,10 @@ impl PodNames {
 
 fn record(container: &Container, seen: &Seen, ports: &str, pods: &PodNames, long: bool) -> Value {
     let settings = &container.settings;
-    let words: Vec<&str> = settings.words().map(String::as_str).collect();
-    let command = words.join(" ");
-    let command = if long || command.chars().count() <= 20 {
-        format!("\"{command}\"")
-    } else {
-        format!("\"{}…\"", command.chars().take(19).collect::<String>())
-    };
+    let command = command(settings, long);
     let labels = settings.labels.iter().map(|(name, value)| format!("{name}={value}"));
     let mounts = settings.mounts.iter().map(|mount| mount.source.clone());
+    let volumes = settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume);
     json!({
         "ID": container.id[..if long { 64 } else { 12 }],
         "Image": settings.image,
@@ -238,6 +218,7 @@ fn record(container: &Container, seen: &Seen, ports: &str, pods: &PodNames, long
         "Names": container.name,
         "Labels": labels.collect::<Vec<_>>().join(","),
         "Mounts": mounts.collect::<Vec<_>>().join(","),
+        "LocalVolumes": volumes.count().to_string(),
         "Networks": networks(settings).join(","),
         "ExitCode": seen.state.exit_code,
         "Pid": seen.state.pid,
@@ -247,6 +228,18 @@ fn record(container: &Container, seen: &Seen, ports: &str, pods: &PodNames, long
     })
 }
 
+/// As Docker shows it: arguments with blanks in quotes, and all of it in others.
+fn command(settings: &Settings, long: bool) -> String {
+    let quoted = |(place, word): (usize, &String)| {
+        if place > 0 && word.contains(' ') { format!("'{word}'") } else { word.clone() }
+    };
+    let command = settings.words().enumerate().map(quoted).collect::<Vec<_>>().join(" ");
+    if long || command.chars().count() <= 20 {
+        return format!("{command:?}");
+    }
+    format!("{:?}", command.chars().take(19).chain(['…']).collect::<String>())
+}
+
 fn seconds_since(nanoseconds: u64) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     now.saturating_sub(nanoseconds / 1_000_000_000)
@@ -254,11 +247,7 @@ fn seconds_since(nanoseconds: u64) -> u64 {
 
 /// `Up 3 minutes (healthy)`, `Exited (0) 2 hours ago`.
 pub(super) fn status(seen: &Seen) -> String {
-    let up = || {
-        let since = ago(seconds_since(seen.state.started));
-        let since = if since == "just now" { "Less than a second".to_owned() } else { since };
-        format!("Up {}", since.trim_end_matches(" ago"))
-    };
+    let up = || format!("Up {}", lasting(seconds_since(seen.state.started)));
     match seen.status {
         Status::Created => "Created".to_owned(),
         Status::Paused => format!("{} (Paused)", up()),
@@ -278,102 +267,7 @@ pub(super) fn status(seen: &Seen) -> String {
     }
 }
 
-/// Filters of one name are alternatives; different ones must all fit.
-pub(super) fn fits(
-    engine: &Engine,
-    container: &Container,
-    seen: &Seen,
-    filters: &[(String, String)],
-) -> Result<bool> {
-    let names: std::collections::BTreeSet<&str> =
-        filters.iter().map(|(name, _)| name.as_str()).collect();
-    for name in names {
-        let mut values =
-            filters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
-        let fits = match name {
-            // All labels that are asked for must be there.
-            "label" => values.all(|value| wanted::has_label(&container.settings.labels, value)),
-            "label!" => !values.any(|it| wanted::has_label(&container.settings.labels, it)),
-            _ => {
-                let mut any = false;
-                for value in values {
-                    any |= fits_one(engine, container, seen, name, value)?;
-                }
-                any
-            }
-        };
-        if !fits {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn fits_one(
-    engine: &Engine,
-    container: &Container,
-    seen: &Seen,
-    name: &str,
-    value: &str,
-) -> Result<bool> {
-    let settings = &container.settings;
-    Ok(match name {
-        "pod" => match (&container.pod, engine.pod(value)) {
-            (own, Ok(pod)) => *own == Some(pod.id),
-            (_, Err(engine::Error::NoSuchPod(_))) => false,
-            (_, Err(error)) => return Err(error.into()),
-        },
-        "id" => container.id.starts_with(value),
-        "name" => container.name.contains(value.trim_start_matches('/')),
-        "status" => seen.status.name() == value,
-        "exited" => seen.status == Status::Exited && seen.state.exit_code.to_string() == value,
-        "ancestor" => settings.image == value || is_image(engine, container, value)?,
-        "volume" => {
-            settings.mounts.iter().any(|mount| mount.source == value || mount.target == value)
-        }
-        "network" => networks(settings).iter().any(|it| it == value),
-        "health" => {
-            let health = seen.state.health.map_or("none", |(health, _)| health.name());
-            health == value
-        }
-        "until" => wanted::is_prunable(
-            &[(name.to_owned(), value.to_owned())],
-            container.created,
-            &settings.labels,
-        )?,
-        "publish" => {
-            let ports = engine.published_ports(container)?;
-            ports
-                .iter()
-                .any(|port| is_port(value, port.host.unwrap_or(0), &port.protocol.to_string()))
-        }
-        "expose" => settings.network.exposed.iter().any(|port| {
-            let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
-            number.parse().is_ok_and(|number| is_port(value, number, protocol))
-        }),
-        "restart-policy" => settings.restart.policy.name() == value,
-        "before" => container.created < engine.find(value)?.created,
-        "since" => container.created > engine.find(value)?.created,
-        _ => false,
-    })
-}
-
-/// `80`, `80/udp`, `8000-8100/tcp`.
-fn is_port(wanted: &str, number: u16, protocol: &str) -> bool {
-    let (range, wanted) = wanted.split_once('/').unwrap_or((wanted, "tcp"));
-    let (first, last) = range.split_once('-').unwrap_or((range, range));
-    let is_in = first.parse().is_ok_and(|it: u16| it <= number)
-        && last.parse().is_ok_and(|it: u16| number <= it);
-    is_in && wanted == protocol
-}
-
-fn is_image(engine: &Engine, container: &Container, value: &str) -> Result<bool> {
-    let Some(manifest) = &container.manifest else { return Ok(false) };
-    let found = engine.store().find_by_digest(value)?;
-    Ok(found.is_some_and(|image| image.manifest == *manifest))
-}
-
 /// Those that it was made for.
-fn networks(settings: &Settings) -> Vec<String> {
+pub(super) fn networks(settings: &Settings) -> Vec<String> {
     settings.network.endpoints().into_iter().map(|it| it.network).collect()
 }

@@ -74,6 +74,9 @@ pub(crate) struct Which {
     /// Show when each line was printed
     #[arg(short, long)]
     pub(crate) timestamps: bool,
+    /// Show what a log driver has kept besides, which is nothing here
+    #[arg(long)]
+    details: bool,
 }
 
 impl Which {

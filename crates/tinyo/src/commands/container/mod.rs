@@ -3,9 +3,11 @@
 mod attach;
 mod chosen;
 pub(super) mod connection;
+mod csv;
 pub(super) mod events;
 mod exec;
 mod files;
+mod fitting;
 pub(super) mod front;
 mod host_config;
 mod inspect;

@@ -1,6 +1,8 @@
 //! `--volume`, `--mount` and `--tmpfs`.
 
-use super::parse::size;
+use super::csv;
+use super::parse::{self, size};
+use super::volume::file_system;
 use anyhow::{Context as _, Result, anyhow, bail};
 use engine::settings::{Mount, MountKind};
 
@@ -86,7 +88,9 @@ const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "shared", "rshared", "sl
 /// `--mount`: `type=bind,source=/a,target=/b,readonly`.
 pub(crate) fn mount(text: &str) -> Result<Mount> {
     let mut mount = Mount { kind: MountKind::Volume, ..Mount::default() };
-    for field in text.split(',') {
+    let mut options = Vec::new();
+    let fields = csv::fields(text).with_context(|| format!("--mount: {text:?}"))?;
+    for field in &fields {
         let (key, value) = field.split_once('=').unwrap_or((field, "true"));
         match key {
             "type" => mount.kind = mount_kind(value)?,
@@ -95,9 +99,13 @@ pub(crate) fn mount(text: &str) -> Result<Mount> {
                 check_target(value, "--mount", text)?;
                 value.trim_end_matches('/').clone_into(&mut mount.target);
             }
+            "volume-opt" => {
+                options.push(parse::pair(value).map_err(|why| anyhow!("--mount: {key}: {why}"))?);
+            }
             _ => field_of_mount(&mut mount, key, value)?,
         }
     }
+    mount.file_system = file_system("--mount: volume-opt", &options)?;
     let kind = mount.kind;
     for (prefix, own) in [
         ("bind-", MountKind::Bind),
@@ -105,7 +113,7 @@ pub(crate) fn mount(text: &str) -> Result<Mount> {
         ("tmpfs-", MountKind::Tmpfs),
         ("image-", MountKind::Image),
     ] {
-        if kind != own && text.split(',').any(|field| field.starts_with(prefix)) {
+        if kind != own && fields.iter().any(|field| field.starts_with(prefix)) {
             bail!(
                 "--mount: {prefix}.. is for type={}, and this is type={}",
                 own.name(),
@@ -140,7 +148,7 @@ pub(crate) fn mount(text: &str) -> Result<Mount> {
         _ => {}
     }
     if kind == MountKind::Image {
-        if text.split(',').any(|field| matches!(field, "rw" | "rw=true" | "readonly=false")) {
+        if fields.iter().any(|it| matches!(it.as_str(), "rw" | "rw=true" | "readonly=false")) {
             bail!("--mount: {text:?}: the files of an image cannot be changed: leave out rw");
         }
         mount.read_only = true;
@@ -186,8 +194,10 @@ fn field_of_mount(mount: &mut Mount, key: &str, value: &str) -> Result<()> {
         },
         "volume-nocopy" => mount.no_copy = is_on()?,
         "volume-driver" if value == "local" => {}
-        "volume-driver" | "volume-opt" | "volume-label" => {
-            bail!("--mount: {key}: make the volume before, with `tinyo volume create`")
+        "volume-driver" => bail!("--mount: {key}={value}: there is none but local"),
+        "volume-label" => {
+            let label = parse::pair(value).map_err(|why| anyhow!("--mount: {key}: {why}"))?;
+            mount.labels.extend([label]);
         }
         // What a part of a volume is to have, is there already.
         "volume-subpath" | "image-subpath" | "subpath" => {
@@ -364,6 +374,19 @@ mod tests {
             let error = mount(wrong).unwrap_err().to_string();
             assert!(error.contains(said), "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn new_volumes_are_described() {
+        let text = "type=volume,src=a,dst=/y,volume-label=x=1,volume-opt=type=tmpfs,\
+                    \"volume-opt=o=size=1m,mode=700\"";
+        let own = mount(text).unwrap();
+        assert_eq!(own.labels["x"], "1");
+        let file_system = own.file_system.unwrap();
+        assert_eq!((file_system.kind.as_str(), file_system.device.as_str()), ("tmpfs", "tmpfs"));
+        assert_eq!(file_system.options, ["size=1m", "mode=700"]);
+        assert!(mount("type=bind,src=/tmp,dst=/y,volume-opt=type=tmpfs").is_err());
+        assert!(mount("type=volume,dst=/y,volume-opt=color=red").is_err());
     }
 
     #[test]

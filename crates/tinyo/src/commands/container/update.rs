@@ -5,7 +5,7 @@ use super::parse;
 use crate::commands::fail;
 use crate::context::Context;
 use crate::show::print_line;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use engine::settings::Restart;
 
@@ -22,6 +22,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
+    if arguments.restart.is_none() && !arguments.limits.are_any() {
+        bail!("say what is to change: tinyo update --memory 1g CONTAINER");
+    }
     let engine = context.engine()?;
     let mut failures = Vec::new();
     for name in &arguments.containers {

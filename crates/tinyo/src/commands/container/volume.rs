@@ -46,6 +46,9 @@ pub(crate) struct CreateArguments {
     /// type=tmpfs is memory, new whenever a container starts
     #[arg(short, long, value_name = "OPTION", value_parser = parse::pair)]
     opt: Vec<(String, String)>,
+    /// The same as NAME, as Docker once had it
+    #[arg(long = "name", value_name = "NAME", hide = true, conflicts_with = "name")]
+    old_name: Option<String>,
     /// What to call it
     name: Option<String>,
 }
@@ -105,8 +108,8 @@ pub(crate) fn run(context: &Context, command: &Command) -> Result<ExitCode> {
     let done = match command {
         Command::Create(arguments) => {
             let labels = arguments.label.iter().cloned().collect();
-            let file_system = arguments.file_system()?;
-            let name = arguments.name.as_deref();
+            let file_system = file_system("--opt", &arguments.opt)?;
+            let name = arguments.name.as_deref().or(arguments.old_name.as_deref());
             print_line(&engine.create_volume(name, labels, file_system)?)
         }
         Command::Exists { volume } => match engine.volume(volume) {
@@ -141,35 +144,33 @@ pub(crate) fn run(context: &Context, command: &Command) -> Result<ExitCode> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
-impl CreateArguments {
-    /// What it is, if it is to be no folder of ours.
-    fn file_system(&self) -> Result<Option<FileSystem>> {
-        if self.opt.is_empty() {
-            return Ok(None);
-        }
-        let mut own = FileSystem::default();
-        for (name, value) in &self.opt {
-            match name.as_str() {
-                "type" => own.kind.clone_from(value),
-                "device" => own.device.clone_from(value),
-                "o" => own.options = value.split(',').map(str::to_owned).collect(),
-                _ => bail!("--opt {name}: there is no such option, only type, device and o"),
-            }
-        }
-        if own.kind.is_empty() && own.is_bind() {
-            "none".clone_into(&mut own.kind);
-        }
-        if own.kind == "tmpfs" && own.device.is_empty() {
-            "tmpfs".clone_into(&mut own.device);
-        }
-        if own.kind.is_empty() || own.device.is_empty() {
-            bail!("--opt: type=TYPE and device=WHAT are both needed");
-        }
-        if own.is_bind() && !own.device.starts_with('/') {
-            bail!("--opt device={}: the folder must be absolute", own.device);
-        }
-        Ok(Some(own))
+/// What a volume is, if it is to be no folder of ours. `flag` says so.
+pub(super) fn file_system(flag: &str, opt: &[(String, String)]) -> Result<Option<FileSystem>> {
+    if opt.is_empty() {
+        return Ok(None);
     }
+    let mut own = FileSystem::default();
+    for (name, value) in opt {
+        match name.as_str() {
+            "type" => own.kind.clone_from(value),
+            "device" => own.device.clone_from(value),
+            "o" => own.options = value.split(',').map(str::to_owned).collect(),
+            _ => bail!("{flag} {name}: there is no such option, only type, device and o"),
+        }
+    }
+    if own.kind.is_empty() && own.is_bind() {
+        "none".clone_into(&mut own.kind);
+    }
+    if own.kind == "tmpfs" && own.device.is_empty() {
+        "tmpfs".clone_into(&mut own.device);
+    }
+    if own.kind.is_empty() || own.device.is_empty() {
+        bail!("{flag}: type=TYPE and device=WHAT are both needed");
+    }
+    if own.is_bind() && !own.device.starts_with('/') {
+        bail!("{flag} device={}: the folder must be absolute", own.device);
+    }
+    Ok(Some(own))
 }
 
 fn fits(volume: &Volume, filters: &[Filter]) -> Result<bool> {

@@ -20,6 +20,9 @@ pub(crate) struct StatsArguments {
     /// Those that do not run, too
     #[arg(short, long)]
     all: bool,
+    /// Show whole ids
+    #[arg(long)]
+    no_trunc: bool,
     /// table, json, or a template such as '{{.Name}} {{.CPUPerc}}'
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: ListFormat,
@@ -50,7 +53,8 @@ pub(crate) fn stats(context: &Context, arguments: &StatsArguments) -> Result<()>
         } else {
             names.iter().map(|name| engine.find(name)).collect::<Result<_, _>>()?
         };
-        measure(&engine, containers, arguments.all || !names.is_empty(), &mut before)
+        let length = if arguments.no_trunc { 64 } else { SHORT };
+        measure(&engine, containers, arguments.all || !names.is_empty(), length, &mut before)
     })
 }
 
@@ -103,12 +107,16 @@ pub(crate) fn show_each_turn(
     }
 }
 
+/// Letters of an id that are enough.
+pub(crate) const SHORT: usize = 12;
+
 /// What each uses now, with the time on processors since the last call. With `idle` those that do
-/// not run use nothing, and else they are left out.
+/// not run use nothing, and else they are left out. `length`: of their ids.
 pub(crate) fn measure(
     engine: &Engine,
     containers: Vec<Container>,
     idle: bool,
+    length: usize,
     before: &mut BTreeMap<String, (Instant, u64)>,
 ) -> Result<Vec<Value>> {
     let mut records = Vec::new();
@@ -125,17 +133,17 @@ pub(crate) fn measure(
             let time = now.duration_since(then).as_nanos().max(1) as f64;
             usage.cpu.saturating_sub(cpu) as f64 / time * 100.0
         });
-        records.push(record(&container, &usage, share));
+        records.push(record(&container, &usage, share, length));
     }
     Ok(records)
 }
 
-fn record(container: &Container, usage: &Usage, share: f64) -> Value {
+fn record(container: &Container, usage: &Usage, share: f64, length: usize) -> Value {
     let limit = usage.memory_limit.unwrap_or_else(machine_memory);
     let percent = usage.memory as f64 / limit.max(1) as f64 * 100.0;
     let both = |(one, two): (u64, u64)| format!("{} / {}", bytes(one), bytes(two));
     json!({
-        "ID": container.id[..12],
+        "ID": container.id[..length],
         "Name": container.name,
         "Container": container.id[..12],
         "CPUPerc": format!("{share:.2}%"),

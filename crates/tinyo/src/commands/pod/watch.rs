@@ -2,7 +2,7 @@
 
 use super::one;
 use crate::commands::container::top::{PROCESS_HEADINGS, process};
-use crate::commands::container::watch::{Pace, measure, show_each_turn};
+use crate::commands::container::watch::{Pace, SHORT, measure, show_each_turn};
 use crate::context::Context;
 use crate::show::{ListFormat, print_table};
 use anyhow::Result;
@@ -67,7 +67,7 @@ pub(super) fn stats(context: &Context, arguments: &StatsArguments) -> Result<()>
         let mut records = Vec::new();
         for pod in pods {
             let containers = engine.containers_of_pod(&pod)?;
-            let measured = measure(&engine, containers, false, &mut before)?;
+            let measured = measure(&engine, containers, false, SHORT, &mut before)?;
             records.extend(measured.into_iter().map(|record| of_pod(record, &pod)));
         }
         Ok(records)
