@@ -41,8 +41,8 @@ pub(crate) fn inspect() -> Result<()> {
         expect_eq!(engine.ok(&["inspect", "-f", "{{.Id}}", text])?, id, "{text}");
     }
     // What is there is shown, whatever else is not.
-    let done =
-        engine.fails(&["inspect", "-f", "{{.Id}}", "none", "one:1", "nor/this"], "\"none\"")?;
+    let done = engine
+        .fails(&["inspect", "-f", "{{.Id}}", "nothing", "one:1", "nor/this"], "\"nothing\"")?;
     ensure!(done.stdout.trim() == id && done.stderr.contains("\"nor/this\""), "{done:?}");
     Ok(())
 }
