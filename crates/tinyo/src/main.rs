@@ -19,7 +19,7 @@ mod terminal;
 mod timings;
 
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use commands::Command;
 use context::Context;
 use engine::monitor::Ending;
@@ -99,8 +99,16 @@ fn code_of(error: &clap::Error) -> u8 {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => 0,
-        ErrorKind::MissingRequiredArgument => 1,
+        ErrorKind::MissingRequiredArgument if !lacks_flag(error) => 1,
         _ => 125,
+    }
+}
+
+/// Whether what is missing is a flag, which another one demands: that is a flag given wrongly.
+fn lacks_flag(error: &clap::Error) -> bool {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(all)) => all.iter().any(|it| it.starts_with("--")),
+        _ => false,
     }
 }
 

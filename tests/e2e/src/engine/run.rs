@@ -116,7 +116,7 @@ pub(crate) fn a_terminal() -> Result<()> {
     terminal.type_text("xyz\n")?;
     terminal.see("got xyz")?;
     running.finish()?.expect_code(0)?;
-    engine.fails(&["run", "-it", "--rm", "box", "true"], 125, "not a TTY")?;
+    engine.fails(&["run", "-it", "--rm", "box", "true"], 1, "not a TTY")?;
     engine.is_clean()
 }
 
