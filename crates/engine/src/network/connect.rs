@@ -227,12 +227,38 @@ impl Engine {
             for connected in &connections {
                 detach(&mut host, &device_of(container, connected))?;
             }
-            let connection = self.connection(container, &connections)?;
-            let elements = connection.published(&self.published_ports(container)?);
-            Firewall::open()?.remove(&elements)?;
+            self.unpublish(container)?;
         }
         let path = folder.file(PORTS);
         std::fs::remove_file(&path).map_err(Error::file(path))
+    }
+
+    /// Takes back the ports of a container, whose monitor was killed. They may lead to an address that
+    /// it has no more: its monitor may have ended before it heard of that. Somebody else may have
+    /// published the same ones meanwhile.
+    fn unpublish(&self, container: &Container) -> Result<()> {
+        let ports = self.published_ports(container)?;
+        let (mut subnets, mut of_others) = (Vec::new(), Vec::new());
+        for network in self.networks()? {
+            let others = self.connected(&network)?;
+            let others = others.into_iter().filter(|it| it.container != container.id);
+            of_others.extend(others.flat_map(|it| it.addresses));
+            subnets.extend(network.settings.subnets);
+        }
+        let is_left = |element: &Element| {
+            let Element::Published(one) = element else { return false };
+            let is_its = |port: &Port| {
+                (port.address, port.host, port.protocol)
+                    == (one.address, Some(one.port), one.protocol)
+            };
+            let target = one.target.ip();
+            ports.iter().any(is_its)
+                && subnets.iter().any(|it| it.subnet.contains(target))
+                && !of_others.contains(&target)
+        };
+        let mut firewall = Firewall::open()?;
+        let left: Vec<_> = firewall.elements()?.into_iter().filter(is_left).collect();
+        Ok(firewall.remove(&left)?)
     }
 
     /// The ports that are published now, all of them with the number they have on the machine.

@@ -102,12 +102,11 @@ impl Engine {
         // Of one that does not run, a start that was killed may have left them.
         names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
         row::disconnect(&self.store, &container.id, &network.name)?;
-        self.tell_event_of_network(network, "disconnect", Some(container))?;
-        if self.pid(container)?.is_none() {
-            return Ok(());
+        if self.pid(container)?.is_some() {
+            self.write_connection(container)?;
+            self.tell_monitor(container)?;
         }
-        self.write_connection(container)?;
-        self.tell_monitor(container)
+        self.tell_event_of_network(network, "disconnect", Some(container))
     }
 
     /// Takes a device of a network away from a container, if it runs.

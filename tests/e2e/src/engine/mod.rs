@@ -94,6 +94,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::faults::crowds::many_containers_at_once_and_one_after_the_other,
         engine::faults::windows::started_by_a_killed_command,
         engine::faults::windows::networks_of_what_is_about_to_run,
+        engine::faults::windows::a_monitor_that_has_not_heard_of_a_change,
         engine::faults::windows::programs_end_with_their_monitor,
         engine::faults::windows::devices_that_are_about_to_go,
         engine::faults::windows::stopped_while_it_is_started_again,

@@ -11,7 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::engine::faults::kill;
 use crate::engine::support::Engine;
 use crate::expect_eq;
-use crate::support::{processes, until};
+use crate::support::{processes, sys, until};
 
 /// Long enough for a command to have come to its end, if it does not wait.
 const A_WHILE: Duration = Duration::from_millis(500);
@@ -68,6 +68,23 @@ pub(crate) fn networks_of_what_is_about_to_run() -> Result<()> {
         ensure!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
     engine.ok(&["rm", "one"])?;
+    engine.is_clean()
+}
+
+/// The port of a container led on to an address that it did not have any more.
+pub(crate) fn a_monitor_that_has_not_heard_of_a_change() -> Result<()> {
+    let engine = Engine::new()?;
+    engine.ok(&["network", "create", "other"])?;
+    let flags = ["--network", "other", "-p", "27060:80"];
+    let id = engine.start("one", &flags, "sleep 1000")?;
+    let monitor = engine.monitor(&id)?;
+    sys::send(monitor, libc::SIGSTOP)?;
+    engine.ok(&["network", "disconnect", "other", "one"])?;
+    kill(monitor)?;
+    expect_eq!(engine.status("one")?, "exited");
+    engine.ok(&["system", "check"])?;
+    engine.ok(&["rm", "one"])?;
+    engine.ok(&["network", "rm", "other"])?;
     engine.is_clean()
 }
 
