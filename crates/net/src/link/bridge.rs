@@ -49,9 +49,12 @@ pub fn ensure_bridge(socket: &mut Socket, bridge: &Bridge) -> Result<u32, Error>
     }
     if !is_complete {
         sysctl::prepare_bridge(name)?;
-        for gateway in gateways {
-            address::add(socket, found.index, gateway).map_err(failed())?;
-        }
+    }
+    // One that is complete may be that of another store, or of one that was removed.
+    for gateway in gateways {
+        address::add(socket, found.index, gateway).map_err(failed())?;
+    }
+    if !is_complete {
         sysctl::forward()?;
         device::set_up(socket, found.index).map_err(failed())?;
     }

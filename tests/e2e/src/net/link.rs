@@ -73,6 +73,12 @@ pub(crate) fn what_is_there_already_is_made_what_it_should_be() -> Result<()> {
         ensure!(shown.contains("10.231.7.1/24") && shown.contains("fd31:7::1/64"), "{shown}");
         ensure!(shown.contains(",UP"), "{shown}");
     }
+    // One of another store, or of one that was removed.
+    ensure_bridge(&mut host, &bridge("tinyo-t2", &["10.231.8.0/24", "fd31:8::/64"])?)?;
+    let shown = run("ip addr show dev tinyo-t2")?;
+    for address in ["10.231.7.1/24", "fd31:7::1/64", "10.231.8.1/24", "fd31:8::1/64"] {
+        ensure!(shown.contains(address), "{address} is not in {shown}");
+    }
     // A pair of the same name, whose other end is elsewhere or here.
     run("ip link add v2-t2 type veth peer name eth0")?;
     let space = Space::container(&network, 2)?;
