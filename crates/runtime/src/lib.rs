@@ -28,7 +28,7 @@ mod features;
 mod file;
 mod filesystem;
 mod foreground;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 mod guests;
 mod handshake;

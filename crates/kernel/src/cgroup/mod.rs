@@ -34,7 +34,7 @@ mod error;
 mod events;
 mod files;
 mod folder;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 mod group;
 mod hybrid;

@@ -62,7 +62,7 @@ impl<Source: Iterator<Item = u8>> Numbers<Source> {
     }
 
     /// As many rules as there are numbers for, at most 12.
-    #[cfg(fuzzing)]
+    #[cfg(any(fuzzing, test))]
     pub(in super::super) fn rules(&mut self) -> Vec<DeviceRule> {
         (0..12).map_while(|_| self.rule()).collect()
     }

@@ -42,7 +42,7 @@ pub(super) fn root(bus: &Bus) -> Result<String> {
 }
 
 /// Takes a message apart as far as any is.
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(super) fn read_message(bytes: &[u8]) {
     if let Some(message) = message::Message::parse(bytes) {
         let _ = (message.text(), message.job_removed());
