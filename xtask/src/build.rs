@@ -42,3 +42,9 @@ pub(crate) fn release(packages: &[&str]) -> Result<PathBuf> {
     check(&mut command)?;
     Ok(target().join(TARGET).join("release"))
 }
+
+/// Builds what tests the programs, as the unit tests are built, and returns its folder.
+pub(crate) fn trials(package: &str) -> Result<PathBuf> {
+    check(cargo().args(["build", "--quiet", "-p", package]))?;
+    Ok(target().join(TARGET).join("debug"))
+}

@@ -4,7 +4,7 @@
 //! LLVM for coverage counters directly.
 
 use crate::build;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use lexopt::Arg::{Long, Value};
 use lexopt::{Parser, ValueExt};
 use std::ffi::OsString;
@@ -50,9 +50,11 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
     if let Some(unknown) = chosen.iter().find(|name| !known.contains(name)) {
         bail!("{unknown} is not a target; there are: {}", known.join(" "));
     }
-    for target in if chosen.is_empty() { known } else { chosen } {
-        let corpus = folder("corpus", &target)?;
-        fuzz(&target, seconds, &[&corpus])?;
+    let targets = if chosen.is_empty() { known } else { chosen };
+    build_targets(&targets)?;
+    for target in targets {
+        println!("fuzz {target} for {seconds} s");
+        build::check(&mut fuzzer(&target, seconds, &[&folder("corpus", &target)?])?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -74,38 +76,51 @@ pub(crate) fn targets() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// A run that starts from the corpus but leaves it alone.
-pub(crate) fn run_briefly(target: &str, seconds: u64) -> Result<()> {
+/// Runs that start from the corpus but leave it alone: each target and what came of it.
+pub(crate) fn run_briefly(targets: Vec<String>, seconds: u64) -> Result<Vec<(String, Result<()>)>> {
+    build_targets(&targets)?;
+    Ok(targets.into_iter().map(|it| (it.clone(), run_one_briefly(&it, seconds))).collect())
+}
+
+fn run_one_briefly(target: &str, seconds: u64) -> Result<()> {
     let found = build::target().join("fuzz-found").join(target);
     fs::create_dir_all(&found).with_context(|| found.display().to_string())?;
-    let result = fuzz(target, seconds, &[&found, &folder("corpus", target)?]);
+    let mut command = fuzzer(target, seconds, &[&found, &folder("corpus", target)?])?;
+    let output = command.output().with_context(|| format!("{command:?}"))?;
     fs::remove_dir_all(&found).with_context(|| found.display().to_string())?;
-    result
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?}: {}\n{said}", output.status);
+    Ok(())
 }
 
 /// libFuzzer reads all the folders, and writes into the first one.
-fn fuzz(target: &str, seconds: u64, corpora: &[&Path]) -> Result<()> {
-    println!("fuzz {target} for {seconds} s");
-    let program = build_target(target)?;
+fn fuzzer(target: &str, seconds: u64, corpora: &[&Path]) -> Result<Command> {
     let artifacts = folder("artifacts", target)?;
-    let mut command = Command::new(program);
+    let mut command =
+        Command::new(target_folder().join(build::TARGET).join("release").join(target));
     command.args(corpora).stdin(Stdio::null());
     command.arg(format!("-max_total_time={seconds}"));
     // One input that takes 10 s, or 2 GiB, is a bug of its own.
     command.args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=0"]);
     command.arg(format!("-artifact_prefix={}/", artifacts.display()));
+    Ok(command)
+}
+
+fn build_targets(targets: &[String]) -> Result<()> {
+    let mut command = build::cargo();
+    command.args(["build", "--quiet", "--release", "--locked", "--target", build::TARGET]);
+    targets.iter().for_each(|target| {
+        command.args(["--bin", target]);
+    });
+    command.arg("--manifest-path").arg(build::root().join("fuzz/Cargo.toml"));
+    command.arg("--target-dir").arg(target_folder());
+    command.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
     build::check(&mut command)
 }
 
-fn build_target(target: &str) -> Result<PathBuf> {
-    let folder = build::root().join("fuzz/target");
-    let mut command = build::cargo();
-    command.args(["build", "--quiet", "--release", "--target", build::TARGET, "--bin", target]);
-    command.arg("--manifest-path").arg(build::root().join("fuzz/Cargo.toml"));
-    command.arg("--target-dir").arg(&folder);
-    command.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
-    build::check(&mut command)?;
-    Ok(folder.join(build::TARGET).join("release").join(target))
+/// Apart from that of the workspace, as the flags are.
+fn target_folder() -> PathBuf {
+    build::root().join("fuzz/target")
 }
 
 fn folder(kind: &str, target: &str) -> Result<PathBuf> {

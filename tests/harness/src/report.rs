@@ -1,6 +1,11 @@
-//! What the runner prints: a line for each trial, then the failures and skips, then the counts.
+//! What the runner prints: a line for each trial, then those that took longest, the failures and
+//! skips, then the counts.
 
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// How many of those that took longest are named.
+const SLOWEST: usize = 10;
 
 /// How a skipped trial hands its reason to the runner: a line of its output begins like this.
 pub(crate) const SKIP_MARK: &str = "skipped: ";
@@ -20,10 +25,12 @@ pub(crate) struct Report {
     passed: usize,
     failures: Vec<&'static str>,
     skips: Vec<(&'static str, String)>,
+    times: Vec<(Duration, &'static str)>,
 }
 
 impl Report {
-    pub(crate) fn add(&mut self, name: &'static str, verdict: Verdict) {
+    pub(crate) fn add(&mut self, name: &'static str, took: Duration, verdict: Verdict) {
+        self.times.push((took, name));
         match verdict {
             Verdict::Passed => {
                 println!("test {name} ... ok");
@@ -42,7 +49,12 @@ impl Report {
     }
 
     /// Prints the lists; the last line is the one that other programs read.
-    pub(crate) fn finish(self) -> ExitCode {
+    pub(crate) fn finish(mut self) -> ExitCode {
+        self.times.sort_unstable();
+        println!("\nslowest:");
+        for (took, name) in self.times.iter().rev().take(SLOWEST) {
+            println!("    {name}: {:.1} s", took.as_secs_f64());
+        }
         if !self.failures.is_empty() {
             println!("\nfailures:");
             self.failures.iter().for_each(|name| println!("    {name}"));

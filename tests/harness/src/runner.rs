@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, OFlags, memfd_create};
@@ -26,9 +26,10 @@ pub(crate) fn run(trials: &[Trial], arguments: &Arguments) -> ExitCode {
         for _ in 0..arguments.jobs.min(trials.len()) {
             scope.spawn(|| {
                 while let Some(trial) = trials.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let begun = Instant::now();
                     let verdict = judge(trial.name, arguments);
                     let mut report = report.lock().expect("no thread panics while it prints");
-                    report.add(trial.name, verdict);
+                    report.add(trial.name, begun.elapsed(), verdict);
                 }
             });
         }

@@ -10,6 +10,7 @@ use lexopt::{Parser, ValueExt};
 use report::Report;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Instant;
 use tiers::{TIERS, Tier};
 
 const USAGE: &str = "\
@@ -30,16 +31,28 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     let mut report = Report::default();
-    for (tier, missing) in packages::provide(&options.tiers)? {
-        println!("\n== {}: {}", tier.name, tier.about);
-        if tier.needs_packages && !missing.is_empty() {
-            report.skip(tier.name, &format!("needs root on Debian, or: {}", missing.join(" ")));
-        } else if let Err(error) = (tier.run)(&options.choice, &mut report) {
-            report.fail(tier.name, &format!("{error:#}"));
-        }
+    let tiers = packages::provide(&options.tiers)?;
+    for together in tiers.chunk_by(|_, (tier, _)| tier.beside) {
+        let run = |it: &(&Tier, Vec<&str>)| run_tier(it.0, &it.1, &options.choice);
+        std::thread::scope(|scope| {
+            let running: Vec<_> = together.iter().map(|it| scope.spawn(move || run(it))).collect();
+            running.into_iter().for_each(|tier| report.add(tier.join().expect("no panic")));
+        });
     }
     report.print();
     Ok(if report.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_tier(tier: &Tier, missing: &[&str], choice: &tiers::Choice) -> Report {
+    println!("\n== {}: {}", tier.name, tier.about);
+    let (mut report, begun) = (Report::default(), Instant::now());
+    if tier.needs_packages && !missing.is_empty() {
+        report.skip(tier.name, &format!("needs root on Debian, or: {}", missing.join(" ")));
+    } else if let Err(error) = (tier.run)(choice, &mut report) {
+        report.fail(tier.name, &format!("{error:#}"));
+    }
+    println!("== {}: {} s", tier.name, begun.elapsed().as_secs());
+    report
 }
 
 /// `None` when help was asked for.

@@ -27,6 +27,15 @@ impl Report {
         self.reasons.push(format!("{name}: {reason}"));
     }
 
+    /// Takes what another one has.
+    pub(super) fn add(&mut self, other: Report) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.failures.extend(other.failures);
+        self.reasons.extend(other.reasons);
+    }
+
     pub(super) fn is_success(&self) -> bool {
         self.failed == 0
     }

@@ -24,6 +24,9 @@ pub(super) struct Tier {
     pub(super) packages: &'static [&'static str],
     /// Whether it is of no use without them; otherwise each test looks for itself.
     pub(super) needs_packages: bool,
+    /// Whether it runs beside the one before it: it only computes, and that one mostly waits for
+    /// one processor.
+    pub(super) beside: bool,
     pub(super) run: fn(&Choice, &mut Report) -> Result<()>,
 }
 
@@ -34,6 +37,7 @@ pub(super) const TIERS: &[Tier] = &[
         about: "functions, in every crate",
         packages: &["gcc", "libc6-dev", "man-db", "groff-base", "python3-seccomp"],
         needs_packages: false,
+        beside: false,
         run: unit,
     },
     Tier {
@@ -66,6 +70,7 @@ pub(super) const TIERS: &[Tier] = &[
             "zsh",
         ],
         needs_packages: false,
+        beside: false,
         run: e2e,
     },
     Tier {
@@ -95,6 +100,7 @@ pub(super) const TIERS: &[Tier] = &[
             "util-linux",
         ],
         needs_packages: false,
+        beside: false,
         run: peers,
     },
     Tier {
@@ -117,6 +123,7 @@ pub(super) const TIERS: &[Tier] = &[
             "xfsprogs",
         ],
         needs_packages: true,
+        beside: false,
         run: vm,
     },
     Tier {
@@ -124,6 +131,7 @@ pub(super) const TIERS: &[Tier] = &[
         about: "parsers of untrusted input, for some seconds each",
         packages: &["g++"],
         needs_packages: true,
+        beside: true,
         run: fuzz,
     },
 ];
@@ -138,19 +146,30 @@ fn unit(choice: &Choice, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// The programs under test.
+const PROGRAMS: &[&str] = &["tino", "tinyo", "tinyort"];
+
 fn e2e(choice: &Choice, report: &mut Report) -> Result<()> {
-    let programs = build::release(&["tino", "tinyo", "tinyort", "e2e"])?;
-    harness("e2e", Command::new(programs.join("e2e")).args(&choice.filter), report)
+    trials("e2e", choice, report)
 }
 
 fn peers(choice: &Choice, report: &mut Report) -> Result<()> {
-    let programs = build::release(&["tino", "tinyo", "tinyort", "peers"])?;
-    harness("peers", Command::new(programs.join("peers")).args(&choice.filter), report)
+    trials("peers", choice, report)
+}
+
+fn trials(tier: &str, choice: &Choice, report: &mut Report) -> Result<()> {
+    let programs = build::release(PROGRAMS)?;
+    let mut tests = Command::new(build::trials(tier)?.join(tier));
+    tests.args(&choice.filter);
+    for program in PROGRAMS {
+        tests.env(format!("{}_BIN", program.to_uppercase()), programs.join(program));
+    }
+    harness(tier, &mut tests, report)
 }
 
 fn vm(choice: &Choice, report: &mut Report) -> Result<()> {
-    let programs = build::release(&["tino", "tinyo", "tinyort", "e2e", "vm"])?;
-    let vm_init = build::release(&["vm"])?.join("vm-init");
+    let programs = build::release(&[PROGRAMS, &["vm"]].concat())?;
+    let vm_init = programs.join("vm-init");
     let mut tests = Command::new(programs.join("vm-tests"));
     // A machine takes a while to boot when two others do as well.
     tests.args(["--time-limit", "180"]).args(&choice.filter).env("VM_INIT", &vm_init);
@@ -317,7 +336,7 @@ fn e2e_in_machine(choice: &Choice, vm_init: &Path, programs: &Path) -> Result<Ou
     let (machine, tino) = machine.command(&programs.join("tino"))?;
     let (machine, tinyort) = machine.command(&programs.join("tinyort"))?;
     let (machine, tinyo) = machine.command(&programs.join("tinyo"))?;
-    let (machine, e2e) = machine.command(&programs.join("e2e"))?;
+    let (machine, e2e) = machine.command(&build::trials("e2e")?.join("e2e"))?;
     let busybox = Path::new("/bin/busybox");
     let machine = machine.program("/bin/busybox", busybox)?.symlink("/bin/sh", "busybox");
     let mut job = Job::new(["/bin/sh", "-c", ON_DISK, "sh"]).variable("TMPDIR", "/mnt");
@@ -337,13 +356,10 @@ fn e2e_in_machine(choice: &Choice, vm_init: &Path, programs: &Path) -> Result<Ou
 }
 
 fn fuzz(choice: &Choice, report: &mut Report) -> Result<()> {
-    let targets = fuzz::targets()?;
-    if targets.is_empty() {
-        report.skip("fuzz", "there is no target yet");
-    }
-    let filter = choice.filter.as_deref().unwrap_or_default();
-    for target in targets.iter().filter(|target| target.contains(filter)) {
-        match fuzz::run_briefly(target, choice.fuzz_seconds) {
+    let mut targets = fuzz::targets()?;
+    targets.retain(|target| target.contains(choice.filter.as_deref().unwrap_or_default()));
+    for (target, result) in fuzz::run_briefly(targets, choice.fuzz_seconds)? {
+        match result {
             Ok(()) => report.pass(),
             Err(error) => report.fail(&format!("fuzz: {target}"), &format!("{error:#}")),
         }
