@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use sys::OrError;
 use sys::rustix::fs::{FlockOperation, flock};
@@ -71,8 +72,10 @@ pub(crate) fn is_held(path: &Path) -> Result<bool> {
     Ok(!try_flock(&file, FlockOperation::NonBlockingLockShared, path)?)
 }
 
+/// Nobody else than the user is to open it, as whoever can may take the lock.
 fn open(path: &Path) -> Result<Option<File>> {
-    if_there(OpenOptions::new().read(true).append(true).create(true).open(path), path)
+    let mut options = OpenOptions::new();
+    if_there(options.read(true).append(true).create(true).mode(0o600).open(path), path)
 }
 
 fn open_present(path: &Path) -> Result<Option<File>> {

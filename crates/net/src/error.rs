@@ -1,5 +1,7 @@
 //! What can go wrong with a network.
 
+use crate::subnet::Subnet;
+
 /// Why something about a network was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -17,6 +19,19 @@ pub enum Error {
     /// There is a device of this name that is none of ours.
     #[error("there is a network device {0} already, which is no bridge")]
     NoBridge(String),
+    /// The machine has the addresses of a network elsewhere.
+    #[error(
+        "the network cannot have the subnet {subnet}, as {device} of the machine has {other}: \
+         make it anew with another --subnet, or take that away"
+    )]
+    Overlap {
+        /// What the network was to have.
+        subnet: Subnet,
+        /// What is there.
+        other: Subnet,
+        /// Where.
+        device: String,
+    },
     /// Chains of another program that drop what is forwarded, and that only it can change.
     #[error(
         "{chains} of another firewall lets no network pass, and only its owner can change that \

@@ -147,6 +147,12 @@ impl Subnet {
         Ok(subnet)
     }
 
+    /// The address that has the place in another subnet which this one has here, if there is one.
+    #[must_use]
+    pub fn moved(self, address: IpAddr, to: Subnet) -> Option<IpAddr> {
+        if self.contains(address) { to.host(self.number(address)) } else { None }
+    }
+
     /// Whether all of the other one lies in it.
     #[must_use]
     pub fn includes(self, other: Subnet) -> bool {
@@ -158,24 +164,31 @@ impl Subnet {
     }
 }
 
+/// Where subnets are chosen from, one after the other: the first address, the prefix of the pool, and
+/// that of each subnet.
+const POOLS: [([u8; 4], u8, u8); 4] = [
+    ([10, 200, 0, 0], 13, 20),
+    ([10, 208, 0, 0], 12, 24),
+    ([172, 16, 0, 0], 12, 20),
+    ([192, 168, 0, 0], 16, 20),
+];
+
 /// An IPv4 subnet that overlaps none of these: of the machine's routes and of other networks.
 ///
-/// Networks have 4094 addresses, more than a bridge can have ports. They come from the part of
-/// 10.0.0.0/8 that neither Docker nor Podman nor Kubernetes use by default, then from
-/// 172.16.0.0/12 and 192.168.0.0/16.
+/// The first networks have 4094 addresses, more than a bridge can have ports, those after the 128th
+/// 254. They come from the part of 10.0.0.0/8 that neither Docker nor Podman nor Kubernetes use by
+/// default, then from 172.16.0.0/12 and 192.168.0.0/16.
 ///
 /// # Errors
 /// None is left.
 pub fn free_subnet(taken: &[Subnet]) -> Result<Subnet, Exhausted> {
-    const PREFIX: u8 = 20;
-    let pools = [([10, 200, 0, 0], 13_u8), ([172, 16, 0, 0], 12), ([192, 168, 0, 0], 16)];
-    let subnets = pools.into_iter().flat_map(|(first, prefix)| {
+    let subnets = POOLS.into_iter().flat_map(|(first, pool, prefix)| {
         let first = u32::from(Ipv4Addr::from(first));
-        let count = 1_u32 << (PREFIX - prefix);
-        (0..count).map(move |number| first | (number << (32 - PREFIX)))
+        let count = 1_u32 << (prefix - pool);
+        (0..count).map(move |number| (first | (number << (32 - prefix)), prefix))
     });
     subnets
-        .map(|first| Subnet { first: Ipv4Addr::from(first).into(), prefix: PREFIX })
+        .map(|(first, prefix)| Subnet { first: Ipv4Addr::from(first).into(), prefix })
         .find(|subnet| taken.iter().all(|other| !other.overlaps(*subnet)))
         .ok_or(Exhausted::Subnets)
 }
@@ -311,6 +324,26 @@ mod tests {
         assert_eq!(all.allocate(None, None, |_| false), Ok(address("::1")));
         let last = address("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
         assert_eq!(all.allocate(None, Some(last), |_| false), Ok(address("::1")));
+    }
+
+    #[test]
+    fn an_address_keeps_its_place_in_another_subnet() {
+        let (from, to) = (subnet("10.200.0.0/20"), subnet("10.208.3.0/24"));
+        assert_eq!(from.moved(address("10.200.0.77"), to), Some(address("10.208.3.77")));
+        assert_eq!(from.moved(address("10.200.1.77"), to), None);
+        assert_eq!(from.moved(address("10.200.0.255"), to), None);
+        assert_eq!(from.moved(address("10.201.0.77"), to), None);
+    }
+
+    #[test]
+    fn a_thousand_networks_have_subnets() {
+        let mut taken = vec![subnet("10.208.5.0/24")];
+        for _ in 0..1000 {
+            let free = free_subnet(&taken).unwrap();
+            assert!(!taken.iter().any(|it| it.overlaps(free)), "{free}");
+            taken.push(free);
+        }
+        assert_eq!(taken.last().unwrap().prefix(), 24);
     }
 
     #[test]

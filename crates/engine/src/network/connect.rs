@@ -41,6 +41,18 @@ impl Engine {
         if !is_network(&container.settings.network.mode) {
             return Ok(None);
         }
+        let prepared = match self.prepare(container, user) {
+            Err(Error::Network(net::Error::Overlap { subnet, .. }))
+                if self.move_default_network(subnet)? =>
+            {
+                self.prepare(container, user)
+            }
+            result => result,
+        };
+        prepared.map(Some)
+    }
+
+    fn prepare(&self, container: &Container, user: Option<BorrowedFd<'_>>) -> Result<Prepared> {
         // From now on there may be something to take back.
         let mark = self.folder(container).file(PORTS);
         std::fs::File::create(&mark).map_err(Error::file(&mark))?;
@@ -83,7 +95,7 @@ impl Engine {
         }
         let connection = self.connection(container, &connections)?;
         let namespace = made.into_iter().next().ok_or(Error::MonitorDied)?;
-        Ok(Some(Prepared { namespace, place, hosts, connection }))
+        Ok(Prepared { namespace, place, hosts, connection })
     }
 
     /// What `--add-host NAME:host-gateway` means: the machine, as its containers reach it.

@@ -4,6 +4,7 @@
 //! and the firewall are made of that when a container starts. Names of running containers are in a
 //! file for each network, which their monitors read.
 
+mod choice;
 mod connect;
 mod join;
 mod mode;
@@ -27,9 +28,11 @@ use crate::database;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::id;
+use choice::complete;
+use connect::provide;
 use net::firewall::{Element, Firewall};
 use net::link::{self, Interface};
-use net::subnet::{Subnet, free_subnet, unique_local_subnet};
+use net::subnet::Subnet;
 use std::net::IpAddr;
 use sys::netlink::Socket;
 
@@ -40,22 +43,24 @@ pub const DEFAULT: &str = "bridge";
 const MODES: [&str; 6] = ["none", "host", "default", "container", "private", "ns"];
 
 impl Engine {
-    /// Makes a network. Subnets that are not given are chosen, so that they overlap no route of the
-    /// machine and no other network.
+    /// Makes a network. Subnets that are not given are chosen, so that they overlap nothing that the
+    /// machine has and no other network.
     ///
     /// # Errors
-    /// The name is taken or none; a subnet overlaps another network; no subnet is left.
+    /// The name is taken or none; a subnet overlaps another network, or the machine has it; no subnet
+    /// is left.
     pub fn create_network(&self, name: &str, settings: NetworkSettings) -> Result<Network> {
         id::check_name(name)?;
         if MODES.contains(&name) {
             return Err(Error::invalid(format!("{name} cannot be the name of a network")));
         }
         let id = id::random()?;
+        let _lock = self.lock_subnets()?;
         let existing = self.networks()?;
-        let bridge = match (name, &settings.bridge) {
-            (DEFAULT, _) => format!("{}0", link::PREFIX),
-            (_, Some(bridge)) => self.check_bridge(bridge, &existing)?.to_owned(),
-            _ => format!("{}-{}", link::PREFIX, &id[..8]),
+        let bridge = match &settings.bridge {
+            Some(bridge) => self.check_bridge(bridge, &existing)?.to_owned(),
+            // Of whatever store: each may have a default network.
+            None => format!("{}-{}", link::PREFIX, &id[..8]),
         };
         if let Some(device) = &settings.shared {
             device.check(&settings, self.user_marks)?;
@@ -64,6 +69,13 @@ impl Engine {
         let network =
             Network { name: name.to_owned(), id, bridge, created: clock::now(), settings };
         row::insert(&self.store, &network)?;
+        // At once, so that other stores see that its subnets are taken.
+        if !self.user_marks
+            && let Err(error) = provide(&mut Socket::open()?, &network)
+        {
+            row::delete(&self.store, &network, || self.take_away(&network))?;
+            return Err(error);
+        }
         self.tell_event_of_network(&network, "create", None)?;
         Ok(network)
     }
@@ -142,54 +154,23 @@ impl Engine {
     /// There is none; containers are connected to it.
     pub fn remove_network(&self, network: &Network) -> Result<()> {
         let lock = names::lock(&self.folders, &network.name)?;
-        let remove = || {
-            let Some(place) = self.existing_bridge_place() else { return Ok(()) };
-            place
-                .within(|| {
-                    link::remove_bridge(&mut Socket::open()?, &network.bridge)?;
-                    let both =
-                        [Element::Network, Element::Internal].map(|it| it(network.bridge.clone()));
-                    Firewall::open()?.remove(&both)?;
-                    Ok(Vec::new())
-                })
-                .map(drop)
-        };
-        database::make_room(&self.store, || row::delete(&self.store, network, remove))?;
+        let remove = || row::delete(&self.store, network, || self.take_away(network));
+        database::make_room(&self.store, remove)?;
         names::remove(&self.folders, &network.name, lock)?;
         self.tell_event_of_network(network, "destroy", None)
     }
-}
 
-/// With subnets, if there are none.
-fn complete(mut settings: NetworkSettings, existing: &[Network]) -> Result<NetworkSettings> {
-    let others: Vec<Subnet> =
-        existing.iter().flat_map(|it| &it.settings.subnets).map(|it| it.subnet).collect();
-    for given in &settings.subnets {
-        if let Some(other) = others.iter().find(|it| it.overlaps(given.subnet)) {
-            let text = format!("the subnet {} overlaps {other} of another network", given.subnet);
-            return Err(Error::Invalid(text));
-        }
-        if !given.subnet.contains(given.gateway) {
-            let text = format!("the gateway {} is not in {}", given.gateway, given.subnet);
-            return Err(Error::Invalid(text));
-        }
+    /// Takes away its bridge, and what the firewall has of it.
+    fn take_away(&self, network: &Network) -> Result<()> {
+        let Some(place) = self.existing_bridge_place() else { return Ok(()) };
+        let remove = || {
+            link::remove_bridge(&mut Socket::open()?, &network.bridge)?;
+            let both = [Element::Network, Element::Internal].map(|it| it(network.bridge.clone()));
+            Firewall::open()?.remove(&both)?;
+            Ok(Vec::new())
+        };
+        place.within(remove).map(drop)
     }
-    if settings.shared.is_some() {
-        return Ok(settings);
-    }
-    let has = |ipv4: bool| settings.subnets.iter().any(|it| it.subnet.is_ipv4() == ipv4);
-    let (needs_ipv4, needs_ipv6) = (!has(true), !has(false) && link::is_ipv6_available());
-    let mut taken = link::taken_subnets(&mut Socket::open()?)?;
-    taken.extend(others);
-    if needs_ipv4 {
-        let subnet = free_subnet(&taken).map_err(|error| Error::Invalid(error.to_string()))?;
-        settings.subnets.push(row::Range::of(subnet));
-    }
-    if needs_ipv6 {
-        settings.subnets.push(row::Range::of(unique_local_subnet(id::bytes()?)));
-    }
-    settings.subnets.sort_by_key(|it| !it.subnet.is_ipv4());
-    Ok(settings)
 }
 
 /// The bridge of a network.

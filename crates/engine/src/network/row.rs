@@ -64,6 +64,8 @@ pub struct NetworkSettings {
     pub subnets: Vec<Range>,
     /// Addresses that no container gets, and what they are called.
     pub reserved: BTreeMap<String, IpAddr>,
+    /// Whether they were all chosen, so that others can take their place.
+    pub are_subnets_chosen: bool,
     /// The device of the machine that is its containers', if it has no bridge.
     pub shared: Option<SharedDevice>,
     /// It leads nowhere else.
@@ -221,6 +223,36 @@ pub(crate) fn delete(
             0 => Err(Error::NoSuchNetwork(name.clone())),
             _ => also(),
         }
+    })
+}
+
+/// Gives a network other subnets, and its containers the same places in them. False if one of these
+/// has no such place.
+pub(crate) fn move_addresses(
+    store: &Store,
+    network: &Network,
+    settings: &NetworkSettings,
+) -> Result<bool> {
+    let (name, ranges) = (&network.name, &network.settings.subnets);
+    let moved = |address: IpAddr| {
+        let from = ranges.iter().find(|it| it.subnet.contains(address))?;
+        let is_like = |it: &&Range| it.subnet.is_ipv4() == address.is_ipv4();
+        let to = settings.subnets.iter().find(is_like)?;
+        from.subnet.moved(address, to.subnet)
+    };
+    let settings = to_json(settings)?;
+    store.write(|transaction| {
+        let query = "SELECT address FROM addresses WHERE network = ?1";
+        let mut statement = transaction.prepare(query)?;
+        let texts = statement.query_map([name], |row| row.get(0))?;
+        for text in texts.collect::<rusqlite::Result<Vec<String>>>()? {
+            let Some(address) = text.parse().ok().and_then(moved) else { return Ok(false) };
+            let update = "UPDATE addresses SET address = ?3 WHERE network = ?1 AND address = ?2";
+            transaction.execute(update, [name, &text, &address.to_string()])?;
+        }
+        let update = "UPDATE networks SET settings = ?2, last = '[]' WHERE name = ?1";
+        transaction.execute(update, [name, &settings])?;
+        Ok(true)
     })
 }
 

@@ -14,12 +14,12 @@ const IFA_BROADCAST: u16 = 4;
 /// Usable at once, without asking around whether somebody else has it: we know that nobody does.
 const IFA_F_NODAD: u8 = 0x02;
 
-/// Gives a device an address, unless it has it already.
+/// Gives a device an address: false if it has it already.
 pub(super) fn add(
     socket: &mut Socket,
     index: u32,
     interface: &Interface,
-) -> Result<(), sys::Error> {
+) -> Result<bool, sys::Error> {
     let Interface { address, subnet } = interface;
     let (family, flags) = match address {
         IpAddr::V4(_) => (super::route::FAMILY_IPV4, 0),
@@ -37,8 +37,8 @@ pub(super) fn add(
         None => message,
     };
     match socket.request("RTM_NEWADDR", message, |_| {}) {
-        Err(error) if error.errno == Errno::EXIST => Ok(()),
-        result => result,
+        Err(error) if error.errno == Errno::EXIST => Ok(false),
+        result => result.map(|()| true),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Bridges: one for each network.
 
+use super::taken::check_free;
 use super::{Interface, Mac, address, device, sysctl};
 use crate::Error;
+use crate::subnet::Subnet;
 use sys::netlink::Socket;
 use sys::rustix::io::Errno;
 
@@ -23,13 +25,18 @@ pub struct Bridge {
 /// should be, and lets the machine forward. Returns its number.
 ///
 /// # Errors
-/// [`Error::NoBridge`], and what the kernel answers: EPERM without CAP_NET_ADMIN.
+/// [`Error::NoBridge`]; [`Error::Overlap`] if its subnets are elsewhere already; and what the kernel
+/// answers: EPERM without CAP_NET_ADMIN.
 pub fn ensure_bridge(socket: &mut Socket, bridge: &Bridge) -> Result<u32, Error> {
     let Bridge { name, gateways, mtu } = bridge;
     let failed = || Error::doing(format!("make the bridge {name}"));
     let mut found = device::by_name(socket, name).map_err(failed())?;
     // It is brought up last, so one that is up is complete.
     let is_complete = found.as_ref().is_some_and(|it| it.is_up && it.is_bridge);
+    if !is_complete && found.as_ref().is_none_or(|it| it.is_bridge) {
+        let subnets: Vec<Subnet> = gateways.iter().map(|it| it.subnet).collect();
+        check_free(socket, &subnets, found.as_ref().map(|it| it.index))?;
+    }
     if found.is_none() {
         // Else it would have the address of one of its ports, and change it as they come and go.
         let mac = gateways.first().map(|it| Mac::of(it.address));

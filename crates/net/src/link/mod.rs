@@ -7,12 +7,14 @@ mod namespace;
 mod route;
 mod sharing;
 mod sysctl;
+mod taken;
 mod veth;
 
 pub use bridge::{Bridge, PREFIX, bridge_names, bridge_ports, ensure_bridge, remove_bridge};
 pub use namespace::{enter_namespace, enter_new_namespace, new_namespace, new_namespace_of};
-pub use route::{is_ipv6_available, taken_subnets};
+pub use route::is_ipv6_available;
 pub use sharing::{Sharing, detach_inside, has_device};
+pub use taken::taken_subnets;
 pub use veth::{Attachment, Container, attach, detach};
 
 use crate::subnet::Subnet;

@@ -1,18 +1,15 @@
 //! Routes, rtnetlink(7).
 
-use crate::Error;
-use crate::subnet::Subnet;
 use std::net::IpAddr;
-use sys::netlink::{ACKNOWLEDGE, DUMP, Message, Received, Socket, attributes};
+use sys::netlink::{ACKNOWLEDGE, Message, Socket};
 use sys::rustix::fs::{Access, access};
 use sys::rustix::io::Errno;
 
 const RTM_NEWROUTE: u16 = 24;
-const RTM_GETROUTE: u16 = 26;
 const NLM_F_CREATE: u16 = 0x400;
 const NLM_F_EXCL: u16 = 0x200;
-const RTA_DST: u16 = 1;
-const RTA_OIF: u16 = 4;
+pub(super) const RTA_DST: u16 = 1;
+pub(super) const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RT_TABLE_MAIN: u8 = 254;
 const RTPROT_STATIC: u8 = 4;
@@ -22,7 +19,7 @@ pub(super) const FAMILY_IPV4: u8 = 2;
 pub(super) const FAMILY_IPV6: u8 = 10;
 
 /// `sizeof(struct rtmsg)`.
-const STRUCTURE: usize = 12;
+pub(super) const STRUCTURE: usize = 12;
 
 /// Makes a gateway the way to everything that no other route leads to, unless there is one.
 pub(super) fn add_default(
@@ -41,33 +38,6 @@ pub(super) fn add_default(
     }
 }
 
-/// The subnets that the machine has routes to, but for default routes: no network of containers
-/// may be one of them.
-///
-/// # Errors
-/// What the kernel answers.
-pub fn taken_subnets(socket: &mut Socket) -> Result<Vec<Subnet>, Error> {
-    let mut found = Vec::new();
-    for family in [FAMILY_IPV4, FAMILY_IPV6] {
-        let mut structure = [0; STRUCTURE];
-        structure[0] = family;
-        let message = Message::new(RTM_GETROUTE, DUMP, &structure);
-        socket
-            .request("RTM_GETROUTE", message, |answer| found.extend(destination(answer)))
-            .map_err(Error::doing("list the routes"))?;
-    }
-    Ok(found)
-}
-
-fn destination(answer: &Received<'_>) -> Option<Subnet> {
-    let &[_, prefix, ..] = answer.content else { return None };
-    if answer.kind != RTM_NEWROUTE || prefix == 0 {
-        return None;
-    }
-    let (_, bytes) = attributes(answer.content, STRUCTURE).find(|(kind, _)| *kind == RTA_DST)?;
-    Subnet::around(address(bytes)?, prefix).ok()
-}
-
 /// Whether the kernel has IPv6 at all.
 #[must_use]
 pub fn is_ipv6_available() -> bool {
@@ -81,7 +51,7 @@ pub(super) fn bytes_of(address: IpAddr) -> Vec<u8> {
     }
 }
 
-fn address(bytes: &[u8]) -> Option<IpAddr> {
+pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
     let of_ipv4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
     of_ipv4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }

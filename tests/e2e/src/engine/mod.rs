@@ -20,6 +20,7 @@ mod network;
 mod network_flags;
 mod network_modes;
 mod network_shared;
+mod network_stores;
 mod pods;
 mod pods_faults;
 mod pods_policies;
@@ -205,6 +206,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::network_flags::docker_filters_of_system_calls,
         engine::network_modes::a_namespace_by_its_path,
         engine::network_modes::what_does_not_go_together_is_said,
+        engine::network_stores::two_stores_have_nothing_in_common,
+        engine::network_stores::the_default_network_moves_away,
+        engine::network_stores::many_networks_of_both,
         engine::network_shared::macvlan,
         engine::network_shared::ipvlan,
         engine::network_shared::what_is_wrong_is_said,

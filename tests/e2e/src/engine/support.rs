@@ -39,7 +39,12 @@ impl Engine {
         // Its bridges and its firewall are nobody else's.
         sys::process::unshare_namespaces(libc::CLONE_NEWNET as u64)?;
         sys::interface::bring_up(c"lo")?;
-        let engine = Engine { store: scratch("store") };
+        Engine::beside("store")
+    }
+
+    /// One more in the same network namespace.
+    pub(super) fn beside(store: &str) -> Result<Engine> {
+        let engine = Engine { store: scratch(store) };
         let image = image()?;
         engine.ok(&["import", image.to_str().context("UTF-8")?, "box"])?;
         Ok(engine)
@@ -98,6 +103,12 @@ impl Engine {
     pub(super) fn field(&self, name: &str, field: &str) -> Result<String> {
         let filter = format!("--filter=name={name}");
         self.ok(&["ps", "-a", &filter, &format!("--format={{{{.{field}}}}}")])
+    }
+
+    /// The device of a network.
+    pub(super) fn bridge(&self, network: &str) -> Result<String> {
+        let field = "{{index .Options \"com.docker.network.bridge.name\"}}";
+        self.ok(&["network", "inspect", "-f", field, network])
     }
 
     /// Waits until it is doing this.
@@ -161,7 +172,10 @@ pub(super) fn end_of(command: &mut Command) -> Result<Done> {
 
 /// A tar file of a root file system.
 pub(super) fn image() -> Result<PathBuf> {
-    let root = scratch("box");
+    let (root, archive) = (scratch("box"), scratch("box.tar"));
+    if archive.exists() {
+        return Ok(archive);
+    }
     for folder in ["bin", "etc", "tmp", "data"] {
         fs::create_dir_all(root.join(folder))?;
     }
@@ -176,7 +190,6 @@ pub(super) fn image() -> Result<PathBuf> {
     fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nweb:x:33:34::/:/bin/sh\n")?;
     fs::write(root.join("etc/group"), "root:x:0:\nweb:x:34:\nlog:x:4:web\n")?;
     fs::write(root.join("data/given"), "by the image")?;
-    let archive = scratch("box.tar");
     let mut tar = Command::new("tar");
     tar.arg("-C").arg(&root).arg("-cf").arg(&archive).arg(".");
     let done = end_of(&mut tar)?;

@@ -67,6 +67,7 @@ pub(super) fn create(engine: &Engine, arguments: &CreateArguments) -> Result<()>
         mtu: options.mtu,
         bridge: options.bridge,
         labels: arguments.label.iter().map(label).collect(),
+        ..NetworkSettings::default()
     };
     let has_ipv6 = settings.subnets.iter().any(|it| !it.subnet.is_ipv4());
     if let (Some(device), true, false) = (&settings.shared, arguments.ipv6, has_ipv6) {

@@ -34,7 +34,8 @@ pub(crate) fn check_finds_and_repairs() -> Result<()> {
     fs::remove_dir_all(engine.store.join("containers").join(bare))?;
     fs::remove_dir_all(engine.store.join("volumes/files/_data"))?;
     run("ip link add veabcdef0120 type veth")?;
-    run("ip link set veabcdef0120 master tinyo0")?;
+    let bridge = engine.bridge("bridge")?;
+    run(&format!("ip link set veabcdef0120 master {bridge}"))?;
     let names = engine.store.join("run/networks/bridge");
     fs::write(&names, "10.1.2.3 gone 0123456789ab gone.bridge\n")?;
     let done = engine.run(&["system", "check"])?;
@@ -67,7 +68,7 @@ pub(crate) fn reset_leaves_nothing() -> Result<()> {
     engine.start("two", &["--network", "own", "--restart", "always"], "sleep 1000")?;
     engine.start("three", &["--network", "none"], "true")?;
     let monitor = engine.monitor(&first)?;
-    ensure!(run(links)?.contains("tinyo0") && run(tables)?.contains("tinyo"));
+    ensure!(run(links)?.contains("tinyo-") && run(tables)?.contains("tinyo"));
     engine.fails(&["system", "reset"], 1, "standard input is no terminal")?;
     engine.ok(&["system", "reset", "-f"])?;
     ensure!(!engine.store.exists(), "{:?}", fs::read_dir(&engine.store)?.collect::<Vec<_>>());
