@@ -121,6 +121,17 @@ pub enum Error {
     /// The runtime refused it.
     #[error(transparent)]
     Runtime(#[from] runtime::Error),
+    /// Somebody has a lock, and does not move.
+    #[error(transparent)]
+    Locked(#[from] kernel::lock::Error),
+    /// The container's monitor is stopped.
+    #[error("the monitor of container {name} has to do it: {monitor}")]
+    MonitorStopped {
+        /// The container.
+        name: String,
+        /// Its monitor.
+        monitor: kernel::lock::Holder,
+    },
     /// A system call failed.
     #[error(transparent)]
     Call(#[from] sys::Error),

@@ -16,6 +16,7 @@ use crate::folders::{self, ContainerFolder};
 use crate::lock::Lock;
 use crate::{id, places};
 use kernel::helper::{self, Helper};
+use kernel::lock::{PATIENCE, take};
 use kernel::mount::{Error as MountError, Layers, Overlay, Served};
 use kernel::path::Root;
 use std::ffi::OsStr;
@@ -24,8 +25,8 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::Path;
 use sys::OrError;
-use sys::rustix::fs::{FlockOperation, Mode, OFlags, flock, getxattr, openat};
-use sys::rustix::io::{Errno, retry_on_intr};
+use sys::rustix::fs::{Mode, OFlags, getxattr, openat};
+use sys::rustix::io::Errno;
 use sys::rustix::process::Signal;
 
 /// The program.
@@ -123,8 +124,7 @@ pub(crate) fn mount(overlay: &Overlay, folder: &ContainerFolder) -> Result<(Owne
     let is_first = !path.exists();
     let file = open(&path)?;
     // Of whoever was killed with it, it ends at once.
-    retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))
-        .or_error("flock", || format!("{path:?}, LOCK_EX"))?;
+    take(file.as_fd(), PATIENCE)?;
     let mounted = serve(overlay, file);
     if mounted.is_err() && is_first {
         // It has changed nothing.

@@ -2,11 +2,12 @@
 //! on files.
 
 use crate::error::{Error, Result};
+pub(crate) use kernel::lock::PATIENCE;
+use kernel::lock::{Holder, Kind, Waiting, holder, take};
 use std::fs::{File, OpenOptions};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use sys::OrError;
 use sys::rustix::fs::{FlockOperation, flock};
 use sys::rustix::io::Errno;
 
@@ -30,15 +31,7 @@ impl Lock {
 
     fn wait(file: Option<File>, path: &Path) -> Result<Option<Lock>> {
         let Some(file) = file else { return Ok(None) };
-        loop {
-            match flock(&file, FlockOperation::LockExclusive) {
-                Err(Errno::INTR) => {}
-                result => {
-                    result.or_error("flock", || format!("{path:?}, LOCK_EX"))?;
-                    break;
-                }
-            }
-        }
+        take(file.as_fd(), PATIENCE)?;
         // Whoever had it may have removed everything.
         Ok(path.exists().then_some(Lock { file }))
     }
@@ -56,8 +49,7 @@ impl Lock {
 pub(crate) fn take_for_child(path: &Path) -> Result<OwnedFd> {
     let gone = || Error::invalid(format!("{}: the container was removed", path.display()));
     let file = open(path)?.ok_or_else(gone)?;
-    flock(&file, FlockOperation::LockExclusive)
-        .or_error("flock", || format!("{path:?}, LOCK_EX"))?;
+    take(file.as_fd(), PATIENCE)?;
     Ok(file.into())
 }
 
@@ -70,6 +62,29 @@ pub(crate) fn try_take_for_child(folder: &Path) -> Result<Option<OwnedFd>> {
 pub(crate) fn is_held(path: &Path) -> Result<bool> {
     let Some(file) = open_present(path)? else { return Ok(false) };
     Ok(!try_flock(&file, FlockOperation::NonBlockingLockShared, path)?)
+}
+
+/// Who holds the lock, and is stopped.
+pub(crate) fn stopped_holder(path: &Path) -> Option<Holder> {
+    holder(path, Kind::File).filter(Holder::is_stopped)
+}
+
+/// Somebody else has a lock, and will have moved on when it is free.
+pub(crate) struct Watch {
+    file: File,
+    waiting: Waiting,
+}
+
+/// Waits a little for whoever has a lock; an error if he does not move for long.
+pub(crate) fn pause(watch: &mut Option<Watch>, path: &Path) -> Result<()> {
+    let watch = match watch {
+        Some(watch) => watch,
+        None => {
+            let Some(file) = open_present(path)? else { return Ok(()) };
+            watch.insert(Watch { file, waiting: Waiting::new(PATIENCE) })
+        }
+    };
+    Ok(watch.waiting.pause(watch.file.as_fd())?)
 }
 
 /// Nobody else than the user is to open it, as whoever can may take the lock.

@@ -7,8 +7,10 @@
 
 use crate::error::{Error, Result};
 use crate::{lock, small_file};
+use kernel::lock::{PATIENCE, take};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -36,20 +38,20 @@ impl Members {
     /// The root folder or the file in it cannot be made or read.
     pub fn lock(root: &Path) -> Result<Members> {
         let path = root.join(FILE);
-        let read = || -> io::Result<(File, String)> {
+        let open = || -> io::Result<File> {
             DirBuilder::new().recursive(true).mode(0o700).create(root)?;
-            let mut file =
-                File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
-            file.lock()?;
-            let mut text = String::new();
-            file.read_to_string(&mut text)?;
-            Ok((file, text))
+            File::options().read(true).write(true).create(true).truncate(false).open(&path)
         };
-        let (file, text) = match read() {
+        let mut file = match open() {
             // What is there can still be looked at and removed.
-            Err(error) if cannot_be_written(&error) => (None, String::new()),
-            read => read.map(|(file, text)| (Some(file), text)).map_err(Error::file(&path))?,
+            Err(error) if cannot_be_written(&error) => None,
+            opened => Some(opened.map_err(Error::file(&path))?),
         };
+        let mut text = String::new();
+        if let Some(file) = &mut file {
+            take(file.as_fd(), PATIENCE)?;
+            file.read_to_string(&mut text).map_err(Error::file(&path))?;
+        }
         let commands = text.lines().filter(|line| lives(line)).map(str::to_owned).collect();
         // Only now: whoever has started one meanwhile may have ended.
         let monitors = monitors(root);

@@ -7,8 +7,10 @@ use crate::folders::Folders;
 use crate::lock;
 use crate::status::{Status, wrong};
 use kernel::cgroup::Error::NoGroup;
+use kernel::lock::{PATIENCE, take};
 use std::fs::File;
 use std::io::Write as _;
+use std::os::fd::AsFd as _;
 
 /// The file in a container's folder that says that somebody has paused it. There is something in
 /// it if that was for a moment, and then it is locked until that is over.
@@ -98,7 +100,8 @@ impl Engine {
         }
         let mark = self.folder(container).file(PAUSED);
         let mut file = File::create(&mark).map_err(Error::file(&mark))?;
-        file.lock().and_then(|()| file.write_all(b"\n")).map_err(Error::file(&mark))?;
+        take(file.as_fd(), PATIENCE)?;
+        file.write_all(b"\n").map_err(Error::file(&mark))?;
         match self.freeze(container) {
             Err(Error::Runtime(runtime::Error::Cgroup(NoGroup(_)))) => {
                 std::fs::remove_file(&mark).map_err(Error::file(&mark))?;

@@ -4,7 +4,7 @@ use crate::database::{self, Container};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::lock;
-use crate::status::{PACE, Seen, Status, wrong};
+use crate::status::{Seen, Status, wrong};
 
 impl Engine {
     /// Removes a container that does not run; with `force` any. With `volumes` those that nobody
@@ -61,19 +61,19 @@ impl Engine {
     /// that. The caller holds the lock.
     fn is_settled(&self, container: &Container) -> Result<bool> {
         let monitor = self.folder(container).monitor();
+        let mut watch = None;
         loop {
             match self.look_only(container)? {
                 Some(seen) if !seen.status.is_over() => return Ok(false),
                 // It may be just about to run, by a command that is gone.
-                Some(seen) if seen.status == Status::Created && lock::is_held(&monitor)? => {
-                    std::thread::sleep(PACE);
-                }
+                Some(seen) if seen.status == Status::Created && lock::is_held(&monitor)? => {}
                 // It may be the monitor itself that removes the container.
                 _ if container.settings.auto_remove || !lock::is_held(&monitor)? => {
                     return Ok(true);
                 }
-                _ => std::thread::sleep(PACE),
+                _ => {}
             }
+            lock::pause(&mut watch, &monitor)?;
         }
     }
 

@@ -20,7 +20,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use sys::OrError;
-use sys::rustix::io::{FdFlags, fcntl_setfd};
+use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
+use sys::rustix::io::{Errno, FdFlags, fcntl_setfd};
 use sys::rustix::net::RecvFlags;
 
 /// Who is connected to a container that is started.
@@ -96,6 +97,7 @@ impl Engine {
         let handed = [shared.as_ref(), user.as_ref()];
         self.spawn_monitor(container, theirs, monitor_lock, namespace, handed)?;
         let mut buffer = Vec::new();
+        self.wait_for_word(container, &ours)?;
         match hear(&ours, &mut buffer, RecvFlags::empty()) {
             Ok(Some(Message::Started(_))) => Ok(Client::new(ours)),
             Ok(Some(Message::Failed(code, message))) => {
@@ -107,6 +109,28 @@ impl Engine {
             }
             Ok(_) => Err(self.why_it_died(container, &before.error)),
             Err(errno) => Err(sys::Error::new("recv", "the monitor", errno).into()),
+        }
+    }
+
+    /// Waits for the first word of a new monitor, however long it takes, but not if that is stopped:
+    /// others wait for the container's lock.
+    fn wait_for_word(&self, container: &Container, socket: &OwnedFd) -> Result<()> {
+        let time = Timespec::try_from(lock::PATIENCE).unwrap_or_default();
+        loop {
+            match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&time)) {
+                Ok(0) => self.refuse_stopped_monitor(container)?,
+                Err(Errno::INTR) => {}
+                result => return Ok(result.map(drop).or_error("poll", || "the monitor")?),
+            }
+        }
+    }
+
+    /// Fails if the container's monitor is stopped.
+    pub(crate) fn refuse_stopped_monitor(&self, container: &Container) -> Result<()> {
+        let name = || container.name.clone();
+        match lock::stopped_holder(&self.folder(container).monitor()) {
+            Some(monitor) => Err(Error::MonitorStopped { name: name(), monitor }),
+            None => Ok(()),
         }
     }
 

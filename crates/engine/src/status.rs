@@ -6,10 +6,6 @@ use crate::error::{Error, Result};
 use crate::lock;
 use crate::pause::is_paused;
 use crate::state::{Phase, State};
-use std::time::Duration;
-
-/// How often it is looked whether a monitor has ended or runs its container. Mostly it has.
-pub(crate) const PACE: Duration = Duration::from_millis(1);
 
 /// What a container is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,13 +111,14 @@ impl Engine {
     /// was killed before that. What is told then stays true as long as the lock is held.
     pub(crate) fn look_settled(&self, container: &Container) -> Result<Option<Seen>> {
         let monitor = self.folder(container).monitor();
+        let mut watch = None;
         loop {
             let seen = self.look_only(container)?;
             let is_over = seen.as_ref().is_none_or(|seen| seen.status.is_over());
             if !is_over || !lock::is_held(&monitor)? {
                 return Ok(seen);
             }
-            std::thread::sleep(PACE);
+            lock::pause(&mut watch, &monitor)?;
         }
     }
 

@@ -103,6 +103,7 @@ impl Engine {
             self.send(container, SIGKILL)?;
             while !wait_until_closed(&mut client, Some(Instant::now() + AGAIN))? {
                 if Instant::now() >= end {
+                    self.refuse_stopped_monitor(container)?;
                     let message = "did not end after SIGKILL: a process of it waits for a disk";
                     return Err(Error::invalid(format!("container {} {message}", container.name)));
                 }

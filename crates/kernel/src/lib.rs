@@ -11,6 +11,7 @@ pub mod device;
 pub mod helper;
 pub mod label;
 pub mod landlock;
+pub mod lock;
 pub mod mount;
 pub mod namespace;
 pub mod netdev;

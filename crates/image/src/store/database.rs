@@ -2,20 +2,17 @@
 //! removed, so what a row speaks of is there, whole.
 
 use super::Error;
+use kernel::lock::{Holder, Kind, PATIENCE, holder, take};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
-use std::os::fd::OwnedFd;
-use std::path::Path;
-use std::time::Duration;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
 use sys::OrError;
-use sys::rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat, stat, statvfs};
+use sys::rustix::fs::{CWD, Mode, OFlags, openat, stat, statvfs};
 use sys::rustix::io::retry_on_intr;
 
 /// The name of the file in the store. Other parts of the engine have tables of their own in it.
 pub(super) const FILE: &str = "tinyo.db";
-
-/// So long a command waits for another one's transaction, which take milliseconds.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// When the log of writes has so many bytes, whoever closes the database last takes it over, which
 /// means to wait for the disk. Whoever opens the database alone reads it: 1 ms a megabyte.
@@ -112,6 +109,7 @@ pub(super) fn open(
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         Connection::open_with_flags(&path, flags)?
     };
+    // Transactions take milliseconds.
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     if !read_only {
@@ -195,7 +193,7 @@ fn lock(folder: &Path) -> Result<OwnedFd, Error> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let name = || folder.display().to_string();
     let folder = openat(CWD, folder, flags, Mode::empty()).or_error("openat", name)?;
-    retry_on_intr(|| flock(&folder, FlockOperation::LockExclusive)).or_error("flock", name)?;
+    take(folder.as_fd(), PATIENCE)?;
     Ok(folder)
 }
 
@@ -218,7 +216,20 @@ pub(super) fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Erro
 
 /// The same for what need not outlive a power cut.
 pub(super) fn begin_unsynced(connection: &mut Connection) -> Result<Transaction<'_>, Error> {
-    Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+    let path = connection.path().map(PathBuf::from);
+    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+    begun.map_err(|error| match Error::from(error) {
+        Error::Locked => {
+            path.and_then(|path| who_has(&path)).map_or(Error::Locked, Error::LockedBy)
+        }
+        error => error,
+    })
+}
+
+/// Whoever keeps others from writing: by a lock of the log's index, or of the database where there is
+/// no log.
+fn who_has(path: &Path) -> Option<Holder> {
+    holder(&path.with_extension("db-shm"), Kind::Record).or_else(|| holder(path, Kind::Record))
 }
 
 /// To be called after each of these: a log that has become long does not stay.

@@ -23,6 +23,12 @@ pub enum Error {
     /// Somebody else writes the database, and goes on and on.
     #[error("the store's database is locked: another process has kept it to itself all the time")]
     Locked,
+    /// The same, and who it is.
+    #[error("the store's database is locked by {0}")]
+    LockedBy(kernel::lock::Holder),
+    /// Somebody has a lock of something else, and does not move.
+    #[error(transparent)]
+    Lock(#[from] kernel::lock::Error),
     /// The database is damaged.
     #[error("the store's database is damaged: {0}")]
     DamagedDatabase(String),

@@ -7,9 +7,9 @@
 
 use super::Error;
 use super::layout::{Kind, Layout};
+use kernel::lock::Waiting;
 use spec::image::Digest;
 use std::os::fd::{AsFd, OwnedFd};
-use std::thread;
 use std::time::Duration;
 use sys::OrError;
 use sys::rustix::fs::{
@@ -35,8 +35,15 @@ pub(super) enum Purpose {
     Remove,
 }
 
-/// How often somebody who waits looks again, and tells how far the other one is.
-const PACE: Duration = Duration::from_millis(50);
+/// So long somebody who makes a thing may stand still: he waits a minute for a server that sends
+/// nothing, and then tries it again.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A lock, or the file whose lock somebody else has.
+enum Tried {
+    Taken(Lock),
+    Held(OwnedFd),
+}
 
 impl Lock {
     /// Waits until the lock can be held. `waiting` is called now and then meanwhile.
@@ -47,12 +54,15 @@ impl Lock {
         purpose: Purpose,
         waiting: &mut dyn FnMut(),
     ) -> Result<Lock, Error> {
+        let mut watch = Waiting::new(PATIENCE);
         loop {
-            if let Some(lock) = Lock::try_take(layout, kind, digest, purpose)? {
-                return Ok(lock);
+            match Lock::attempt(layout, kind, digest, purpose)? {
+                Tried::Taken(lock) => return Ok(lock),
+                Tried::Held(file) => {
+                    waiting();
+                    watch.pause(file.as_fd())?;
+                }
             }
-            waiting();
-            thread::sleep(PACE);
         }
     }
 
@@ -63,6 +73,18 @@ impl Lock {
         digest: &Digest,
         purpose: Purpose,
     ) -> Result<Option<Lock>, Error> {
+        match Lock::attempt(layout, kind, digest, purpose)? {
+            Tried::Taken(lock) => Ok(Some(lock)),
+            Tried::Held(_) => Ok(None),
+        }
+    }
+
+    fn attempt(
+        layout: &Layout,
+        kind: Kind,
+        digest: &Digest,
+        purpose: Purpose,
+    ) -> Result<Tried, Error> {
         let (suffix, operation) = match purpose {
             Purpose::Make => (".make", FlockOperation::NonBlockingLockExclusive),
             Purpose::Use => ("", FlockOperation::NonBlockingLockShared),
@@ -74,11 +96,11 @@ impl Lock {
             let file = openat(layout.locks(), name.as_str(), flags, Mode::from_raw_mode(0o600))
                 .or_error("openat", || format!("lock {name:?}"))?;
             match flock(&file, operation) {
-                Err(Errno::WOULDBLOCK) => return Ok(None),
+                Err(Errno::WOULDBLOCK) => return Ok(Tried::Held(file)),
                 result => result.or_error("flock", || name.clone())?,
             }
             if is_current(layout, &file, &name)? {
-                return Ok(Some(Lock { _file: file, name }));
+                return Ok(Tried::Taken(Lock { _file: file, name }));
             }
         }
     }

@@ -110,6 +110,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::faults::guard::a_users_container_runs_again_without_a_command,
         engine::faults::shutdown::a_monitor_that_is_asked_to_end_stops_its_container,
         engine::faults::shutdown::a_monitor_that_is_asked_to_end_between_two_starts,
+        engine::faults::stopped::who_has_a_lock_is_named,
+        engine::faults::stopped::a_stopped_monitor_is_named,
         engine::faults::disks::a_full_disk_stops_the_log_and_not_the_program,
         engine::faults::full::a_full_ext4,
         engine::faults::full::a_full_ext4_of_small_blocks,

@@ -8,6 +8,7 @@ pub(crate) mod disks;
 pub(crate) mod full;
 pub(crate) mod guard;
 pub(crate) mod shutdown;
+pub(crate) mod stopped;
 mod storm;
 pub(crate) mod upkeep;
 pub(crate) mod windows;
