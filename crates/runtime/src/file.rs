@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use sys::OrError;
+use sys::rustix::buffer::spare_capacity;
 use sys::rustix::fs::{CWD, Mode, OFlags, SeekFrom, openat, renameat, seek};
 use sys::rustix::io::{Errno, read, write};
 
@@ -24,24 +25,20 @@ pub(crate) fn read_all(
     limit: usize,
 ) -> Result<Vec<u8>, sys::Error> {
     let file = open(folder, &name, OFlags::RDONLY)?;
-    let mut bytes = vec![0; 16 * 1024];
-    let mut length = 0;
+    let mut bytes = Vec::with_capacity(16 * 1024);
     loop {
-        if length == bytes.len() {
-            if length > limit {
+        if bytes.len() == bytes.capacity() {
+            if bytes.len() > limit {
                 return Err(sys::Error::new("read", format!("{name:?}"), Errno::FBIG));
             }
-            bytes.resize(length * 2, 0);
+            bytes.reserve(bytes.len());
         }
-        match read(&file, &mut bytes[length..]) {
-            Ok(0) => break,
-            Ok(count) => length += count,
-            Err(Errno::INTR) => {}
+        match read(&file, spare_capacity(&mut bytes)) {
+            Ok(0) => return Ok(bytes),
+            Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(sys::Error::new("read", format!("{name:?}"), errno)),
         }
     }
-    bytes.truncate(length);
-    Ok(bytes)
 }
 
 /// A file that the kernel makes up when it is read, and hands over at once if there is room: one

@@ -10,6 +10,7 @@ use kernel::device::{self, Console, Folder};
 use kernel::mount::{self, Assembly};
 use kernel::namespace::{Kind, Namespace};
 use kernel::path::{Links, Procfs, Root, RootedPath};
+use std::ops::RangeBounds;
 use std::os::fd::{AsFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::fs::{Mode, symlinkat};
@@ -31,16 +32,13 @@ pub(crate) fn assemble(
     let mut asked = false;
     let root = attach_root(init, &mut asked, channel)?;
     let mut assembly = Assembly::new(&root, init.isolation.kind == mount::PropagationKind::Shared);
-    mount_all(plan, &mut assembly, &mut asked, channel)?;
-    if let Some(nodes) = &init.devices {
-        let own = |path: &RootedPath| assembly.kept(path);
-        device::make_nodes(&root, nodes, init.bind_devices, own).map_err(failed(Step::Device))?;
-        let dev = dev_folder(&root, &assembly)?;
-        device::make_links(&dev).map_err(failed(Step::Device))?;
+    let until_group = ..init.mounts_before_group.unwrap_or(init.mounts.len());
+    mount_all(init, until_group, &mut assembly, &mut asked, channel)?;
+    let group_comes_last = plan.group_comes_last();
+    if !group_comes_last {
+        mount_with_group(plan, &mut assembly, &mut asked, channel)?;
     }
-    for link in &init.links {
-        make_link(&assembly, link).during(Step::Mount)?;
-    }
+    furnish(init, &root, &assembly)?;
     if plan.wants_parent() {
         channel.report(&Report::Hooks, None).during(Step::Internal)?;
         expect(channel, Order::Proceed)?;
@@ -63,6 +61,9 @@ pub(crate) fn assemble(
     }
     assembly.mask(&init.masked_paths, &init.mount_label).map_err(failed(Step::MaskPath))?;
     assembly.protect(&init.readonly_paths).map_err(failed(Step::MaskPath))?;
+    if group_comes_last {
+        mount_with_group(plan, &mut assembly, &mut asked, channel)?;
+    }
     if init.readonly {
         assembly.protect_root().map_err(failed(Step::RootFilesystem))?;
     }
@@ -92,18 +93,16 @@ fn attach_root(init: &Init, asked: &mut bool, channel: &Channel) -> Result<Root,
     })
 }
 
-/// The mounts, in their order, and entering the cgroup between them if that is late.
+/// These mounts, in their order.
 fn mount_all(
-    plan: &Plan,
+    init: &Init,
+    which: impl RangeBounds<usize>,
     assembly: &mut Assembly<'_>,
     asked: &mut bool,
     channel: &Channel,
 ) -> Result<(), Failure> {
-    let init = &plan.init;
-    for (index, (mount, tree)) in init.mounts.iter().zip(&init.trees).enumerate() {
-        if init.mounts_before_group == Some(index) {
-            join_late(plan, channel)?;
-        }
+    let mounts = init.mounts.iter().zip(&init.trees).enumerate();
+    for (index, (mount, tree)) in mounts.filter(|(index, _)| which.contains(index)) {
         if let Some((_, given)) = init.given.iter().find(|(place, _)| *place == index) {
             assembly.mount_handed(mount, given.tree.as_fd())
         } else if tree.is_some() {
@@ -114,10 +113,30 @@ fn mount_all(
         }
         .map_err(failed(Step::Mount))?;
     }
-    if init.mounts_before_group == Some(init.mounts.len()) {
-        join_late(plan, channel)?;
-    }
     Ok(())
+}
+
+/// Enters the cgroup, if that is not done yet, and does the mounts that wait for it.
+fn mount_with_group(
+    plan: &Plan,
+    assembly: &mut Assembly<'_>,
+    asked: &mut bool,
+    channel: &Channel,
+) -> Result<(), Failure> {
+    let Some(before) = plan.init.mounts_before_group else { return Ok(()) };
+    join_late(plan, channel)?;
+    mount_all(&plan.init, before.., assembly, asked, channel)
+}
+
+/// Devices and links.
+fn furnish(init: &Init, root: &Root, assembly: &Assembly<'_>) -> Result<(), Failure> {
+    if let Some(nodes) = &init.devices {
+        let own = |path: &RootedPath| assembly.kept(path);
+        device::make_nodes(root, nodes, init.bind_devices, own).map_err(failed(Step::Device))?;
+        let dev = dev_folder(root, assembly)?;
+        device::make_links(&dev).map_err(failed(Step::Device))?;
+    }
+    init.links.iter().try_for_each(|link| make_link(assembly, link).during(Step::Mount))
 }
 
 /// Has the parent open what comes next. It gets the namespace with the first wish.

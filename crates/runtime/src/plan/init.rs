@@ -144,6 +144,23 @@ impl Init {
         Ok(())
     }
 
+    /// Whether nothing but the cgroups' own mounts waits for the group, and no path of all else has to do
+    /// with their folder. So that the image's links have no say in that, each must be below something
+    /// that is new.
+    pub(crate) fn only_groups_wait(&self) -> bool {
+        let (early, late) = self.mounts.split_at(self.mounts_before_group.unwrap_or(0));
+        let Some((folder, others)) = early.split_last() else { return false };
+        let folder = &folder.target;
+        let is_known = |path: &RootedPath| others.iter().any(|it| path.starts_with(&it.target));
+        let is_apart = |path: &RootedPath| {
+            is_known(path) && !path.starts_with(folder) && !folder.starts_with(path)
+        };
+        let nodes = self.devices.iter().flatten().map(|node| &node.path);
+        is_known(folder)
+            && late.iter().all(|it| it.target.split().is_some_and(|(parent, _)| parent == *folder))
+            && nodes.chain(&self.masked_paths).chain(&self.readonly_paths).all(is_apart)
+    }
+
     /// Whether a procfs is needed that nobody can have tampered with.
     pub(crate) fn needs_procfs(&self) -> bool {
         !self.sysctls.is_empty() || self.process.needs_procfs()

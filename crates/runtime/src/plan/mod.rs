@@ -143,6 +143,12 @@ impl Plan {
         !(new.contains(Kind::Time) || trees || self.wants_parent() || self.process().terminal)
     }
 
+    /// Whether the child does all it can before it asks for its group, while that is made.
+    pub(crate) fn group_comes_last(&self) -> bool {
+        let hooks = &self.hooks.create_container;
+        self.is_left_alone() && hooks.is_empty() && self.init.only_groups_wait()
+    }
+
     /// Whether the child must wait for the parent when the mounts are there.
     pub(crate) fn wants_parent(&self) -> bool {
         !self.net_devices.is_empty()

@@ -41,6 +41,34 @@ pub(crate) fn the_program_sees_its_groups_as_roots() -> Result<()> {
     })
 }
 
+/// All else is done before the groups are mounted, if it can be.
+pub(crate) fn all_else_is_there_beside_the_groups() -> Result<()> {
+    on_v1(|| {
+        let script = "ls /sys/fs/cgroup/pids/pids.max; echo lost > /dev/null; \
+            cat /proc/keys /proc/timer_list 2>/dev/null; ls /sys/firmware; readlink /dev/ptmx; \
+            (echo 1 > /proc/sys/kernel/panic) 2>/dev/null && echo written; \
+            mkdir /sys/fs/cgroup/new 2>/dev/null && echo made; stat -c %t:%T /dev/null";
+        let bundle = Bundle::script(script)?.mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro");
+        let said = Container::new(bundle)?.output()?;
+        expect_eq!(said, "/sys/fs/cgroup/pids/pids.max\npts/ptmx\n1:3\n");
+        Ok(())
+    })
+}
+
+/// But not if it has to do with them, even by a link of the image's.
+pub(crate) fn what_is_hidden_of_the_groups_is_hidden() -> Result<()> {
+    on_v1(|| {
+        for path in ["/sys/fs/cgroup/pids", "/work/link/pids", "/sys/fs"] {
+            let script = "ls -d /sys/fs/cgroup/pids/pids.max 2>/dev/null; echo end";
+            let bundle = Bundle::script(script)?.mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro");
+            std::os::unix::fs::symlink("/sys/fs/cgroup", bundle.rootfs().join("work/link"))?;
+            let bundle = bundle.set("/linux/maskedPaths", json!([path]));
+            expect_eq!(Container::new(bundle)?.output()?, "end\n", "{path} was masked");
+        }
+        Ok(())
+    })
+}
+
 /// What comes out of the image must not be taken from the machine's memory, not even when it is the
 /// first mount of all.
 pub(crate) fn what_is_copied_up_counts() -> Result<()> {

@@ -89,6 +89,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::bad_input::spec_and_features_tell_what_there_is,
         runtime::beside::the_program_is_in_every_group,
         runtime::beside::the_program_sees_its_groups_as_roots,
+        runtime::beside::all_else_is_there_beside_the_groups,
+        runtime::beside::what_is_hidden_of_the_groups_is_hidden,
         runtime::beside::what_is_copied_up_counts,
         runtime::beside::without_a_group_there_is_no_child,
         runtime::beside::without_a_child_there_is_no_group,
