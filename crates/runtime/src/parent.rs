@@ -4,7 +4,7 @@
 //! claim ROOT/ID -> record -> cgroup -> clone3 -> maps, scores -> serve the child -> record -> go
 //! ```
 //!
-//! A cgroup of v1 is made after clone3, see [`group`].
+//! What there is of v1 in a cgroup is made after clone3, see [`group`].
 //!
 //! The order is that of what a later `delete` must know: whoever kills this process with SIGKILL
 //! leaves a record from which everything that exists by then can be found, and a child that ends
@@ -142,7 +142,7 @@ fn first_record(plan: &Plan, user: Uid) -> Record {
 /// What there is of a container that is being made.
 pub(crate) struct Making {
     directory: Directory,
-    /// The cgroup that waits for the child.
+    /// The cgroup, until it is complete.
     planned: Option<Prepared>,
     group: Option<Box<dyn Group>>,
     child: Option<Pid>,
@@ -160,9 +160,9 @@ impl Making {
         }
         self.record.cgroup = Some(cgroup.description());
         self.directory.begin_records(text, &self.record)?;
-        match plan.init.mounts_before_group {
-            Some(_) => self.planned = Some(cgroup),
-            None => self.make_group(cgroup)?,
+        self.planned = Some(cgroup);
+        if plan.init.mounts_before_group.is_none() {
+            self.make_group()?;
         }
         plan.init.prepare_root()?;
         if let Some(revealing) = &mut plan.init.no_pivot {
@@ -184,7 +184,7 @@ impl Making {
         terminal: Terminal,
         start_it: bool,
     ) -> Result<Running> {
-        let entry = self.entry()?;
+        let entry = self.birthplace()?;
         let listening = if start_it { None } else { Some(self.directory.listen()?) };
         let placement = placement(plan)?;
         let launched = launch(&placement, entry.clone_into(), |channel| {

@@ -2,6 +2,7 @@
 
 use super::absent::Absent;
 use super::creation::Creation;
+use super::entry::Entry;
 use super::error::{Error, Result};
 use super::files::Files;
 use super::group::{Description, Group};
@@ -80,7 +81,7 @@ impl Cgroups {
             }
             None => Absent.update(&resources)?,
         }
-        Ok(Prepared { files, resources, rootless: self.rootless })
+        Ok(Prepared { files, resources, creation: Creation::new(self.rootless) })
     }
 
     /// The group at a location, if the machine has any.
@@ -136,7 +137,7 @@ fn parent(path: &str) -> &str {
 pub struct Prepared {
     files: Option<Box<dyn Files>>,
     resources: Resources,
-    rootless: bool,
+    creation: Creation,
 }
 
 impl Prepared {
@@ -150,14 +151,32 @@ impl Prepared {
     ///
     /// # Errors
     /// The kernel's; whatever was made by then is removed again.
-    pub fn create(self) -> Result<Box<dyn Group>> {
-        let Some(files) = self.files else { return Ok(Box::new(Absent)) };
-        let mut creation = Creation::new(self.rootless);
-        if let Some(group) = files.create(&self.resources, &mut creation)? {
-            creation.keep();
+    pub fn create(mut self) -> Result<Box<dyn Group>> {
+        self.complete()
+    }
+
+    /// Makes the part of the group in which a process must be born, if there is such, for a group that
+    /// waits for its child with the rest ([`Description::can_wait_for_child`]).
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn create_birthplace(&mut self) -> Result<Entry> {
+        let Prepared { files, creation, .. } = self;
+        files.as_mut().map_or(Ok(Entry::default()), |files| files.create_birthplace(creation))
+    }
+
+    /// Does the rest of [`Prepared::create`], once. What was made is removed with this, if that fails:
+    /// then nobody may be in it any more.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn complete(&mut self) -> Result<Box<dyn Group>> {
+        let Some(files) = self.files.take() else { return Ok(Box::new(Absent)) };
+        if let Some(group) = files.create(&self.resources, &mut self.creation)? {
+            self.creation.keep();
             return Ok(group);
         }
-        match creation.denied() {
+        match self.creation.denied() {
             Some(error) if !self.resources.limit_nothing() => Err(Error::NotPermitted(error)),
             _ => Ok(Box::new(Absent)),
         }

@@ -79,7 +79,7 @@ impl Creation {
     }
 
     /// The group is complete.
-    pub(super) fn keep(mut self) {
+    pub(super) fn keep(&mut self) {
         self.made.clear();
     }
 }

@@ -1,6 +1,7 @@
 //! What groups that are made of folders have in common, besides [`Group`].
 
 use super::creation::Creation;
+use super::entry::Entry;
 use super::error::Result;
 use super::group::Group;
 use super::resources::Resources;
@@ -18,7 +19,12 @@ pub(super) trait Files: Group {
     /// Whether the list of devices is one of v1.
     fn has_v1_devices(&self) -> bool;
 
-    /// Makes the folders and sets the limits. `None` when that is not permitted.
+    /// Makes the folder in which a process must be born, where others can wait for it.
+    fn create_birthplace(&mut self, _creation: &mut Creation) -> Result<Entry> {
+        Ok(Entry::default())
+    }
+
+    /// Makes the folders that are not there yet and sets the limits. `None` when that is not permitted.
     fn create(
         self: Box<Self>,
         resources: &Resources,

@@ -150,11 +150,12 @@ impl Description {
     /// unix(7).
     pub const MAX_FOLDERS: usize = 253;
 
-    /// Whether the group may be made when the process that enters it exists already: nobody is born
-    /// in a group of v1, and systemd has one made around a process.
+    /// Whether the group may be made when the process that enters it exists already, but for where that
+    /// is born ([`super::Prepared::create_birthplace`]): nobody is born in a group of v1, and systemd has
+    /// one made around a process.
     #[must_use]
     pub fn can_wait_for_child(&self) -> bool {
-        self.v2.is_none() && self.unit.is_none() && self.v1.len() <= Description::MAX_FOLDERS
+        self.unit.is_none() && (1..=Description::MAX_FOLDERS).contains(&self.v1.len())
     }
 }
 
@@ -191,7 +192,9 @@ mod tests {
         let v1 =
             || Description { v1: vec![("pids".into(), "/x".into())], ..Description::default() };
         assert!(v1().can_wait_for_child());
-        assert!(!Description { v2: Some("/y".into()), ..v1() }.can_wait_for_child());
+        assert!(Description { v2: Some("/y".into()), ..v1() }.can_wait_for_child());
+        let v2 = Description { v2: Some("/y".into()), ..Description::default() };
+        assert!(!v2.can_wait_for_child());
         let unit = UnitDescription { name: "x.scope".into(), bus: Bus::System };
         assert!(!Description { unit: Some(unit), ..v1() }.can_wait_for_child());
         let many = vec![("name=x".into(), "/x".into()); Description::MAX_FOLDERS + 1];

@@ -20,6 +20,8 @@ use super::write::{Controller, Write};
 pub(super) struct Hybrid {
     v1: V1,
     v2: V2,
+    /// Whether the folder of v2 is there, once it was made first.
+    is_v2_made: Option<bool>,
 }
 
 /// Limits by who keeps them.
@@ -30,7 +32,13 @@ struct Limits {
 
 impl Hybrid {
     pub(super) fn new(v1: V1, v2: V2) -> Hybrid {
-        Hybrid { v1, v2 }
+        Hybrid { v1, v2, is_v2_made: None }
+    }
+
+    fn make_v2(&mut self, creation: &mut Creation) -> Result<bool> {
+        let made = self.is_v2_made.map_or_else(|| self.v2.make(creation), Ok)?;
+        self.is_v2_made = Some(made);
+        Ok(made)
     }
 
     fn limits(&self, resources: &Resources, current: &Current) -> Result<Limits> {
@@ -70,14 +78,18 @@ impl Files for Hybrid {
         self.v1.has_v1_devices()
     }
 
+    /// Nobody enters v2 later on: that would wait for all processors.
+    fn create_birthplace(&mut self, creation: &mut Creation) -> Result<Entry> {
+        if self.make_v2(creation)? { self.v2.entry_below(&[]) } else { Ok(Entry::default()) }
+    }
+
     fn create(
         mut self: Box<Self>,
         resources: &Resources,
         creation: &mut Creation,
     ) -> Result<Option<Box<dyn Files>>> {
         self.v1.make(creation)?;
-        let has_v2 = self.v2.make(creation)?;
-        if !has_v2 {
+        if !self.make_v2(creation)? {
             let v1: Box<dyn Files> = Box::new(self.v1);
             return v1.create(resources, creation);
         }

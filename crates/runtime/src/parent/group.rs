@@ -1,25 +1,37 @@
 //! The cgroup of a container that is being made, and when its child hears of it.
 //!
 //! Where nobody can be born in it, which is so on v1, it is made while the child is at work: ten
-//! hierarchies take a quarter of the time that the child needs.
+//! hierarchies take a quarter of the time that the child needs. With v1 and v2 side by side that of
+//! v2 comes first, for the child to be born in.
 
 use super::{Making, invalid};
 use crate::error::Result;
 use crate::launch::Launched;
 use crate::plan::Plan;
-use kernel::cgroup::{Entry, Prepared};
+use kernel::cgroup::Entry;
 use spec::runtime::Spec;
 
 impl Making {
-    pub(super) fn make_group(&mut self, cgroup: Prepared) -> Result<()> {
-        let group = cgroup.create()?;
+    /// Makes the cgroup, or what is missing of it.
+    pub(super) fn make_group(&mut self) -> Result<()> {
+        let Some(planned) = &mut self.planned else { return Ok(()) };
+        let group = planned.complete()?;
+        self.planned = None;
         self.record.cgroup = Some(group.description());
         self.group = Some(group);
         Ok(())
     }
 
+    /// What it takes to be born in the cgroup, or in as much of it as there must be for that.
+    pub(super) fn birthplace(&mut self) -> Result<Entry> {
+        match &mut self.planned {
+            Some(planned) => Ok(planned.create_birthplace()?),
+            None => self.entry(),
+        }
+    }
+
     /// What it takes to enter the cgroup.
-    pub(super) fn entry(&self) -> Result<Entry> {
+    fn entry(&self) -> Result<Entry> {
         Ok(self.group.as_ref().map_or(Ok(Entry::default()), |group| group.entry())?)
     }
 
@@ -30,9 +42,8 @@ impl Making {
         spec: &Spec<'_>,
         launched: &Launched,
     ) -> Result<Option<Entry>> {
-        let planned = self.planned.take();
-        let waited = planned.is_some();
-        planned.map_or(Ok(()), |group| self.make_group(group))?;
+        let waited = self.planned.is_some();
+        self.make_group()?;
         if plan.starts_in_advance {
             self.directory.write_record(&self.record)?;
         }

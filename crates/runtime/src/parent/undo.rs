@@ -17,6 +17,8 @@ impl Making {
         if let Some(pid) = self.child {
             failed.extend(kill_child(pid).err().map(|error| error.to_string()));
         }
+        // What there is of one that is not complete, now that nobody is in it.
+        self.planned = None;
         if let Some(group) = &self.group {
             failed.extend(group.remove().err().map(|error| error.to_string()));
         }
