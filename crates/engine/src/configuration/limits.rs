@@ -99,9 +99,12 @@ fn cpu(settings: &Settings) -> Result<Option<Cpu<'static>>> {
     Ok(Some(cpu).filter(|cpu| *cpu != Cpu::default()))
 }
 
-/// Whether the machine has all of a list of processors or memory nodes. What is no list the runtime
-/// tells of.
+/// Whether it is a list of processors or memory nodes, all of which the machine has.
 fn check_set(flag: &str, list: &str, kind: &str) -> Result<()> {
+    if !list.is_empty() {
+        let wrong = |error| Error::invalid(format!("{flag}: {error}"));
+        kernel::credentials::parse_list(list).map_err(wrong)?;
+    }
     let path = format!("/sys/devices/system/{kind}/online");
     let Ok(online) = std::fs::read_to_string(path) else { return Ok(()) };
     let has = |number: u32| ranges(&online).any(|(first, last)| (first..=last).contains(&number));

@@ -97,6 +97,8 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
 pub(crate) fn check(settings: &Settings, unprivileged: bool) -> Result<()> {
     files::check(settings)?;
     namespaces::check_modes(settings)?;
+    namespaces::check_sysctls(settings)?;
+    owners::check(settings)?;
     limits::resources(settings, unprivileged)?;
     devices::devices(settings)?;
     process::folder(settings)?;

@@ -1,10 +1,11 @@
 //! What a container has for itself and what it shares.
 
 use super::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::monitor::{SharedKind, USER_NAMESPACE};
 use crate::network::{NAMESPACE, is_network};
 use crate::settings::Settings;
+use kernel::sysctl::{self, Owned, Sysctl};
 use spec::json::{Map, Text};
 use spec::runtime::{Namespace, NamespaceKind as Kind};
 
@@ -71,6 +72,27 @@ fn path((flag, kind, shared, mode): Choice<'_>) -> Result<Option<String>> {
 /// Whether all modes are such.
 pub(super) fn check_modes(settings: &Settings) -> Result<()> {
     choices(settings).into_iter().try_for_each(|choice| path(choice).map(drop))
+}
+
+/// Whether all kernel parameters are those of namespaces that it does not share with the machine.
+/// Which of them there are only the kernel knows.
+pub(super) fn check_sysctls(settings: &Settings) -> Result<()> {
+    let is_own = |kind| choices(settings).iter().any(|it| it.1 == kind && it.3 != "host");
+    let owned = Owned {
+        ipc: is_own(Kind::Ipc),
+        network: is_own(Kind::Network),
+        uts: is_own(Kind::Uts),
+        user: settings.namespaces.wants_own_ids(),
+    };
+    settings.limits.sysctls.iter().try_for_each(|(name, value)| {
+        let wrong = |error| match error {
+            sysctl::Error::Hostname => {
+                Error::invalid("--sysctl: kernel.hostname is set by --hostname")
+            }
+            error => Error::invalid(format!("--sysctl: {error}")),
+        };
+        Sysctl::parse(name, value, owned).map(drop).map_err(wrong)
+    })
 }
 
 /// What is shown of the machine, as the namespaces that it is about do not belong to the

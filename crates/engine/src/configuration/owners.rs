@@ -2,8 +2,8 @@
 
 use super::Context;
 use crate::error::{Error, Result};
-use crate::settings::{Mount, MountKind};
-use crate::user_namespace::{chown_all, is_fresh};
+use crate::settings::{IdRange, Mount, MountKind, Settings};
+use crate::user_namespace::{chown_all, is_fresh, outside_all, parse_mapping};
 use spec::runtime::{IdMapping, User};
 use std::path::{Path, PathBuf};
 use sys::OrError;
@@ -58,47 +58,59 @@ fn chown(path: &Path, (user, group): (u32, u32)) -> Result<()> {
     Ok(done.or_error("fchownat", || path.display().to_string())?)
 }
 
+/// What is mapped of a mount: of groups, or else of users; in terms of the container's ids; and which.
+struct Mapped {
+    of_groups: bool,
+    is_inner: bool,
+    range: IdRange,
+}
+
 /// `idmap=uids=DISK-HOST-COUNT[#...];gids=...`, as Podman has it: with `@` in front, HOST is an id
 /// of the container.
+fn parse(mount: &Mount) -> Result<Vec<Mapped>> {
+    let flag = "--mount, --volume: idmap";
+    let mut all = Vec::new();
+    let text = mount.options.iter().find_map(|option| option.strip_prefix("idmap="));
+    for part in text.unwrap_or_default().split(';').filter(|part| !part.is_empty()) {
+        let (of_groups, maps) = match part.split_once('=') {
+            Some(("uids", maps)) => (false, maps),
+            Some(("gids", maps)) => (true, maps),
+            _ => return super::wrong(flag, part, "is not uids=0-1000-1 or gids=.."),
+        };
+        for map in maps.split('#') {
+            let inner = map.strip_prefix('@');
+            let range = parse_mapping(flag, inner.unwrap_or(map), '-')?;
+            all.push(Mapped { of_groups, is_inner: inner.is_some(), range });
+        }
+    }
+    Ok(all)
+}
+
+/// Whether all that is said of mappings is understood.
+pub(super) fn check(settings: &Settings) -> Result<()> {
+    settings.mounts.iter().try_for_each(|mount| parse(mount).map(drop))
+}
+
+/// How the ids of a mount are mapped, users and groups.
 pub(super) fn id_mappings(
     context: &Context<'_>,
     mount: &Mount,
 ) -> Result<(Vec<IdMapping>, Vec<IdMapping>)> {
+    let ids = &context.container.settings.namespaces.ids;
     let mut found = (Vec::new(), Vec::new());
-    let text = mount.options.iter().find_map(|option| option.strip_prefix("idmap="));
-    for part in text.unwrap_or_default().split(';').filter(|part| !part.is_empty()) {
-        let wrong = || {
-            Error::invalid(format!(
-                "--mount, --volume: idmap: {part:?} is not uids=0-1000-1 or gids=.."
-            ))
+    for Mapped { of_groups, is_inner, range } in parse(mount)? {
+        let (into, ranges) =
+            if of_groups { (&mut found.1, &ids.groups) } else { (&mut found.0, &ids.users) };
+        let outside = if is_inner { outside_all(ranges, &range) } else { Some(range.outside) };
+        let Some(host_id) = outside else {
+            let IdRange { inside, outside, length } = range;
+            let text = format!("@{inside}-{outside}-{length}");
+            return super::wrong("--mount, --volume: idmap", &text, "is of ids that it has not");
         };
-        let (kind, maps) = part.split_once('=').ok_or_else(wrong)?;
-        let ids = &context.container.settings.namespaces.ids;
-        let (into, ranges) = match kind {
-            "uids" => (&mut found.0, &ids.users),
-            "gids" => (&mut found.1, &ids.groups),
-            _ => return Err(wrong()),
-        };
-        for map in maps.split('#') {
-            let inner = map.strip_prefix('@');
-            let mut range = crate::user_namespace::parse_mapping(
-                "--mount, --volume: idmap",
-                inner.unwrap_or(map),
-                '-',
-            )?;
-            if inner.is_some() {
-                range.outside =
-                    crate::user_namespace::outside_all(ranges, &range).ok_or_else(wrong)?;
-            }
-            into.push(IdMapping {
-                container_id: range.inside,
-                host_id: range.outside,
-                size: range.length,
-            });
-        }
+        into.push(IdMapping { container_id: range.inside, host_id, size: range.length });
     }
     let is_half = found.0.is_empty() != found.1.is_empty();
-    let has_own = !context.container.settings.namespaces.ids.is_empty();
+    let has_own = !ids.is_empty();
     if is_half || mount.is_mapped() && found.0.is_empty() && !has_own {
         let what = "has no ids to map: give --userns, or idmap=uids=..;gids=..";
         return super::wrong("--mount, --volume: idmap", &mount.target, what);

@@ -88,10 +88,13 @@ fn fixed(wanted: &Namespaces) -> Result<Ids> {
     let (users, groups) =
         ((&wanted.uid_maps, &wanted.subuid_name), (&wanted.gid_maps, &wanted.subgid_name));
     // The subordinate ids of a name are in both files.
-    let group_name = if groups.0.is_empty() && groups.1.is_empty() { users.1 } else { groups.1 };
-    let user_name = if users.0.is_empty() && users.1.is_empty() { groups.1 } else { users.1 };
-    let found_users = one("--uidmap", users.0, "--subuidname", user_name, ranges::USERS)?;
-    let found_groups = one("--gidmap", groups.0, "--subgidname", group_name, ranges::GROUPS)?;
+    let (user_flag, group_flag) = ("--subuidname", "--subgidname");
+    let is_silent = |it: (&Vec<String>, &String)| it.0.is_empty() && it.1.is_empty();
+    // What was said is blamed.
+    let of_users = if is_silent(users) { (group_flag, groups.1) } else { (user_flag, users.1) };
+    let of_groups = if is_silent(groups) { (user_flag, users.1) } else { (group_flag, groups.1) };
+    let found_users = one("--uidmap", users.0, of_users.0, of_users.1, ranges::USERS)?;
+    let found_groups = one("--gidmap", groups.0, of_groups.0, of_groups.1, ranges::GROUPS)?;
     let ids = match (found_users, found_groups) {
         (Some(users), Some(groups)) => Ids { users, groups },
         (Some(both), None) | (None, Some(both)) => Ids { users: both.clone(), groups: both },

@@ -232,7 +232,7 @@ pub(crate) fn what_was_written_is_blamed() -> Result<()> {
         ("--sysctl=foo=1", "is not like net.ipv4.ip_forward=1"),
         ("--sysctl=kernel.shmmax", "is not like net.ipv4.ip_forward=1"),
         ("--sysctl=kernel.hostname=x", "tinyo: --sysctl: kernel.hostname is set by"),
-        ("--cpuset-cpus=x", "tinyo: --cpuset-cpus: \"x\" is not a list"),
+        ("--cpuset-cpus=x", "tinyo: --cpuset-cpus: \"x\" is no list of numbers"),
         ("--cpu-shares=many", "tinyo: --cpu-shares: \"many\" is no whole number"),
         ("--blkio-weight=many", "tinyo: --blkio-weight: \"many\" is no whole number"),
         ("--device-cgroup-rule=x", "--device-cgroup-rule: \"x\" is not like c 1:3 rwm"),

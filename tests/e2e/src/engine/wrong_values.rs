@@ -72,7 +72,8 @@ const WRONG: &[(&str, &str)] = &[
     ("--cpu-quota=-2", "neither -1 for any nor 1000"),
     ("--cpu-quota=9223372036854775807", "neither -1 for any nor 1000"),
     ("--cpuset-cpus=0,4095", "has 4095, and this machine has 0"),
-    ("--cpuset-cpus=1-0", "is not a list"),
+    ("--cpuset-cpus=1-0", "\"1-0\" is no list of numbers"),
+    ("--cpuset-mems=a", "\"a\" is no list of numbers"),
     ("--pids-limit=-2", "-2 is not in -1.."),
     ("--pids-limit=9223372036854775807", "is more than the"),
     ("--blkio-weight=9", "9 is not in 10..=1000"),
@@ -84,6 +85,8 @@ const WRONG: &[(&str, &str)] = &[
     ("--sysctl=net.ipv4.ip_forward=", "is not like net.ipv4.ip_forward=1"),
     ("--sysctl=kernel.shmmax=x", "kernel.shmmax cannot be \"x\""),
     ("--sysctl=vm.swappiness=1", "is the machine's"),
+    ("--sysctl=user.max_user_namespaces=1", "needs a user namespace of the container's own"),
+    ("--sysctl=kernel.hostname=x", "kernel.hostname is set by --hostname"),
     ("--cap-add=CHOWN,nope", "\"nope\" is no capability"),
     ("--security-opt=landlock", "there is no option"),
     ("--pid=x", "is not host, private or"),
@@ -98,15 +101,14 @@ const WRONG: &[(&str, &str)] = &[
 ];
 
 /// What only the start finds out, as it is the kernel or the image that knows.
-const AT_START: [&str; 8] = [
+const AT_START: [&str; 7] = [
     "--workdir=/etc/passwd",
     "--workdir=/proc/1/root",
     "--volume=/etc:/etc/passwd",
     "--volume=/etc/passwd:/tmp",
-    "--mount=type=bind,src=/etc,dst=/x,idmap=foo",
-    "--sysctl=",
+    "--sysctl=net.x",
+    "--sysctl=kernel.shmmax",
     "--ulimit=nofile=99999999999",
-    "--cpuset-cpus=1-0",
 ];
 
 pub(crate) fn a_wrong_value_is_said_to_be_so() -> Result<()> {
