@@ -1,6 +1,11 @@
 //! Values as people write them: sizes, times, policies.
 
+mod given;
+mod resources;
+
 use crate::settings::{OnFailure, Restart, RestartPolicy};
+pub use given::{env_lines, mode, secret};
+pub use resources::{device, sysctl, ulimit};
 use std::time::Duration;
 
 /// `64m`, `1g`, `1.5GiB`, `1024`: bytes, powers of 1024.

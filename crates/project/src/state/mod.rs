@@ -11,6 +11,7 @@ mod health;
 mod limits;
 mod mounts;
 mod needs;
+mod secrets;
 mod service;
 
 use crate::error::{FileError, Position};

@@ -1,6 +1,6 @@
 //! The fields of one service.
 
-use super::{health, limits, mounts, needs};
+use super::{health, limits, mounts, needs, secrets};
 use crate::error::FileError;
 use crate::fields::{Fields, Item};
 use crate::model::{Pull, Service};
@@ -24,9 +24,13 @@ pub(super) fn read(
         image: image.parsed(IMAGE, named)?,
         entrypoint: fields.take("entrypoint").map(|item| command(&item)).transpose()?,
         command: fields.take("command").map_or(Ok(Vec::new()), |item| command(&item))?,
-        env: fields.take("environment").map_or(Ok(Vec::new()), |item| variables(&item))?,
+        env: environment(fields, folder)?,
         network: network(fields)?,
         mounts: mounts::read(fields, folder)?,
+        secrets: fields.take("secrets").map_or(Ok(Vec::new()), |item| secrets::read(&item))?,
+        devices: list_of(fields, "devices", "a device such as /dev/fuse", |text| {
+            engine::value::device(text).ok()
+        })?,
         restart: match fields.take("restart") {
             Some(item) => {
                 let expected = "no, on-failure, on-failure:TIMES, always or unless-stopped";
@@ -38,7 +42,9 @@ pub(super) fn read(
         limits: limits::read(fields)?,
         user: text(fields, "user", "a user such as 1000:1000")?,
         working_dir: text(fields, "working-dir", "a folder")?,
+        group_add: list(fields, "group-add", "groups, such as [audio]")?,
         hostname: text(fields, "hostname", "a host name")?,
+        domainname: text(fields, "domainname", "a domain")?,
         labels: fields.take("labels").map_or(Ok(BTreeMap::new()), |item| pairs(&item))?,
         init: fields.take("init").map_or(Ok(true), |item| item.boolean())?,
         tty: flag(fields, "tty")?,
@@ -47,6 +53,12 @@ pub(super) fn read(
             privileged: flag(fields, "privileged")?,
             cap_add: list(fields, "cap-add", "capabilities, such as [NET_RAW]")?,
             cap_drop: list(fields, "cap-drop", "capabilities, such as [ALL]")?,
+            ..Default::default()
+        },
+        namespaces: engine::settings::Namespaces {
+            user: text(fields, "userns", "host, auto, keep-id, nomap or container:NAME")?,
+            pid: text(fields, "pid", "private, host or container:NAME")?,
+            ipc: text(fields, "ipc", "private, host, none or container:NAME")?,
             ..Default::default()
         },
         stop_signal: text_of(fields, "stop-signal", "a signal such as TERM", |text| {
@@ -92,8 +104,9 @@ fn network(fields: &mut Fields<'_>) -> Result<Network, FileError> {
         None => String::new(),
     };
     let dns = list(fields, "dns", "addresses of servers")?;
+    let dns_search = list(fields, "dns-search", "domains, such as [example.org]")?;
     let hosts = list(fields, "extra-hosts", "lines such as \"db:10.0.0.1\"")?;
-    Ok(Network { mode, ports, dns, hosts, ..Network::default() })
+    Ok(Network { mode, ports, dns, dns_search, hosts, ..Network::default() })
 }
 
 /// A port, or several. One number alone is the same on both sides.
@@ -116,6 +129,25 @@ fn ports(item: &Item<'_>) -> Result<Vec<String>, FileError> {
     } else {
         Ok(vec![one(item)?])
     }
+}
+
+/// What is in files first, so that what the service says itself counts.
+fn environment(fields: &mut Fields<'_>, folder: &Path) -> Result<Vec<String>, FileError> {
+    let mut all = Vec::new();
+    if let Some(item) = fields.take("env-file") {
+        const EXPECTED: &str = "a file with a variable a line, or a list of them";
+        let items = if item.is_list() { item.list(EXPECTED)? } else { vec![item] };
+        for item in items {
+            let path = folder.join(item.text(EXPECTED)?);
+            let wrong = |what: String| item.wrong(format!("{}: {what}", path.display()));
+            let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+            all.extend(engine::value::env_lines(&text).map_err(wrong)?);
+        }
+    }
+    if let Some(item) = fields.take("environment") {
+        all.extend(variables(&item)?);
+    }
+    Ok(all)
 }
 
 /// A mapping, or a list of `NAME=VALUE`. A name alone is for the caller to complete.
@@ -149,7 +181,7 @@ fn variables(item: &Item<'_>) -> Result<Vec<String>, FileError> {
     Ok(all)
 }
 
-fn pairs(item: &Item<'_>) -> Result<BTreeMap<String, String>, FileError> {
+pub(super) fn pairs(item: &Item<'_>) -> Result<BTreeMap<String, String>, FileError> {
     const EXPECTED: &str = "labels, such as {NAME: value} or [NAME=value]";
     if item.is_list() {
         let texts = item.texts(EXPECTED)?;
@@ -198,4 +230,15 @@ pub(super) fn list(
     expected: &str,
 ) -> Result<Vec<String>, FileError> {
     fields.take(name).map_or(Ok(Vec::new()), |item| item.texts(expected))
+}
+
+/// A list of what means something each.
+fn list_of<T>(
+    fields: &mut Fields<'_>,
+    name: &'static str,
+    expected: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, FileError> {
+    let Some(item) = fields.take(name) else { return Ok(Vec::new()) };
+    item.list(expected)?.iter().map(|item| item.parsed(expected, &parse)).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::{Defaults, parse};
 use crate::model::{Need, Project, Until};
-use engine::settings::{Mount, MountKind, RestartPolicy};
+use engine::settings::{Mount, MountKind, RestartPolicy, SecretKind};
 use std::path::Path;
 
 fn defaults() -> Defaults<'static> {
@@ -218,6 +218,27 @@ const WRONG: &[(&str, &str)] = &[
         "3:3: found \"a\" a second time; the first one is in line 2",
     ),
     (
+        "image: a\nsecrets: [{target: x}]\n",
+        "2:11: secrets[0]: found no source, expected \"source: SECRET\"",
+    ),
+    (
+        "image: a\nsecrets: [{source: x, target: ../y}]\n",
+        "2:31: secrets[0].target: found \"../y\", expected a path, or for type env the name of a variable",
+    ),
+    (
+        "image: a\nsecrets: [{source: x, type: env, mode: 0400}]\n",
+        "2:40: secrets[0].mode: found this with type env, expected it with type mount alone",
+    ),
+    ("image: a\nulimits: {nofile: 2:1}\n", "2:19: ulimits.nofile: 2 is above the hard limit, 1"),
+    (
+        "image: a\nulimits: {nofile: {soft: 1}}\n",
+        "2:19: ulimits.nofile: found no hard, expected soft and hard",
+    ),
+    (
+        "image: a\ndevices: [a:b:c:d]\n",
+        "2:11: devices[0]: found \"a:b:c:d\", expected a device such as /dev/fuse",
+    ),
+    (
         "name: x\nimage: a\n",
         "1:7: name: \"x\" cannot be a name: expected letters, digits, '_', '.' and '-', the first a letter or digit, 2 to 63 in all",
     ),
@@ -226,6 +247,57 @@ const WRONG: &[(&str, &str)] = &[
         "2:3: services: \"a b\" cannot be a name: expected letters, digits, '_', '.' and '-', the first a letter or digit, 2 to 63 in all",
     ),
 ];
+
+#[test]
+fn secrets_limits_and_files_of_variables() {
+    let folder = std::env::temp_dir().join(format!("tinyo-state-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("env"), "# no\nA=1\nB=2\n").unwrap();
+    let text = r#"
+image: alpine
+env-file: env
+environment: {A: 3}
+secrets:
+  - "key,mode=0400"
+  - {source: password, type: env, target: PASSWORD}
+  - {name: cert, target: /etc/cert, uid: 33, mode: "0440"}
+ulimits: {nofile: 1024, nproc: "10:20", core: {soft: 0, hard: -1}}
+sysctls: {net.ipv4.ip_forward: 1}
+devices: ["/dev/fuse:/dev/fuse:rw"]
+userns: auto
+group-add: [audio]
+dns-search: [example.org]
+"#;
+    let place = Defaults { folder: &folder, ..defaults() };
+    let parsed = parse(text.as_bytes(), place);
+    let missing = parse(b"image: a\nenv-file: [env, none]\n", place).unwrap_err().to_string();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let project = parsed.unwrap();
+    let settings = &project.services()[0].settings;
+    assert_eq!(settings.env, ["A=1", "B=2", "A=3"]);
+    let secrets: Vec<_> = settings
+        .secrets
+        .iter()
+        .map(|it| (&*it.name, it.kind, &*it.target, it.user, it.mode))
+        .collect();
+    assert_eq!(
+        secrets,
+        [
+            ("key", SecretKind::Mount, "", 0, 0o400),
+            ("password", SecretKind::Env, "PASSWORD", 0, 0o444),
+            ("cert", SecretKind::Mount, "/etc/cert", 33, 0o440),
+        ]
+    );
+    let limit = |name: &str, soft, hard| (name.to_owned(), soft, hard);
+    let expected =
+        [limit("nofile", 1024, 1024), limit("nproc", 10, 20), limit("core", 0, u64::MAX)];
+    assert_eq!(settings.limits.ulimits, expected);
+    assert_eq!(settings.limits.sysctls["net.ipv4.ip_forward"], "1");
+    assert_eq!(settings.devices[0].access, "rw");
+    assert_eq!((&*settings.namespaces.user, &*settings.group_add[0]), ("auto", "audio"));
+    assert_eq!(settings.network.dns_search, ["example.org"]);
+    assert!(missing.starts_with("2:17: env-file[1]: "), "{missing}");
+}
 
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
