@@ -59,6 +59,7 @@ impl Engine {
         }
         let connections = self.plan_connection(&settings)?;
         self.find_links(&mut settings.network, &connections)?;
+        self.find_required(&mut settings.requires)?;
         let own = if self.user_marks { Some(OwnIds::read()?) } else { None };
         let choice = Choice::new(&settings.namespaces, own.as_ref())?;
         let id = match place {
@@ -111,6 +112,15 @@ impl Engine {
         new.iter().try_for_each(|name| self.tell_event_of_volume(name, "create"))?;
         self.tell_event(&container, "create", &[])?;
         Ok(container)
+    }
+
+    /// Finds the containers of `--requires`, by whatever name they have later.
+    fn find_required(&self, all: &mut [String]) -> Result<()> {
+        for name in all {
+            let wrong = |error| Error::invalid(format!("--requires {name}: {error}"));
+            *name = self.find(name).map_err(wrong)?.id;
+        }
+        Ok(())
     }
 
     /// Removes a container that has a row and cannot be made for this reason.

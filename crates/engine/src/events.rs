@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, ErrorKind, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+
+/// In the root folder.
+pub(crate) const FILE: &str = "events";
 
 /// A file of this size becomes `events.1`, and what was that is gone.
 const LONGEST: u64 = 16 << 20;
@@ -21,7 +25,7 @@ const LONGEST: u64 = 16 << 20;
 pub struct Event {
     /// Nanoseconds since 1970.
     pub time: u64,
-    /// To what: `container`, `pod`, `network`, `volume`.
+    /// To what: `container`, `pod`, `network`, `volume`, `image`.
     pub kind: String,
     /// What: `start`, `die`.
     pub action: String,
@@ -32,7 +36,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// `kind` is `container`, `pod`, `network` or `volume`.
+    /// `kind` is one of those that [`Event::kind`] may be.
     pub(crate) fn new(kind: &str, id: &str, action: &str, attributes: &[(&str, &str)]) -> Event {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Event {
@@ -55,11 +59,23 @@ impl Event {
 
 /// On a disk that is full or cannot be written the event is lost, as what it tells of happens anyway.
 pub(crate) fn append(folders: &Folders, event: &Event) -> Result<()> {
-    let path = folders.events();
+    append_to(&folders.events(), event)
+}
+
+/// That something has happened to an image, for whoever has only the store, which is in `root`.
+///
+/// # Errors
+/// It cannot be written, and the disk is not full.
+pub fn tell_event_of_image(root: &Path, id: &str, action: &str, name: Option<&str>) -> Result<()> {
+    let name = name.map(|name| ("name", name));
+    append_to(&root.join(FILE), &Event::new("image", id, action, name.as_slice()))
+}
+
+fn append_to(path: &Path, event: &Event) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let mut line = serde_json::to_vec(event)?;
         line.push(b'\n');
-        let mut file = File::options().append(true).create(true).open(&path)?;
+        let mut file = File::options().append(true).create(true).open(path)?;
         let length = file.write(&line)?;
         if length < line.len() {
             // Half a line would spoil the next one.
@@ -67,14 +83,14 @@ pub(crate) fn append(folders: &Folders, event: &Event) -> Result<()> {
             return file.set_len(whole);
         }
         if file.metadata()?.len() > LONGEST {
-            fs::rename(&path, path.with_extension("1"))?;
+            fs::rename(path, path.with_extension("1"))?;
         }
         Ok(())
     };
     match write() {
         Err(error) if small_file::is_full(&error) => Ok(()),
         Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => Ok(()),
-        result => result.map_err(Error::file(&path)),
+        result => result.map_err(Error::file(path)),
     }
 }
 
@@ -115,7 +131,7 @@ impl Engine {
     pub fn events(&self, since: u64, from: u64) -> Result<(Vec<Event>, u64)> {
         let path = self.folders.events();
         let mut found = Vec::new();
-        let mut read = |path: &std::path::Path, from: u64| -> std::io::Result<u64> {
+        let mut read = |path: &Path, from: u64| -> std::io::Result<u64> {
             let mut file = match File::open(path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
                 file => file?,

@@ -5,6 +5,7 @@ use crate::database::Container;
 use crate::engine::{Engine, runtime_id};
 use crate::error::{Error, Result};
 use crate::foreground::Foreground;
+use crate::inherited::Inherited;
 use crate::keeper::Outcome;
 use crate::protocol::{self, Message, hear, tell};
 use crate::secret;
@@ -34,6 +35,8 @@ pub struct Exec {
     pub size: Option<(u16, u16)>,
     /// It has all rights.
     pub privileged: bool,
+    /// Descriptors of the caller's that it gets; not one that is left alone at once.
+    pub inherited: Inherited,
 }
 
 impl Engine {
@@ -130,6 +133,7 @@ impl Engine {
         exec: &Exec,
         pid: i32,
     ) -> Result<Running> {
+        exec.inherited.hand_on()?;
         self.with_process(container, exec, pid, |process, root, id| {
             runtime::exec(&runtime::Exec {
                 root,
@@ -139,7 +143,7 @@ impl Engine {
                 pidfd_socket: None,
                 pid_file: None,
                 detach: false,
-                preserve_fds: 0,
+                preserve_fds: exec.inherited.count(),
                 listen_fds: None,
                 cgroups: &[],
                 ignore_paused: false,

@@ -64,7 +64,7 @@ impl Folders {
     }
 
     pub(crate) fn events(&self) -> PathBuf {
-        self.root.join("events")
+        self.root.join(crate::events::FILE)
     }
 
     pub(crate) fn volumes(&self) -> PathBuf {

@@ -4,6 +4,7 @@ use crate::clock;
 use crate::database::Container;
 use crate::engine::{Engine, runtime_id};
 use crate::error::{Error, Result};
+use crate::inherited::Inherited;
 use crate::lock::{self, Lock};
 use crate::network::PORTS;
 use crate::pause::PAUSED;
@@ -74,7 +75,8 @@ impl Engine {
     /// Whether that works out is no matter of whoever has only looked: its monitor tries it again.
     fn start_again(&self, container: &Container) -> Result<Seen> {
         let folder = self.folder(container);
-        let Err(error) = self.start_locked(container, Attach::Nothing) else {
+        let Err(error) = self.start_locked(container, Attach::Nothing, &Inherited::default())
+        else {
             return Ok(Seen { status: Status::Running, state: State::read(&folder)? });
         };
         if let Some(seen) = self.look_only(container)? {

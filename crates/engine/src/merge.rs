@@ -1,5 +1,6 @@
 //! What the image says where the user does not.
 
+use crate::configuration::PATH;
 use crate::settings::{Health, ImageVolumes, Mount, MountKind, Settings};
 use spec::image::{ContainerConfig, HealthCheck};
 use std::collections::BTreeMap;
@@ -20,9 +21,10 @@ pub(crate) fn with_image(mut settings: Settings, config: &ContainerConfig) -> Se
             }
         }
     }
-    if !settings.no_image_env {
-        settings.env = config.env.iter().cloned().chain(settings.env).collect();
-    }
+    let merged = std::mem::take(&mut settings.env_merge);
+    let merged = merged.iter().map(|variable| replaced(variable, &config.env));
+    let of_image = config.env.iter().filter(|_| !settings.no_image_env).cloned();
+    settings.env = of_image.chain(merged).chain(settings.env).collect();
     let or_else = |own: &mut String, image: &String| {
         if own.is_empty() {
             own.clone_from(image);
@@ -48,6 +50,29 @@ pub(crate) fn with_image(mut settings: Settings, config: &ContainerConfig) -> Se
     }
     settings.health = health(settings.health, config.healthcheck.as_ref());
     settings
+}
+
+/// A variable's value with those of the image in place of `$NAME` and `${NAME}`.
+fn replaced(variable: &str, of_image: &[String]) -> String {
+    let value_of = |name: &str| {
+        let usual = [PATH.to_owned()];
+        let mut all = of_image.iter().rev().chain(&usual).filter_map(|it| it.split_once('='));
+        all.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned()).unwrap_or_default()
+    };
+    let is_name = |it: char| it.is_ascii_alphanumeric() || it == '_';
+    let mut parts = variable.split('$');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let braced = part.strip_prefix('{').and_then(|it| it.split_once('}'));
+        let end = part.find(|it| !is_name(it)).unwrap_or(part.len());
+        match (braced, end) {
+            (Some((name, rest)), _) => text.extend([&value_of(name), rest]),
+            // It is no variable's.
+            (None, 0) => text.extend(["$", part]),
+            (None, end) => text.extend([&value_of(&part[..end]), &part[end..]]),
+        }
+    }
+    text
 }
 
 /// A check of the user's without a command has that of the image; one with no words says that
@@ -111,7 +136,7 @@ fn health_command(test: &[String]) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::with_image;
+    use super::{replaced, with_image};
     use crate::settings::{Health, Settings};
     use spec::image::{ContainerConfig, HealthCheck};
 
@@ -140,6 +165,21 @@ mod tests {
         assert_eq!(command(Some("/other"), ""), "/other");
         assert_eq!(command(Some("/other"), "c"), "/other c");
         assert_eq!(command(Some(""), "c"), "c");
+    }
+
+    #[test]
+    fn variables_of_the_image_are_put_into_others() {
+        let image = words("A=1 B=x=$A A=2");
+        for (variable, expected) in [
+            ("C=${A}-$B", "C=2-x=$A"),
+            ("A=$A$A.", "A=22."),
+            ("C=$D-${D}", "C=-"),
+            ("C=$-$$A{$", "C=$-$2{$"),
+            ("C=${A", "C=${A"),
+        ] {
+            assert_eq!(replaced(variable, &image), expected, "{variable}");
+        }
+        assert!(replaced("PATH=$PATH:/x", &image).ends_with("/bin:/x"));
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! All that is decided about a container when it is made: what the user asked for, with what the
 //! image says where he did not.
 
+mod accounts;
+mod health;
 mod mounts;
 
 pub use crate::user_namespace::{IdRange, Ids};
+pub use accounts::{Accounts, HostUser};
+pub use health::{Health, OnFailure, Startup};
 pub(crate) use mounts::is_idmap;
 pub use mounts::{FileSystem, ImageVolumes, Mount, MountKind, SecretKind, SecretUse};
 use serde::{Deserialize, Serialize};
@@ -24,12 +28,17 @@ pub struct Settings {
     pub env: Vec<String>,
     /// The image's are not among them.
     pub no_image_env: bool,
+    /// `NAME=VALUE` that speaks of the image's as `$NAME`, until the container is made.
+    #[serde(skip)]
+    pub env_merge: Vec<String>,
     /// Where the program starts; empty: what the image says.
     pub working_dir: String,
     /// `USER[:GROUP]`, names or numbers; empty: what the image says.
     pub user: String,
     /// More groups, names or numbers.
     pub group_add: Vec<String>,
+    /// Who is in its `/etc/passwd` and `/etc/group` besides.
+    pub accounts: Accounts,
     /// The host name; empty: the beginning of the id.
     pub hostname: String,
     /// The NIS domain name.
@@ -80,6 +89,10 @@ pub struct Settings {
     pub pid_file: Option<PathBuf>,
     /// Where that of its monitor is written.
     pub monitor_pid_file: Option<PathBuf>,
+    /// The ids of containers that are started before.
+    pub requires: Vec<String>,
+    /// It takes itself to be on a 32-bit machine, or not to be.
+    pub personality: Option<Personality>,
     /// Device files.
     pub devices: Vec<Device>,
     /// Rules about other devices, as `c 1:3 rwm`.
@@ -118,6 +131,8 @@ pub struct Network {
     pub hosts: Vec<String>,
     /// More containers that it finds by names of its own, `CONTAINER:ALIAS`.
     pub links: Vec<String>,
+    /// What its `/etc/hosts` begins with.
+    pub base_hosts: BaseHosts,
     /// `/etc/hosts` is the image's.
     pub no_hosts: bool,
     /// `/etc/hostname` is the image's.
@@ -154,6 +169,29 @@ pub struct Endpoint {
     pub device: String,
 }
 
+/// What `/etc/hosts` begins with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BaseHosts {
+    /// The names of this machine itself; with its network, its own file.
+    #[default]
+    None,
+    /// The image's file.
+    Image,
+    /// A file of the machine.
+    File(PathBuf),
+}
+
+/// A domain of personality(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Personality {
+    /// That of the kernel.
+    Linux,
+    /// uname(2) speaks of a 32-bit machine.
+    Linux32,
+}
+
 /// When a container is started again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -187,71 +225,6 @@ impl RestartPolicy {
             RestartPolicy::OnFailure => "on-failure",
             RestartPolicy::Always => "always",
             RestartPolicy::UnlessStopped => "unless-stopped",
-        }
-    }
-}
-
-/// How to find out whether a container works. Times in nanoseconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Health {
-    /// The program and its arguments.
-    pub command: Vec<String>,
-    /// Between two checks.
-    pub interval: u64,
-    /// Of one check.
-    pub timeout: u64,
-    /// While failures do not count.
-    pub start_period: u64,
-    /// Between two checks while starting.
-    pub start_interval: u64,
-    /// How many failures one after the other make it unhealthy.
-    pub retries: u32,
-    /// What is done when it has become unhealthy.
-    pub on_failure: OnFailure,
-    /// What is checked instead until it has started.
-    pub startup: Option<Startup>,
-}
-
-/// How to find out whether a container has started. Times in nanoseconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Startup {
-    /// The program and its arguments.
-    pub command: Vec<String>,
-    /// Between two checks.
-    pub interval: u64,
-    /// Of one check.
-    pub timeout: u64,
-    /// After so many failures it is started again; 0: never.
-    pub retries: u32,
-    /// After so many successes it has started.
-    pub successes: u32,
-}
-
-/// What is done about a container that has become unhealthy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnFailure {
-    /// Nothing.
-    #[default]
-    None,
-    /// It is killed, and its policy says whether it is started again.
-    Kill,
-    /// It is stopped and started again, whatever its policy says.
-    Restart,
-    /// It is stopped.
-    Stop,
-}
-
-impl OnFailure {
-    /// As Podman calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            OnFailure::None => "none",
-            OnFailure::Kill => "kill",
-            OnFailure::Restart => "restart",
-            OnFailure::Stop => "stop",
         }
     }
 }
@@ -389,13 +362,17 @@ pub struct LogOptions {
     pub max_size: u64,
     /// How many files.
     pub max_files: u32,
+    /// Which labels of the container belong to what it prints.
+    pub labels: Vec<String>,
+    /// Which of its variables do.
+    pub env: Vec<String>,
 }
 
 impl Default for LogOptions {
     fn default() -> LogOptions {
         // An endless log fills the disk some day. Docker's has no limit, and that is its best known
         // trap.
-        LogOptions { none: false, max_size: 64 << 20, max_files: 2 }
+        LogOptions { none: false, max_size: 64 << 20, max_files: 2, labels: vec![], env: vec![] }
     }
 }
 

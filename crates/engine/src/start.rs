@@ -5,6 +5,7 @@ use crate::configuration::{self, Context};
 use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::inherited::Inherited;
 use crate::monitor::{self, Launch, Shared};
 use crate::network::{Place, Prepared};
 use crate::protocol::{self, Message, hear, tell};
@@ -42,7 +43,21 @@ impl Engine {
     /// # Errors
     /// It runs already; [`Error::NotStarted`] with an exit code.
     pub fn start(&self, container: &Container, attach: Attach) -> Result<Client> {
+        self.start_giving(container, attach, &Inherited::default())
+    }
+
+    /// The same, with descriptors of the caller's, which its program gets the first time.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub fn start_giving(
+        &self,
+        container: &Container,
+        attach: Attach,
+        inherited: &Inherited,
+    ) -> Result<Client> {
         self.look(container)?;
+        self.start_required(container)?;
         if let (true, Some(pod)) = (container.is_infra, self.pod_of(container)?) {
             self.start_sandbox(&pod)?;
             return self.connect(container)?.ok_or(Error::MonitorDied);
@@ -54,18 +69,48 @@ impl Engine {
             Some(Seen { status: Status::Exited, .. }) if container.settings.auto_remove => {
                 Err(Error::NoSuchContainer(container.name.clone()))
             }
-            _ => self.start_locked(container, attach),
+            _ => self.start_locked(container, attach, inherited),
         }
     }
 
+    /// Starts what is to run before, unless it does. Each is there longer than who requires it: none
+    /// requires itself.
+    fn start_required(&self, container: &Container) -> Result<()> {
+        for id in &container.settings.requires {
+            let wrong = |error| Error::invalid(format!("--requires: {error}"));
+            let other = self.find(id).map_err(|error: Error| wrong(error.to_string()))?;
+            let runs = || self.look(&other).map(|seen| seen.status.is_running());
+            if runs()? {
+                continue;
+            }
+            match self.start(&other, Attach::Nothing) {
+                // Somebody else may just have started it.
+                Err(_) if runs()? => {}
+                Err(error) => return Err(wrong(format!("{}: {error}", other.name))),
+                Ok(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The caller holds the lock, and the container does not run.
-    pub(crate) fn start_locked(&self, container: &Container, attach: Attach) -> Result<Client> {
+    pub(crate) fn start_locked(
+        &self,
+        container: &Container,
+        attach: Attach,
+        inherited: &Inherited,
+    ) -> Result<Client> {
         let _pod = self.prepare_pod(container)?;
-        self.start_alone(container, attach)
+        self.start_alone(container, attach, inherited)
     }
 
     /// The same, where all of a pod is there that it needs.
-    pub(crate) fn start_alone(&self, container: &Container, attach: Attach) -> Result<Client> {
+    pub(crate) fn start_alone(
+        &self,
+        container: &Container,
+        attach: Attach,
+        inherited: &Inherited,
+    ) -> Result<Client> {
         let folder = self.folder(container);
         // A monitor that has just recorded the end is still at taking back what there was.
         let monitor_lock = lock::take_for_child(&folder.monitor())?;
@@ -83,7 +128,7 @@ impl Engine {
         let prepared = self.prepare_network(container, user.as_ref().map(AsFd::as_fd))?;
         self.fill_translated_volumes(container)?;
         self.write_configuration(container, prepared.as_ref())?;
-        self.write_launch(container, prepared.as_ref())?;
+        self.write_launch(container, prepared.as_ref(), inherited.count())?;
         let (ours, theirs) = protocol::pair()?;
         if let Attach::Foreground { will_remove } = attach {
             tell(&ours, &Message::Attach)?;
@@ -95,7 +140,10 @@ impl Engine {
         let (namespace, place) = prepared.map(|it| (it.namespace, it.place)).unzip();
         let (shared, _lock) = place.map_or((None, None), Place::into_namespace);
         let handed = [shared.as_ref(), user.as_ref()];
+        keep_to_oneself()?;
+        inherited.hand_on()?;
         self.spawn_monitor(container, theirs, monitor_lock, namespace, handed)?;
+        inherited.keep()?;
         let mut buffer = Vec::new();
         self.wait_for_word(container, &ours)?;
         match hear(&ours, &mut buffer, RecvFlags::empty()) {
@@ -211,7 +259,12 @@ impl Engine {
         Ok(all)
     }
 
-    fn write_launch(&self, container: &Container, prepared: Option<&Prepared>) -> Result<()> {
+    fn write_launch(
+        &self,
+        container: &Container,
+        prepared: Option<&Prepared>,
+        preserve_fds: u32,
+    ) -> Result<()> {
         let settings = &container.settings;
         let launch = Launch {
             id: container.id.clone(),
@@ -241,6 +294,7 @@ impl Engine {
             parts: monitor::parts(&self.folders, settings, self.user_marks),
             pid_files: [settings.pid_file.clone(), settings.monitor_pid_file.clone()],
             pod: self.who_hears(container)?,
+            preserve_fds,
         };
         launch.write(&self.folder(container))
     }
@@ -280,5 +334,15 @@ impl Engine {
         command.stdin(Stdio::from(socket)).stdout(Stdio::from(lock)).stderr(Stdio::from(namespace));
         // Nobody waits for it: it outlives this process.
         command.spawn().map(drop).map_err(Error::file("/proc/self/exe"))
+    }
+}
+
+/// A monitor lives long: whoever waits for the end of a pipe that the caller was given waits in vain
+/// if it has that, too.
+fn keep_to_oneself() -> Result<()> {
+    match sys::process::close_on_exec_from(3) {
+        // Before Linux 5.11.
+        Ok(()) | Err(Errno::INVAL | Errno::NOSYS) => Ok(()),
+        Err(errno) => Err(sys::Error::new("close_range", "3, CLOEXEC", errno).into()),
     }
 }

@@ -36,6 +36,23 @@ impl Names {
         Ok(found)
     }
 
+    /// Whether there is a user of this name, or with this number.
+    pub(crate) fn has_user(&self, text: &str) -> bool {
+        is_in(&self.users, text)
+    }
+
+    /// The same of a group.
+    pub(crate) fn has_group(&self, text: &str) -> bool {
+        is_in(&self.groups, text)
+    }
+
+    /// What a user is called.
+    pub(crate) fn name_of(&self, id: u32) -> Option<String> {
+        let lines = self.users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let mut users = lines.filter(|fields| fields.len() >= 4);
+        users.find(|fields| fields[2].parse() == Ok(id)).map(|fields| fields[0].to_owned())
+    }
+
     fn user(&self, text: &str) -> Result<User> {
         let number = number(text);
         // A number is one even where some user is called so.
@@ -79,6 +96,12 @@ impl Names {
             Error::invalid(format!("unable to find group {text}: there is none {where_from}"))
         })
     }
+}
+
+/// In both files the name is first, and the number third.
+fn is_in(file: &str, text: &str) -> bool {
+    let mut lines = file.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    lines.any(|fields| fields.len() >= 3 && (fields[0] == text || fields[2] == text))
 }
 
 /// The largest number is no id: to the kernel it means "no change".

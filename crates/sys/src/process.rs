@@ -267,6 +267,15 @@ pub fn take_descriptor(number: i32) -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// The same for one that execve(2) has left open: what this process has opened itself is
+/// close-on-exec, and is not taken for it.
+#[must_use]
+pub fn take_inherited(number: i32) -> Option<OwnedFd> {
+    // SAFETY: fcntl takes a number, and fails with EBADF if nothing is behind it.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    if flags == -1 || flags & libc::FD_CLOEXEC != 0 { None } else { take_descriptor(number) }
+}
+
 /// Puts signals back to their default action and unblocks all: sigaction(2), sigprocmask(2). What
 /// is ignored stays so over execve(2) otherwise. `ignored` has bit N - 1 for signal N, as `SigIgn`
 /// in `/proc/PID/status` (proc(5)) tells it: asking the kernel for each costs 64 calls.

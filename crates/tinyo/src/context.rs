@@ -137,6 +137,18 @@ impl Context {
         std::path::absolute(self.store_folder()?).context("the current folder")
     }
 
+    /// That something has happened to an image, for `tinyo events`.
+    pub(crate) fn tell_of_image(
+        &self,
+        image: &Image,
+        action: &str,
+        name: Option<&Reference>,
+    ) -> Result<()> {
+        let name = name.map(Reference::familiar);
+        let root = self.store_folder()?;
+        Ok(engine::tell_event_of_image(&root, image.id.as_str(), action, name.as_deref())?)
+    }
+
     /// What the user has said of folders, for another process to be told the same.
     pub(crate) fn folder_flags(&self) -> Result<Vec<(&'static str, PathBuf)>> {
         let flags = [("--root", &self.root), ("--runroot", &self.run_root)];

@@ -159,7 +159,10 @@ pub(crate) fn obtain(
         | Source::OciArchive { path, name }
         | Source::DockerArchive { path, name } => {
             let archive = open_archive(store, path, &ways.options.machine)?;
-            from_archive(store, &archive, name.as_deref(), path, &ways.screen)
+            let all = from_archive(store, &archive, name.as_deref(), path, &ways.screen)?;
+            let tell = |it: &Obtained| context.tell_of_image(&it.image, "load", it.name.as_ref());
+            all.iter().try_for_each(tell)?;
+            Ok(all)
         }
         Source::Folder(_) | Source::Host => {
             bail!("{source} is used as it is; there is nothing to pull")
@@ -242,7 +245,7 @@ fn registry(context: &Context, store: &Store, name: &str, ways: &Ways<'_>) -> Re
         // What was built here and is named shortly is here as well.
         _ => find_here(store, &context.local_names(name))?,
     };
-    let fetch = || from_registry(&context.registries(ways.network)?, store, &names, ways);
+    let fetch = || from_registry(context, &context.registries(ways.network)?, store, &names, ways);
     match (ways.policy, here) {
         (Policy::Missing | Policy::Never, Some(obtained)) => Ok(obtained),
         (Policy::Never, None) => {
@@ -265,6 +268,7 @@ fn find_here(store: &Store, names: &[Reference]) -> Result<Option<Obtained>> {
 
 /// Pulls an image under the first of these names that there is one for.
 pub(crate) fn from_registry(
+    context: &Context,
     registries: &Registries,
     store: &Store,
     names: &[Reference],
@@ -283,6 +287,7 @@ pub(crate) fn from_registry(
     let last_byte = layers.last_byte().unwrap_or(end);
     let (download, unpack) = (last_byte - begin, end - last_byte);
     ways.timings.set(Timings { download, unpack, ..Timings::default() });
+    context.tell_of_image(&pulled.image, "pull", Some(&pulled.name))?;
     Ok(Obtained {
         image: pulled.image,
         name: Some(pulled.name),

@@ -3,11 +3,13 @@
 use super::Context;
 use crate::error::{Error, Result};
 use crate::monitor::SharedKind;
-use crate::settings::Settings;
+use crate::settings::{BaseHosts, Settings};
 use crate::small_file;
+use crate::user::Names;
 use crate::value::host_name;
 use std::fmt::Write as _;
 use std::os::unix::fs::chown;
+use std::path::Path;
 
 /// As an address of `--add-host`: the machine's own one in the container's network.
 pub(crate) const HOST_GATEWAY: &str = "host-gateway";
@@ -36,7 +38,7 @@ pub(super) fn hostname(context: &Context<'_>) -> Result<String> {
 }
 
 /// Writes them to the container's folder, from which they are mounted.
-pub(super) fn write(context: &Context<'_>) -> Result<()> {
+pub(super) fn write(context: &Context<'_>, accounts: &Names) -> Result<()> {
     // Else it is their mount that says whom they belong to.
     let ids = &context.container.settings.namespaces.ids;
     let root = ids.outside(0, 0).filter(|_| context.unprivileged);
@@ -54,7 +56,12 @@ pub(super) fn write(context: &Context<'_>) -> Result<()> {
     let host = hostname(context)?;
     put("hostname", &format!("{host}\n"))?;
     put("hosts", &hosts(context)?)?;
-    put("resolv.conf", &resolv(context)?)
+    put("resolv.conf", &resolv(context)?)?;
+    if context.container.settings.accounts.is_empty() {
+        return Ok(());
+    }
+    put("passwd", &accounts.users)?;
+    put("group", &accounts.groups)
 }
 
 /// A line of `--add-host`.
@@ -104,12 +111,17 @@ const HOSTS: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loop
 
 fn hosts(context: &Context<'_>) -> Result<String> {
     let network = &context.container.settings.network;
-    let mut text = String::new();
-    if network.mode == "host" {
-        let path = "/etc/hosts";
-        let found = small_file::read(path.as_ref()).map_err(Error::file(path))?;
-        text = found.unwrap_or_default();
-    }
+    let read = |path: &Path| small_file::read(path).map_err(Error::file(path));
+    let found = match &network.base_hosts {
+        BaseHosts::None if network.mode == "host" => read("/etc/hosts".as_ref())?,
+        BaseHosts::None => None,
+        BaseHosts::Image => context.image_file("/etc/hosts")?,
+        BaseHosts::File(path) => match read(path)? {
+            None => return super::wrong("--hosts-file", &path.to_string_lossy(), "is not there"),
+            found => found,
+        },
+    };
+    let mut text = found.unwrap_or_default();
     if text.is_empty() {
         HOSTS.clone_into(&mut text);
     } else if !text.ends_with('\n') {

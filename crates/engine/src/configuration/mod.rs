@@ -1,5 +1,6 @@
 //! From what is decided about a container to the configuration that the runtime takes.
 
+mod accounts;
 mod devices;
 mod files;
 mod limits;
@@ -13,10 +14,13 @@ use crate::database::Container;
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
 use crate::monitor::{Shared, SharedKind};
-use crate::settings::{IdRange, Mount, Settings};
+use crate::rootfs;
+use crate::settings::{self, IdRange, Mount, Settings};
 use crate::user::Names;
 use spec::json::Text;
-use spec::runtime::{Hooks, IdMapping, Linux, Root, Spec, User, VERSION};
+use spec::runtime::{
+    Hooks, IdMapping, Linux, Personality, PersonalityDomain, Root, Spec, User, VERSION,
+};
 use std::path::{Path, PathBuf};
 
 pub(crate) use files::HOST_GATEWAY;
@@ -24,7 +28,7 @@ pub(crate) use limits::limits as limits_of;
 pub use mounts::DEFAULT_SHM_SIZE;
 pub(crate) use mounts::{has_shared_memory, volumes_of};
 pub(crate) use namespaces::{check_user_namespace, shared, user_namespace};
-pub(crate) use process::variables;
+pub(crate) use process::{PATH, variables};
 pub(crate) use security::capability_names;
 
 /// What is known when a container is about to start.
@@ -50,10 +54,12 @@ pub(crate) struct Context<'a> {
 /// container's folder.
 pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
     let settings = &context.container.settings;
-    let mut user: User = context.names.find(&settings.user, &settings.group_add)?;
+    let mut accounts = accounts::with_those_of_machine(settings, context.names);
+    let mut user: User = accounts.find(&settings.user, &settings.group_add)?;
+    accounts::add_own(&mut accounts, settings, &user)?;
     user.umask = settings.umask;
     let namespaces = namespaces::namespaces(context)?;
-    files::write(context)?;
+    files::write(context, &accounts)?;
     owners::provide(context, &user)?;
     let mounts = mounts::mounts(context)?;
     let own_uts = namespaces
@@ -70,6 +76,13 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
         cgroups_path: cgroup_path(context.container).into(),
         resources: Some(limits::resources(settings, context.unprivileged)?),
         seccomp: security::seccomp(settings)?,
+        personality: settings.personality.map(|it| Personality {
+            domain: match it {
+                settings::Personality::Linux => PersonalityDomain::Linux,
+                settings::Personality::Linux32 => PersonalityDomain::Linux32,
+            },
+            flags: Vec::new(),
+        }),
         sysctl: namespaces::sysctls(settings, &namespaces, context.unprivileged),
         masked_paths: texts(settings.masked_paths()),
         readonly_paths: texts(settings.read_only_paths()),
@@ -96,6 +109,7 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
 /// What can be known to be wrong before anything is there.
 pub(crate) fn check(settings: &Settings, unprivileged: bool) -> Result<()> {
     files::check(settings)?;
+    accounts::check(settings)?;
     namespaces::check_modes(settings)?;
     namespaces::check_sysctls(settings)?;
     owners::check(settings)?;
@@ -118,6 +132,11 @@ impl Context<'_> {
     /// Where a volume's files are.
     fn volume(&self, mount: &Mount) -> PathBuf {
         self.folders.volumes().join(&mount.source).join("_data")
+    }
+
+    /// A small file as it is before anything is mounted.
+    fn image_file(&self, path: &str) -> Result<Option<String>> {
+        rootfs::read_file(&self.folder, &self.container.layers, path)
     }
 
     /// The folder of the container whose namespace of this kind is shared, or its own.

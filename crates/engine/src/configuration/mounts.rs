@@ -113,21 +113,27 @@ fn without_escapes(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// They say what is true of the network and the host name, whosever these are.
+/// They say what is true of the network and the host name, whosever these are, and who there is.
 fn files(context: &Context<'_>) -> impl Iterator<Item = Wanted> {
+    let folder = |kind: SharedKind| context.folder_of(kind);
     let files = [
-        ("resolv.conf", SharedKind::Network),
-        ("hostname", SharedKind::Uts),
-        ("hosts", SharedKind::Network),
+        ("resolv.conf", folder(SharedKind::Network)),
+        ("hostname", folder(SharedKind::Uts)),
+        ("hosts", folder(SharedKind::Network)),
+        ("passwd", context.folder.clone()),
+        ("group", context.folder.clone()),
     ];
     let settings = &context.container.settings;
     let is_mapped = !settings.namespaces.ids.is_empty() && !context.unprivileged;
     let network = &settings.network;
-    let is_left = |name: &str| {
-        name == "hosts" && network.no_hosts || name == "hostname" && network.no_hostname
+    let is_left = |name: &str| match name {
+        "hosts" => network.no_hosts,
+        "hostname" => network.no_hostname,
+        "passwd" | "group" => settings.accounts.is_empty(),
+        _ => false,
     };
-    files.into_iter().filter(move |(name, _)| !is_left(name)).map(move |(name, kind)| Wanted {
-        source: context.folder_of(kind).file(name).to_string_lossy().into_owned(),
+    files.into_iter().filter(move |(name, _)| !is_left(name)).map(move |(name, folder)| Wanted {
+        source: folder.file(name).to_string_lossy().into_owned(),
         target: format!("/etc/{name}"),
         read_only: settings.read_only,
         // They belong to the container's root, in one way or the other.

@@ -9,7 +9,7 @@ use spec::runtime::{Process, Rlimit, User};
 use std::collections::BTreeMap;
 
 /// What programs are looked for in where nothing else is said.
-const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Our init, and what it is told.
 const INIT: [&str; 4] = [init::PATH, "-p", "KILL", "--"];

@@ -62,6 +62,9 @@ pub(crate) struct Launch {
     /// The id of the pod that is to hear of its end.
     #[serde(default)]
     pub(crate) pod: Option<String>,
+    /// How many descriptors of the caller's its program gets.
+    #[serde(default)]
+    pub(crate) preserve_fds: u32,
 }
 
 const FILE: &str = "launch.json";

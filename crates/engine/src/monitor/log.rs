@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn full_files_are_renamed_and_the_oldest_removed() {
-        let options = LogOptions { max_size: 60, max_files: 2, none: false };
+        let options = LogOptions { max_size: 60, max_files: 2, ..LogOptions::default() };
         let found = lines("rotate", &options, &[b"one\n", b"two\n", b"three\n"]);
         assert_eq!(found, [vec!["stdout F three"], vec!["stdout F two"], vec![]]);
     }

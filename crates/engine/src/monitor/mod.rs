@@ -31,6 +31,7 @@ pub(crate) use starting::start_code;
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
 use crate::guard::Watched;
+use crate::inherited::Inherited;
 use crate::members::PID;
 use crate::state::{Phase, State};
 use crate::{small_file, streams};
@@ -118,6 +119,8 @@ pub(crate) struct Monitor {
     connected: Option<Connected>,
     watched: Watched,
     slots: Slots,
+    /// Its program's, until it has them.
+    inherited: Inherited,
 }
 
 /// Looks after the container that was started with what is in this folder until it has ended for
@@ -135,6 +138,7 @@ pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
     set_name(c"tinyo").or_error("prctl", || "PR_SET_NAME")?;
     chdir(c"/").or_error("chdir", || "\"/\"")?;
     let launch = Launch::read(folder)?;
+    let inherited = Inherited::take(launch.preserve_fds)?;
     let folders = Folders::new(&launch.root, &launch.run);
     let folder = folders.container(&launch.id);
     if launch.user_marks {
@@ -149,6 +153,7 @@ pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
     let before = State::read(&folder)?;
     let state = if before.phase == Phase::Restarting { before } else { State::default() };
     let mut monitor = Monitor {
+        inherited,
         slots,
         clients: Clients::new(starter, &folders.socket(&launch.id))?,
         log: Log::new(&folder, &launch.log),

@@ -4,6 +4,7 @@ use super::Launch;
 use crate::engine::runtime_id;
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
+use crate::inherited::Inherited;
 use crate::protocol::Stream;
 use crate::streams::{Ends, Streams};
 use crate::{fuse, rootfs};
@@ -44,10 +45,10 @@ impl Program {
     /// Starts the container. Where others serve its files, `helpers` are those of its mounts.
     pub(super) fn start(
         launch: &Launch,
-        folders: &Folders,
-        folder: &ContainerFolder,
+        (folders, folder): (&Folders, &ContainerFolder),
         given: Vec<Rc<GivenMount>>,
         mut helpers: Option<Vec<Helper>>,
+        inherited: &Inherited,
     ) -> Result<Program> {
         let Launch { layers, auto_remove, user_marks, .. } = launch;
         let mut overlay = rootfs::overlay(folders, folder, layers, *auto_remove, *user_marks)?;
@@ -81,7 +82,7 @@ impl Program {
             pid_file: None,
             no_pivot: false,
             no_new_keyring: false,
-            preserve_fds: 0,
+            preserve_fds: inherited.count(),
             cgroup_driver: CgroupDriver::Files,
             rootless: launch.user_marks.then_some(true),
             listen_fds: None,
@@ -90,6 +91,7 @@ impl Program {
             given,
             ends_with_caller: true,
         };
+        inherited.hand_on()?;
         let (mut running, ends) = streams.during(|| Ok(runtime::run(&request)?))?;
         let Ends { input, outputs } = match running.console.take() {
             Some(master) => Ends::of_terminal(master)?,

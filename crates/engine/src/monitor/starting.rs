@@ -6,6 +6,7 @@ use super::program::Program;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::fuse;
+use crate::inherited::Inherited;
 use crate::protocol::Message;
 use crate::small_file;
 use crate::state::Phase;
@@ -21,6 +22,8 @@ impl Monitor {
         self.connect()?;
         let is_first = self.state.started == 0;
         let program = self.start_program()?;
+        // Whoever reads from one hears of its end when the program has closed it.
+        self.inherited = Inherited::default();
         let pid = program.pid();
         self.program = Some(program);
         let longest = Duration::from_secs(self.launch.timeout.into());
@@ -78,7 +81,9 @@ impl Monitor {
         for part in &self.launch.parts {
             given.push(Rc::new(part.open(&self.folder, helpers.as_mut())?));
         }
-        let program = Program::start(&self.launch, &self.folders, &self.folder, given, helpers);
+        let (folders, folder) = (&self.folders, &self.folder);
+        let program =
+            Program::start(&self.launch, (folders, folder), given, helpers, &self.inherited);
         self.slots.close()?;
         program
     }

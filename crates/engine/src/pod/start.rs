@@ -5,6 +5,7 @@ use super::Pod;
 use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::inherited::Inherited;
 use crate::lock::Lock;
 use crate::network::names_end;
 use crate::start::Attach;
@@ -42,7 +43,7 @@ impl Engine {
         let _lock = self.lock(infra)?;
         match self.look_settled(infra)?.map(|seen| seen.status) {
             Some(Status::Created | Status::Exited) => {
-                self.start_alone(infra, Attach::Nothing)?;
+                self.start_alone(infra, Attach::Nothing, &Inherited::default())?;
                 self.tell_pod_event(pod, "start")
             }
             Some(_) => Ok(()),

@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result, bail};
 use image::store::{Image, Named, Store};
 use image::time;
 use spec::image::ImageConfig;
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
@@ -76,10 +77,9 @@ impl Filters {
         if !fits || self.labels.is_empty() && self.no_labels.is_empty() {
             return Ok(fits);
         }
-        let config: ImageConfig = serde_json::from_slice(&store.read_blob(&image.id)?)
-            .with_context(|| format!("configuration {}", image.id))?;
+        let labels = labels_of(store, image)?;
         let has = |(name, value): &(String, Option<String>)| {
-            let found = config.config.labels.get(name);
+            let found = labels.get(name);
             found.is_some_and(|found| value.as_ref().is_none_or(|value| value == found))
         };
         Ok(self.labels.iter().all(has) && !self.no_labels.iter().any(has))
@@ -90,6 +90,13 @@ impl Filters {
         let fits = |pattern: &String| name.is_some_and(|named| fits_pattern(pattern, named));
         self.references.is_empty() || self.references.iter().any(fits)
     }
+}
+
+/// What an image's configuration says.
+pub(crate) fn labels_of(store: &Store, image: &Image) -> Result<BTreeMap<String, String>> {
+    let config: ImageConfig = serde_json::from_slice(&store.read_blob(&image.id)?)
+        .with_context(|| format!("configuration {}", image.id))?;
+    Ok(config.config.labels.into_iter().collect())
 }
 
 /// Whether a pattern fits a name, with or without its tag, short or in full.

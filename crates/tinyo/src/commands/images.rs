@@ -1,6 +1,6 @@
 //! `tinyo images`.
 
-use super::filter::{Filter, Filters, fits_pattern};
+use super::filter::{Filter, Filters, fits_pattern, labels_of};
 use crate::context::Context;
 use crate::show::{
     ListFormat, ago, bytes, print_columns, print_line, print_lines, print_rows, print_table,
@@ -60,14 +60,23 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     if arguments.quiet {
         return print_ids(&lines, arguments.no_trunc);
     }
-    let records = || lines.iter().map(|line| record(line, arguments.no_trunc)).collect::<Vec<_>>();
+    let records = || {
+        let mut records: Vec<_> = lines.iter().map(|it| record(it, arguments.no_trunc)).collect();
+        // They are in a file of each image.
+        if arguments.format.as_ref().is_some_and(|format| format.mentions(".Label ")) {
+            for (record, line) in records.iter_mut().zip(&lines) {
+                record["Label"] = json!(labels_of(&store, line.image)?);
+            }
+        }
+        Ok::<_, anyhow::Error>(records)
+    };
     match &arguments.format {
         None | Some(ListFormat::Table) => print_text(&lines, arguments),
         Some(ListFormat::Json) => {
             print_line(&lines.iter().map(json).collect::<Value>().to_string())
         }
-        Some(ListFormat::Lines(template)) => print_lines(template, &records()),
-        Some(ListFormat::Columns(template)) => print_columns(template, HEADINGS, &records()),
+        Some(ListFormat::Lines(template)) => print_lines(template, &records()?),
+        Some(ListFormat::Columns(template)) => print_columns(template, HEADINGS, &records()?),
     }
 }
 
@@ -165,6 +174,7 @@ const HEADINGS: &[(&str, &str)] = &[
     ("Platform", "PLATFORM"),
     ("Containers", "CONTAINERS"),
     ("Names", "NAMES"),
+    ("Label", ""),
 ];
 
 /// The fields of Docker, as texts for people.

@@ -53,6 +53,7 @@ pub(crate) fn import(context: &Context, arguments: &ImportArguments) -> Result<(
     let draft = Draft { config, base: None, history };
     let image = assemble(&context.store()?, draft, layer, name.as_slice())
         .with_context(|| from.to_string())?;
+    context.tell_of_image(&image, "import", name.as_ref())?;
     print_line(image.id.as_str())
 }
 

@@ -48,7 +48,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let screen = Screen::new(arguments.quiet);
     let mut loaded = Vec::new();
     for packed in archive.images() {
-        loaded.push((packed, load(&store, &archive, packed, &packed.names, &screen)?));
+        let image = load(&store, &archive, packed, &packed.names, &screen)?;
+        context.tell_of_image(&image, "load", packed.names.first())?;
+        loaded.push((packed, image));
     }
     if arguments.format == Format::Json {
         let values = loaded.iter().map(|(packed, image)| json(packed, image));

@@ -114,13 +114,19 @@ pub(crate) struct PruneArguments {
     force: bool,
 }
 
-const HEADINGS: [(&str, &str); 5] = [
+/// What templates can show, and what is above it. The first ones are shown where nothing is said.
+const HEADINGS: [(&str, &str); 9] = [
     ("ID", "NETWORK ID"),
     ("Name", "NAME"),
     ("Driver", "DRIVER"),
     ("Scope", "SCOPE"),
     ("Subnets", "SUBNETS"),
+    ("Internal", "INTERNAL"),
+    ("CreatedAt", "CREATED AT"),
+    ("Labels", "LABELS"),
+    ("Label", ""),
 ];
+const COLUMNS: &[(&str, &str)] = HEADINGS.split_at(5).0;
 
 /// What Docker lists as networks, too: what `--network` takes that is none, and the drivers of these.
 const MODES: [(&str, &str, char); 2] = [("host", "host", '1'), ("none", "null", '0')];
@@ -197,8 +203,13 @@ fn list(engine: &Engine, arguments: &ListArguments) -> Result<()> {
         let length = if arguments.no_trunc { 64 } else { 12 };
         return networks.iter().try_for_each(|network| print_line(&network.id[..length]));
     }
-    let records: Vec<Value> =
+    let mut records: Vec<Value> =
         networks.iter().map(|network| record(network, arguments.no_trunc)).collect();
+    if arguments.format.mentions(".Label ") {
+        for (record, network) in records.iter_mut().zip(&networks) {
+            record["Label"] = json!(network.settings.labels);
+        }
+    }
     match &arguments.format {
         ListFormat::Json => records.iter().try_for_each(|record| print_line(&record.to_string())),
         ListFormat::Lines(template) => print_lines(template, &records),
@@ -206,10 +217,11 @@ fn list(engine: &Engine, arguments: &ListArguments) -> Result<()> {
         ListFormat::Table => {
             let cell = |record: &Value, name: &str| record[name].as_str().unwrap_or("").to_owned();
             let row = |record: &Value| {
-                HEADINGS.iter().map(|(name, _)| cell(record, name)).collect::<Vec<_>>()
+                COLUMNS.iter().map(|(name, _)| cell(record, name)).collect::<Vec<_>>()
             };
             let rows: Vec<_> = records.iter().map(row).collect();
-            print_table(&HEADINGS.map(|(_, heading)| heading), &rows)
+            let heading: Vec<_> = COLUMNS.iter().map(|(_, heading)| *heading).collect();
+            print_table(&heading, &rows)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::container::{remove_ended, volume};
 use super::filter::{Filter, Filters};
+use super::rmi::told;
 use super::system::confirm;
 use super::{Format, fail, network};
 use crate::context::Context;
@@ -109,7 +110,7 @@ fn remove_images(
         let is_meant = image.users.is_empty() && (all || image.names.is_empty());
         if is_meant && fitting.fit(store, &image)? {
             match store.remove_image(&image, true) {
-                Ok(more) => removed.and(more),
+                Ok(more) => removed.and(told(context, &image, more)?),
                 // A container began to use it, or somebody else was faster.
                 Err(image::store::Error::InUse { .. } | image::store::Error::NoSuchImage(_)) => {}
                 Err(error) => return Err(error.into()),

@@ -90,7 +90,7 @@ fn all_tags(
     let pull = |tag: String| {
         let tag: Tag = tag.parse()?;
         let name = Reference::new(name.repository().clone(), Some(tag), None);
-        from_registry(&registries, store, &[name], ways)
+        from_registry(context, &registries, store, &[name], ways)
     };
     tags.into_iter().map(pull).collect()
 }

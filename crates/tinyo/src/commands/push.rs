@@ -47,6 +47,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let mut digests = Vec::new();
     for (image, name) in images(context, &store, arguments)? {
         digests.push(one(&registries, &store, &image, &name, arguments, &screen)?);
+        context.tell_of_image(&image, "push", Some(&name))?;
     }
     if let Some(file) = &arguments.digestfile {
         let text: Vec<_> = digests.iter().map(String::as_str).collect();

@@ -37,11 +37,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let mut failures = Vec::new();
     if arguments.all {
         for image in store.images()?.iter().filter(|image| image.users.is_empty()) {
-            collect(
-                &mut removed,
-                &mut failures,
-                store.remove_image(image, true).map_err(Into::into),
-            );
+            let result = store.remove_image(image, true).map_err(Into::into);
+            collect(&mut removed, &mut failures, result.and_then(|it| told(context, image, it)));
         }
     }
     for text in &arguments.images {
@@ -66,10 +63,11 @@ fn remove(context: &Context, store: &Store, text: &str, arguments: &Arguments) -
         if let Some(named) = name {
             let removed = store.remove_name(&named.name);
             let may_stay = || Ok(arguments.force && is_at_rest(context, &image)?);
-            return unless_in_use(removed, may_stay, || {
+            let removed = unless_in_use(removed, may_stay, || {
                 store.untag(&named.name)?;
                 Ok(vec![named.name.clone()])
-            });
+            })?;
+            return told(context, &image, removed);
         }
     }
     match store.find_by_digest(text)? {
@@ -77,15 +75,27 @@ fn remove(context: &Context, store: &Store, text: &str, arguments: &Arguments) -
             let removed = store.remove_image(&image, arguments.force);
             let has_names = !image.names.is_empty();
             let may_stay = || Ok(arguments.force && has_names && is_at_rest(context, &image)?);
-            unless_in_use(removed, may_stay, || {
+            let removed = unless_in_use(removed, may_stay, || {
                 let names: Vec<_> = image.names.iter().map(|it| it.name.clone()).collect();
                 names.iter().try_for_each(|name| store.untag(name))?;
                 Ok(names)
-            })
+            })?;
+            told(context, &image, removed)
         }
         None if arguments.force || arguments.ignore => Ok(Removed::default()),
         None => Err(store::Error::NoSuchImage(text.to_owned()).into()),
     }
+}
+
+/// What was removed of an image, for `tinyo events`, too.
+pub(super) fn told(context: &Context, image: &Image, removed: Removed) -> Result<Removed> {
+    for name in &removed.names {
+        context.tell_of_image(image, "untag", Some(name))?;
+    }
+    if !removed.images.is_empty() {
+        context.tell_of_image(image, "delete", None)?;
+    }
+    Ok(removed)
 }
 
 /// Whether none of the containers that use it runs.

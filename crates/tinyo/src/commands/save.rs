@@ -47,22 +47,25 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
         Form::OciDir => {
             let folder =
                 arguments.output.as_ref().context("--format oci-dir needs --output FOLDER")?;
-            return Ok(save_folder(&store, &images, folder)?);
+            save_folder(&store, &images, folder)?;
+            return tell(context, &images);
         }
     };
     match &arguments.output {
         Some(path) if path != Path::new("-") => to_file(path, |file| {
             save(&store, &images, format, file)?;
             Ok(())
-        }),
+        })?,
         None if io::stdout().is_terminal() => {
             bail!("an archive is nothing for a terminal: use --output FILE, or a pipe")
         }
-        _ => {
-            save(&store, &images, format, io::stdout().lock())?.flush()?;
-            Ok(())
-        }
+        _ => save(&store, &images, format, io::stdout().lock())?.flush()?,
     }
+    tell(context, &images)
+}
+
+fn tell(context: &Context, images: &[Saved]) -> Result<()> {
+    images.iter().try_for_each(|it| context.tell_of_image(&it.image, "save", it.names.first()))
 }
 
 /// The images that are meant, each once, with the names that were asked for.

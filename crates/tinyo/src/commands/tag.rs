@@ -4,7 +4,7 @@ use crate::context::Context;
 use anyhow::{Result, bail};
 use clap::Args;
 use image::reference::Reference;
-use image::store;
+use image::store::{self, Image, Store};
 
 #[derive(Args)]
 pub(crate) struct TagArguments {
@@ -20,7 +20,11 @@ pub(crate) fn tag(context: &Context, arguments: &TagArguments) -> Result<()> {
     let image = context.find_image(&store, &arguments.image)?;
     let names = arguments.names.iter().map(|name| new_name(name));
     let names = names.collect::<Result<Vec<_>>>()?;
-    Ok(names.iter().try_for_each(|name| store.tag(&image, name))?)
+    for name in &names {
+        store.tag(&image, name)?;
+        context.tell_of_image(&image, "tag", Some(name))?;
+    }
+    Ok(())
 }
 
 /// A name that an image is to have from now on.
@@ -45,7 +49,10 @@ pub(crate) fn untag(context: &Context, arguments: &UntagArguments) -> Result<()>
     let store = context.store()?;
     let image = context.find_image(&store, &arguments.image)?;
     if arguments.names.is_empty() {
-        return Ok(image.names.iter().try_for_each(|named| store.untag(&named.name))?);
+        return image
+            .names
+            .iter()
+            .try_for_each(|named| untag_one(context, &store, &image, &named.name));
     }
     for text in &arguments.names {
         let meant = context.local_names(text);
@@ -53,11 +60,18 @@ pub(crate) fn untag(context: &Context, arguments: &UntagArguments) -> Result<()>
         let Some(named) = name else {
             bail!("{text}: {} has no such name", image.id.short());
         };
-        match store.untag(&named.name) {
-            // Somebody else was faster.
-            Err(store::Error::NoSuchImage(_)) => {}
-            result => result?,
-        }
+        untag_one(context, &store, &image, &named.name)?;
     }
     Ok(())
+}
+
+fn untag_one(context: &Context, store: &Store, image: &Image, name: &Reference) -> Result<()> {
+    match store.untag(name) {
+        // Somebody else was faster.
+        Err(store::Error::NoSuchImage(_)) => Ok(()),
+        result => {
+            result?;
+            context.tell_of_image(image, "untag", Some(name))
+        }
+    }
 }

@@ -20,6 +20,17 @@ pub(crate) enum ListFormat {
     Columns(Template),
 }
 
+impl ListFormat {
+    /// Whether a template may show this: what takes its time is only found out then, and what only
+    /// templates show is in no JSON.
+    pub(crate) fn mentions(&self, field: &str) -> bool {
+        match self {
+            ListFormat::Lines(template) | ListFormat::Columns(template) => template.mentions(field),
+            ListFormat::Table | ListFormat::Json => false,
+        }
+    }
+}
+
 impl FromStr for ListFormat {
     type Err = TemplateError;
 

@@ -1,5 +1,6 @@
 //! `tinyo`'s commands about containers, by its command line alone.
 
+mod as_docker;
 mod attacks;
 mod day;
 mod day2;
@@ -21,6 +22,7 @@ mod network_flags;
 mod network_modes;
 mod network_shared;
 mod network_stores;
+mod podman_flags;
 mod pods;
 mod pods_faults;
 mod pods_policies;
@@ -150,6 +152,16 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::more_flags::files_with_process_ids,
         engine::more_flags::a_link_is_a_name_of_ones_own,
         engine::more_flags::what_an_image_says_is_left_away,
+        engine::as_docker::labels_in_templates,
+        engine::as_docker::events_of_images,
+        engine::as_docker::details_of_logs,
+        engine::as_docker::the_flag_that_was_said_is_blamed,
+        engine::as_docker::names_of_services_are_offered,
+        engine::podman_flags::who_is_in_passwd,
+        engine::podman_flags::variables_hosts_and_machines,
+        engine::podman_flags::what_is_required_is_started_before,
+        engine::podman_flags::descriptors_are_passed_on_where_that_is_asked_for,
+        engine::podman_flags::a_monitor_keeps_no_descriptors_of_the_callers,
         engine::secrets::a_secret_is_given_and_nowhere_else,
         engine::secrets::a_secret_outlives_its_removal_in_containers,
         engine::secrets::secrets_from_anywhere,
@@ -279,6 +291,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::userns::networks_and_parameters,
         engine::userns::a_pod,
         engine::userns::that_of_another_container,
+        engine::up::secrets_and_variables_of_files,
         engine::up::the_smallest_form,
         engine::up::several_that_need_each_other,
         engine::up::the_seconds_of_each_step,

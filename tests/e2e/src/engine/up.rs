@@ -333,3 +333,35 @@ pub(crate) fn killed_at_any_moment() -> Result<()> {
     place.engine.ok(&["volume", "prune", "-f"])?;
     place.is_clean()
 }
+
+pub(crate) fn secrets_and_variables_of_files() -> Result<()> {
+    let place = Place::new(
+        "services:\n  one:\n    image: box\n    env-file: [env]\n\
+         \u{20}   environment: {B: 3}\n    ulimits: {nofile: 77}\n    group-add: [log]\n\
+         \u{20}   sysctls: [kernel.msgmax=9000]\n\
+         \u{20}   secrets: [key, {source: key, type: env, target: PW}]\n\
+         \u{20}   command: sh -c 'cat /run/secrets/key; echo; echo $PW $A $B; ulimit -n; id -G;\n\
+         \u{20}     cat /proc/sys/kernel/msgmax; exec sleep 1000'\n",
+    )?;
+    let file = scratch("shop").join("env");
+    place.fails(&["up", "-d"], "env: No such file")?;
+    fs::write(&file, "A=1\nB=2\n")?;
+    place.fails(&["up", "-d"], "no such secret: key")?;
+    let secret = scratch("secret");
+    fs::write(&secret, "secret")?;
+    place.engine.ok(&["secret", "create", "key", secret.to_str().context("UTF-8")?])?;
+    place.ok(&["up", "-d"])?;
+    let said = || place.engine.ok(&["logs", "shop-one"]);
+    until("it has said all", || said().is_ok_and(|text| text.lines().count() == 5))?;
+    expect_eq!(said()?, "secret\nsecret 1 3\n77\n0 4\n9000");
+    // What is the same is left alone; another file of variables is another service.
+    let id = place.id("shop-one")?;
+    place.ok(&["up", "-d"])?;
+    expect_eq!(place.id("shop-one")?, id);
+    fs::write(&file, "A=9\n")?;
+    place.ok(&["up", "-d", "-t", "0"])?;
+    ensure!(place.id("shop-one")? != id, "it was not replaced");
+    place.ok(&["down", "-t", "0"])?;
+    place.engine.ok(&["secret", "rm", "key"])?;
+    place.is_clean()
+}

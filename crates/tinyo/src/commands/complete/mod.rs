@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(offered("run --detach --detac"), ["--detach-keys"]);
         assert_eq!(
             offered("run --env A=b --en"),
-            ["--env", "--env-file", "--env-host", "--entrypoint"]
+            ["--env", "--env-file", "--env-host", "--entrypoint", "--env-merge"]
         );
     }
 

@@ -1,6 +1,7 @@
 //! Names of what there is.
 
 use super::Candidate;
+use crate::commands::compose;
 use crate::context::Context;
 use crate::rootless;
 use anyhow::Result;
@@ -14,6 +15,8 @@ use std::path::PathBuf;
 pub(super) struct Names {
     pub(super) root: Option<PathBuf>,
     pub(super) run_root: Option<PathBuf>,
+    /// The file that services are in.
+    pub(super) file: Option<PathBuf>,
 }
 
 /// The words that some flags take among others.
@@ -50,6 +53,9 @@ impl Names {
 
     /// Those that the command can do something with.
     fn known(&self, command: &str, value: &str) -> Result<Vec<Candidate>> {
+        if value == "SERVICE" {
+            return Ok(named(compose::services(self.file.as_deref()), |service| service));
+        }
         // Nobody who only types is to make a store.
         let known =
             ["CONTAINER", "FROM", "TO", "IMAGE", "NAME", "NETWORK", "POD", "SECRET", "VOLUME"];

@@ -73,6 +73,7 @@ impl Place {
         match flag.get_id().as_str() {
             "root" => self.names.root = Some(PathBuf::from(value)),
             "runroot" => self.names.run_root = Some(PathBuf::from(value)),
+            "file" => self.names.file = Some(PathBuf::from(value)),
             _ => {}
         }
     }

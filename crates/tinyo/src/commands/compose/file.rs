@@ -21,6 +21,11 @@ pub(super) struct ProjectOptions {
 }
 
 impl ProjectOptions {
+    /// As if nothing else was said.
+    pub(super) fn of_file(file: Option<&Path>) -> ProjectOptions {
+        ProjectOptions { file: file.map(Path::to_owned), project_name: None }
+    }
+
     /// What the file says.
     pub(super) fn read(&self) -> Result<Project> {
         let path = self.path()?;

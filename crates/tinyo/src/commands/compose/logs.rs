@@ -12,6 +12,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     which: logs::Which,
     /// Names of services [default: all]
+    #[arg(value_name = "SERVICE")]
     services: Vec<String>,
 }
 
@@ -31,5 +32,6 @@ pub(super) fn run(context: &Context, of: &ProjectOptions, arguments: &Arguments)
     let meant = printing::in_columns(meant);
     let mut lines = Printing::begin(&engine, meant, arguments.which.logs()?)?;
     lines.timestamps = arguments.which.timestamps;
+    lines.details = arguments.which.details;
     lines.print_all(arguments.which.follow)
 }

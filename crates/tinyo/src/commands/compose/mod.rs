@@ -11,6 +11,8 @@ use crate::context::Context;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use file::ProjectOptions;
+use project::Project;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// `tinyo compose ...`.
@@ -58,6 +60,16 @@ pub(crate) fn up(context: &Context, arguments: &UpArguments) -> Result<ExitCode>
 
 pub(crate) fn down(context: &Context, arguments: &DownArguments) -> Result<()> {
     down::run(context, &arguments.project, &arguments.options)
+}
+
+/// The names of services for whoever types one; none where there is no file that can be read.
+pub(super) fn services(file: Option<&Path>) -> Vec<String> {
+    if file == Some(Path::new("-")) {
+        return Vec::new();
+    }
+    let project = ProjectOptions::of_file(file).read();
+    let names = |project: Project| project.services().iter().map(|it| it.name.clone()).collect();
+    project.map(names).unwrap_or_default()
 }
 
 impl Group {

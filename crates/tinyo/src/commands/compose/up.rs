@@ -45,6 +45,7 @@ pub(super) struct Options {
     #[command(flatten)]
     registry: NetworkOptions,
     /// Only these services, and those that they depend on
+    #[arg(value_name = "SERVICE")]
     services: Vec<String>,
 }
 

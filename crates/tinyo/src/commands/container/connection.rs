@@ -1,9 +1,10 @@
 //! Flags about how a container is connected.
 
 use super::parse;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use engine::settings::{Endpoint, Network};
+use engine::settings::{BaseHosts, Endpoint, Network};
+use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct ConnectionOptions {
@@ -47,6 +48,15 @@ pub(crate) struct ConnectionOptions {
     /// Its /etc/hosts is the image's
     #[arg(long, conflicts_with = "add_host")]
     no_hosts: bool,
+    /// What its /etc/hosts begins with: a file of the machine, image or none
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "none",
+        hide_default_value = true,
+        conflicts_with = "no_hosts"
+    )]
+    hosts_file: PathBuf,
     /// Its /etc/hostname is the image's
     #[arg(long)]
     no_hostname: bool,
@@ -94,9 +104,22 @@ impl ConnectionOptions {
             dns_options: self.dns_option.clone(),
             hosts: self.add_host.clone(),
             links: self.link.clone(),
+            base_hosts: self.base_hosts()?,
             no_hosts: self.no_hosts,
             no_hostname: self.no_hostname,
         })
+    }
+
+    fn base_hosts(&self) -> Result<BaseHosts> {
+        match self.hosts_file.to_str() {
+            Some("none") => Ok(BaseHosts::None),
+            Some("image") => Ok(BaseHosts::Image),
+            _ => {
+                let what = || format!("--hosts-file {}", self.hosts_file.display());
+                std::fs::File::open(&self.hosts_file).with_context(what)?;
+                Ok(BaseHosts::File(std::path::absolute(&self.hosts_file).with_context(what)?))
+            }
+        }
     }
 }
 

@@ -68,14 +68,16 @@ fn fits(event: &Event, filters: &[Filter]) -> bool {
     let fits = |(name, value): &Filter| match name.as_str() {
         // `exec_start: sh` is an `exec_start`.
         "event" => event.action.split(": ").next() == Some(value) || event.action == *value,
-        "image" => event.attributes.get("image") == Some(value),
+        "image" if event.kind != "image" => event.attributes.get("image") == Some(value),
         "type" => event.kind == *value,
         // Labels are among the attributes.
         "label" => wanted::has_label(&event.attributes, value),
         // A thing by its kind.
         kind => {
             let is_named = event.attributes.get("name") == Some(value);
-            event.kind == kind && (is_named || event.id.starts_with(value.as_str()))
+            let id = event.id.strip_prefix("sha256:").unwrap_or(&event.id);
+            event.kind == kind
+                && (is_named || [id, &event.id].iter().any(|id| id.starts_with(value.as_str())))
         }
     };
     filters.iter().all(|(name, _)| filters.iter().any(|filter| filter.0 == *name && fits(filter)))

@@ -5,7 +5,7 @@ use super::{front, parse};
 use crate::context::Context;
 use anyhow::{Result, bail};
 use clap::{ArgAction, Args};
-use engine::{Exec, Keys, Outcome};
+use engine::{Exec, Inherited, Keys, Outcome};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use sys::rustix::stdio;
@@ -44,6 +44,15 @@ pub(crate) struct Arguments {
     /// Let it do nearly everything that the machine's root may do
     #[arg(long)]
     privileged: bool,
+    /// It gets so many descriptors of the caller's, from 3 on
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 0,
+        hide_default_value = true,
+        conflicts_with = "detach"
+    )]
+    preserve_fds: u32,
     /// In the newest container, which is not named then
     #[arg(short, long)]
     latest: bool,
@@ -66,6 +75,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> 
     if arguments.tty && arguments.interactive && !arguments.detach {
         front::check_terminal()?;
     }
+    let inherited = Inherited::take(arguments.preserve_fds)?;
     let (name, command) = arguments.name_and_command()?;
     let engine = context.engine()?;
     let container = one(&engine, name.map(String::as_str))?;
@@ -78,6 +88,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> 
         tty: arguments.tty,
         size: size.map(|size| (size.ws_row, size.ws_col)),
         privileged: arguments.privileged,
+        inherited,
     };
     if arguments.detach {
         engine.exec_detached(&container, &exec)?;

@@ -2,7 +2,8 @@
 
 use crate::commands::port;
 use engine::settings::{
-    DiskLimit, IdRange, Ids, Limits, Mount, MountKind, SeccompChoice, Security, Settings,
+    DiskLimit, IdRange, Ids, Limits, LogOptions, Mount, MountKind, SeccompChoice, Security,
+    Settings,
 };
 use engine::{DEFAULT_SHM_SIZE, Engine};
 use serde_json::{Map, Value, json};
@@ -29,10 +30,7 @@ pub(super) fn host_config(engine: &Engine, settings: &Settings) -> Value {
         },
         "LogConfig": {
             "Type": if settings.log.none { "none" } else { "k8s-file" },
-            "Config": {
-                "max-size": settings.log.max_size.to_string(),
-                "max-file": settings.log.max_files.to_string(),
-            },
+            "Config": log_options(&settings.log),
         },
         "Privileged": security.privileged,
         "ReadonlyRootfs": settings.read_only,
@@ -202,6 +200,19 @@ pub(super) fn mounts(engine: &Engine, settings: &Settings) -> Vec<Value> {
         value
     };
     settings.mounts.iter().map(mount).collect()
+}
+
+fn log_options(log: &LogOptions) -> Value {
+    let mut all = json!({
+        "max-size": log.max_size.to_string(),
+        "max-file": log.max_files.to_string(),
+    });
+    for (name, values) in [("labels", &log.labels), ("env", &log.env)] {
+        if !values.is_empty() {
+            all[name] = values.join(",").into();
+        }
+    }
+    all
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub(crate) fn describe(engine: &Engine, container: &Container) -> Result<Value> 
         "State": state(&seen),
         "Image": image,
         "Name": format!("/{}", container.name),
+        "Dependencies": settings.requires,
         "Pod": container.pod.as_deref().unwrap_or_default(),
         "IsInfra": container.is_infra,
         "RestartCount": seen.state.restarts,

@@ -149,15 +149,11 @@ fn print(engine: &Engine, arguments: &Arguments, found: &[(Container, Seen)]) ->
     for (container, seen) in found {
         let ports = ports_text(&engine.published_ports(container)?);
         let mut record = record(container, seen, &ports, &pods, long);
-        let is_asked = |field| match &arguments.format {
-            ListFormat::Lines(template) | ListFormat::Columns(template) => template.mentions(field),
-            _ => false,
-        };
         // It is looked for on the disk, which takes its time.
-        if arguments.size || is_asked(".Size") {
+        if arguments.size || arguments.format.mentions(".Size") {
             record["Size"] = size(engine, container)?.into();
         }
-        if is_asked(".Label ") {
+        if arguments.format.mentions(".Label ") {
             record["Label"] = json!(container.settings.labels);
         }
         records.push(record);

@@ -6,6 +6,7 @@ use crate::context::Context;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use engine::{Container, Engine, Entry, Logs};
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How often it is looked whether there is more.
@@ -46,6 +47,7 @@ impl Arguments {
         let labelled = containers.map(|(place, it)| (self.label(&it, place), it)).collect();
         let mut printing = Printing::begin(engine, labelled, self.which.logs()?)?;
         printing.timestamps = self.which.timestamps;
+        printing.details = self.which.details;
         printing.print_all(self.which.follow)
     }
 }
@@ -74,9 +76,9 @@ pub(crate) struct Which {
     /// Show when each line was printed
     #[arg(short, long)]
     pub(crate) timestamps: bool,
-    /// Show what a log driver has kept besides, which is nothing here
+    /// Show the labels and variables that --log-opt has named, before each line
     #[arg(long)]
-    details: bool,
+    pub(crate) details: bool,
 }
 
 impl Which {
@@ -139,10 +141,12 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
         }
     };
     let Which { follow: is_to_follow, timestamps, .. } = arguments.which;
+    let details = if arguments.which.details { details(&container) } else { String::new() };
+    let show = |entry: &Entry| show(entry, timestamps, &details);
     let logs = arguments.which.logs()?;
     let (entries, mut follow) = engine.logs(&container, &logs)?;
     for entry in &entries {
-        show(entry, timestamps)?;
+        show(entry)?;
     }
     if !is_to_follow {
         return Ok(());
@@ -154,10 +158,10 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
             let everything = Logs { tail: None, ..logs };
             let (entries, now) = engine.logs(&container, &everything)?;
             follow = now;
-            entries.iter().try_for_each(|entry| show(entry, timestamps))?;
+            entries.iter().try_for_each(show)?;
         }
         while let Some(entry) = follow.as_mut().map_or(Ok(None), engine::Follow::next_entry)? {
-            show(&entry, timestamps)?;
+            show(&entry)?;
         }
         if is_over {
             return Ok(());
@@ -177,12 +181,26 @@ pub(crate) fn is_over(engine: &Engine, container: &Container) -> Result<bool> {
     }
 }
 
-fn show(entry: &Entry, timestamps: bool) -> Result<()> {
+/// What `--log-opt` has named, as Docker writes it: in the order of their names, with commas between.
+pub(crate) fn details(container: &Container) -> String {
+    let settings = &container.settings;
+    let labels = settings.labels.iter().filter(|(name, _)| settings.log.labels.contains(name));
+    let mut all: BTreeMap<&str, &str> =
+        labels.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    // Of those with one name the last counts.
+    let variables = settings.env.iter().filter_map(|variable| variable.split_once('='));
+    all.extend(variables.filter(|(name, _)| settings.log.env.iter().any(|it| it == name)));
+    let texts: Vec<_> = all.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if texts.is_empty() { String::new() } else { texts.join(",") + " " }
+}
+
+fn show(entry: &Entry, timestamps: bool, details: &str) -> Result<()> {
     let mut line = Vec::with_capacity(entry.text.len() + 40);
     if timestamps {
         line.extend_from_slice(entry.time.as_bytes());
         line.push(b' ');
     }
+    line.extend_from_slice(details.as_bytes());
     line.extend_from_slice(&entry.text);
     if entry.whole {
         line.push(b'\n');

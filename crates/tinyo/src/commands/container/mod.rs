@@ -1,5 +1,6 @@
 //! The commands about containers.
 
+mod accounts;
 mod attach;
 mod chosen;
 pub(super) mod connection;

@@ -1,9 +1,10 @@
 //! Flags that Podman has, or Docker once had, beside the usual ones.
 
+use super::accounts::AccountOptions;
 use super::parse;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use engine::settings::{ImageVolumes, Settings};
+use engine::settings::{ImageVolumes, Personality, Settings};
 use image::pull::Machine;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,17 @@ pub(super) struct MoreOptions {
     /// For which variant, as the third word of --platform
     #[arg(long, value_name = "VARIANT", conflicts_with = "platform")]
     variant: Option<String>,
+    #[command(flatten)]
+    accounts: AccountOptions,
+    /// A variable made of the image's ones, such as PATH='${PATH}:/more'
+    #[arg(long, value_name = "VARIABLE", value_parser = parse::merged_variable)]
+    env_merge: Vec<String>,
+    /// A container that is started before it
+    #[arg(long, value_name = "CONTAINER", value_delimiter = ',')]
+    requires: Vec<String>,
+    /// What uname(2) says it runs on, LINUX or LINUX32
+    #[arg(long, value_name = "DOMAIN", value_parser = personality)]
+    personality: Option<Personality>,
     /// None of the image's variables
     #[arg(long)]
     unsetenv_all: bool,
@@ -57,6 +69,15 @@ fn image_volumes(text: &str) -> Result<ImageVolumes, String> {
     }
 }
 
+fn personality(text: &str) -> Result<Personality, String> {
+    let bare = text.to_ascii_lowercase();
+    match bare.strip_prefix("per_").unwrap_or(&bare) {
+        "linux" => Ok(Personality::Linux),
+        "linux32" => Ok(Personality::Linux32),
+        _ => Err(format!("{text:?} is not LINUX or LINUX32")),
+    }
+}
+
 impl MoreOptions {
     /// The machine, where a part of it is said.
     pub(super) fn machine(&self) -> Result<Option<Machine>> {
@@ -81,6 +102,10 @@ impl MoreOptions {
     /// What the container is to be besides.
     pub(super) fn add_to(&self, settings: &mut Settings) -> Result<()> {
         settings.no_image_env = self.unsetenv_all;
+        settings.env_merge.clone_from(&self.env_merge);
+        settings.accounts = self.accounts.settings()?;
+        settings.requires.clone_from(&self.requires);
+        settings.personality = self.personality;
         settings.image_volumes = self.image_volume;
         settings.limits.unified = self.cgroup_conf.iter().cloned().collect();
         settings.pid_file = place("--pidfile", self.pidfile.as_deref())?;

@@ -222,7 +222,7 @@ struct LifeOptions {
     /// Where output is kept: k8s-file, which json-file and local mean, too, or none
     #[arg(long, value_name = "DRIVER", default_value = "k8s-file", value_parser = parse::log_driver)]
     log_driver: String,
-    /// max-size=BYTES, max-file=COUNT
+    /// max-size=BYTES, max-file=COUNT; labels=NAMES and env=NAMES are what `logs --details` shows
     #[arg(long, value_name = "OPTION", value_parser = parse::pair)]
     log_opt: Vec<(String, String)>,
 }
@@ -405,6 +405,7 @@ impl LifeOptions {
     }
 
     fn log(&self) -> Result<LogOptions> {
+        let names = |text: &str| text.split(',').map(str::to_owned).collect();
         let mut log = LogOptions { none: self.log_driver == "none", ..LogOptions::default() };
         for (name, value) in &self.log_opt {
             let wrong = || format!("--log-opt {name}={value}");
@@ -419,7 +420,9 @@ impl LifeOptions {
                     log.max_files =
                         count.with_context(|| format!("{}: it is a number from 1 on", wrong()))?;
                 }
-                _ => bail!("{}: only max-size and max-file are known", wrong()),
+                "labels" => log.labels = names(value),
+                "env" => log.env = names(value),
+                _ => bail!("{}: only max-size, max-file, labels and env are known", wrong()),
             }
         }
         Ok(log)

@@ -15,6 +15,7 @@ pub(crate) struct Printing<'a> {
     engine: &'a Engine,
     logs: Logs,
     pub(crate) timestamps: bool,
+    pub(crate) details: bool,
     sources: Vec<Source>,
 }
 
@@ -38,7 +39,7 @@ impl<'a> Printing<'a> {
             let (past, follow) = engine.logs(&container, &logs)?;
             sources.push(Source { label, container, past, follow, is_over: false });
         }
-        Ok(Printing { engine, logs, timestamps: false, sources })
+        Ok(Printing { engine, logs, timestamps: false, details: false, sources })
     }
 
     /// What they have printed so far, in the order of time.
@@ -101,6 +102,9 @@ impl<'a> Printing<'a> {
         if self.timestamps {
             line.push_str(&entry.time);
             line.push(' ');
+        }
+        if self.details {
+            line.push_str(&logs::details(&self.sources[place].container));
         }
         let mut line = line.into_bytes();
         line.extend_from_slice(&entry.text);

@@ -9,7 +9,7 @@ use crate::timings::{Timings, print_one};
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use engine::settings::{Mount, MountKind, Network, RestartPolicy, Settings};
-use engine::{Attach, Container, Engine, Error, Keys, Outcome};
+use engine::{Attach, Container, Engine, Error, Inherited, Keys, Outcome};
 use image::base::Base;
 use std::fs::File;
 use std::io::Write as _;
@@ -39,6 +39,9 @@ pub(crate) struct RunArguments {
     /// Whether signals are passed on to it
     #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
     sig_proxy: bool,
+    /// It gets so many descriptors of the caller's, from 3 on, when it is started the first time
+    #[arg(long, value_name = "COUNT", default_value_t = 0, hide_default_value = true)]
+    preserve_fds: u32,
     /// Say how many seconds download, unpack, prepare and start took
     #[arg(long)]
     timings: bool,
@@ -89,6 +92,7 @@ pub(crate) fn run(context: &Context, arguments: &RunArguments) -> Result<ExitCod
     if options.tty && streams.input && !arguments.detach {
         front::check_terminal()?;
     }
+    let inherited = Inherited::take(arguments.preserve_fds)?;
     let engine = context.engine()?;
     let reads = options.interactive || streams.input;
     let (container, timings) = make(context, &engine, options, reads)?;
@@ -103,7 +107,7 @@ pub(crate) fn run(context: &Context, arguments: &RunArguments) -> Result<ExitCod
         Some(Front::begin(options.tty, streams, arguments.sig_proxy)?)
     };
     let begin_of_start = Instant::now();
-    let client = match engine.start(&container, attach) {
+    let client = match engine.start_giving(&container, attach, &inherited) {
         Ok(client) => client,
         Err(error) => {
             if options.rm {
@@ -114,6 +118,8 @@ pub(crate) fn run(context: &Context, arguments: &RunArguments) -> Result<ExitCod
             return Err(error.into());
         }
     };
+    // Whoever reads from one hears of its end when the container has closed it.
+    drop(inherited);
     if arguments.timings {
         print_one(&Timings { start: begin_of_start.elapsed(), ..timings }, begin.elapsed());
     }

@@ -99,7 +99,16 @@ pub(crate) struct PruneArguments {
     force: bool,
 }
 
-const HEADINGS: [(&str, &str); 2] = [("Driver", "DRIVER"), ("Name", "VOLUME NAME")];
+/// What templates can show, and what is above it.
+const HEADINGS: [(&str, &str); 7] = [
+    ("Driver", "DRIVER"),
+    ("Name", "VOLUME NAME"),
+    ("Mountpoint", "MOUNTPOINT"),
+    ("Scope", "SCOPE"),
+    ("CreatedAt", "CREATED AT"),
+    ("Labels", "LABELS"),
+    ("Label", ""),
+];
 
 const FILTERS: &[&str] = &["name", "label", "label!", "dangling", "driver"];
 
@@ -199,7 +208,17 @@ fn list(engine: &Engine, arguments: &ListArguments) -> Result<()> {
     if arguments.quiet {
         return volumes.iter().try_for_each(|volume| print_line(&volume.name));
     }
-    let records: Vec<Value> = volumes.iter().map(|volume| describe(engine, volume)).collect();
+    let record = |volume: &Volume| {
+        let mut record = describe(engine, volume);
+        // As Docker's lists have them.
+        let labels = volume.labels.iter().map(|(name, value)| format!("{name}={value}"));
+        record["Labels"] = labels.collect::<Vec<_>>().join(",").into();
+        if arguments.format.mentions(".Label ") {
+            record["Label"] = json!(volume.labels);
+        }
+        record
+    };
+    let records: Vec<Value> = volumes.iter().map(record).collect();
     match &arguments.format {
         ListFormat::Json => records.iter().try_for_each(|record| print_line(&record.to_string())),
         ListFormat::Lines(template) => print_lines(template, &records),
@@ -207,7 +226,7 @@ fn list(engine: &Engine, arguments: &ListArguments) -> Result<()> {
         ListFormat::Table => {
             let rows: Vec<_> =
                 volumes.iter().map(|it| vec!["local".to_owned(), it.name.clone()]).collect();
-            print_table(&HEADINGS.map(|(_, heading)| heading), &rows)
+            print_table(&["DRIVER", "VOLUME NAME"], &rows)
         }
     }
 }
