@@ -126,6 +126,12 @@ impl Engine {
                 findings.add(text, || Ok(runtime::delete(&self.folders.runtime(), &one.id, true)?));
             }
         }
+        for id in self.all_shown()? {
+            if !is_known(&id) && database::is_gone(&self.store, &id)? {
+                let text = format!("container {id}: it was removed, and its files are mounted");
+                findings.add(text, || self.hide_strangers());
+            }
+        }
         for (id, _lock) in self.lost_pods()? {
             if self.lost_group(&id)?.is_some() {
                 let text = format!("pod {id}: it was removed, and its cgroup is left");

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
 use crate::fuse::{self, Files};
 use crate::rootfs;
+use crate::shown::copy_of_shown;
 use crate::user_namespace::Owners;
 use kernel::namespace::{Kind, Set, unshare};
 use kernel::path::{Links, Root, reopen};
@@ -74,6 +75,10 @@ impl Engine {
         folder: &ContainerFolder,
         layers: &[PathBuf],
     ) -> Result<Files> {
+        let id = folder.path.file_name().unwrap_or_default().to_string_lossy();
+        if let (false, Some(tree)) = (self.user_marks, copy_of_shown(&self.folders, &id)?) {
+            return Ok(Files::of(Root::from_descriptor(tree)));
+        }
         let overlay = rootfs::overlay(&self.folders, folder, layers, false, self.user_marks)?;
         if self.user_marks {
             // Nobody mounts anything among the machine's mounts without rights there, and there is

@@ -25,20 +25,22 @@
 //!     launch.json          for the monitor
 //!     secrets/NUMBER       those that are mounted
 //!   rootfs/                where each container mounts its root, in a namespace of its own
+//!   mounted/ID             its files, for whoever has asked for them, see crate::shown
 //!   SHORT-ID.net           the socket of the program that connects a user's container
 //!   guard/socket           where monitors find the guard, see crate::guard
 //!   networks/NAME          the names of running containers, see crate::network
 //! ```
 
 use crate::error::{Error, Result};
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// In the folder for what does not outlive the machine.
 pub(crate) const STARTED: &str = "started";
 pub(crate) const GUARD: &str = "guard";
+pub(crate) const MOUNTED: &str = "mounted";
 
 /// The folders of an engine.
 #[derive(Clone, Debug)]
@@ -220,6 +222,11 @@ pub(crate) fn make_with(path: &Path, mode: u32) -> Result<()> {
         made => made,
     };
     match made {
+        // What others are to look into, too, whatever the caller keeps to himself (umask).
+        Ok(()) if mode != 0o700 => {
+            let mode = Permissions::from_mode(mode);
+            std::fs::set_permissions(path, mode).map_err(Error::file(path))
+        }
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             Err(Error::File { path: path.to_owned(), error })
         }

@@ -54,6 +54,7 @@ mod rootfs;
 mod seccomp_profile;
 mod secret;
 pub mod settings;
+mod shown;
 mod small_file;
 mod start;
 mod state;

@@ -3,8 +3,8 @@
 use crate::database::{self, Container};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::lock;
 use crate::status::{Seen, Status, wrong};
+use crate::{lock, shown};
 
 impl Engine {
     /// Removes a container that does not run; with `force` any. With `volumes` those that nobody
@@ -104,6 +104,7 @@ impl Engine {
         let volumes = volumes || container.settings.auto_remove;
         let delete = || database::delete(&self.store, &container.id, volumes);
         let orphans = database::make_room(&self.store, delete)?;
+        shown::hide(&self.folders, &container.id, true)?;
         self.folder(container).remove()?;
         for name in &orphans {
             self.remove_volume_folder(name)?;

@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::folders::{GUARD, STARTED};
+use crate::folders::{GUARD, MOUNTED, STARTED};
 use kernel::cgroup::{Cgroups, Driver};
 use net::firewall::Firewall;
 use net::link;
@@ -57,7 +57,7 @@ impl Engine {
         let store_files = self.store.file_names();
         // Whoever opens the store from now on makes a new one.
         drop(self);
-        for name in ["runtime", "rootfs", "networks", "projects", STARTED, GUARD] {
+        for name in ["runtime", "rootfs", "networks", "projects", STARTED, GUARD, MOUNTED] {
             remove(&run.join(name))?;
         }
         remove_if_empty(&run)?;

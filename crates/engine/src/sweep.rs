@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::folders;
 use crate::lock::Lock;
 use crate::network::PLACE_LOCK;
+use crate::shown;
 use crate::volume::REMOVED;
 use std::fs;
 use std::os::unix::fs::FileTypeExt as _;
@@ -38,6 +39,7 @@ impl Engine {
                 self.remove_volume_folder(&name)?;
             }
         }
+        self.hide_strangers()?;
         self.sweep_networks()?;
         for folder in [self.folders.root(), &self.folders.networks()] {
             sweep_replacements(folder)?;
@@ -56,6 +58,7 @@ impl Engine {
             return sweep_replacements(&folder.path).map(|()| false);
         }
         runtime::delete(&self.folders.runtime(), &runtime_id(id)?, true)?;
+        shown::hide(&self.folders, id, true)?;
         folder.remove()?;
         Ok(true)
     }
@@ -136,7 +139,7 @@ fn sweep_replacements(folder: &Path) -> Result<()> {
 }
 
 /// What is in a folder; nothing if there is none.
-fn names(path: &Path) -> Result<Vec<String>> {
+pub(crate) fn names(path: &Path) -> Result<Vec<String>> {
     let entries = match fs::read_dir(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(Error::file(path))?,

@@ -25,9 +25,6 @@ const COMMANDS: &[(&str, &str)] = &[
     ("kube", KUBERNETES),
     ("play", KUBERNETES),
     ("machine", NO_DAEMON),
-    ("mount", "`tinyo cp` copies files into containers and out of them, running or not"),
-    ("umount", "nothing is mounted outside of containers"),
-    ("unmount", "nothing is mounted outside of containers"),
     ("node", ONE_MACHINE),
     ("plugin", "there are no plugins"),
     ("quadlet", "`tinyo system service install` has containers run when the machine starts"),
@@ -45,6 +42,11 @@ const COMMANDS: &[(&str, &str)] = &[
     ("runlabel", "`tinyo image inspect` shows an image's labels"),
 ];
 
+/// Those that are there of containers alone.
+const OF_CONTAINERS: &[(&str, &str)] = &[("mount", MOUNT), ("umount", MOUNT), ("unmount", MOUNT)];
+
+const MOUNT: &str = "`tinyo mount $(tinyo create IMAGE)` mounts an image's files, and `tinyo volume inspect` \
+     says where a volume's are";
 const BUILD: &str = "images are built elsewhere (buildah, docker build, kaniko); `tinyo load` takes them from \
      an archive, `tinyo pull` from a registry, `tinyo import` and `tinyo commit` make simple ones";
 const CHECKPOINT: &str = "`tinyort checkpoint` and `tinyort restore` do that with criu";
@@ -149,7 +151,8 @@ fn not_there(error: &clap::Error) -> Option<String> {
     };
     // `--isolation=a` is told with its value.
     let word = word.split('=').next().unwrap_or_default();
-    let (_, advice) = table.iter().find(|(known, _)| *known == word)?;
+    let below: &[_] = if what == "command" { OF_CONTAINERS } else { &[] };
+    let (_, advice) = table.iter().chain(below).find(|(known, _)| *known == word)?;
     Some(format!("tinyo: there is no {what} {word}\nhint: {advice}"))
 }
 
@@ -170,6 +173,7 @@ mod tests {
         assert!(said("tinyo run --isolation=a alpine").unwrap().contains("Windows"));
         assert!(said("tinyo -H unix:///x ps").unwrap().contains("no daemon"));
         assert!(said("tinyo --log-level debug ps").unwrap().contains("tinyo events"));
+        assert!(said("tinyo image mount alpine").unwrap().contains("tinyo create IMAGE"));
         assert_eq!(said("tinyo run --detatch alpine"), None);
         assert_eq!(said("tinyo run alpine --isolation"), None);
     }

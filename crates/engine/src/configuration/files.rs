@@ -8,7 +8,8 @@ use crate::small_file;
 use crate::user::Names;
 use crate::value::host_name;
 use std::fmt::Write as _;
-use std::os::unix::fs::chown;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 
 /// As an address of `--add-host`: the machine's own one in the container's network.
@@ -46,6 +47,9 @@ pub(super) fn write(context: &Context<'_>, accounts: &Names) -> Result<()> {
         let path = context.folder.file(name);
         // In place, since whoever has it mounted would go on seeing the old one.
         std::fs::write(&path, text).map_err(Error::file(&path))?;
+        // Whatever the caller keeps to himself (umask), the container's users read it.
+        let mode = Permissions::from_mode(0o644);
+        std::fs::set_permissions(&path, mode).map_err(Error::file(&path))?;
         match root {
             Some((user, group)) => {
                 chown(&path, Some(user), Some(group)).map_err(Error::file(&path))

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
 use crate::inherited::Inherited;
 use crate::protocol::Stream;
+use crate::shown::copy_of_shown;
 use crate::streams::{Ends, Streams};
 use crate::{fuse, rootfs};
 use kernel::helper::Helper;
@@ -58,9 +59,12 @@ impl Program {
             let namespace = if *user_marks { None } else { Some(open()?) };
             overlay.mapped_by = Some(Rc::new(Mapped { namespace, root }));
         }
-        let root_mount = match &mut helpers {
-            None => RootMount::Overlay(Rc::new(overlay)),
-            Some(helpers) => {
+        let is_plain = !user_marks && launch.ids.is_empty();
+        let shown = if is_plain { copy_of_shown(folders, &launch.id)? } else { None };
+        let root_mount = match (&mut helpers, shown) {
+            (_, Some(tree)) => RootMount::Tree(Rc::new(tree)),
+            (None, None) => RootMount::Overlay(Rc::new(overlay)),
+            (Some(helpers), None) => {
                 let (tree, helper) = fuse::mount(&overlay, folder)?;
                 helpers.push(helper);
                 RootMount::Tree(Rc::new(tree))

@@ -34,6 +34,7 @@ mod sctp;
 mod secrets;
 mod served;
 mod service;
+mod shown;
 mod support;
 mod typing;
 mod up;
@@ -157,11 +158,15 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::as_docker::details_of_logs,
         engine::as_docker::the_flag_that_was_said_is_blamed,
         engine::as_docker::names_of_services_are_offered,
+        engine::shown::files_of_containers,
+        engine::shown::files_of_containers_that_run,
+        engine::shown::files_that_are_left_mounted,
         engine::podman_flags::who_is_in_passwd,
         engine::podman_flags::variables_hosts_and_machines,
         engine::podman_flags::what_is_required_is_started_before,
         engine::podman_flags::descriptors_are_passed_on_where_that_is_asked_for,
         engine::podman_flags::a_monitor_keeps_no_descriptors_of_the_callers,
+        engine::podman_flags::files_are_the_containers_whatever_the_callers_umask,
         engine::secrets::a_secret_is_given_and_nowhere_else,
         engine::secrets::a_secret_outlives_its_removal_in_containers,
         engine::secrets::secrets_from_anywhere,

@@ -168,3 +168,19 @@ pub(crate) fn a_monitor_keeps_no_descriptors_of_the_callers() -> Result<()> {
     engine.ok(&["rm", "-f", "-t", "0", "one", "two"])?;
     engine.is_clean()
 }
+
+/// Of a caller who keeps his files to himself.
+pub(crate) fn files_are_the_containers_whatever_the_callers_umask() -> Result<()> {
+    let engine = Engine::new()?;
+    let words = ["run", "--rm", "-u", "33", "-v", "new:/new", "box", "sh", "-c"];
+    let script =
+        "cat /etc/hosts /etc/hostname /etc/resolv.conf > /dev/null && ls /new && echo read";
+    let own = engine.command(&[&words[..], &[script]].concat());
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "umask 077; exec \"$@\"", "sh"]).arg(own.get_program());
+    command.args(own.get_args()).stdin(std::process::Stdio::null());
+    let done = end_of(&mut command)?;
+    expect_eq!((done.code, done.stdout.as_str()), (Some(0), "read\n"), "{}", done.stderr);
+    engine.ok(&["volume", "rm", "new"])?;
+    engine.is_clean()
+}

@@ -17,6 +17,7 @@ mod limits;
 pub(super) mod list;
 pub(super) mod logs;
 mod more;
+mod mount;
 pub(super) mod mounts;
 mod options;
 pub(super) mod parse;
@@ -85,6 +86,11 @@ pub(crate) enum Command {
     Cp(Late<files::CopyArguments>),
     /// List what a container has changed of its image
     Diff(Late<files::DiffArguments>),
+    /// Mount the files of containers where the machine sees them, and print where
+    Mount(Late<mount::MountArguments>),
+    /// Unmount the files of containers
+    #[command(visible_alias = "umount")]
+    Unmount(Late<mount::UnmountArguments>),
     /// Make an image of a container
     Commit(Late<files::CommitArguments>),
 }
@@ -156,6 +162,8 @@ impl Command {
             Command::Events(arguments) => done(events::run(context, &arguments)),
             Command::Cp(arguments) => done(files::copy(context, &arguments)),
             Command::Diff(arguments) => done(files::diff(context, &arguments)),
+            Command::Mount(arguments) => done(mount::mount(context, &arguments)),
+            Command::Unmount(arguments) => done(mount::unmount(context, &arguments)),
             Command::Commit(arguments) => done(files::commit(context, &arguments)),
         }
     }
