@@ -9,7 +9,7 @@
 //! - [`port`]: `8080:80/udp` and its like
 //! - [`link`]: bridges, and pairs of devices between them and containers
 //! - [`firewall`]: our nf_tables table: published ports, isolation, masquerading
-//! - [`relay`]: what comes for published ports at `::1`
+//! - [`relay`]: what comes for published ports at `::1`, or by IPv6 where a helper has none
 //! - [`helper`]: `pasta` or `slirp4netns`, for users without rights
 //! - [`dns`]: names, answered at 127.0.0.11 in each container
 
@@ -28,4 +28,4 @@ pub mod subnet;
 
 pub use apart::apart;
 pub use error::Error;
-pub use reservation::Reservation;
+pub use reservation::{Reservation, listen_beside_helper};

@@ -77,6 +77,35 @@ impl Reservation {
     }
 }
 
+/// Sockets for what comes by IPv6, beside a helper that has IPv4 alone: at all addresses, and what comes
+/// there goes to the same port of `127.0.0.1`. TCP alone: `slirp4netns` loses what is answered over UDP
+/// to the machine itself.
+///
+/// # Errors
+/// As of [`Reservation::new`].
+pub fn listen_beside_helper(ports: &[Port]) -> Result<Vec<Listener>, Error> {
+    let mut listeners = Vec::new();
+    let is_one = |it: &&Port| it.address.is_none() && it.protocol == Protocol::Tcp;
+    for port in ports.iter().filter(is_one) {
+        let Some(number) = port.host else { continue };
+        let address = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), number);
+        // There may be remains of connections.
+        match bound(address, port.protocol, true) {
+            Ok(socket) => {
+                let to_same = Port { container: number, ..*port };
+                let listener = Listener::new(socket, None, &to_same);
+                listeners.push(listener.map_err(Error::doing("listen by IPv6"))?);
+            }
+            Err(error) if is_unknown(error.errno) => {}
+            Err(error) if error.errno == Errno::ADDRINUSE => {
+                return Err(Error::PortInUse { port: *port });
+            }
+            Err(error) => return Err(Error::doing(format!("publish the port {port}"))(error)),
+        }
+    }
+    Ok(listeners)
+}
+
 /// What holds one port.
 #[derive(Default)]
 struct Held {

@@ -7,9 +7,10 @@ use crate::folders::Folders;
 use crate::init;
 use net::Reservation;
 use net::firewall::{Element, Firewall, Watch};
-use net::helper::{self, Helper, Request};
+use net::helper::{self, Connected, Helper, Request};
 use net::port::Port;
 use net::relay::Relay;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -39,6 +40,8 @@ pub(super) enum Outward {
 /// A helper and what it is started with.
 pub(super) struct Program {
     running: Option<(Helper, Instant)>,
+    /// For what comes by IPv6, if the helper has none.
+    relay: Option<Relay>,
     ports: Vec<Port>,
     init: PathBuf,
     log: PathBuf,
@@ -72,6 +75,7 @@ impl Outward {
     ) -> Result<Outward> {
         let mut program = Program {
             running: None,
+            relay: None,
             ports,
             init: init::file(folders)?,
             log: folders.container(&launch.id).file("helper"),
@@ -89,17 +93,16 @@ impl Outward {
                 [Some(watch.as_fd()), relay.as_ref().and_then(Relay::polled)]
             }
             Outward::Helper(program) => {
-                [program.running.as_ref().map(|(helper, _)| helper.as_fd()), None]
+                let helper = program.running.as_ref().map(|(helper, _)| helper.as_fd());
+                [helper, program.relay.as_ref().and_then(Relay::polled)]
             }
         };
         both.into_iter().flatten()
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        match self {
-            Outward::Firewall { relay, .. } => relay.as_ref().and_then(Relay::deadline),
-            Outward::Helper(_) => None,
-        }
+        let (Outward::Firewall { relay, .. } | Outward::Helper(Program { relay, .. })) = self;
+        relay.as_ref().and_then(Relay::deadline)
     }
 
     pub(super) fn serve(&mut self, connection: &Connection, network: BorrowedFd<'_>) -> Result<()> {
@@ -135,7 +138,7 @@ impl Outward {
                 Ok(())
             }
             Outward::Helper(program) if new.is_internal => {
-                program.running = None;
+                program.stop();
                 Ok(())
             }
             Outward::Helper(program) if program.running.is_none() => program.start(network),
@@ -151,7 +154,7 @@ impl Outward {
                 *relay = None;
                 reservation.release();
             }
-            Outward::Helper(program) => program.running = None,
+            Outward::Helper(program) => program.stop(),
         }
         Ok(())
     }
@@ -182,18 +185,30 @@ impl Program {
             log: &self.log,
             socket: &self.socket,
         };
-        let helper = helper::connect(&request)?;
+        let Connected { helper, has_ipv6 } = helper::connect(&request)?;
+        if !has_ipv6 {
+            let listeners = net::listen_beside_helper(&self.ports)?;
+            self.relay = match listeners.is_empty() {
+                true => None,
+                false => Some(Relay::new(listeners, vec![Ipv4Addr::LOCALHOST.into()])?),
+            };
+        }
         self.running = Some((helper, Instant::now()));
         Ok(())
     }
 
+    fn stop(&mut self) {
+        (self.relay, self.running) = (None, None);
+    }
+
     /// Starts it again if somebody has killed it.
     fn look_after(&mut self, network: BorrowedFd<'_>) -> Result<()> {
+        self.relay.as_mut().map_or(Ok(()), Relay::serve)?;
         let Some((_, since)) = self.running.as_ref().filter(|(it, _)| it.has_ended()) else {
             return Ok(());
         };
         let has_lived = since.elapsed() >= LONG_ENOUGH;
-        self.running = None;
+        self.stop();
         if has_lived { self.start(network) } else { Ok(()) }
     }
 }

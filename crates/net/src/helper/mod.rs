@@ -40,26 +40,34 @@ pub struct Request<'a> {
     pub socket: &'a Path,
 }
 
+/// One that runs.
+pub struct Connected {
+    /// The process.
+    pub helper: Helper,
+    /// Whether published ports are reached by IPv6.
+    pub has_ipv6: bool,
+}
+
 /// Starts one, and waits until it is ready.
 ///
 /// # Errors
 /// [`Error::NoHelper`] if neither program is there; [`Error::Helper`] with what they say.
-pub fn connect(request: &Request<'_>) -> Result<Helper, Error> {
+pub fn connect(request: &Request<'_>) -> Result<Connected, Error> {
     let mut programs = Vec::new();
-    programs.extend(find("pasta").map(|path| (path, pasta::start as Start)));
-    programs.extend(find("slirp4netns").map(|path| (path, slirp::start as Start)));
+    programs.extend(find("pasta").map(|path| (path, pasta::start as Start, true)));
+    programs.extend(find("slirp4netns").map(|path| (path, slirp::start as Start, false)));
     let has_tcp = request.ports.iter().any(|it| it.protocol == Protocol::Tcp);
-    if let [(pasta, _), _] = &programs[..]
+    if let [(pasta, ..), _] = &programs[..]
         && has_tcp
         && pasta::loses_greetings(pasta)
     {
         programs.reverse();
     }
     let mut failures = Vec::new();
-    for (program, start) in programs {
+    for (program, start, has_ipv6) in programs {
         match start(&program, request) {
             Err(Error::Helper(text)) => failures.push(text),
-            result => return result,
+            result => return result.map(|helper| Connected { helper, has_ipv6 }),
         }
     }
     if failures.is_empty() { Err(Error::NoHelper) } else { Err(Error::Helper(failures.join("; "))) }

@@ -5,6 +5,8 @@
 //! what comes there is passed on by a process of its own ([`run`]), which is started when somebody
 //! comes ([`Relay`]) and ends when nobody has been there for a while. The container sees the machine's
 //! address in its network as the client, as it does for 127.0.0.1.
+//!
+//! The same stands in for IPv6 where a user's helper has none.
 
 mod datagrams;
 mod listener;

@@ -276,7 +276,39 @@ pub(super) fn without_a_default_route() -> Result<()> {
     let user = User::new()?;
     user.serve("web", &["-p", "127.0.0.1:8080:80"])?;
     ensure!(!python(&ask_in_vain("127.0.0.1", 8080))?.starts_with("None"), "it is not reached");
+    expect_eq!(python(&ask_in_vain("::1", 8080))?, both("None"));
     user.serve("late", &[])?;
     ensure!(!user.python("late", &ask("web", 80))?.contains("None"), "no way to web");
+    Ok(())
+}
+
+/// `slirp4netns` has no IPv6: a process passes on what comes there by TCP.
+pub(super) fn ports_by_ipv6_without_a_helper_for_it() -> Result<()> {
+    if is_missing(&["slirp4netns"]) {
+        return harness::skip(format!("{MISSING}, or no slirp4netns"));
+    }
+    let user = User::new()?;
+    let other = other_machine()?;
+    // Without a default route, no other helper can be used.
+    let id = user.serve("web", &["-p", "8080:80/tcp", "-p", "8080:80/udp"])?;
+    let words = fs::read(format!("/proc/{}/cmdline", User::helper(&id)?))?;
+    ensure!(String::from_utf8_lossy(&words).contains("slirp4netns"), "another helper");
+    let answers = |port| python(&ask_in_vain("::1", port)).is_ok_and(|it| !it.starts_with("None"));
+    until("it is reached", || answers(8080))?;
+    for address in ["::1", "2001:db8::1"] {
+        let answer = other.python(&ask_in_vain(address, 8080))?;
+        expect_eq!(answer.starts_with("None"), address == "::1", "{address}: {answer}");
+    }
+    // The port is nobody else's, and the same again after a helper was killed.
+    let taken = "8080:80/tcp cannot be published: another container or program has it";
+    user.fails(&["run", "-p", "8080:80", "box", "true"], taken)?;
+    ensure!(TcpListener::bind("[::1]:8080").is_err(), "the port is free");
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    crate::support::sys::send(User::helper(&id)?, libc::SIGKILL)?;
+    until("it is reached again", || answers(8080))?;
+    user.fails(&["run", "-p", "[::1]:8081:80", "box", "true"], "it has IPv4 only")?;
+    user.ok(&["rm", "-f", "web"])?;
+    drop(TcpListener::bind("[::]:8080")?);
+    expect_eq!(python(&ask_in_vain("::1", 8080))?, both("None"));
     Ok(())
 }
