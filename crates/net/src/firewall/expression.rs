@@ -11,6 +11,14 @@ const VERDICT_REGISTER: u32 = 0;
 const NETWORK: u32 = 1;
 const TRANSPORT: u32 = 2;
 
+/// `NFT_FIB_RESULT_OIF`, `NFT_FIB_RESULT_ADDRTYPE`.
+const FIB_DEVICE: u32 = 1;
+const FIB_TYPE: u32 = 3;
+/// `NFTA_FIB_F_SADDR`, `NFTA_FIB_F_DADDR`, `NFTA_FIB_F_IIF`.
+const FIB_SOURCE: u32 = 1;
+const FIB_DESTINATION: u32 = 2;
+const FIB_INPUT_DEVICE: u32 = 8;
+
 pub(super) const NFPROTO_IPV4: u8 = 2;
 pub(super) const NFPROTO_IPV6: u8 = 10;
 
@@ -39,6 +47,9 @@ pub(super) enum Expression<'a> {
     DestinationType(u32),
     /// The same of the source.
     SourceType(u32),
+    /// The number of the device that it came by, if that is the way back to its source, else 0, into a
+    /// register.
+    WayBack(u32),
     /// A value into a register.
     Immediate(u32, &'a [u8]),
     /// Changes destination address and port to those in two registers.
@@ -105,7 +116,9 @@ impl Expression<'_> {
             Expression::Connection(..) => "ct",
             Expression::AnyBit(..) => "bitwise",
             Expression::In(..) | Expression::Map(..) => "lookup",
-            Expression::DestinationType(_) | Expression::SourceType(_) => "fib",
+            Expression::DestinationType(_) | Expression::SourceType(_) | Expression::WayBack(_) => {
+                "fib"
+            }
             Expression::Immediate(..) | Expression::Verdict(_) => "immediate",
             Expression::DestinationNat { .. } => "nat",
             Expression::Masquerade => "masq",
@@ -147,8 +160,9 @@ impl Expression<'_> {
             Expression::Map(map, place) => {
                 it.text(1, map).attribute(2, &register(place)).attribute(3, &register(place))
             }
-            Expression::DestinationType(to) => address_type(it, to, 2),
-            Expression::SourceType(to) => address_type(it, to, 1),
+            Expression::DestinationType(to) => route(it, to, FIB_TYPE, FIB_DESTINATION),
+            Expression::SourceType(to) => route(it, to, FIB_TYPE, FIB_SOURCE),
+            Expression::WayBack(to) => route(it, to, FIB_DEVICE, FIB_SOURCE | FIB_INPUT_DEVICE),
             Expression::Immediate(to, bytes) => {
                 it.attribute(1, &register(to)).nested(2, |data| data.attribute(DATA_VALUE, bytes))
             }
@@ -182,9 +196,9 @@ fn register(word: u32) -> [u8; 4] {
     number(REGISTERS + word)
 }
 
-/// `NFT_FIB_RESULT_ADDRTYPE`, with `NFTA_FIB_F_*`.
-fn address_type(message: Message, to: u32, flag: u32) -> Message {
-    message.attribute(1, &register(to)).attribute(2, &number(3)).attribute(3, &number(flag))
+/// What the table of routes has for an address: `NFT_FIB_RESULT_*`, with `NFTA_FIB_F_*`.
+fn route(message: Message, to: u32, result: u32, flags: u32) -> Message {
+    message.attribute(1, &register(to)).attribute(2, &number(result)).attribute(3, &number(flags))
 }
 
 fn compare(message: Message, from: u32, operator: u32, bytes: &[u8]) -> Message {

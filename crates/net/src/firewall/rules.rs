@@ -3,7 +3,7 @@
 use super::element::Set;
 use super::expression::Expression::{
     AnyBit, Connection, DestinationNat, DestinationType, Equal, In, Map, Masquerade, NotEqual,
-    Payload, SourceType, Verdict as End,
+    Payload, SourceType, Verdict as End, WayBack,
 };
 use super::expression::{self, Expression, Field, Meta, NFPROTO_IPV4, NFPROTO_IPV6, Verdict};
 use super::message::{
@@ -39,6 +39,10 @@ const NOT_TO_BRIDGE: [Expression<'static>; 2] =
     [Expression::Meta(Meta::OutputName, 0), NotEqual(0, PREFIX.as_bytes())];
 const FROM_NO_DEVICE: [Expression<'static>; 2] =
     [Expression::Meta(Meta::InputName, 0), Equal(0, &[0; 16])];
+/// From an address that no answer would reach by the bridge.
+const NO_WAY_BACK: [Expression<'static>; 2] = [WayBack(0), Equal(0, &[0; 4])];
+const NOT_ICMPV6: [Expression<'static>; 2] =
+    [Expression::Meta(Meta::Protocol, 0), NotEqual(0, &[ICMPV6])];
 /// From an address that is none of the machine's.
 const FROM_ELSEWHERE: [Expression<'static>; 2] =
     [SourceType(0), NotEqual(0, &RTN_LOCAL.to_ne_bytes())];
@@ -109,7 +113,9 @@ const fn joined<const N: usize>(parts: &[&[Expression<'static>]]) -> [Expression
 // tidy: table
 const CHAINS: &[Chain] = &[
     // Bridges take packets for 127.0.0.0/8, or the answers to the machine's own loopback would be
-    // lost. This is before answers get their old address back, so nothing else has one.
+    // lost. This is before answers get their old address back, so nothing else has one. And no
+    // container passes for somebody else, towards the machine and whoever is behind it: neighbours
+    // look for each other by ICMPv6, without an address even.
     Chain {
         name: "loopback",
         hook: Some(("filter", PREROUTING, BEFORE_CONNECTION_TRACKING)),
@@ -121,6 +127,8 @@ const CHAINS: &[Chain] = &[
                 DROP
             ),
             rule!(FROM_BRIDGE, IPV4, [Payload(Field::SOURCE_IPV4_NET, 0), Equal(0, &[127])], DROP),
+            rule!(FROM_BRIDGE, IPV4, NO_WAY_BACK, DROP),
+            rule!(FROM_BRIDGE, IPV6, NOT_ICMPV6, NO_WAY_BACK, DROP),
         ],
     },
     // One place for packets that come and for those of the machine's own programs. A port of one
@@ -148,10 +156,19 @@ const CHAINS: &[Chain] = &[
             rule!(IPV6, published_anywhere(Set::PortsIpv6), nat(NFPROTO_IPV6, 4)),
         ],
     },
+    // What a neighbour of the machine sends to 127.0.0.0/8 is nobody's: this is before the kernel finds
+    // that, and the machine's own programs come by the chain below.
     Chain {
         name: "prerouting",
         hook: Some(("nat", PREROUTING, DESTINATION_NAT)),
-        rules: &[TO_PUBLISHED],
+        rules: &[
+            rule!(
+                IPV4,
+                [Payload(Field::DESTINATION_IPV4_NET, 0), Equal(0, &[127])],
+                [End(Verdict::Return)]
+            ),
+            TO_PUBLISHED,
+        ],
     },
     Chain { name: "output", hook: Some(("nat", OUTPUT, DESTINATION_NAT)), rules: &[TO_PUBLISHED] },
     // The source address of clients is kept, but where the answer would not come back to here:
@@ -190,14 +207,7 @@ const CHAINS: &[Chain] = &[
     Chain {
         name: "input",
         hook: Some(("filter", INPUT, FILTER)),
-        rules: &[
-            rule!(FROM_INTERNAL, IS_KNOWN, ACCEPT),
-            rule!(
-                FROM_INTERNAL,
-                [Expression::Meta(Meta::Protocol, 0), NotEqual(0, &[ICMPV6])],
-                DROP
-            ),
-        ],
+        rules: &[rule!(FROM_INTERNAL, IS_KNOWN, ACCEPT), rule!(FROM_INTERNAL, NOT_ICMPV6, DROP)],
     },
 ];
 

@@ -2,6 +2,7 @@
 
 mod as_docker;
 mod attacks;
+mod attacks_network;
 mod day;
 mod day2;
 mod exec;
@@ -59,6 +60,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::attacks::cp_is_not_led_out_by_a_race,
         engine::attacks::the_programs_that_enter_a_container_stay_as_they_are,
         engine::attacks::what_a_container_leaves_is_no_trap_for_its_copy,
+        engine::attacks_network::what_a_container_may_not_send,
+        engine::attacks_network::nobody_passes_for_somebody_else,
+        engine::attacks_network::the_loopback_of_the_machine_is_its_own,
+        engine::attacks_network::no_container_is_believed_to_be_a_router,
+        engine::attacks_network::an_internal_network_has_no_way_out,
+        engine::attacks_network::names_are_not_asked_of_a_neighbour,
         engine::day::copies,
         engine::day::groups,
         engine::day::host_names,

@@ -53,6 +53,8 @@ pub(crate) fn the_table_is_what_nft_reads() -> Result<()> {
         "ip6 daddr ::1 return",
         "iifname \"tinyo*\" oifname != \"tinyo*\" masquerade",
         "iifname \"tinyo*\" ip daddr 127.0.0.0/8 drop",
+        "meta nfproto ipv4 fib saddr . iif oif",
+        "meta nfproto ipv6 meta l4proto != ipv6-icmp fib saddr . iif oif",
         "iifname @internal drop",
         "ct state established,related accept",
         "oifname \"tinyo*\" ct status dnat accept",
