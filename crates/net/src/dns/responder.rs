@@ -25,7 +25,7 @@ pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 
 /// So many questions may wait for answers of other servers, and so many clients talk TCP: what a
 /// container can make its monitor keep must have an end.
-const MAX_FORWARDED: usize = 128;
+const MAX_FORWARDED: usize = 512;
 const MAX_CLIENTS: usize = 16;
 
 /// What became ready, as epoll tells it: the two sockets that listen, or a task by its number.

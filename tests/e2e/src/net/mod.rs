@@ -4,6 +4,7 @@
 mod firewall;
 mod link;
 mod names;
+mod names_hostile;
 pub(crate) mod world;
 
 use harness::{Trial, trials};
@@ -25,5 +26,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         names::containers_know_each_other,
         names::other_servers_are_asked_for_the_rest,
         names::a_flood_of_questions_keeps_nobody_from_answers,
+        names_hostile::questions_that_are_none,
+        names_hostile::servers_that_mean_harm,
+        names_hostile::many_questions_to_a_slow_server,
     ]
 }
