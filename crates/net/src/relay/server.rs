@@ -86,16 +86,17 @@ impl Server {
         };
         let listeners: Vec<Listening> =
             sockets.into_iter().map(listening).collect::<Result<_, _>>().map_err(failed())?;
-        // Less the sockets, the clients that send datagrams, and what a process has anyway.
-        let others = u64::try_from(listeners.len() + MOST_CLIENTS + 16).unwrap_or(u64::MAX);
         let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let clients = usize::try_from(descriptors / 4).unwrap_or(MOST_CLIENTS).min(MOST_CLIENTS);
+        // Less the sockets, the clients that send datagrams, and what a process has anyway.
+        let others = u64::try_from(listeners.len() + clients + 16).unwrap_or(u64::MAX);
         let most = (descriptors.saturating_sub(others) / 2).clamp(16, MOST);
         Ok(Server {
             epoll,
             listeners,
             targets,
             connections: BTreeMap::new(),
-            datagrams: Datagrams::default(),
+            datagrams: Datagrams::new(clients),
             next: FIRST,
             most: usize::try_from(most).unwrap_or(16),
             paused: None,

@@ -1,5 +1,5 @@
-//! Published ports at `::1`: more connections than there may be, and clients that go in other ways than
-//! by an orderly end.
+//! Published ports at `::1`: more connections than there may be, clients that go in other ways than
+//! by an orderly end, thousands of them.
 
 use std::fs;
 
@@ -111,6 +111,82 @@ it.close()
     until("all are forgotten", || descriptors().is_ok_and(|now| now == before))?;
     drop(stays.stdin.take());
     ensure!(stays.wait()?.success());
+    engine.ok(&["rm", "-f", "web"])?;
+    engine.is_clean()
+}
+
+/// Memory of the relay in kB, not shared with others.
+fn memory() -> Result<u64> {
+    let relay = *relays().first().context("a relay")?;
+    let text = fs::read_to_string(format!("/proc/{relay}/smaps_rollup"))?;
+    let lines = text.lines().filter(|it| it.starts_with("Private_"));
+    let numbers = lines.filter_map(|it| it.split_whitespace().nth(1)?.parse::<u64>().ok());
+    Ok(numbers.sum())
+}
+
+pub(super) fn ten_thousand_short_connections() -> Result<()> {
+    if !has_programs() {
+        return harness::skip(MISSING);
+    }
+    let engine = Engine::new()?;
+    serve(&engine, "web", SERVER, &["--pids-limit=3000", "-p", "8080:80"])?;
+    let short = |count: usize| {
+        let script = format!(
+            "
+right = 0
+for number in range({count}):
+    with connect() as it:
+        right += talk(it, b'%d' % number)
+        # One in three ends its half first, one in three is gone without a word.
+        if number % 3 == 1: it.shutdown(socket.SHUT_WR); right += it.recv(9) == b''
+        if number % 3 == 2: it.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); right += 1
+        if number % 3 == 0: right += 1
+print(right)
+"
+        );
+        python(&format!("{CLIENT}{script}"))
+    };
+    expect_eq!(short(1000)?, "2000\n");
+    let relay = relays();
+    let (open, kept) = (descriptors()?, memory()?);
+    expect_eq!(short(9000)?, "18000\n");
+    expect_eq!(relays(), relay);
+    until("all are forgotten", || descriptors().is_ok_and(|now| now <= open))?;
+    let now = memory()?;
+    ensure!(now <= kept + 200, "{kept} kB, then {now} kB");
+    engine.ok(&["rm", "-f", "web"])?;
+    engine.is_clean()
+}
+
+/// The relay may have fewer descriptors than there are clients: these are served one after the other.
+pub(super) fn fewer_descriptors_than_clients() -> Result<()> {
+    if !has_programs() {
+        return harness::skip(MISSING);
+    }
+    let engine = Engine::new()?;
+    let words = ["run", "-d", "--name", "web", "--pids-limit=3000", "-p", "8080:80/tcp"];
+    let flags = ["-p", "8080:80/udp", "host:", "python3", "-uc", SERVER];
+    let command = engine.command(&[&words[..], &flags].concat());
+    let mut limited = std::process::Command::new("prlimit");
+    limited.arg("--nofile=256:256").arg(command.get_program()).args(command.get_args());
+    limited.env_clear().env("PATH", "/usr/sbin:/usr/bin:/bin");
+    let done = super::support::end_of(&mut limited)?;
+    ensure!(done.code == Some(0), "{done:#?}");
+    until("it serves", || engine.ok(&["logs", "web"]).is_ok_and(|text| text == "ready"))?;
+    let crowd = "
+import threading
+kept = [datagram(b'%d' % number)[0] for number in range(10)]
+right = []
+def one(number):
+    with connect() as it: right.append(talk(it, b'%d' % number))
+threads = [threading.Thread(target=one, args=(number,)) for number in range(150)]
+for it in threads: it.start()
+for it in threads: it.join()
+print(len(right), set(right))
+# More clients than descriptors: each new one is answered. They close, and are not known to.
+print(all(datagram(b'%d' % number)[1] for number in range(400)))
+";
+    expect_eq!(python(&format!("{CLIENT}{crowd}"))?, "150 {True}\nTrue\n");
     engine.ok(&["rm", "-f", "web"])?;
     engine.is_clean()
 }

@@ -20,6 +20,7 @@ mod more_flags;
 mod mounts;
 mod network;
 mod network_flags;
+mod network_flushed;
 mod network_modes;
 mod network_shared;
 mod network_stores;
@@ -212,6 +213,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::loopback::what_is_said_there_arrives,
         engine::loopback_limits::more_connections_than_there_may_be,
         engine::loopback_limits::who_goes_without_a_word_is_forgotten,
+        engine::loopback_limits::ten_thousand_short_connections,
+        engine::loopback_limits::fewer_descriptors_than_clients,
         engine::mounts::images,
         engine::mounts::parts_of_volumes,
         engine::network::a_published_port_and_a_name,
@@ -227,6 +230,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::programs::postgresql,
         engine::programs::nginx,
         engine::programs::redis,
+        engine::network_flushed::everything_comes_back_and_connections_stay,
         engine::network_flags::several_networks_at_once,
         engine::network_flags::legacy_iptables_are_noticed,
         engine::network_flags::docker_filters_of_system_calls,
