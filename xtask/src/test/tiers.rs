@@ -149,18 +149,20 @@ fn unit(choice: &Choice, report: &mut Report) -> Result<()> {
 /// The programs under test.
 const PROGRAMS: &[&str] = &["tino", "tinyo", "tinyort"];
 
+/// Four at a time, as most of each is waiting.
 fn e2e(choice: &Choice, report: &mut Report) -> Result<()> {
-    trials("e2e", choice, report)
+    trials("e2e", "4", choice, report)
 }
 
+/// Those of others are no faster than their daemons.
 fn peers(choice: &Choice, report: &mut Report) -> Result<()> {
-    trials("peers", choice, report)
+    trials("peers", "2", choice, report)
 }
 
-fn trials(tier: &str, choice: &Choice, report: &mut Report) -> Result<()> {
+fn trials(tier: &str, jobs: &str, choice: &Choice, report: &mut Report) -> Result<()> {
     let programs = build::release(PROGRAMS)?;
     let mut tests = Command::new(build::trials(tier)?.join(tier));
-    tests.args(&choice.filter);
+    tests.args(["--jobs", jobs]).args(&choice.filter);
     for program in PROGRAMS {
         tests.env(format!("{}_BIN", program.to_uppercase()), programs.join(program));
     }

@@ -32,7 +32,7 @@ pub(crate) fn run_ends_although_its_caller_ignores_the_end_of_children() -> Resu
 }
 
 pub(crate) fn run_holds_at_most_1500_kb_of_memory() -> Result<()> {
-    if cfg!(debug_assertions) {
+    if std::fs::metadata(harness::tinyort())?.len() > 2 << 20 {
         return harness::skip("a debug build is larger");
     }
     let container = Container::new(Bundle::service()?)?;
