@@ -29,6 +29,9 @@ const READ_ONLY: FsWord = 1;
 /// From `linux/magic.h`: memfd_create(2) makes its files there as well.
 const TMPFS_MAGIC: FsWord = 0x0102_1994;
 
+/// How often it is tried to seal a copy.
+const SEALING_TRIES: u32 = 20;
+
 /// Makes sure that no container can ever write the file of the running program. It may execute the
 /// program again, with the same arguments and environment, which the caller gives since a library
 /// does not look at them itself; so it belongs at the very start.
@@ -134,7 +137,48 @@ fn sealed_copy() -> Result<OwnedFd> {
     let own = openat(CWD, OWN_FILE, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .or_error("openat", || OWN_FILE)?;
     while sendfile(&copy, &own, None, 1 << 30).or_error("sendfile", || "our own program")? > 0 {}
-    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
-    fcntl_add_seals(&copy, seals).or_error("fcntl", || "F_ADD_SEALS")?;
+    seal(&copy)?;
     Ok(copy)
+}
+
+/// Nobody writes it any more. The kernel refuses that as long as somebody refers to one of its pages,
+/// who might write there, and waits 150 ms for that to end. But it refers to them itself, and for
+/// longer where much is to be done: from the lists of each processor, and while it moves them in memory.
+fn seal(copy: &OwnedFd) -> Result<()> {
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    for _ in 0..SEALING_TRIES {
+        match fcntl_add_seals(copy, seals) {
+            Err(Errno::BUSY) => {}
+            sealed => return Ok(sealed.or_error("fcntl", || "F_ADD_SEALS")?),
+        }
+    }
+    Ok(Err(Errno::BUSY).or_error("fcntl", || "F_ADD_SEALS")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seal;
+    use std::time::Duration;
+    use sys::rustix::fs::{MemfdFlags, SealFlags, fcntl_get_seals, memfd_create};
+    use sys::rustix::io::write;
+    use sys::rustix::pipe::{SpliceFlags, pipe, splice};
+
+    /// A command failed once in a thousand times beside others that took all processors.
+    #[test]
+    fn a_page_that_is_in_use_for_a_while_is_waited_for() {
+        let copy = memfd_create(c"trial", MemfdFlags::ALLOW_SEALING).unwrap();
+        write(&copy, &[7; 4096]).unwrap();
+        let (read_end, write_end) = pipe().unwrap();
+        let mut begin = 0;
+        let moved =
+            splice(&copy, Some(&mut begin), &write_end, None, 4096, SpliceFlags::empty()).unwrap();
+        assert_eq!(moved, 4096);
+        let other = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(400));
+            drop((read_end, write_end));
+        });
+        seal(&copy).unwrap();
+        other.join().unwrap();
+        assert!(fcntl_get_seals(&copy).unwrap().contains(SealFlags::WRITE));
+    }
 }
