@@ -116,6 +116,9 @@ pub(crate) fn check(settings: &Settings, unprivileged: bool) -> Result<()> {
     limits::resources(settings, unprivileged)?;
     devices::devices(settings)?;
     process::folder(settings)?;
+    if unprivileged {
+        owners::check_unprivileged(settings)?;
+    }
     capability_names(settings).map(drop)
 }
 

@@ -58,6 +58,21 @@ fn chown(path: &Path, (user, group): (u32, u32)) -> Result<()> {
     Ok(done.or_error("fchownat", || path.display().to_string())?)
 }
 
+/// The kernel maps the ids of a mount for who has CAP_SYS_ADMIN in the user namespace that its file
+/// system was mounted in, mount_setattr(2): for a disk of the machine that is root alone.
+pub(super) fn check_unprivileged(settings: &Settings) -> Result<()> {
+    let of_disk = |mount: &&Mount| mount.is_mapped() && mount.file_system.is_none();
+    match settings.mounts.iter().find(of_disk) {
+        Some(mount) => {
+            let what = "only root can have the ids of a disk mapped, as the kernel does it for \
+                        nobody else: take the option U, which gives the files to the container's \
+                        user, or --userns=keep-id, by which your own files stay yours";
+            super::wrong("--mount, --volume: idmap", &mount.target, what)
+        }
+        None => Ok(()),
+    }
+}
+
 /// What is mapped of a mount: of groups, or else of users; in terms of the container's ids; and which.
 struct Mapped {
     of_groups: bool,

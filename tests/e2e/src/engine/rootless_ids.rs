@@ -113,6 +113,7 @@ pub(super) fn whoever_keeps_an_id_is_the_same_inside() -> Result<()> {
         ("--userns=keep-id:uid=x", "is not uid=ID, gid=ID or size=COUNT"),
         ("--userns=nomap:size=1", "is not host, auto"),
         ("--uidmap=0:100000:5", "up to 65536 are the ones of /etc/subuid"),
+        ("--volume=named:/v:idmap", "only root can have the ids of a disk mapped"),
     ] {
         user.fails(&["create", flag, "box", "true"], expected)?;
     }
