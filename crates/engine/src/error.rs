@@ -163,6 +163,15 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
+impl image::store::OfStore for Error {
+    fn of_store(self, change: impl FnOnce(image::store::Error) -> image::store::Error) -> Error {
+        match self {
+            Error::Store(error) => Error::Store(change(error)),
+            other => other,
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn invalid(text: impl Into<String>) -> Error {
         Error::Invalid(text.into())

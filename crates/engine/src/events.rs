@@ -57,7 +57,7 @@ impl Event {
     }
 }
 
-/// On a disk that is full or cannot be written the event is lost, as what it tells of happens anyway.
+/// On a disk that takes nothing the event is lost, as what it tells of happens anyway.
 pub(crate) fn append(folders: &Folders, event: &Event) -> Result<()> {
     append_to(&folders.events(), event)
 }
@@ -88,8 +88,7 @@ fn append_to(path: &Path, event: &Event) -> Result<()> {
         Ok(())
     };
     match write() {
-        Err(error) if small_file::is_full(&error) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => Ok(()),
+        Err(error) if small_file::takes_nothing(&error) => Ok(()),
         result => result.map_err(Error::file(path)),
     }
 }

@@ -60,7 +60,7 @@ impl Engine {
         state.restarts += u32::from(is_to_restart && has_run);
         // So that the next one goes on with it if this one is killed, too.
         state.phase = if is_to_restart { Phase::Restarting } else { Phase::Exited };
-        state.write(&folder)?;
+        state.write_if_possible(&folder)?;
         if has_run {
             let code = KILLED.to_string();
             self.tell_event(container, "die", &[("exitCode", &code)])?;
@@ -85,7 +85,7 @@ impl Engine {
         // It did not come to a monitor, or that was killed: whoever looks next tries it again.
         let mut state = State::read(&folder)?;
         state.error = error.to_string();
-        state.write(&folder)?;
+        state.write_if_possible(&folder)?;
         Ok(Seen { status: Status::Restarting, state })
     }
 

@@ -44,7 +44,7 @@ impl Members {
         };
         let mut file = match open() {
             // What is there can still be looked at and removed.
-            Err(error) if cannot_be_written(&error) => None,
+            Err(error) if small_file::takes_nothing(&error) => None,
             opened => Some(opened.map_err(Error::file(&path))?),
         };
         let mut text = String::new();
@@ -82,14 +82,10 @@ impl Members {
             file.set_len(text.len() as u64)
         };
         match write() {
-            Err(error) if cannot_be_written(&error) => Ok(()),
+            Err(error) if small_file::takes_nothing(&error) => Ok(()),
             written => written.map_err(Error::file(&self.path)),
         }
     }
-}
-
-fn cannot_be_written(error: &io::Error) -> bool {
-    small_file::is_full(error) || error.kind() == io::ErrorKind::ReadOnlyFilesystem
 }
 
 /// Whether the process of a line is there, and no later one of the same id.

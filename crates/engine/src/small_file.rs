@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
+use sys::rustix::io::Errno;
 
 /// Whoever opens it sees the old bytes or the new ones, never a part.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -59,6 +60,13 @@ pub(crate) fn replace_even_on_full_disk(path: &Path, bytes: &[u8]) -> io::Result
         }
         result => result,
     }
+}
+
+/// Whether the disk takes nothing (any more), whoever asks: it is full, read-only, or fails.
+pub(crate) fn takes_nothing(error: &io::Error) -> bool {
+    is_full(error)
+        || error.kind() == io::ErrorKind::ReadOnlyFilesystem
+        || error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
 pub(crate) fn is_full(error: &io::Error) -> bool {

@@ -8,13 +8,16 @@ use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
 use crate::small_file;
 use std::fmt::Write as _;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
 /// So many bytes the file may have: a block of most disks, so that what is appended finds room on
 /// a full one.
 const LONGEST: u64 = 4096;
+
+/// Its name in a container's folder.
+const FILE: &str = "state";
 
 /// What is behind each record.
 const END: &str = "\n\n";
@@ -100,14 +103,41 @@ fn named<T: Copy>(names: &[(T, &'static str)], text: &str) -> Option<T> {
 impl State {
     /// A container that never ran has none.
     pub(crate) fn read(folder: &ContainerFolder) -> Result<State> {
-        let path = folder.file("state");
-        let text = small_file::read(&path).map_err(Error::file(&path))?;
-        Ok(text.map(|text| State::parse(&text)).unwrap_or_default())
+        for path in [folder.started.join(FILE), folder.file(FILE)] {
+            if let Some(text) = small_file::read(&path).map_err(Error::file(&path))? {
+                return Ok(State::parse(&text));
+            }
+        }
+        Ok(State::default())
     }
 
+    /// On a disk that takes nothing any more, it is with what does not outlive the machine.
     pub(crate) fn write(&self, folder: &ContainerFolder) -> Result<()> {
-        let path = folder.file("state");
-        append(&path, self.to_text().as_bytes()).map_err(Error::file(&path))
+        let (path, instead) = (folder.file(FILE), folder.started.join(FILE));
+        let text = self.to_text();
+        match append(&path, text.as_bytes()) {
+            Err(error) if small_file::takes_nothing(&error) => {
+                small_file::replace(&instead, text.as_bytes()).map_err(Error::file(instead))
+            }
+            written => {
+                written.map_err(Error::file(path))?;
+                // Mostly there is none.
+                match fs::remove_file(&instead) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        Err(Error::File { path: instead, error })
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// The same, but a container does not end, and is no less ended, where nothing can be written.
+    pub(crate) fn write_if_possible(&self, folder: &ContainerFolder) -> Result<()> {
+        match self.write(folder) {
+            Err(Error::File { error, .. }) if small_file::takes_nothing(&error) => Ok(()),
+            written => written,
+        }
     }
 
     fn to_text(&self) -> String {

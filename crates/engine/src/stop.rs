@@ -4,6 +4,8 @@ use crate::attach::{Client, Heard};
 use crate::database::{Container, make_room};
 use crate::engine::{Engine, runtime_id};
 use crate::error::{Error, Result};
+use crate::settings::RestartPolicy;
+use crate::small_file;
 use crate::status::{Status, wrong};
 use std::fs::File;
 use std::time::{Duration, Instant};
@@ -42,6 +44,8 @@ pub(crate) struct Stopping {
     client: Client,
     /// When it is killed; none: never.
     until: Option<Instant>,
+    /// Why nobody will know that it is to stay stopped.
+    unwritten: Option<Error>,
 }
 
 impl Engine {
@@ -76,7 +80,7 @@ impl Engine {
         if seen.status.is_over() {
             return Ok(None);
         }
-        self.forbid_restart(container)?;
+        let unwritten = self.forbid_restart(container)?;
         let Some(client) = self.connect(container)? else {
             return self.look(container).map(|_| None);
         };
@@ -91,12 +95,12 @@ impl Engine {
         let usual = i64::from(settings.stop_timeout.unwrap_or(PATIENCE));
         let seconds = timeout.unwrap_or(usual);
         let time = u64::try_from(seconds).ok().map(Duration::from_secs);
-        Ok(Some(Stopping { client, until: time.map(|time| Instant::now() + time) }))
+        Ok(Some(Stopping { client, until: time.map(|time| Instant::now() + time), unwritten }))
     }
 
     /// Waits until it has ended, and kills it if it does not in time.
     pub(crate) fn finish_stop(&self, container: &Container, stopping: Stopping) -> Result<()> {
-        let Stopping { mut client, until } = stopping;
+        let Stopping { mut client, until, unwritten } = stopping;
         if !wait_until_closed(&mut client, until)? {
             let end = Instant::now() + AFTER_KILL;
             self.tell_event(container, "kill", &[("signal", &SIGKILL.to_string())])?;
@@ -112,7 +116,8 @@ impl Engine {
             }
         }
         self.look(container)?;
-        self.tell_event(container, "stop", &[])
+        self.tell_event(container, "stop", &[])?;
+        unwritten.map_or(Ok(()), |error| Err(not_for_good(container, &error)))
     }
 
     /// Sends a signal to a container that runs.
@@ -124,19 +129,26 @@ impl Engine {
         if !seen.status.is_running() {
             return Err(wrong(container, "kill", &seen));
         }
-        if signal == SIGKILL {
-            self.forbid_restart(container)?;
-        }
+        let unwritten = if signal == SIGKILL { self.forbid_restart(container)? } else { None };
         self.send(container, signal)?;
         let text = signal.to_string();
-        self.tell_event(container, "kill", &[("signal", &text)])
+        self.tell_event(container, "kill", &[("signal", &text)])?;
+        unwritten.map_or(Ok(()), |error| Err(not_for_good(container, &error)))
     }
 
-    /// It is not started again by itself.
-    fn forbid_restart(&self, container: &Container) -> Result<()> {
+    /// It is not started again by itself. Where the disk takes nothing, the container can be ended all
+    /// the same, and why nobody will know of it is returned.
+    fn forbid_restart(&self, container: &Container) -> Result<Option<Error>> {
         let mark = self.folder(container).file("stopped");
+        let make = || File::create(&mark).map(drop).map_err(Error::file(&mark));
         // Where no inode is left, that of the reserve is.
-        make_room(&self.store, || File::create(&mark).map(drop).map_err(Error::file(&mark)))
+        match make_room(&self.store, make) {
+            Err(Error::File { error, .. }) if small_file::takes_nothing(&error) => {
+                let matters = container.settings.restart.policy != RestartPolicy::No;
+                Ok(matters.then_some(Error::File { path: mark, error }))
+            }
+            made => made.map(|()| None),
+        }
     }
 
     pub(crate) fn send(&self, container: &Container, signal: i32) -> Result<()> {
@@ -147,6 +159,14 @@ impl Engine {
             result => Ok(result?),
         }
     }
+}
+
+fn not_for_good(container: &Container, error: &Error) -> Error {
+    Error::invalid(format!(
+        "container {} was ended, but its restart policy will start it again one day, as that could \
+         not be written down: {error}",
+        container.name
+    ))
 }
 
 /// False if the time is over. The monitor closes its sockets when everything is done.

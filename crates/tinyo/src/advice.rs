@@ -120,6 +120,8 @@ fn of_store(error: &store::Error) -> Option<&'static str> {
             "try again; `fuser -v tinyo.db` in the store's folder tells who holds it, if it stays so",
         ),
         store::Error::Database(_) if error.is_full_disk() => of_errno(Errno::NOSPC),
+        store::Error::Disk { errno, .. } => of_errno(*errno),
+        store::Error::ReadOnly => of_errno(Errno::ROFS),
         store::Error::NotAnImage { .. } => Some("`tinyo manifest inspect` shows what it is"),
         _ => None,
     }
@@ -168,6 +170,11 @@ fn of_io(error: &io::Error) -> Option<&'static str> {
 fn of_errno(errno: Errno) -> Option<&'static str> {
     match errno {
         Errno::NOSPC | Errno::DQUOT => Some("make room, for example with `tinyo system prune`"),
+        Errno::ROFS => Some(
+            "mount the disk writable again (`mount -o remount,rw`); if the kernel has made it \
+             read-only, `dmesg` says why",
+        ),
+        Errno::IO => Some("the disk fails: `dmesg` says which, and why"),
         Errno::ACCESS | Errno::PERM => {
             Some("run it as who owns that, or name a folder of your own with --root")
         }

@@ -140,7 +140,7 @@ impl Monitor {
         self.state.finished = clock::now();
         self.state.pid = 0;
         // First, so that whoever is told finds it.
-        let written = self.state.write(&self.folder);
+        let written = self.state.write_if_possible(&self.folder);
         self.clients.tell_starter(&Message::Failed(code, &message));
         written
     }

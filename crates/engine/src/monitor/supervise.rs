@@ -125,7 +125,7 @@ impl Monitor {
             let status = health.status();
             let has_changed = self.state.health.map(|(status, _)| status) != Some(status.0);
             self.state.health = Some(status);
-            self.state.write(&self.folder)?;
+            self.state.write_if_possible(&self.folder)?;
             if has_changed {
                 self.tell_event("health_status", &[("status", status.0.name())])?;
             }
@@ -320,7 +320,7 @@ impl Monitor {
     fn wait_to_restart(&mut self, time: Duration, input: &mut Input) -> Result<bool> {
         self.state.phase = Phase::Restarting;
         self.state.restarts += 1;
-        self.state.write(&self.folder)?;
+        self.state.write_if_possible(&self.folder)?;
         let until = Instant::now() + time;
         self.restart_at = Some(until);
         while Instant::now() < until {
@@ -337,7 +337,7 @@ impl Monitor {
 
     fn record_end(&mut self) -> Result<()> {
         self.state.phase = Phase::Exited;
-        self.state.write(&self.folder)?;
+        self.state.write_if_possible(&self.folder)?;
         self.watched.end();
         Ok(())
     }

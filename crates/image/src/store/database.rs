@@ -8,8 +8,8 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use sys::OrError;
-use sys::rustix::fs::{CWD, Mode, OFlags, openat, stat, statvfs};
-use sys::rustix::io::retry_on_intr;
+use sys::rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, stat, statvfs, unlinkat};
+use sys::rustix::io::{read, retry_on_intr};
 
 /// The name of the file in the store. Other parts of the engine have tables of their own in it.
 pub(super) const FILE: &str = "tinyo.db";
@@ -104,6 +104,9 @@ pub(super) fn open(
     let mut connection = if read_only {
         open_unchanging(&path)?
     } else {
+        if has_small_blocks(folder)? && has_log(&path) {
+            give_up_log(&path)?;
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -179,6 +182,33 @@ fn migrate(
         [latest],
     )?;
     Ok(transaction.commit()?)
+}
+
+/// Whether the database says that it has a log: an older program has made it, or it was copied from
+/// another disk. Nobody in this process has it open yet, whose locks would be lost.
+fn has_log(path: &Path) -> bool {
+    let mut header = [0; 20];
+    let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let length = file.and_then(|file| retry_on_intr(|| read(&file, &mut header)));
+    // The version that is needed to read it.
+    length == Ok(header.len()) && header[19] == 2
+}
+
+/// As [`migrate`] says why. It is left to the next command where somebody else has it open.
+fn give_up_log(path: &Path) -> Result<(), Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    // The log's index is in this process's own memory then.
+    connection.pragma_update(None, "locking_mode", "exclusive")?;
+    match connection.pragma_update(None, "journal_mode", "delete").map_err(Error::from) {
+        Err(Error::Locked) => Ok(()),
+        Ok(()) => {
+            // As long as nobody else can come. There may be none.
+            let _ = unlinkat(CWD, path.with_extension("db-shm"), AtFlags::empty());
+            Ok(())
+        }
+        failed => failed,
+    }
 }
 
 /// Whether a page of SQLite's takes several blocks of the disk, as on small ones (ext4 below 512 MB).

@@ -4,6 +4,7 @@ use super::OriginError;
 use crate::unpack;
 use spec::image::{Digest, MediaType};
 use std::io;
+use sys::rustix::io::Errno;
 
 /// What can go wrong with a store.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,16 @@ pub enum Error {
     /// The database refused something.
     #[error("the store's database: {0}")]
     Database(rusqlite::Error),
+    /// The database refused something because of the disk that it is on.
+    #[error("the store's database: {what}: its disk {why}")]
+    Disk {
+        /// What it says itself.
+        what: String,
+        /// What is the matter with the disk.
+        why: String,
+        /// What the kernel answers.
+        errno: Errno,
+    },
     /// Somebody else writes the database, and goes on and on.
     #[error("the store's database is locked: another process has kept it to itself all the time")]
     Locked,
@@ -182,7 +193,11 @@ impl Error {
 
     /// There is no room for a row, or for the index of the log of writes.
     pub fn is_full_disk(&self) -> bool {
-        let Error::Database(error) = self else { return false };
+        let error = match self {
+            Error::Database(error) => error,
+            Error::Disk { errno, .. } => return matches!(*errno, Errno::NOSPC | Errno::DQUOT),
+            _ => return false,
+        };
         let for_index = Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
         error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
             || error.sqlite_error().map(|error| error.extended_code) == for_index

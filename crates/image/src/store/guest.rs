@@ -1,7 +1,7 @@
 //! Tables of other parts of the engine, in the same database: one file to open, and one
 //! transaction for a container and its use of an image.
 
-use super::{Error, Store, database};
+use super::{Error, OfStore, Store, database, disk};
 use rusqlite::{Connection, Transaction};
 use spec::image::Digest;
 
@@ -21,7 +21,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of the function, and then nothing has changed; a disk that is full or read-only.
-    pub fn write<T, E: From<Error> + From<rusqlite::Error>>(
+    pub fn write<T, E: OfStore>(
         &self,
         act: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
@@ -38,7 +38,7 @@ impl Store {
             Ok(result)
         })();
         database.pragma_update(None, "synchronous", "full")?;
-        result
+        result.map_err(|error: E| error.of_store(|error| disk::explained(error, &self.path)))
     }
 
     /// Gives up what is set aside for a full disk. False if that was done already.

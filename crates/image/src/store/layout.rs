@@ -34,7 +34,7 @@ pub(super) struct Layout {
 }
 
 /// What the store has in its root folder.
-pub(super) const NAMES: [&str; 11] = [
+pub(super) const NAMES: [&str; 12] = [
     "blobs",
     "layers",
     MAPPED,
@@ -43,6 +43,7 @@ pub(super) const NAMES: [&str; 11] = [
     "locks",
     "trash",
     RESERVE,
+    RESERVE_INODE,
     "tinyo.db-wal",
     "tinyo.db-shm",
     super::database::FILE,
@@ -263,11 +264,12 @@ impl Layout {
     /// Gives up what was set aside for a full disk, so that rows can be written that say what to
     /// remove from it. False if that was done already.
     pub(super) fn spend_reserve(&self) -> Result<bool, Error> {
-        match unlinkat(&self.root, RESERVE, AtFlags::empty()) {
+        let spend = |name: &str| match unlinkat(&self.root, name, AtFlags::empty()) {
             Ok(()) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
-            Err(errno) => Ok(Err(errno).or_error("unlinkat", || RESERVE)?),
-        }
+            Err(errno) => Err(errno).or_error("unlinkat", || name),
+        };
+        Ok(spend(RESERVE)? | spend(RESERVE_INODE)?)
     }
 
     /// The disk, to be asked before anything is written that is to be on it.
@@ -309,16 +311,21 @@ fn open_root(path: &Path) -> Result<OwnedFd, Error> {
 /// Some room of the disk that nothing uses.
 const RESERVE: &str = "reserve";
 const RESERVE_SIZE: u64 = 1 << 20;
+/// The database is opened with two files more.
+const RESERVE_INODE: &str = "reserve-inode";
 
 /// Sets room aside. On a disk that is full or cannot, there is none, and nothing else is wrong.
 fn set_reserve_aside(root: BorrowedFd<'_>) {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    if let Ok(file) = openat(root, RESERVE, flags, Mode::from_raw_mode(0o600))
-        && fallocate(&file, FallocateFlags::empty(), 0, RESERVE_SIZE).is_err()
-    {
+    let make = |name: &str| openat(root, name, flags, Mode::from_raw_mode(0o600));
+    let Ok(file) = make(RESERVE) else { return };
+    if fallocate(&file, FallocateFlags::empty(), 0, RESERVE_SIZE).is_err() {
         // An empty one would never be tried again.
         let _ = unlinkat(root, RESERVE, AtFlags::empty());
+        return;
     }
+    // It may be there still, or find none.
+    let _ = make(RESERVE_INODE);
 }
 
 fn open_folder(above: BorrowedFd<'_>, name: &str, read_only: bool) -> Result<OwnedFd, Error> {

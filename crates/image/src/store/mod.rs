@@ -11,6 +11,7 @@ mod add;
 mod check;
 mod claim;
 mod database;
+mod disk;
 mod document;
 mod error;
 mod fetch;
@@ -31,6 +32,7 @@ pub(crate) mod tests;
 
 pub use add::{AddOptions, Candidate};
 pub use check::{CheckOptions, Fault, Finding, Outcome};
+pub use disk::OfStore;
 pub use error::Error;
 pub use incoming::Incoming;
 pub use layout::Kind;
@@ -72,7 +74,10 @@ impl Store {
     pub fn open(path: &Path, marks: Marks) -> Result<Store, Error> {
         let layout = Layout::open(path)?;
         let has_content = || layout.has_content();
-        let open = || database::open(path, layout.is_read_only(), &has_content);
+        let open = || {
+            let opened = database::open(path, layout.is_read_only(), &has_content);
+            opened.map_err(|error| disk::explained(error, path))
+        };
         let database = match open() {
             // Its index is made anew by the first process that comes, and needs room.
             Err(error) if error.is_full_disk() && layout.spend_reserve()? => open()?,

@@ -39,10 +39,7 @@ fn engine_on_ext4(flags: &[&str]) -> Result<Engine> {
 fn fill(engine: &Engine) -> Result<PathBuf> {
     let path = engine.store.join("filler");
     let mut file = fs::File::options().append(true).create(true).open(&path)?;
-    match fs::remove_file(engine.store.join("reserve")) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
+    give_up_reserve(engine)?;
     // What was removed is free a little later.
     for _ in 0..3 {
         while file.write(&[1; 4096]).is_ok() {}
@@ -50,6 +47,36 @@ fn fill(engine: &Engine) -> Result<PathBuf> {
         rustix::fs::sync();
     }
     Ok(path)
+}
+
+fn give_up_reserve(engine: &Engine) -> Result<()> {
+    for name in ["reserve", "reserve-inode"] {
+        match fs::remove_file(engine.store.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Takes all inodes.
+fn take_inodes(engine: &Engine) -> Result<PathBuf> {
+    let folder = engine.store.join("fillers");
+    fs::create_dir_all(&folder)?;
+    // Those that are there already take none.
+    let is_taken = |number: i32| fs::write(folder.join(number.to_string()), "").is_ok();
+    ensure!(!(0..1000).all(is_taken), "there are inodes");
+    Ok(folder)
+}
+
+/// Has SQLite's own program do something to the database; it takes the log over and away.
+fn with_sqlite(engine: &Engine, text: &str) -> Result<String> {
+    if !std::path::Path::new("/usr/bin/sqlite3").exists() {
+        harness::skip("sqlite3 is not installed")?;
+    }
+    let done = end_of(Command::new("sqlite3").arg(engine.store.join("tinyo.db")).arg(text))?;
+    ensure!(done.code == Some(0), "{done:#?}");
+    Ok(done.stdout.trim().to_owned())
 }
 
 /// Each ends by itself, says why if it fails, and how to make room.
@@ -108,14 +135,55 @@ fn full_with_blocks_of(size: &str) -> Result<()> {
 
 pub(crate) fn no_inode_is_left() -> Result<()> {
     on_disk(&["-b", "4096", "-N", "512"], |engine| {
-        let folder = engine.store.join("fillers");
-        fs::create_dir(&folder)?;
-        let is_taken = |number: i32| fs::write(folder.join(number.to_string()), "").is_ok();
-        ensure!(!(0..1000).all(is_taken), "there are inodes");
+        let folder = take_inodes(engine)?;
         none_is_confused(engine, &COMMANDS)?;
         engine.ok(&["stop", "-t", "0", "one"])?;
         engine.ok(&["rm", "idle"])?;
         Ok(fs::remove_dir_all(folder)?)
+    })
+}
+
+/// The database is opened with two files more, which nobody had set aside.
+pub(crate) fn no_inode_is_left_for_the_database() -> Result<()> {
+    on_disk(&["-b", "4096", "-N", "512"], |engine| {
+        with_sqlite(engine, "SELECT count(*) FROM containers")?;
+        ensure!(!engine.store.join("tinyo.db-shm").exists());
+        let folder = take_inodes(engine)?;
+        expect_eq!(engine.field("one", "State")?, "running");
+        engine.ok(&["rm", "idle"])?;
+        // And now without what was set aside.
+        give_up_reserve(engine)?;
+        with_sqlite(engine, "SELECT count(*) FROM containers")?;
+        take_inodes(engine)?;
+        let done = engine.run(&["ps"])?;
+        let expected = "its disk has no inode left for one more file\nhint: make room";
+        ensure!(done.code == Some(1) && done.stderr.contains(expected), "{done:#?}");
+        Ok(fs::remove_dir_all(folder)?)
+    })
+}
+
+/// A store of an older program, or of another disk: its log would be memory without room here.
+pub(crate) fn a_log_is_given_up_where_blocks_are_small() -> Result<()> {
+    on_disk(&["-b", "1024"], |engine| {
+        expect_eq!(with_sqlite(engine, "PRAGMA journal_mode = wal")?, "wal");
+        // Not taken over, as its maker is killed.
+        let database = engine.store.join("tinyo.db");
+        let mut killed = Command::new("sqlite3");
+        killed.arg(&database).args(["BEGIN", "CREATE TABLE more (one)", "COMMIT"]);
+        killed.arg(".shell kill -KILL $PPID");
+        ensure!(killed.status()?.signal() == Some(libc::SIGKILL), "sqlite3 was not killed");
+        ensure!(fs::metadata(database.with_extension("db-wal"))?.len() > 0, "there is no log");
+        fill(engine)?;
+        none_is_confused(engine, &["ps -a"])?;
+        fs::remove_file(engine.store.join("filler"))?;
+        expect_eq!(engine.field("one", "State")?, "running");
+        ensure!(!database.with_extension("db-wal").exists(), "there is a log");
+        ensure!(!database.with_extension("db-shm").exists(), "there is its index");
+        expect_eq!(
+            with_sqlite(engine, "PRAGMA journal_mode; SELECT count(*) FROM more")?,
+            "delete\n0"
+        );
+        Ok(())
     })
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod chaos_changes;
 pub(crate) mod chaos_pods;
 pub(crate) mod crowds;
 pub(crate) mod disks;
+pub(crate) mod failing;
 pub(crate) mod full;
 pub(crate) mod guard;
 pub(crate) mod shutdown;
