@@ -1,7 +1,6 @@
 //! Which subnets a network gets: none that the machine has elsewhere, or a network of whatever store.
 
 use super::DEFAULT;
-use super::connect::provide;
 use super::row::{self, Network, NetworkSettings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -50,7 +49,7 @@ impl Engine {
         let moved = Network { settings, ..network.clone() };
         let is_moved = row::move_addresses(&self.store, network, &moved.settings)?;
         if is_moved {
-            provide(&mut Socket::open()?, &moved)?;
+            self.show(&moved)?;
         }
         Ok(is_moved)
     }

@@ -29,7 +29,6 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::id;
 use choice::complete;
-use connect::provide;
 use net::firewall::{Element, Firewall};
 use net::link::{self, Interface};
 use net::subnet::Subnet;
@@ -69,15 +68,21 @@ impl Engine {
         let network =
             Network { name: name.to_owned(), id, bridge, created: clock::now(), settings };
         row::insert(&self.store, &network)?;
-        // At once, so that other stores see that its subnets are taken.
-        if !self.user_marks
-            && let Err(error) = provide(&mut Socket::open()?, &network)
-        {
+        if let Err(error) = self.show(&network) {
             row::delete(&self.store, &network, || self.take_away(&network))?;
             return Err(error);
         }
         self.tell_event_of_network(&network, "create", None)?;
         Ok(network)
+    }
+
+    /// Makes the bridge of a network at once, without waiting for a container, so that other stores see
+    /// that its subnets are taken. Rules are of no use yet.
+    fn show(&self, network: &Network) -> Result<()> {
+        if !self.user_marks && network.settings.shared.is_none() {
+            link::ensure_bridge(&mut Socket::open()?, &bridge(network))?;
+        }
+        Ok(())
     }
 
     /// Whether a new bridge can be called so. The firewall knows ours by how their names begin, and
