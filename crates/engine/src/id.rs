@@ -2,8 +2,9 @@
 
 use crate::error::{Error, Result};
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Read as _;
+use sys::OrError as _;
+use sys::rustix::io::retry_on_intr;
+use sys::rustix::rand::{GetRandomFlags, getrandom};
 
 /// 64 hexadecimal digits, unlike any other's. The first 12 are not all decimal, so that they are
 /// never taken for a number.
@@ -46,10 +47,10 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
 }
 
 pub(crate) fn bytes<const N: usize>() -> Result<[u8; N]> {
-    let path = "/dev/urandom";
     let mut bytes = [0; N];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut bytes));
-    read.map_err(Error::file(path))?;
+    // At most 256 bytes come whole (getrandom(2)).
+    retry_on_intr(|| getrandom(&mut bytes, GetRandomFlags::empty()))
+        .or_error("getrandom", || "")?;
     Ok(bytes)
 }
 

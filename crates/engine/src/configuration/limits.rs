@@ -101,10 +101,11 @@ fn cpu(settings: &Settings) -> Result<Option<Cpu<'static>>> {
 
 /// Whether it is a list of processors or memory nodes, all of which the machine has.
 fn check_set(flag: &str, list: &str, kind: &str) -> Result<()> {
-    if !list.is_empty() {
-        let wrong = |error| Error::invalid(format!("{flag}: {error}"));
-        kernel::credentials::parse_list(list).map_err(wrong)?;
+    if list.is_empty() {
+        return Ok(());
     }
+    let wrong = |error| Error::invalid(format!("{flag}: {error}"));
+    kernel::credentials::parse_list(list).map_err(wrong)?;
     let path = format!("/sys/devices/system/{kind}/online");
     let Ok(online) = std::fs::read_to_string(path) else { return Ok(()) };
     let has = |number: u32| ranges(&online).any(|(first, last)| (first..=last).contains(&number));
