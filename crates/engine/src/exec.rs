@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::foreground::Foreground;
 use crate::inherited::Inherited;
 use crate::keeper::Outcome;
+use crate::pause::is_paused;
 use crate::protocol::{self, Message, hear, tell};
 use crate::secret;
 use crate::streams::Streams;
@@ -67,6 +68,34 @@ impl Engine {
             }
             Ok(_) => Err(gone()),
             Err(errno) => Err(sys::Error::new("recv", "the monitor", errno).into()),
+        }
+    }
+
+    /// Has the health of a container that runs checked at once: whether it is healthy.
+    ///
+    /// # Errors
+    /// It does not run, or is paused; there is no check.
+    pub fn check_health(&self, container: &Container) -> Result<bool> {
+        let name = &container.name;
+        if container.settings.health.is_none() {
+            return Err(Error::invalid(format!("container {name} has no health check")));
+        }
+        self.running(container, "check")?;
+        if is_paused(&self.folders, &container.id)? {
+            return Err(Error::invalid(format!("container {name} is paused: unpause it first")));
+        }
+        let gone = || Error::invalid(format!("container {name} has just ended"));
+        let socket = protocol::connect_to(&self.folders.socket(&container.id))?.ok_or_else(gone)?;
+        tell(&socket, &Message::Check)?;
+        let mut buffer = Vec::new();
+        loop {
+            match hear(&socket, &mut buffer, RecvFlags::empty()) {
+                Ok(Some(Message::Checked(healthy))) => return Ok(healthy),
+                Ok(Some(Message::Exit(_)) | None) => return Err(gone()),
+                // This is said to whoever comes.
+                Ok(Some(_)) => {}
+                Err(errno) => return Err(sys::Error::new("recv", "the monitor", errno).into()),
+            }
         }
     }
 

@@ -33,16 +33,17 @@ pub(crate) fn without_slash(name: &str) -> &str {
     name.strip_prefix('/').unwrap_or(name)
 }
 
-/// A name that a user has chosen: as Docker's, so that it is a file name and a host name.
+/// A name that a user has chosen: as Docker's, so that it is a file name and a host name, and of one
+/// letter, too, as Podman's.
 pub(crate) fn check_name(name: &str) -> Result<()> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     let starts_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    if starts_well && name.len() > 1 && name.len() <= 255 && name.bytes().all(allowed) {
+    if starts_well && name.len() <= 255 && name.bytes().all(allowed) {
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "invalid name {name:?}: at least two letters, digits, '_', '.' and '-' are \
-         allowed, the first a letter or digit"
+        "invalid name {name:?}: letters, digits, '_', '.' and '-' are allowed, the first a letter \
+         or digit"
     )))
 }
 
@@ -82,7 +83,8 @@ mod tests {
     #[test]
     fn names_that_are_made_are_allowed() {
         check_name(&random_name().unwrap()).unwrap();
-        for name in ["", "a", "-a", "a/b", "a b", "ä1", "..", &"x".repeat(256)] {
+        check_name("a").unwrap();
+        for name in ["", "-a", "a/b", "a b", "ä1", "..", &"x".repeat(256)] {
             assert!(check_name(name).is_err(), "{name:?}");
         }
     }

@@ -58,6 +58,8 @@ pub(crate) enum Message<'a> {
     Exec(&'a str),
     /// To the monitor: what the container was started with is another now.
     LaunchChanged,
+    /// To the monitor: check its health now. Answered by `Checked`.
+    Check,
     /// To the guard: this container has a monitor.
     Lives(&'a str),
     /// To the guard: that monitor ends well.
@@ -70,6 +72,8 @@ pub(crate) enum Message<'a> {
     Failed(u8, &'a str),
     /// From the monitor: the program has printed something.
     Output(Stream, &'a [u8]),
+    /// From the monitor: whether the check that was asked for has found it healthy.
+    Checked(bool),
     /// From the monitor: it has ended for good, with this exit code.
     Exit(u8),
     /// From the keeper of a process that was added: nobody is in front of it any more.
@@ -92,6 +96,7 @@ impl<'a> Message<'a> {
             Message::ReopenLog => vec![b'l'],
             Message::Exec(text) => with(b'p', text.as_bytes()),
             Message::LaunchChanged => vec![b'n'],
+            Message::Check => vec![b'c'],
             Message::Lives(id) => with(b'v', id.as_bytes()),
             Message::Over => vec![b'o'],
             Message::GuardLost => vec![b'g'],
@@ -99,6 +104,7 @@ impl<'a> Message<'a> {
             Message::Failed(code, text) => with(b'F', &[&[*code], text.as_bytes()].concat()),
             Message::Output(Stream::Output, bytes) => with(b'O', bytes),
             Message::Output(Stream::Error, bytes) => with(b'E', bytes),
+            Message::Checked(healthy) => vec![b'H', u8::from(*healthy)],
             Message::Exit(code) => vec![b'X', *code],
             Message::Left => vec![b'L'],
         }
@@ -121,6 +127,7 @@ impl<'a> Message<'a> {
             b'l' => Message::ReopenLog,
             b'p' => Message::Exec(std::str::from_utf8(rest).ok()?),
             b'n' => Message::LaunchChanged,
+            b'c' => Message::Check,
             b'v' => Message::Lives(std::str::from_utf8(rest).ok()?),
             b'o' => Message::Over,
             b'g' => Message::GuardLost,
@@ -131,6 +138,7 @@ impl<'a> Message<'a> {
             }
             b'O' => Message::Output(Stream::Output, rest),
             b'E' => Message::Output(Stream::Error, rest),
+            b'H' => Message::Checked(*rest.first()? != 0),
             b'X' => Message::Exit(*rest.first()?),
             b'L' => Message::Left,
             _ => return None,
@@ -246,6 +254,7 @@ mod tests {
             Message::ReopenLog,
             Message::Exec("{}"),
             Message::LaunchChanged,
+            Message::Check,
             Message::Lives("c0ffee"),
             Message::Over,
             Message::GuardLost,
@@ -253,6 +262,8 @@ mod tests {
             Message::Failed(127, "no such file"),
             Message::Output(Stream::Output, b"out"),
             Message::Output(Stream::Error, b""),
+            Message::Checked(true),
+            Message::Checked(false),
             Message::Exit(137),
             Message::Left,
         ] {

@@ -215,8 +215,8 @@ fn new_volume(name: Option<&str>, labels: BTreeMap<String, String>) -> Result<Vo
     };
     id::check_name(&name).map_err(|_| {
         Error::invalid(format!(
-            "{name:?} is no name of a volume: at least two letters, digits, '_', '.' and '-' are \
-             allowed, the first a letter or digit; a path begins with / or ./"
+            "{name:?} is no name of a volume: letters, digits, '_', '.' and '-' are allowed, \
+             the first a letter or digit; a path begins with / or ./"
         ))
     })?;
     Ok(Volume {

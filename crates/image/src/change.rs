@@ -1,4 +1,5 @@
-//! Changes of an image's configuration, written as in a Dockerfile: `CMD ["sh"]`, `ENV A=b`.
+//! Changes of an image's configuration, written as in a Dockerfile: `CMD ["sh"]`, `ENV A=b`; or, as
+//! Podman's manual has it, `CMD=sh`.
 
 use serde_json::Value;
 use spec::image::{ContainerConfig, HealthCheck};
@@ -39,7 +40,8 @@ pub fn changes(config: &mut ContainerConfig, lines: &[String]) -> Result<(), Bad
 pub fn change(config: &mut ContainerConfig, line: &str) -> Result<(), BadChange> {
     let bad = |why| BadChange { line: line.to_owned(), why };
     let line = line.trim();
-    let (instruction, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let ends = |it: char| it.is_whitespace() || it == '=';
+    let (instruction, rest) = line.split_once(ends).unwrap_or((line, ""));
     let rest = rest.trim();
     if rest.is_empty() {
         return Err(bad("something must follow the instruction"));
@@ -239,6 +241,8 @@ mod tests {
         assert_eq!(config.entrypoint.unwrap(), ["a", "b c"]);
         assert_eq!(config.cmd, None);
         assert_eq!(changed(&["CMD ls -l"]).cmd.unwrap(), ["/bin/sh", "-c", "ls -l"]);
+        assert_eq!(changed(&["CMD=ls -l"]).cmd.unwrap(), ["/bin/sh", "-c", "ls -l"]);
+        assert_eq!(changed(&["ENV=A=b"]).env, ["A=b"]);
         let config = changed(&[r#"SHELL ["bash", "-ec"]"#, "CMD ls"]);
         assert_eq!(config.cmd.unwrap(), ["bash", "-ec", "ls"]);
     }

@@ -20,7 +20,12 @@ const COMMANDS: &[(&str, &str)] = &[
     ("config", "services read files: mount them with -v FILE:TARGET:ro"),
     ("context", "there is no daemon to choose: --root FOLDER chooses where all is kept"),
     ("engine", NO_DAEMON),
-    ("generate", "`tinyo system service install` has containers run when the machine starts"),
+    (
+        "generate",
+        "`tinyo system service install` has containers run when the machine starts; a state.yaml, see \
+         `tinyo up`, says once and for all how",
+    ),
+    ("exists", "`tinyo container exists`, `tinyo image exists` and so on say it"),
     ("init", "`tinyo create` makes a container that is started later"),
     ("kube", KUBERNETES),
     ("play", KUBERNETES),
@@ -47,6 +52,33 @@ const OF_CONTAINERS: &[(&str, &str)] = &[("mount", MOUNT), ("umount", MOUNT), ("
 
 const MOUNT: &str = "`tinyo mount $(tinyo create IMAGE)` mounts an image's files, and `tinyo volume inspect` \
      says where a volume's are";
+
+/// The same of commands below another one, which are told by both words.
+const BELOW: &[(&str, &str)] = &[
+    ("manifest create", MANIFESTS),
+    ("manifest add", MANIFESTS),
+    ("manifest annotate", MANIFESTS),
+    ("manifest exists", MANIFESTS),
+    ("manifest push", MANIFESTS),
+    ("manifest remove", MANIFESTS),
+    ("manifest rm", MANIFESTS),
+    ("volume export", "`tinyo cp CONTAINER:FOLDER -` copies what is in a volume"),
+    ("volume import", "`tinyo cp - CONTAINER:FOLDER` copies files into a volume"),
+    ("volume mount", "`tinyo volume inspect -f '{{.Mountpoint}}' NAME` says where it is"),
+    ("volume reload", "there are no plugins"),
+    (
+        "network update",
+        "`--dns` of a container names its servers, besides which names are answered here",
+    ),
+    ("image tree", "`tinyo history IMAGE` shows an image's layers"),
+    ("image diff", "`tinyo diff` is about containers"),
+    ("image scp", "`tinyo save IMAGE | ssh HOST tinyo load` does that"),
+    ("image search", "`tinyo search` does that"),
+    ("image sign", "a digest says which image it is: NAME@sha256:..."),
+];
+
+const MANIFESTS: &str = "lists of images for several machines are made elsewhere (buildah manifest, docker manifest); \
+     `tinyo manifest inspect` shows one, `tinyo pull --platform` takes an image of it";
 const BUILD: &str = "images are built elsewhere (buildah, docker build, kaniko); `tinyo load` takes them from \
      an archive, `tinyo pull` from a registry, `tinyo import` and `tinyo commit` make simple ones";
 const CHECKPOINT: &str = "`tinyort checkpoint` and `tinyort restore` do that with criu";
@@ -93,8 +125,45 @@ const FLAGS: &[(&str, &str)] = &[
     ("--rdt-class", "only `tinyort` does that, with linux.intelRdt in config.json"),
     ("--preserve-fd", "--preserve-fds COUNT has it get those from 3 on"),
     ("--decryption-key", "encrypted images are not supported"),
-    ("--attach", ATTACH),
-    ("-a", ATTACH),
+    ("create --attach", ATTACH),
+    ("create -a", ATTACH),
+    ("network create --disable-dns", "names are answered in every network but none and host"),
+    ("network create --dns", "`--dns` of a container names its servers"),
+    ("network create --route", "packets go where the machine sends them"),
+    (
+        "network create --interface-name",
+        "--opt com.docker.network.bridge.name=NAME says what its bridge is called",
+    ),
+    ("pod create --security-opt", "it is a container's: give it to `tinyo run --pod`"),
+    ("pod create --device", "it is a container's: give it to `tinyo run --pod`"),
+    ("network rm --time", IN_USE),
+    ("network rm -t", IN_USE),
+    ("volume rm --time", IN_USE),
+    ("volume rm -t", IN_USE),
+    ("ps --sync", "what is shown is always what is"),
+    ("ps --external", OTHERS),
+    ("ps --storage", OTHERS),
+    ("commit --squash", "`tinyo export CONTAINER | tinyo import -` makes an image of one layer"),
+    ("commit -s", "`tinyo export CONTAINER | tinyo import -` makes an image of one layer"),
+    ("commit --format", "images are made as OCI has them; `tinyo save` writes what Docker reads"),
+    ("commit -f", "images are made as OCI has them; `tinyo save` writes what Docker reads"),
+    ("commit --include-volumes", "`tinyo cp CONTAINER:FOLDER -` copies what is in a volume"),
+    ("cp --overwrite", "a folder and a file replace each other only when what is there is removed"),
+    ("cp --pause", "`tinyo pause` and `tinyo unpause` do that"),
+    ("save --compress", "pipe it through a program: tinyo save IMAGE | gzip"),
+    ("pull --creds", CREDENTIALS),
+    ("push --creds", CREDENTIALS),
+    ("run --creds", CREDENTIALS),
+    ("create --creds", CREDENTIALS),
+    ("search --creds", CREDENTIALS),
+    ("pull --retry-delay", "the waits are short at first, and become longer"),
+    ("push --retry-delay", "the waits are short at first, and become longer"),
+    ("push --remove-signatures", "signatures are not sent"),
+    (
+        "logout --all",
+        "it forgets one registry at a time; all are in the file that --authfile names",
+    ),
+    ("logout -a", "it forgets one registry at a time; all are in the file that --authfile names"),
     ("--health-log-destination", HEALTH_LOG),
     ("--health-max-log-count", HEALTH_LOG),
     ("--health-max-log-size", HEALTH_LOG),
@@ -103,13 +172,21 @@ const FLAGS: &[(&str, &str)] = &[
 const HEALTH_LOG: &str = "nothing is kept of what checks print; `tinyo events --filter event=health_status` \
      tells of what they find";
 const ATTACH: &str = "`tinyo start -a` and `tinyo run -a stdout` say what one is in front of";
+const IN_USE: &str =
+    "what a container uses is not removed: `tinyo rm -f -t SECONDS` ends that first";
+const OTHERS: &str = "containers of other programs, such as buildah, are not looked for";
+const CREDENTIALS: &str = "`tinyo login` keeps who you are to a registry, where --authfile says";
 const LOG_LEVEL: &str = "there is no log: what fails says why, `tinyo events` tells what has happened, and \
      `tinyo doctor` what the machine lacks";
 const REAL_TIME: &str = "--ulimit rtprio=99 --cap-add SYS_NICE let it have real-time priorities";
 
+/// The parser would list all commands, in one line.
+const NOTHING: &str = "tinyo: no command\nhint: `tinyo --help` lists the commands";
+
 /// What is to be said of words that there are not, if something is.
 pub(crate) fn instead(error: &clap::Error) -> Option<String> {
-    not_a_number(error).or_else(|| not_there(error)).or_else(|| not_text(error))
+    let nothing = || (error.kind() == ErrorKind::MissingSubcommand).then(|| NOTHING.to_owned());
+    not_a_number(error).or_else(|| not_there(error)).or_else(|| not_text(error)).or_else(nothing)
 }
 
 /// The parser would not tell of which.
@@ -151,14 +228,30 @@ fn not_there(error: &clap::Error) -> Option<String> {
     };
     // `--isolation=a` is told with its value.
     let word = word.split('=').next().unwrap_or_default();
-    let below: &[_] = if what == "command" { OF_CONTAINERS } else { &[] };
-    let (_, advice) = table.iter().chain(below).find(|(known, _)| *known == word)?;
+    let of_command = command(error).map(|command| format!("{command} {word}"));
+    let short = of_command.as_deref().map(|it| it.strip_prefix("container ").unwrap_or(it));
+    let short = short.map(|it| it.strip_prefix("image ").unwrap_or(it));
+    let (below, others) = if what == "command" { (BELOW, OF_CONTAINERS) } else { (&[][..], &[][..]) };
+    let is_it =
+        |known: &str| known == word || of_command.as_deref() == Some(known) || short == Some(known);
+    let (_, advice) = below.iter().chain(table).chain(others).find(|(known, _)| is_it(known))?;
     Some(format!("tinyo: there is no {what} {word}\nhint: {advice}"))
+}
+
+/// Which command this is about, such as `network create`.
+fn command(error: &clap::Error) -> Option<String> {
+    let ContextValue::StyledStr(usage) = error.get(ContextKind::Usage)? else { return None };
+    let usage = usage.to_string();
+    // `Usage: tinyo manifest [OPTIONS] <COMMAND>`, with whatever name it was called by.
+    let words = usage.split_whitespace().skip(2);
+    let is_name = |word: &&str| word.starts_with(|it: char| it.is_ascii_lowercase());
+    let names: Vec<_> = words.take_while(is_name).collect();
+    (!names.is_empty()).then(|| names.join(" "))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{COMMANDS, FLAGS, instead};
+    use super::{BELOW, COMMANDS, FLAGS, instead};
     use crate::Cli;
     use clap::{CommandFactory as _, Parser as _};
 
@@ -174,6 +267,9 @@ mod tests {
         assert!(said("tinyo -H unix:///x ps").unwrap().contains("no daemon"));
         assert!(said("tinyo --log-level debug ps").unwrap().contains("tinyo events"));
         assert!(said("tinyo image mount alpine").unwrap().contains("tinyo create IMAGE"));
+        assert!(said("tinyo manifest create x").unwrap().contains("buildah"));
+        assert!(said("tinyo create -a x").unwrap().contains("tinyo start -a"));
+        assert_eq!(said("tinyo port -z x"), None);
         assert_eq!(said("tinyo run --detatch alpine"), None);
         assert_eq!(said("tinyo run alpine --isolation"), None);
     }
@@ -196,7 +292,14 @@ mod tests {
         let names: Vec<_> = cli.get_subcommands().map(clap::Command::get_name).collect();
         let here: Vec<_> = COMMANDS.iter().filter(|(name, _)| names.contains(name)).collect();
         assert!(here.is_empty(), "{here:?}");
+        for (words, _) in BELOW {
+            assert!(said(&format!("tinyo {words} x")).is_some(), "{words} is there");
+        }
         for (flag, _) in FLAGS {
+            if flag.contains(' ') {
+                assert!(said(&format!("tinyo {flag} x")).is_some(), "{flag} is there");
+                continue;
+            }
             let said = |command: &&str| said(&format!("tinyo {command} {flag} alpine")).is_some();
             assert!(["run", "create"].iter().any(said), "{flag} is there");
         }

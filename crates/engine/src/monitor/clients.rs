@@ -42,6 +42,8 @@ pub(super) struct Wishes {
     /// Processes to be added, each with the socket of who asks.
     pub(super) added: Vec<(String, OwnedFd)>,
     pub(super) launch_changed: bool,
+    /// The sockets of those who want to know at once how healthy it is.
+    pub(super) checks: Vec<OwnedFd>,
 }
 
 impl Client {
@@ -92,6 +94,7 @@ impl Client {
                 }
             }
             Message::LaunchChanged => wishes.launch_changed = true,
+            Message::Check => wishes.checks.extend(self.socket.try_clone()),
             // The rest is said by monitors alone.
             _ => {}
         }

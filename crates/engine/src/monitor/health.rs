@@ -3,10 +3,11 @@
 use super::program::exit_code;
 use crate::engine::runtime_id;
 use crate::error::Result;
+use crate::protocol::{Message, tell};
 use crate::settings::{Health as Settings, OnFailure, Startup};
 use crate::state::HealthStatus;
 use runtime::Running;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use sys::process::{SIGKILL, send_signal};
@@ -26,6 +27,8 @@ pub(super) struct Health {
     started: Option<(u32, u32)>,
     /// What is to be done by now.
     due: OnFailure,
+    /// Those who wait for the end of the next check.
+    asked: Vec<OwnedFd>,
 }
 
 impl Health {
@@ -33,7 +36,8 @@ impl Health {
         let now = Instant::now();
         let (status, failures) = (HealthStatus::Starting, 0);
         let (started, due) = (None, OnFailure::None);
-        Health { settings, since: now, next: now, check: None, status, failures, started, due }
+        let (check, asked) = (None, Vec::new());
+        Health { settings, since: now, next: now, check, status, failures, started, due, asked }
     }
 
     /// The container has been started.
@@ -45,8 +49,21 @@ impl Health {
         self.next = self.since + self.pause();
     }
 
-    /// The container has ended, and with it whatever checked it.
+    /// It is checked now, and what that finds is told.
+    pub(super) fn ask(&mut self, sockets: Vec<OwnedFd>) {
+        if !sockets.is_empty() {
+            self.next = Instant::now();
+            self.asked.extend(sockets);
+        }
+    }
+
+    /// The container has ended, and with it whatever checked it. Who waits sees his connection end.
     pub(super) fn end(&mut self) {
+        self.asked.clear();
+        self.kill();
+    }
+
+    fn kill(&mut self) {
         if let Some((running, _)) = self.check.take() {
             // It is our child; that it is dead by now is all we want to know.
             let _ = send_signal(running.pidfd.as_fd(), SIGKILL);
@@ -83,7 +100,7 @@ impl Health {
             match waitpid(Some(running.pid), WaitOptions::NOHANG) {
                 Ok(Some((_, status))) => self.note(exit_code(status) == 0),
                 Ok(None) if now >= *deadline => {
-                    self.end();
+                    self.kill();
                     self.note(false);
                 }
                 Ok(None) | Err(_) => return Ok(false),
@@ -132,6 +149,10 @@ impl Health {
 
     fn note(&mut self, success: bool) {
         self.check = None;
+        for socket in self.asked.drain(..) {
+            // Whoever asked may be gone.
+            let _ = tell(socket, &Message::Checked(success));
+        }
         if let (Some(startup), Some((successes, failures))) =
             (&self.settings.startup, &mut self.started)
         {

@@ -245,6 +245,9 @@ impl Monitor {
             // Whoever asked may be gone.
             drop(told);
         }
+        if let Some(health) = &mut self.health {
+            health.ask(wishes.checks);
+        }
         self.added.reap();
         Ok(())
     }

@@ -60,11 +60,22 @@ impl Engine {
             return Err(Error::Invalid(text));
         }
         self.network(name).map_err(|error| match error {
-            Error::NoSuchNetwork(name) => {
-                Error::invalid(format!("--network {name}: there is no such network"))
-            }
+            Error::NoSuchNetwork(name) => Error::invalid(format!(
+                "--network {name}: there is no such network{}",
+                instead(&name).unwrap_or_default()
+            )),
             error => error,
         })
+    }
+}
+
+/// What there is in place of what Podman calls so.
+fn instead(name: &str) -> Option<&'static str> {
+    match name {
+        "podman" => Some("; the default one is called bridge"),
+        "private" => Some("; each container has its own unless it is given another one's"),
+        "pasta" | "slirp4netns" => Some("; users without rights have that without a flag"),
+        _ => None,
     }
 }
 

@@ -55,7 +55,8 @@ pub(crate) fn info(context: &Context, arguments: &Arguments) -> Result<()> {
     let [running, paused, stopped] = counts;
     let mut security = vec!["name=seccomp,profile=builtin", "name=cgroupns"];
     security.extend((!is_machines_own()).then_some("name=rootless"));
-    let info = json!({
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut info = json!({
         "Containers": containers.len(),
         "ContainersRunning": running,
         "ContainersPaused": paused,
@@ -69,7 +70,7 @@ pub(crate) fn info(context: &Context, arguments: &Arguments) -> Result<()> {
         "OperatingSystem": operating_system(),
         "OSType": "linux",
         "Architecture": "x86_64",
-        "NCPU": std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        "NCPU": processors,
         "MemTotal": memory(),
         "SecurityOptions": security,
         "ServerVersion": env!("CARGO_PKG_VERSION"),
@@ -79,6 +80,25 @@ pub(crate) fn info(context: &Context, arguments: &Arguments) -> Result<()> {
         "RunDir": engine.folders().run(),
     });
     if arguments.format != ListFormat::Table {
+        // The same as Podman calls it.
+        info["Host"] = json!({
+            "Arch": "amd64",
+            "OS": "linux",
+            "CPUs": processors,
+            "MemTotal": info["MemTotal"],
+            "Hostname": info["Name"],
+            "Kernel": info["KernelVersion"],
+            "CgroupManager": info["CgroupDriver"],
+            "CgroupsVersion": if is_v2() { "v2" } else { "v1" },
+            "Security": { "Rootless": !is_machines_own() },
+        });
+        info["Store"] = json!({
+            "GraphDriverName": info["Driver"],
+            "GraphRoot": info["RootDir"],
+            "RunRoot": info["RunDir"],
+            "ContainerStore": { "Number": containers.len(), "Running": running, "Paused": paused, "Stopped": stopped },
+            "ImageStore": { "Number": info["Images"] },
+        });
         return print_details_of_one(&arguments.format, &info);
     }
     for (name, value) in info.as_object().into_iter().flatten() {

@@ -67,7 +67,9 @@ const HEADINGS: [(&str, &str); 5] = [
 /// What templates show of the rows.
 fn records(rows: &[Vec<String>]) -> Vec<Value> {
     let record = |row: &Vec<String>| {
-        HEADINGS.iter().zip(row).map(|((name, _), cell)| (*name, cell.as_str())).collect()
+        let fields = HEADINGS.iter().zip(row).map(|((name, _), cell)| (*name, cell.as_str()));
+        // As Podman calls it.
+        fields.chain([("Total", row[1].as_str())]).collect()
     };
     rows.iter().map(record).collect()
 }

@@ -37,6 +37,9 @@ pub(crate) struct Arguments {
     /// '{{.Repository}}:{{.Tag}}'
     #[arg(long, value_name = "FORMAT")]
     format: Option<ListFormat>,
+    /// By what they are sorted [default: the newest first]
+    #[arg(long, value_name = "FIELD", value_parser = ["created", "id", "repository", "size", "tag"])]
+    sort: Option<String>,
     /// No heading
     #[arg(short = 'n', long)]
     noheading: bool,
@@ -51,12 +54,19 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
             images.push(image);
         }
     }
-    let lines: Vec<_> = images
+    let mut lines: Vec<_> = images
         .iter()
         .flat_map(lines_of)
         .filter(|line| arguments.name.as_ref().is_none_or(|name| line.is_called(context, name)))
         .filter(|line| filters.fit_name(line.name))
         .collect();
+    match arguments.sort.as_deref() {
+        Some("id") => lines.sort_by_key(|line| line.image.id.clone()),
+        Some("repository") => lines.sort_by_key(Line::repository),
+        Some("size") => lines.sort_by_key(|line| line.image.bytes()),
+        Some("tag") => lines.sort_by_key(|line| line.tag().to_owned()),
+        _ => {}
+    }
     if arguments.quiet {
         return print_ids(&lines, arguments.no_trunc);
     }

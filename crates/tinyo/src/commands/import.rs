@@ -1,10 +1,10 @@
 //! `tinyo import` and `tinyo export`: root file systems as plain archives.
 
-use super::save::to_file;
+use super::save::{to_file, to_output};
 use super::tag::new_name;
 use crate::context::Context;
 use crate::show::print_line;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use image::assemble::{Draft, assemble, blank_config};
 use image::change::changes;
@@ -26,6 +26,15 @@ pub(crate) struct ImportArguments {
     /// What the image is for
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
+    /// For which architecture it is [default: the machine's]
+    #[arg(long, value_name = "ARCHITECTURE")]
+    arch: Option<String>,
+    /// For which system it is [default: linux]
+    #[arg(long, value_name = "OS")]
+    os: Option<String>,
+    /// For which variant of the architecture it is, such as v8
+    #[arg(long, value_name = "VARIANT")]
+    variant: Option<String>,
     /// Print nothing but the image's id, which is the default
     #[arg(short, long)]
     quiet: bool,
@@ -33,6 +42,16 @@ pub(crate) struct ImportArguments {
 
 pub(crate) fn import(context: &Context, arguments: &ImportArguments) -> Result<()> {
     let mut config = blank_config();
+    let platform = &mut config.platform;
+    for (said, field) in [
+        (&arguments.arch, &mut platform.architecture),
+        (&arguments.os, &mut platform.os),
+        (&arguments.variant, &mut platform.variant),
+    ] {
+        if let Some(said) = said {
+            said.clone_into(field);
+        }
+    }
     changes(&mut config.config, &arguments.change)?;
     let name = arguments.name.as_deref().map(new_name).transpose()?;
     let from = arguments.file.display();
@@ -74,7 +93,16 @@ pub(crate) fn export(context: &Context, arguments: &ExportArguments) -> Result<(
             Some((engine, Ok(container))) => Ok(engine.export(&container, to)?),
             None | Some((_, Err(engine::Error::NoSuchContainer(_)))) => {
                 let store = context.store()?;
-                Ok(store.export(&context.find_image(&store, &arguments.name)?, to)?)
+                let image =
+                    context.find_image(&store, &arguments.name).map_err(|error| {
+                        match error.downcast_ref() {
+                            Some(image::store::Error::NoSuchImage(name)) => {
+                                anyhow!("there is no container and no image {name:?}")
+                            }
+                            _ => error,
+                        }
+                    })?;
+                Ok(store.export(&image, to)?)
             }
             Some((_, Err(error))) => Err(error.into()),
         }
@@ -84,6 +112,6 @@ pub(crate) fn export(context: &Context, arguments: &ExportArguments) -> Result<(
         None if io::stdout().is_terminal() => {
             bail!("an archive is nothing for a terminal: use --output FILE, or a pipe")
         }
-        _ => write(&mut io::stdout().lock()),
+        _ => to_output(|output| write(output)),
     }
 }

@@ -12,11 +12,14 @@ use serde_json::{Value, json};
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Names or ids of containers, images or pods
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required_unless_present = "latest", value_name = "NAME")]
     names: Vec<String>,
+    /// The newest container
+    #[arg(short, long, conflicts_with = "names")]
+    latest: bool,
     /// Which of them, where a name may mean either
-    #[arg(long, value_name = "TYPE")]
-    r#type: Option<Kind>,
+    #[arg(long, value_name = "TYPE", default_value = "all", hide_default_value = true)]
+    r#type: Kind,
     /// How to print each: json, or a template such as '{{.Id}}' or '{{json .Config}}'
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<ListFormat>,
@@ -39,6 +42,7 @@ pub(crate) struct ImageArguments {
 /// What is inspected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
+    All,
     Container,
     Image,
     Pod,
@@ -47,14 +51,22 @@ enum Kind {
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
-    let (format, size) = (arguments.format.as_ref(), arguments.size);
-    show(context, &arguments.names, arguments.r#type, format, size)
+    let kind = Some(arguments.r#type).filter(|kind| *kind != Kind::All);
+    either_of(context, arguments, kind)
 }
 
 /// Only containers, whatever else has these names.
 pub(crate) fn containers(context: &Context, arguments: &Arguments) -> Result<()> {
+    either_of(context, arguments, Some(Kind::Container))
+}
+
+fn either_of(context: &Context, arguments: &Arguments, kind: Option<Kind>) -> Result<()> {
     let (format, size) = (arguments.format.as_ref(), arguments.size);
-    show(context, &arguments.names, Some(Kind::Container), format, size)
+    if arguments.latest {
+        let newest = container::newest(&context.engine()?)?.id;
+        return show(context, &[newest], Some(Kind::Container), format, size);
+    }
+    show(context, &arguments.names, kind, format, size)
 }
 
 /// Only images.
@@ -199,6 +211,7 @@ fn describe(store: &Store, image: &Image) -> Result<Value> {
         "Variant": of_config("variant"),
         "Os": of_config("os"),
         "Size": image.bytes(),
+        "VirtualSize": image.bytes(),
         "Config": with_all_fields(&config["config"]),
         "RootFS": { "Type": "layers", "Layers": diff_ids.collect::<Vec<_>>() },
         "Layers": layers.collect::<Vec<_>>(),

@@ -9,6 +9,7 @@ mod container;
 mod df;
 mod doctor;
 mod filter;
+mod healthcheck;
 mod history;
 mod image;
 mod images;
@@ -61,6 +62,9 @@ pub(crate) enum Command {
     Info(Late<about::Arguments>),
     /// Say what this machine can do, and what helps where it cannot
     Doctor(Late<about::Arguments>),
+    /// Check whether containers are healthy
+    #[command(subcommand)]
+    Healthcheck(Late<healthcheck::Command>),
     /// Look after volumes
     #[command(subcommand)]
     Volume(Late<container::volume::Command>),
@@ -188,6 +192,7 @@ impl Command {
             Command::Version(arguments) => about::version(&arguments),
             Command::Info(arguments) => about::info(context, &arguments),
             Command::Doctor(arguments) => doctor::doctor(context, &arguments),
+            Command::Healthcheck(command) => return healthcheck::run(context, &command),
             Command::Volume(command) => return container::volume::run(context, &command),
             Command::Secret(command) => return secret::run(context, &command),
             Command::Image(group) => return group.run(context),
@@ -225,7 +230,7 @@ impl Command {
             Command::Container(command) => command.failure(),
             Command::Containers(group) => group.failure(),
             // As Podman has it.
-            Command::Pod(_) | Command::Secret(_) => 125,
+            Command::Pod(_) | Command::Secret(_) | Command::Healthcheck(_) => 125,
             _ => 1,
         }
     }

@@ -7,7 +7,9 @@ use super::port::{endpoint_id, mac};
 use super::system::confirm;
 use super::wanted::{self, Filter};
 use crate::context::Context;
-use crate::show::{ListFormat, print_columns, print_details, print_line, print_lines, print_table};
+use crate::show::{
+    ListFormat, print_columns, print_details, print_line, print_lines, print_rows, print_table,
+};
 use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
 use create::{CreateArguments, create};
@@ -51,6 +53,9 @@ pub(crate) struct ListArguments {
     /// Show ids to the end
     #[arg(long)]
     no_trunc: bool,
+    /// No headings
+    #[arg(short = 'n', long)]
+    noheading: bool,
     /// table, json, or a template such as '{{.Name}}'
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: ListFormat,
@@ -221,7 +226,7 @@ fn list(engine: &Engine, arguments: &ListArguments) -> Result<()> {
             };
             let rows: Vec<_> = records.iter().map(row).collect();
             let heading: Vec<_> = COLUMNS.iter().map(|(_, heading)| *heading).collect();
-            print_table(&heading, &rows)
+            if arguments.noheading { print_rows(&rows) } else { print_table(&heading, &rows) }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `tinyo port`, and what other commands show of how a container is connected.
 
+use super::container;
 use crate::context::Context;
 use crate::show::print_line;
 use anyhow::{Result, bail};
@@ -10,24 +11,28 @@ use serde_json::{Map, Value, json};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Name or id
-    container: String,
-    /// Only this one, PORT[/PROTOCOL]
-    port: Option<String>,
+    /// Of all containers, each line with the beginning of its id
+    #[arg(short, long, conflicts_with = "words")]
+    all: bool,
+    /// Of the newest container, which is not named then
+    #[arg(short, long, conflicts_with = "all")]
+    latest: bool,
+    /// A container, and to see only one of its ports that, PORT[/PROTOCOL]
+    #[arg(required_unless_present_any = ["all", "latest"], value_names = ["CONTAINER", "PORT"], num_args = 1..=2)]
+    words: Vec<String>,
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let engine = context.engine()?;
-    let container: Container = engine.find(&arguments.container)?;
+    if arguments.all {
+        let print = |it: &Container| print_all(&engine, it, &format!("{}\t", &it.id[..12]));
+        return engine.containers()?.iter().try_for_each(print);
+    }
+    let mut words = arguments.words.iter().map(String::as_str);
+    let name = if arguments.latest { None } else { words.next() };
+    let container = container::one(&engine, name)?;
+    let Some(wanted) = words.next() else { return print_all(&engine, &container, "") };
     let ports = engine.published_ports(&container)?;
-    let Some(wanted) = &arguments.port else {
-        for port in &ports {
-            for address in addresses(port) {
-                print_line(&format!("{}/{} -> {address}", port.container, port.protocol))?;
-            }
-        }
-        return Ok(());
-    };
     let parsed = net::port::parse(wanted)?;
     let is_it = |port: &&Port| {
         parsed.iter().any(|it| (it.container, it.protocol) == (port.container, port.protocol))
@@ -37,6 +42,16 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
         bail!("the port {wanted} of container {} is not published", container.name);
     }
     found.into_iter().flat_map(addresses).try_for_each(|address| print_line(&address))
+}
+
+/// All ports of a container.
+fn print_all(engine: &Engine, container: &Container, before: &str) -> Result<()> {
+    for port in &engine.published_ports(container)? {
+        for address in addresses(port) {
+            print_line(&format!("{before}{}/{} -> {address}", port.container, port.protocol))?;
+        }
+    }
+    Ok(())
 }
 
 /// Where a port is reached, as Docker shows it.

@@ -6,7 +6,7 @@ use crate::show::{Screen, Sending, print_line};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use image::push::{Options, push};
-use image::reference::Reference;
+use image::reference::{Reference, Source};
 use image::registry::Registries;
 use image::store::{Image, Store};
 use std::num::NonZeroUsize;
@@ -87,7 +87,15 @@ fn images(
         bail!("there is no image {} here", arguments.image)
     };
     let name = match &arguments.destination {
-        Some(destination) => context.candidates(destination)?.into_iter().next(),
+        Some(destination) => {
+            if !matches!(Source::parse(destination)?, Source::Registry(_)) {
+                bail!(
+                    "{destination} is in no registry: `tinyo save --output FILE` writes archives, \
+                     and with --format oci-dir a folder"
+                );
+            }
+            context.candidates(destination)?.into_iter().next()
+        }
         None => {
             let known = image.names.iter().map(|named| &named.name);
             let names = names.unwrap_or_default();

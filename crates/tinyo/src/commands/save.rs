@@ -7,7 +7,7 @@ use image::archive::{Format, Saved, save, save_folder};
 use image::reference::Reference;
 use image::store::Store;
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// For whom
     #[arg(long, value_enum, default_value_t)]
     format: Form,
+    /// Several images in one archive, which is the default
+    #[arg(short, long)]
+    multi_image_archive: bool,
     /// Print no progress, as there is none anyway
     #[arg(short, long)]
     quiet: bool,
@@ -59,7 +62,10 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
         None if io::stdout().is_terminal() => {
             bail!("an archive is nothing for a terminal: use --output FILE, or a pipe")
         }
-        _ => save(&store, &images, format, io::stdout().lock())?.flush()?,
+        _ => to_output(|output| {
+            save(&store, &images, format, output)?.flush()?;
+            Ok(())
+        })?,
     }
     tell(context, &images)
 }
@@ -82,6 +88,34 @@ fn images(context: &Context, store: &Store, texts: &[String]) -> Result<Vec<Save
         }
     }
     Ok(images)
+}
+
+/// Writes to standard output. Whoever reads it may have seen enough (`| head`).
+pub(super) fn to_output(write: impl FnOnce(&mut Output) -> Result<()>) -> Result<()> {
+    let mut output = Output { is_read: true };
+    match write(&mut output) {
+        Err(_) if !output.is_read => Ok(()),
+        written => written,
+    }
+}
+
+/// Standard output, and whether anybody reads it.
+pub(super) struct Output {
+    is_read: bool,
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = io::stdout().write(bytes);
+        self.is_read &= !matches!(&written, Err(error) if error.kind() == ErrorKind::BrokenPipe);
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = io::stdout().flush();
+        self.is_read &= !matches!(&flushed, Err(error) if error.kind() == ErrorKind::BrokenPipe);
+        flushed
+    }
 }
 
 /// Writes a file that is there whole or not at all.

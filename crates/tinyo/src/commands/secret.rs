@@ -5,7 +5,7 @@ use super::fail;
 use super::wanted::{self, Filter};
 use crate::context::{Context, environment};
 use crate::show::{
-    ListFormat, ago, print_columns, print_details, print_line, print_lines, print_table,
+    ListFormat, ago, print_columns, print_details, print_line, print_lines, print_rows, print_table,
 };
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
@@ -63,6 +63,9 @@ pub(crate) struct ListArguments {
     /// Only those that fit: name= id= label=
     #[arg(short, long, value_name = "FILTER", value_parser = wanted::one_of(&["name", "id", "label"]))]
     filter: Vec<Filter>,
+    /// No headings
+    #[arg(short = 'n', long)]
+    noheading: bool,
     /// table, json, or a template such as '{{.Name}}'
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: ListFormat,
@@ -181,7 +184,8 @@ fn list(engine: &Engine, arguments: &ListArguments) -> Result<()> {
                 |record: &Value, name: &str| record[name].as_str().unwrap_or_default().to_owned();
             let row = |record: &Value| HEADINGS.map(|(name, _)| text(record, name)).to_vec();
             let rows: Vec<_> = records.iter().map(row).collect();
-            print_table(&HEADINGS.map(|(_, heading)| heading), &rows)
+            let headings = HEADINGS.map(|(_, heading)| heading);
+            if arguments.noheading { print_rows(&rows) } else { print_table(&headings, &rows) }
         }
     }
 }

@@ -59,6 +59,16 @@ pub(crate) fn print_lines(template: &Template, records: &[Value]) -> Result<()> 
 /// a template.
 pub(crate) fn print_details(format: Option<&ListFormat>, found: &[Value]) -> Result<()> {
     match format {
+        // As in Docker and Podman, where the field has both names.
+        Some(ListFormat::Lines(template)) if template.mentions(".ID") => {
+            let mut found = found.to_vec();
+            for record in &mut found {
+                if record.get("ID").is_none() {
+                    record["ID"] = record["Id"].clone();
+                }
+            }
+            print_lines(template, &found)
+        }
         Some(ListFormat::Lines(template)) => print_lines(template, found),
         Some(ListFormat::Columns(_)) => bail!("--format: there are no columns here"),
         Some(ListFormat::Json) => print_line(&serde_json::to_string(found)?),

@@ -5,6 +5,7 @@ mod attacks;
 mod attacks_network;
 mod day;
 mod day2;
+mod day3;
 mod exec;
 mod faults;
 mod files;
@@ -81,6 +82,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::day2::images_in_use,
         engine::day2::events_of_all_kinds,
         engine::day2::ranges_of_ports_and_new_volumes,
+        engine::day3::lists_with_podmans_fields,
+        engine::day3::the_newest_one,
+        engine::day3::restarts_and_waits,
+        engine::day3::inspected_as_podman_does,
+        engine::day3::health_on_demand,
+        engine::day3::podmans_words_for_the_rest,
+        engine::day3::images_as_podman_has_them,
         engine::exec::a_program_more,
         engine::exec::users_variables_and_folders,
         engine::exec::input_is_passed_on,

@@ -99,14 +99,14 @@ impl Chosen {
 }
 
 /// The one that was made last.
-pub(super) fn newest(engine: &Engine) -> Result<Container> {
+pub(crate) fn newest(engine: &Engine) -> Result<Container> {
     // What holds the namespaces of a pod goes with that.
     let newest = engine.containers()?.into_iter().find(|it| !it.is_infra);
     newest.context("--latest: there is no container")
 }
 
 /// That of this name, or the newest one.
-pub(super) fn one(engine: &Engine, name: Option<&str>) -> Result<Container> {
+pub(crate) fn one(engine: &Engine, name: Option<&str>) -> Result<Container> {
     match name {
         Some(name) => Ok(engine.find(name)?),
         None => newest(engine),

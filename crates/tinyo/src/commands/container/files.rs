@@ -1,15 +1,19 @@
 //! `tinyo cp`, `tinyo diff`, `tinyo commit`.
 
+use super::chosen::one;
+use crate::commands::Format;
 use crate::commands::tag::new_name;
 use crate::context::Context;
 use crate::show::print_line;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use engine::{ChangeKind, Copying, Error};
 use image::change::changes;
+use serde_json::{Value, json};
 use spec::image::History;
+use std::fs;
 use std::io::{self, IsTerminal as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub(crate) struct CopyArguments {
@@ -30,8 +34,15 @@ pub(crate) struct CopyArguments {
 
 #[derive(Args)]
 pub(crate) struct DiffArguments {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// The newest one
+    #[arg(short, long, conflicts_with = "container")]
+    latest: bool,
     /// Name or id
-    container: String,
+    #[arg(required_unless_present = "latest")]
+    container: Option<String>,
 }
 
 #[derive(Args)]
@@ -48,6 +59,12 @@ pub(crate) struct CommitArguments {
     /// Pause the container meanwhile
     #[arg(short, long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
     pause: bool,
+    /// Print nothing but the image's id, which is the default
+    #[arg(short, long)]
+    quiet: bool,
+    /// Write the image's id to a file
+    #[arg(long, value_name = "FILE")]
+    iidfile: Option<PathBuf>,
     /// Name or id
     container: String,
     /// What to call the image
@@ -101,7 +118,11 @@ pub(crate) fn copy(context: &Context, arguments: &CopyArguments) -> Result<()> {
 
 pub(crate) fn diff(context: &Context, arguments: &DiffArguments) -> Result<()> {
     let engine = context.engine()?;
-    for (kind, path) in engine.diff(&engine.find(&arguments.container)?)? {
+    let changes = engine.diff(&one(&engine, arguments.container.as_deref())?)?;
+    if arguments.format == Format::Json {
+        return print_line(&by_kind(&changes).to_string());
+    }
+    for (kind, path) in changes {
         let letter = match kind {
             ChangeKind::Added => 'A',
             ChangeKind::Changed => 'C',
@@ -110,6 +131,23 @@ pub(crate) fn diff(context: &Context, arguments: &DiffArguments) -> Result<()> {
         print_line(&format!("{letter} {path}"))?;
     }
     Ok(())
+}
+
+/// As Podman shows them: no list where there is nothing in it.
+fn by_kind(changes: &[(ChangeKind, String)]) -> Value {
+    let mut lists = json!({});
+    for (kind, path) in changes {
+        let name = match kind {
+            ChangeKind::Added => "added",
+            ChangeKind::Changed => "changed",
+            ChangeKind::Deleted => "deleted",
+        };
+        match lists[name].as_array_mut() {
+            Some(list) => list.push(path.as_str().into()),
+            None => lists[name] = json!([path]),
+        }
+    }
+    lists
 }
 
 pub(crate) fn commit(context: &Context, arguments: &CommitArguments) -> Result<()> {
@@ -128,5 +166,8 @@ pub(crate) fn commit(context: &Context, arguments: &CommitArguments) -> Result<(
     };
     let commit = || engine.commit(&container, changes, history, names.as_slice());
     let made = if arguments.pause { engine.while_paused(&container, commit)? } else { commit()? };
+    if let Some(path) = &arguments.iidfile {
+        fs::write(path, made.id.as_str()).with_context(|| path.display().to_string())?;
+    }
     print_line(made.id.as_str())
 }

@@ -185,19 +185,17 @@ pub(super) fn mounts(engine: &Engine, settings: &Settings) -> Vec<Value> {
         let mut said = mount.options.iter().map(String::as_str);
         let said = said.rfind(|it| PROPAGATIONS.contains(&it.trim_start_matches('r')));
         let usual = if mount.kind == MountKind::Bind { "rprivate" } else { "" };
-        let mut value = json!({
+        let is_volume = mount.kind == MountKind::Volume;
+        json!({
             "Type": mount.kind.name(),
+            "Name": if is_volume { mount.source.as_str() } else { "" },
+            "Driver": if is_volume { "local" } else { "" },
             "Source": source,
             "Destination": mount.target,
             "Mode": mode(mount),
             "RW": !mount.read_only,
             "Propagation": said.unwrap_or(usual),
-        });
-        if mount.kind == MountKind::Volume {
-            value["Name"] = mount.source.clone().into();
-            value["Driver"] = "local".into();
-        }
-        value
+        })
     };
     settings.mounts.iter().map(mount).collect()
 }

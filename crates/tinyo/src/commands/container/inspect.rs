@@ -5,6 +5,7 @@ use crate::commands::port;
 use anyhow::Result;
 use engine::settings::SecretUse;
 use engine::{Container, Engine, Seen, Status, time_text};
+use image::Digest;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -12,8 +13,7 @@ pub(crate) fn describe(engine: &Engine, container: &Container) -> Result<Value> 
     let seen = engine.look(container)?;
     let settings = &container.settings;
     let words: Vec<&String> = settings.words().collect();
-    let image = container.manifest.as_ref().map(|manifest| engine.store().image(manifest));
-    let image = image.transpose()?.map(|image| image.id.as_str().to_owned());
+    let image = image_id(engine, container)?;
     let file = |name: &str| engine.file_path(container, name);
     let mut network = port::settings(engine, container)?;
     if let (true, Some(ports)) = (seen.status.is_running(), network["Ports"].as_object_mut()) {
@@ -28,12 +28,19 @@ pub(crate) fn describe(engine: &Engine, container: &Container) -> Result<Value> 
         "Args": words.get(1..).unwrap_or_default(),
         "State": state(&seen),
         "Image": image,
+        "ImageName": settings.image,
+        "ImageDigest": container.manifest.as_ref().map(Digest::as_str),
         "Name": format!("/{}", container.name),
         "Dependencies": settings.requires,
         "Pod": container.pod.as_deref().unwrap_or_default(),
         "IsInfra": container.is_infra,
         "RestartCount": seen.state.restarts,
         "Driver": "overlay",
+        // Nothing is mounted outside of it, so that there is no MergedDir.
+        "GraphDriver": {
+            "Name": "overlay",
+            "Data": { "UpperDir": file("upper"), "WorkDir": file("work") },
+        },
         "Platform": "linux",
         "ResolvConfPath": file("resolv.conf"),
         "HostnamePath": file("hostname"),
@@ -44,6 +51,12 @@ pub(crate) fn describe(engine: &Engine, container: &Container) -> Result<Value> 
         "Config": config(engine, container),
         "NetworkSettings": network,
     }))
+}
+
+/// That of its image, if it has one.
+pub(crate) fn image_id(engine: &Engine, container: &Container) -> Result<Option<String>> {
+    let image = container.manifest.as_ref().map(|manifest| engine.store().image(manifest));
+    Ok(image.transpose()?.map(|image| image.id.as_str().to_owned()))
 }
 
 /// What it has written, and all that it sees, in bytes.
@@ -126,6 +139,7 @@ fn config(engine: &Engine, container: &Container) -> Value {
         "ExposedPorts": ports.collect::<serde_json::Map<_, _>>(),
         "StopSignal": if settings.stop_signal.is_empty() { "SIGTERM" } else { &settings.stop_signal },
         "StopTimeout": settings.stop_timeout,
+        "Umask": settings.umask.map(|bits| format!("{bits:04o}")),
         "Healthcheck": settings.health.as_ref().map(|health| json!({
             "Test": words(&health.command),
             "Interval": health.interval,

@@ -1,6 +1,7 @@
 //! `stop`, `restart`, `kill`, `rm`, `pause`, `unpause`, `wait`, `rename`.
 
 use super::chosen::{self, ANY, Chosen, RUNNING, Scope};
+use super::parse;
 use crate::commands::fail;
 use crate::commands::system::confirm;
 use crate::commands::wanted::{self, Filter};
@@ -11,6 +12,7 @@ use clap::Args;
 use engine::{Attach, Container, Engine, Error, Status};
 use std::process::ExitCode;
 use std::thread::sleep;
+use std::time::Duration;
 
 #[derive(Args)]
 pub(crate) struct Names {
@@ -27,6 +29,10 @@ pub(crate) struct WaitArguments {
     /// exited, stopped, healthy, unhealthy
     #[arg(long, value_name = "STATE", value_parser = CONDITIONS)]
     condition: Vec<String>,
+    /// How long to wait between two looks at a state of --condition, such as 250ms, or in
+    /// milliseconds; an end is noticed at once
+    #[arg(short, long, value_name = "TIME", value_parser = interval)]
+    interval: Option<Duration>,
     /// It is no error if there is no such container: then -1 is printed
     #[arg(long)]
     ignore: bool,
@@ -36,6 +42,10 @@ pub(crate) struct WaitArguments {
     /// Names or ids
     #[arg(value_name = "CONTAINER", required_unless_present = "latest", conflicts_with = "latest")]
     containers: Vec<String>,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_millis).or_else(|_| parse::duration(text))
 }
 
 /// What can be waited for; `stopped` is Podman's word for `exited`, and the last ones are Docker's.
@@ -83,6 +93,9 @@ pub(crate) struct StopArguments {
 }
 
 #[derive(Args)]
+#[command(mut_arg("containers", |names| {
+    names.required_unless_present_any(["all", "running", "filter", "latest", "cidfile"])
+}))]
 pub(crate) struct RestartArguments {
     #[command(flatten)]
     ending: Ending,
@@ -264,14 +277,20 @@ pub(crate) fn wait(context: &Context, arguments: &WaitArguments) -> Result<()> {
         let code = if arguments.condition.iter().all(is_end) {
             i32::from(engine.wait(&container)?)
         } else {
-            until(&engine, &container, &arguments.condition)?
+            let pace = arguments.interval.unwrap_or(super::logs::PACE);
+            until(&engine, &container, &arguments.condition, pace)?
         };
         Ok(Some(code.to_string()))
     })
 }
 
 /// Waits until it is in one of these states; its exit code, or -1 while it has none.
-fn until(engine: &Engine, container: &Container, conditions: &[String]) -> Result<i32> {
+fn until(
+    engine: &Engine,
+    container: &Container,
+    conditions: &[String],
+    pace: Duration,
+) -> Result<i32> {
     loop {
         let seen = match engine.look(container) {
             Err(Error::NoSuchContainer(_)) => return Ok(0),
@@ -286,7 +305,7 @@ fn until(engine: &Engine, container: &Container, conditions: &[String]) -> Resul
             let has_ended = seen.status == Status::Exited;
             return Ok(if has_ended { i32::from(seen.state.exit_code) } else { -1 });
         }
-        sleep(super::logs::PACE);
+        sleep(pace);
     }
 }
 

@@ -1,6 +1,8 @@
 //! `tinyo ps`.
 
 use super::fitting::{self, fits};
+use super::namespaces::{self, NAMESPACES};
+use super::parse;
 use crate::commands::port::ports_text;
 use crate::commands::wanted::Filter;
 use crate::context::Context;
@@ -13,7 +15,8 @@ use clap::Args;
 use engine::settings::{MountKind, Settings};
 use engine::{Container, Engine, HealthStatus, Seen, Status};
 use serde_json::{Value, json};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -41,6 +44,12 @@ pub(crate) struct Arguments {
     /// By what they are sorted: command, created, id, image, names, runningfor, size or status
     #[arg(long, value_name = "FIELD", value_parser = SORTS)]
     sort: Option<String>,
+    /// Show the process id and the namespaces of each
+    #[arg(long = "ns", alias = "namespace", conflicts_with_all = ["pod", "size"])]
+    namespaces: bool,
+    /// Show it again and again, with so many seconds in between
+    #[arg(short, long, value_name = "SECONDS", value_parser = parse::seconds)]
+    watch: Option<Duration>,
     /// No headings
     #[arg(long)]
     noheading: bool,
@@ -86,6 +95,17 @@ impl Arguments {
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let engine = context.engine()?;
+    let Some(pause) = arguments.watch else { return list(&engine, arguments) };
+    loop {
+        if io::stdout().is_terminal() {
+            write!(io::stdout(), "\x1b[H\x1b[J")?;
+        }
+        list(&engine, arguments)?;
+        std::thread::sleep(pause);
+    }
+}
+
+fn list(engine: &Engine, arguments: &Arguments) -> Result<()> {
     let mut found = Vec::new();
     let everything = arguments.all
         || arguments.latest
@@ -99,7 +119,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
             Err(error) => return Err(error.into()),
         };
         let is_there = everything || seen.status.is_running() || seen.status == Status::Restarting;
-        if is_there && fits(&engine, &container, &seen, &arguments.filter)? {
+        if is_there && fits(engine, &container, &seen, &arguments.filter)? {
             found.push((container, seen));
         }
     }
@@ -107,9 +127,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
         found.truncate(count);
     }
     if let Some(field) = &arguments.sort {
-        sort(&engine, field, &mut found)?;
+        sort(engine, field, &mut found)?;
     }
-    print(&engine, arguments, &found)
+    print(engine, arguments, &found)
 }
 
 /// By what people see of them; newest first for times, as without this flag.
@@ -153,6 +173,12 @@ fn print(engine: &Engine, arguments: &Arguments, found: &[(Container, Seen)]) ->
         if arguments.size || arguments.format.mentions(".Size") {
             record["Size"] = size(engine, container)?.into();
         }
+        if arguments.namespaces || NAMESPACES.iter().any(|(name, _)| arguments.format.mentions(name)) {
+            namespaces::add(&mut record, seen.state.pid);
+        }
+        if arguments.format.mentions(".ImageID") {
+            record["ImageID"] = super::image_id(engine, container)?.into();
+        }
         if arguments.format.mentions(".Label ") {
             record["Label"] = json!(container.settings.labels);
         }
@@ -163,11 +189,11 @@ fn print(engine: &Engine, arguments: &Arguments, found: &[(Container, Seen)]) ->
         ListFormat::Lines(template) => print_lines(template, &records),
         ListFormat::Columns(template) => print_columns(template, &HEADINGS, &records),
         ListFormat::Table => {
-            let mut columns = HEADINGS[..if arguments.pod { 9 } else { 7 }].to_vec();
-            columns.extend(arguments.size.then_some(("Size", "SIZE")));
+            let columns = columns(arguments);
             let row = |record: &Value| {
                 let cell = |(name, _): &(&str, &str)| {
-                    record[*name].as_str().unwrap_or_default().to_owned()
+                    let value = &record[*name];
+                    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
                 };
                 columns.iter().map(cell).collect::<Vec<_>>()
             };
@@ -176,6 +202,17 @@ fn print(engine: &Engine, arguments: &Arguments, found: &[(Container, Seen)]) ->
             if arguments.noheading { print_rows(&rows) } else { print_table(&headings, &rows) }
         }
     }
+}
+
+/// The fields of the table, and what stands above each.
+fn columns(arguments: &Arguments) -> Vec<(&'static str, &'static str)> {
+    if arguments.namespaces {
+        let usual = [("ID", "CONTAINER ID"), ("Names", "NAMES"), ("Pid", "PID")];
+        return usual.into_iter().chain(NAMESPACES.map(|(name, _)| (name, name))).collect();
+    }
+    let mut columns = HEADINGS[..if arguments.pod { 9 } else { 7 }].to_vec();
+    columns.extend(arguments.size.then_some(("Size", "SIZE")));
+    columns
 }
 
 /// What the pods are called that containers are in.
@@ -216,6 +253,14 @@ fn record(container: &Container, seen: &Seen, ports: &str, pods: &PodNames, long
         "Mounts": mounts.collect::<Vec<_>>().join(","),
         "LocalVolumes": volumes.count().to_string(),
         "Networks": networks(settings).join(","),
+        // Podman's from here on.
+        "Created": engine::time_text(container.created),
+        "CreatedHuman": ago(seconds_since(container.created)),
+        "StartedAt": seen.state.started / 1_000_000_000,
+        "Exited": seen.status == Status::Exited,
+        "ExitedAt": seen.state.finished / 1_000_000_000,
+        "AutoRemove": settings.auto_remove,
+        "Restarts": seen.state.restarts,
         "ExitCode": seen.state.exit_code,
         "Pid": seen.state.pid,
         "Pod": container.pod.as_deref().map_or("", |id| &id[..if long { 64 } else { 12 }]),

@@ -19,6 +19,7 @@ pub(super) mod logs;
 mod more;
 mod mount;
 pub(super) mod mounts;
+mod namespaces;
 mod options;
 pub(super) mod parse;
 mod pod;
@@ -31,7 +32,8 @@ pub(super) mod user;
 pub(super) mod volume;
 pub(super) mod watch;
 
-pub(super) use inspect::{describe, sizes};
+pub(super) use chosen::{newest, one};
+pub(super) use inspect::{describe, image_id, sizes};
 pub(super) use life::remove_ended;
 
 use super::late::Late;

@@ -9,6 +9,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// A time; one that is shorter than a thousandth of a second has a slip of the pen in it.
+/// A number of seconds, and not none.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("{text:?} is no number of seconds")),
+    }
+}
+
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let time = engine::value::duration(text)?;
     if !time.is_zero() && time < Duration::from_millis(1) {

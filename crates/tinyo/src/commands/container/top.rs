@@ -1,5 +1,6 @@
 //! `tinyo top`.
 
+use super::chosen::one;
 use crate::context::Context;
 use crate::show::{print_line, print_table};
 use anyhow::{Context as _, Result, bail};
@@ -10,7 +11,8 @@ use std::process::Command;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// A container, and options of ps(1), such as aux or -o pid,comm, or fields, such as pid user args
+    /// A container, or -l for the newest one, and options of ps(1), such as aux or -o pid,comm, or
+    /// fields, such as pid user args
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_names = ["CONTAINER", "OPTIONS"])]
     words: Vec<String>,
 }
@@ -41,7 +43,8 @@ const FIELDS: [(&str, &str); 19] = [
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let (name, options) = arguments.words.split_first().context("no container")?;
     let engine = context.engine()?;
-    let container = engine.find(name)?;
+    let container =
+        one(&engine, Some(name.as_str()).filter(|it| !matches!(*it, "-l" | "--latest")))?;
     let processes = engine.processes(&container)?;
     if !engine.look(&container)?.status.is_running() {
         bail!("container {} does not run", container.name);
@@ -52,7 +55,13 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
         let rows: Vec<_> = processes.into_iter().filter_map(|pid| process(pid, ids)).collect();
         return print_table(&PROCESS_HEADINGS, &rows);
     }
+    with_options(options, &processes)
+}
+
+/// Shows processes with fields, or options of ps.
+pub(crate) fn with_options(options: &[String], processes: &[i32]) -> Result<()> {
     let field = |word: &str| FIELDS.iter().find(|(known, _)| *known == word);
+    let is_letters = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase());
     let words: Vec<&str> = options.iter().flat_map(|it| it.split(',')).collect();
     match words.iter().map(|word| field(word)).collect::<Option<Vec<_>>>() {
         Some(fields) => {
@@ -60,7 +69,13 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
             let list: Vec<String> = processes.iter().map(ToString::to_string).collect();
             show(&ps(&["-o", &names.join(","), "-p", &list.join(",")])?, None)
         }
-        None => show(&ps(options)?, Some(&processes)),
+        // Letters alone may be options of ps, too, such as aux.
+        None if words.iter().all(is_letters) && words.iter().any(|it| field(it).is_some()) => {
+            let unknown = words.iter().find(|word| field(word).is_none());
+            let known: Vec<_> = FIELDS.iter().map(|(name, _)| *name).collect();
+            bail!("there is no field {}, only {}", unknown.unwrap_or(&""), known.join(" "))
+        }
+        None => show(&ps(options)?, Some(processes)),
     }
 }
 

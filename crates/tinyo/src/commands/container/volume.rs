@@ -5,7 +5,9 @@ use crate::commands::fail;
 use crate::commands::system::confirm;
 use crate::commands::wanted::{self, Filter};
 use crate::context::Context;
-use crate::show::{ListFormat, print_columns, print_details, print_line, print_lines, print_table};
+use crate::show::{
+    ListFormat, print_columns, print_details, print_line, print_lines, print_rows, print_table,
+};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use engine::settings::FileSystem;
@@ -37,7 +39,7 @@ pub(crate) enum Command {
 #[derive(Args)]
 pub(crate) struct CreateArguments {
     /// A label, NAME=VALUE
-    #[arg(long, value_name = "LABEL", value_parser = parse::pair)]
+    #[arg(short, long, value_name = "LABEL", value_parser = parse::pair)]
     label: Vec<(String, String)>,
     /// Only local
     #[arg(short, long, default_value = "local", value_parser = ["local"])]
@@ -46,6 +48,9 @@ pub(crate) struct CreateArguments {
     /// type=tmpfs is memory, new whenever a container starts
     #[arg(short, long, value_name = "OPTION", value_parser = parse::pair)]
     opt: Vec<(String, String)>,
+    /// It is no error if there is one of this name, as without this flag
+    #[arg(long)]
+    ignore: bool,
     /// The same as NAME, as Docker once had it
     #[arg(long = "name", value_name = "NAME", hide = true, conflicts_with = "name")]
     old_name: Option<String>,
@@ -61,6 +66,9 @@ pub(crate) struct ListArguments {
     /// Only those that fit: name= label= dangling=BOOL driver=local
     #[arg(short, long, value_name = "FILTER", value_parser = wanted::one_of(FILTERS))]
     filter: Vec<Filter>,
+    /// No headings
+    #[arg(short = 'n', long)]
+    noheading: bool,
     /// table, json, or a template such as '{{.Name}}'
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: ListFormat,
@@ -71,8 +79,11 @@ pub(crate) struct InspectArguments {
     /// json, or a template such as '{{.Mountpoint}}'
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<ListFormat>,
+    /// All of them
+    #[arg(short, long, conflicts_with = "volumes")]
+    all: bool,
     /// Which
-    #[arg(required = true, value_name = "VOLUME")]
+    #[arg(required_unless_present = "all", value_name = "VOLUME")]
     volumes: Vec<String>,
 }
 
@@ -81,8 +92,11 @@ pub(crate) struct RemoveArguments {
     /// It is no error if there is none
     #[arg(short, long)]
     force: bool,
+    /// All of them
+    #[arg(short, long, conflicts_with = "volumes")]
+    all: bool,
     /// Which
-    #[arg(required = true, value_name = "VOLUME")]
+    #[arg(required_unless_present = "all", value_name = "VOLUME")]
     volumes: Vec<String>,
 }
 
@@ -128,7 +142,8 @@ pub(crate) fn run(context: &Context, command: &Command) -> Result<ExitCode> {
         Command::Ls(arguments) => list(&engine, arguments),
         Command::Inspect(arguments) => {
             let (mut found, mut failures) = (Vec::new(), Vec::new());
-            for name in &arguments.volumes {
+            let names = if arguments.all { names(&engine)? } else { arguments.volumes.clone() };
+            for name in &names {
                 match engine.volume(name) {
                     Ok(volume) => found.push(describe(&engine, &volume)),
                     Err(error) => failures.push(error.into()),
@@ -139,7 +154,8 @@ pub(crate) fn run(context: &Context, command: &Command) -> Result<ExitCode> {
         }
         Command::Rm(arguments) => {
             let mut failures = Vec::new();
-            for name in &arguments.volumes {
+            let names = if arguments.all { names(&engine)? } else { arguments.volumes.clone() };
+            for name in &names {
                 match engine.remove_volume(name) {
                     Ok(()) => print_line(name)?,
                     Err(Error::NoSuchVolume(_)) if arguments.force => {}
@@ -180,6 +196,10 @@ pub(super) fn file_system(flag: &str, opt: &[(String, String)]) -> Result<Option
         bail!("{flag} device={}: the folder must be absolute", own.device);
     }
     Ok(Some(own))
+}
+
+fn names(engine: &Engine) -> Result<Vec<String>> {
+    Ok(engine.volumes()?.into_iter().map(|volume| volume.name).collect())
 }
 
 fn fits(volume: &Volume, filters: &[Filter]) -> Result<bool> {
@@ -226,7 +246,8 @@ fn list(engine: &Engine, arguments: &ListArguments) -> Result<()> {
         ListFormat::Table => {
             let rows: Vec<_> =
                 volumes.iter().map(|it| vec!["local".to_owned(), it.name.clone()]).collect();
-            print_table(&["DRIVER", "VOLUME NAME"], &rows)
+            let headings = ["DRIVER", "VOLUME NAME"];
+            if arguments.noheading { print_rows(&rows) } else { print_table(&headings, &rows) }
         }
     }
 }

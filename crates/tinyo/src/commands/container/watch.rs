@@ -1,5 +1,7 @@
 //! `tinyo stats`.
 
+use super::chosen::newest;
+use super::parse;
 use crate::context::Context;
 use crate::show::{ListFormat, bytes, print_columns, print_line, print_lines, print_table};
 use anyhow::Result;
@@ -23,6 +25,15 @@ pub(crate) struct StatsArguments {
     /// Show whole ids
     #[arg(long)]
     no_trunc: bool,
+    /// Do not clear the terminal in between
+    #[arg(long)]
+    no_reset: bool,
+    /// Seconds in between
+    #[arg(short, long, value_name = "SECONDS", value_parser = parse::seconds, default_value = "1")]
+    interval: Duration,
+    /// The newest one
+    #[arg(short, long, conflicts_with_all = ["containers", "all"])]
+    latest: bool,
     /// table, json, or a template such as '{{.Name}} {{.CPUPerc}}'
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: ListFormat,
@@ -46,15 +57,19 @@ pub(crate) fn stats(context: &Context, arguments: &StatsArguments) -> Result<()>
     let engine = context.engine()?;
     let mut before = BTreeMap::new();
     let names = &arguments.containers;
-    let pace = Pace { once: arguments.no_stream, clears: true };
+    let (once, interval) = (arguments.no_stream, arguments.interval);
+    let pace = Pace { once, interval, clears: !arguments.no_reset };
     show_each_turn(pace, &arguments.format, &HEADINGS, || {
-        let containers = if names.is_empty() {
+        let containers = if arguments.latest {
+            vec![newest(&engine)?]
+        } else if names.is_empty() {
             engine.containers()?
         } else {
             names.iter().map(|name| engine.find(name)).collect::<Result<_, _>>()?
         };
         let length = if arguments.no_trunc { 64 } else { SHORT };
-        measure(&engine, containers, arguments.all || !names.is_empty(), length, &mut before)
+        let idle = arguments.all || arguments.latest || !names.is_empty();
+        measure(&engine, containers, idle, length, &mut before)
     })
 }
 
@@ -62,6 +77,7 @@ pub(crate) fn stats(context: &Context, arguments: &StatsArguments) -> Result<()>
 #[derive(Clone, Copy)]
 pub(crate) struct Pace {
     pub(crate) once: bool,
+    pub(crate) interval: Duration,
     /// A terminal is cleared in between.
     pub(crate) clears: bool,
 }
@@ -78,7 +94,7 @@ pub(crate) fn show_each_turn(
     let clears = pace.clears && !pace.once && is_table && io::stdout().is_terminal();
     measure()?;
     loop {
-        sleep(if pace.once { Duration::from_millis(500) } else { Duration::from_secs(1) });
+        sleep(if pace.once { Duration::from_millis(500) } else { pace.interval });
         let records = measure()?;
         if clears {
             write!(io::stdout(), "\x1b[H\x1b[J")?;
@@ -152,6 +168,7 @@ fn record(container: &Container, usage: &Usage, share: f64, length: usize) -> Va
         "NetIO": both(usage.network),
         "BlockIO": both(usage.disks),
         "PIDs": usage.tasks,
+        "PIDS": usage.tasks,
     })
 }
 

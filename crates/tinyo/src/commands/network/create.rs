@@ -42,6 +42,9 @@ pub(crate) struct CreateArguments {
     /// l3, l3s
     #[arg(short, long, value_name = "OPTION")]
     opt: Vec<String>,
+    /// It is no error if there is one of this name
+    #[arg(long)]
+    ignore: bool,
     /// Anything to find it by, NAME=VALUE
     #[arg(long, value_name = "LABEL")]
     label: Vec<String>,
@@ -73,7 +76,11 @@ pub(super) fn create(engine: &Engine, arguments: &CreateArguments) -> Result<()>
     if let (Some(device), true, false) = (&settings.shared, arguments.ipv6, has_ipv6) {
         bail!("--ipv6: give a --subnet of IPv6, that of the network of {}", device.parent);
     }
-    print_line(&engine.create_network(&arguments.name, settings)?.id)
+    let known = engine.networks()?.into_iter().find(|it| it.name == arguments.name);
+    match known.filter(|_| arguments.ignore) {
+        Some(known) => print_line(&known.id),
+        None => print_line(&engine.create_network(&arguments.name, settings)?.id),
+    }
 }
 
 /// Gateways and parts belong to the subnet that they are in.

@@ -64,7 +64,7 @@ pub(crate) struct KillArguments {
 pub(crate) struct RemoveArguments {
     #[command(flatten)]
     stop: StopArguments,
-    /// Stop those that run
+    /// Stop those that run; it is no error if there is no such pod
     #[arg(short, long)]
     force: bool,
 }
@@ -173,7 +173,10 @@ pub(super) fn unpause(context: &Context, names: &Names) -> Result<()> {
 
 pub(super) fn remove(context: &Context, arguments: &RemoveArguments) -> Result<()> {
     let engine = context.engine()?;
-    let found = arguments.stop.find(&engine)?;
+    let mut found = arguments.stop.find(&engine)?;
+    if arguments.force {
+        found.retain(|pod| !matches!(pod, Err(Error::NoSuchPod(_))));
+    }
     let time = arguments.stop.time.map(i64::from);
     let failures = each(found, |pod| engine.remove_pod(pod, arguments.force, time))?;
     let code = failures.iter().find_map(|error| match error {

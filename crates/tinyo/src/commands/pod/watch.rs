@@ -1,15 +1,16 @@
 //! `tinyo pod stats` and `tinyo pod top`.
 
 use super::one;
-use crate::commands::container::top::{PROCESS_HEADINGS, process};
+use crate::commands::container::top::{PROCESS_HEADINGS, process, with_options};
 use crate::commands::container::watch::{Pace, SHORT, measure, show_each_turn};
 use crate::context::Context;
 use crate::show::{ListFormat, print_table};
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use engine::{Container, Engine, Error, Pod};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 #[derive(Args)]
 pub(crate) struct StatsArguments {
@@ -35,8 +36,9 @@ pub(crate) struct StatsArguments {
 
 #[derive(Args)]
 pub(crate) struct TopArguments {
-    /// Name or id
-    pod: String,
+    /// A pod, or -l for the newest one, and options of ps(1) or fields, as with `tinyo top`
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_names = ["POD", "OPTIONS"])]
+    words: Vec<String>,
 }
 
 const HEADINGS: [(&str, &str); 9] = [
@@ -61,7 +63,8 @@ pub(super) fn stats(context: &Context, arguments: &StatsArguments) -> Result<()>
         }
     };
     let mut before = BTreeMap::new();
-    let pace = Pace { once: arguments.no_stream, clears: !arguments.no_reset };
+    let (once, interval) = (arguments.no_stream, Duration::from_secs(1));
+    let pace = Pace { once, interval, clears: !arguments.no_reset };
     show_each_turn(pace, &arguments.format, &HEADINGS, || {
         let pods = named.as_ref().map_or_else(|| engine.pods(), |pods| Ok(pods.clone()))?;
         let mut records = Vec::new();
@@ -82,15 +85,23 @@ fn of_pod(mut record: Value, pod: &Pod) -> Value {
 
 pub(super) fn top(context: &Context, arguments: &TopArguments) -> Result<()> {
     let engine = context.engine()?;
-    let pod = engine.pod(&arguments.pod)?;
-    let mut rows = Vec::new();
+    let (name, options) = arguments.words.split_first().context("no pod")?;
+    let latest = matches!(name.as_str(), "-l" | "--latest");
+    let pod = one(&engine, Some(name), latest)?;
+    let (mut rows, mut all) = (Vec::new(), Vec::new());
     for container in engine.containers_of_pod(&pod)? {
-        for pid in processes(&engine, &container)? {
+        let found = processes(&engine, &container)?;
+        all.extend_from_slice(&found);
+        for pid in found {
             // It may have ended meanwhile.
             rows.extend(process(pid, &container.settings.namespaces.ids));
         }
     }
-    print_table(&PROCESS_HEADINGS, &rows)
+    match options {
+        [] => print_table(&PROCESS_HEADINGS, &rows),
+        _ if all.is_empty() => bail!("pod {} does not run", pod.name),
+        _ => with_options(options, &all),
+    }
 }
 
 /// None if it does not run.
