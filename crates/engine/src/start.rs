@@ -15,6 +15,7 @@ use crate::status::{Seen, Status, wrong};
 use crate::stop::PATIENCE;
 use crate::user::Names;
 use crate::{folders, init, lock, rootfs, small_file};
+use spec::runtime::ConsoleSize;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
@@ -34,7 +35,16 @@ pub enum Attach {
     Foreground {
         /// The caller removes the container when it has ended.
         will_remove: bool,
+        /// Rows and columns of the caller's terminal, which that of the container begins with.
+        size: Option<(u16, u16)>,
     },
+}
+
+impl Attach {
+    fn size(self) -> Option<ConsoleSize> {
+        let Attach::Foreground { size: Some((height, width)), .. } = self else { return None };
+        Some(ConsoleSize { height, width })
+    }
 }
 
 impl Engine {
@@ -127,10 +137,10 @@ impl Engine {
         let user = self.new_user_namespace(container)?;
         let prepared = self.prepare_network(container, user.as_ref().map(AsFd::as_fd))?;
         self.fill_translated_volumes(container)?;
-        self.write_configuration(container, prepared.as_ref())?;
+        self.write_configuration(container, prepared.as_ref(), attach.size())?;
         self.write_launch(container, prepared.as_ref(), inherited.count())?;
         let (ours, theirs) = protocol::pair()?;
-        if let Attach::Foreground { will_remove } = attach {
+        if let Attach::Foreground { will_remove, .. } = attach {
             tell(&ours, &Message::Attach)?;
             if will_remove {
                 tell(&ours, &Message::WillRemove)?;
@@ -214,6 +224,7 @@ impl Engine {
         &self,
         container: &Container,
         prepared: Option<&Prepared>,
+        size: Option<ConsoleSize>,
     ) -> Result<()> {
         let folder = self.folder(container);
         let read = |path: &str| -> Result<String> {
@@ -223,7 +234,7 @@ impl Engine {
         let names = Names { users: read("/etc/passwd")?, groups: read("/etc/group")? };
         let init = init::file(&self.folders)?;
         let shared = self.shared_with(container)?;
-        let specification = configuration::specification(&Context {
+        let mut specification = configuration::specification(&Context {
             container,
             folders: &self.folders,
             folder: folder.clone(),
@@ -234,6 +245,9 @@ impl Engine {
             hosts: prepared.map_or(String::new(), |it| it.hosts.clone()),
             shared: &shared,
         })?;
+        if let Some(process) = &mut specification.process {
+            process.console_size = size;
+        }
         let text = spec::json::to_line(&specification).map_err(|error| Error::Damaged {
             what: "the configuration".to_owned(),
             reason: error.to_string(),

@@ -227,11 +227,12 @@ impl Place {
         let Some((parent, name)) = path.split() else {
             return whole(self.files.root.resolve_directory(&path, Links::Follow)?);
         };
-        let folder = self
-            .files
-            .root
-            .resolve_directory(&parent, Links::Follow)
-            .map_err(|error| wrong(error.to_string()))?;
+        let folder = self.files.root.resolve_directory(&parent, Links::Follow).map_err(
+            |error| match error.errno {
+                Errno::NOENT => wrong("the folder above it is not there".to_owned()),
+                _ => wrong(error.to_string()),
+            },
+        )?;
         let status = match statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(status) => Some(status),
             Err(Errno::NOENT) => None,

@@ -5,9 +5,11 @@ use std::io::Read as _;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::support::{Engine, json};
 use crate::expect_eq;
+use crate::support::pty::Pty;
 use crate::support::{scratch, until};
 
 /// Podman's names of what `ps` shows, and its flags.
@@ -205,6 +207,29 @@ pub(crate) fn podmans_words_for_the_rest() -> Result<()> {
     engine.is_clean()
 }
 
+/// A program that asks at once knows how large its terminal is.
+pub(crate) fn a_terminal_has_its_size_from_the_beginning() -> Result<()> {
+    let engine = Engine::new()?;
+    let size = Winsize { ws_row: 31, ws_col: 91, ws_xpixel: 0, ws_ypixel: 0 };
+    for number in 0..5 {
+        let (mut terminal, peer) = Pty::open()?;
+        tcsetwinsize(&peer, size)?;
+        let name = format!("c{number}");
+        let launch = engine.launch(&["run", "-it", "--name", &name, "box", "stty", "size"]);
+        let running = launch.terminal(peer).start()?;
+        terminal.see("31 91")?;
+        running.finish()?.expect_code(0)?;
+    }
+    // Whoever starts it again has another one.
+    let (mut terminal, peer) = Pty::open()?;
+    tcsetwinsize(&peer, Winsize { ws_row: 32, ws_col: 92, ..size })?;
+    let running = engine.launch(&["start", "-ai", "c0"]).terminal(peer).start()?;
+    terminal.see("32 92")?;
+    running.finish()?.expect_code(0)?;
+    engine.ok(&["rm", "-a"])?;
+    engine.is_clean()
+}
+
 /// Images that are made, listed, and read only in part.
 pub(crate) fn images_as_podman_has_them() -> Result<()> {
     let engine = Engine::new()?;
@@ -240,6 +265,8 @@ pub(crate) fn images_as_podman_has_them() -> Result<()> {
         let done = child.wait_with_output()?;
         ensure!(done.status.success() && done.stderr.is_empty(), "{words:?}: {done:?}");
     }
+    engine.fails(&["cp", archive, "one:/none/x"], 1, "the folder above it is not there")?;
+    engine.fails(&["--tmpdir", "/x", "ps"], 125, "--runroot")?;
     engine.fails(&["export", "none"], 1, "there is no container and no image \"none\"")?;
     engine.fails(&["push", "box", "oci-archive:/x.tar"], 1, "tinyo save --output")?;
     engine.fails(&["manifest", "create", "x"], 125, "buildah manifest")?;

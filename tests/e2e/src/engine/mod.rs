@@ -88,6 +88,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::day3::inspected_as_podman_does,
         engine::day3::health_on_demand,
         engine::day3::podmans_words_for_the_rest,
+        engine::day3::a_terminal_has_its_size_from_the_beginning,
         engine::day3::images_as_podman_has_them,
         engine::exec::a_program_more,
         engine::exec::users_variables_and_folders,

@@ -61,7 +61,8 @@ pub(crate) fn start(context: &Context, arguments: &StartArguments) -> Result<Exi
         let input = arguments.interactive && container.settings.interactive;
         let streams = Streams::all(input);
         let front = Front::begin(container.settings.tty, streams, arguments.sig_proxy)?;
-        let client = engine.start(&container, Attach::Foreground { will_remove: false })?;
+        let size = front::size(container.settings.tty);
+        let client = engine.start(&container, Attach::Foreground { will_remove: false, size })?;
         let outcome = front.stay(&engine, &container, client, &arguments.detach_keys)?;
         return Ok(front::exit_code(outcome));
     }

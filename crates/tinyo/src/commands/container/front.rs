@@ -189,6 +189,12 @@ impl Front {
     }
 }
 
+/// Rows and columns of the caller's terminal, where the container has one, too.
+pub(crate) fn size(tty: bool) -> Option<(u16, u16)> {
+    let size = tcgetwinsize(stdio::stdin()).ok().filter(|_| tty)?;
+    Some((size.ws_row, size.ws_col))
+}
+
 fn resize(client: &Client) -> Result<()> {
     if let Ok(size) = tcgetwinsize(stdio::stdin()) {
         client.resize(size.ws_row, size.ws_col)?;

@@ -230,12 +230,14 @@ pub(crate) fn remove(context: &Context, arguments: &RemoveArguments) -> Result<(
     let is_lenient = arguments.force || arguments.ignore;
     let names = arguments.chosen.names_but(&engine, arguments.all, ANY, is_lenient)?;
     each_name(&names, |name| {
-        let container = engine.find(name);
-        if let (Ok(container), Some(time)) = (&container, arguments.time) {
-            engine.stop(container, Some(time))?;
-        }
-        match container.and_then(|it| engine.remove(&it, arguments.force, arguments.volumes)) {
-            // Somebody else was faster.
+        let remove = |container: &Container| {
+            if let Some(time) = arguments.time {
+                engine.stop(container, Some(time))?;
+            }
+            engine.remove(container, arguments.force, arguments.volumes)
+        };
+        match engine.find(name).and_then(|container| remove(&container)) {
+            // Somebody else was faster, or it was made with --rm.
             Err(Error::NoSuchContainer(_)) if is_lenient => {}
             result => result?,
         }

@@ -99,7 +99,7 @@ pub(crate) fn run(context: &Context, arguments: &RunArguments) -> Result<ExitCod
     let attach = if arguments.detach {
         Attach::Nothing
     } else {
-        Attach::Foreground { will_remove: options.rm }
+        Attach::Foreground { will_remove: options.rm, size: front::size(options.tty) }
     };
     let front = if arguments.detach {
         None
