@@ -236,7 +236,8 @@ fn not_there(error: &clap::Error) -> Option<String> {
     let of_command = command(error).map(|command| format!("{command} {word}"));
     let short = of_command.as_deref().map(|it| it.strip_prefix("container ").unwrap_or(it));
     let short = short.map(|it| it.strip_prefix("image ").unwrap_or(it));
-    let (below, others) = if what == "command" { (BELOW, OF_CONTAINERS) } else { (&[][..], &[][..]) };
+    let (below, others) =
+        if what == "command" { (BELOW, OF_CONTAINERS) } else { (&[][..], &[][..]) };
     let is_it =
         |known: &str| known == word || of_command.as_deref() == Some(known) || short == Some(known);
     let (_, advice) = below.iter().chain(table).chain(others).find(|(known, _)| is_it(known))?;

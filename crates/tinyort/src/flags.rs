@@ -5,7 +5,8 @@ use crate::flag::Flag;
 // Of all commands, before the command's name or after it.
 
 /// Where the state of containers is.
-pub const ROOT: Flag = Flag::path("root", "DIR", "where the state of containers is kept");
+pub const ROOT: Flag =
+    Flag::path("root", "DIR", "where the state of containers is kept (/run/tinyort)");
 /// Where records go.
 pub const LOG: Flag = Flag::path("log", "FILE", "append records of errors to this file");
 /// How records look.

@@ -3,6 +3,7 @@
 use crate::Cli;
 use anyhow::{Context as _, Result};
 use clap::{Args, CommandFactory as _, ValueEnum};
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -42,5 +43,8 @@ pub(crate) fn manual(arguments: &ManualArguments) -> Result<()> {
 }
 
 fn pages(folder: &Path) -> Result<()> {
-    Ok(clap_mangen::generate_to(Cli::command(), folder)?)
+    clap_mangen::generate_to(Cli::command(), folder)?;
+    // What is about all commands.
+    let mut page = OpenOptions::new().append(true).open(folder.join("tinyo.1"))?;
+    Ok(page.write_all(include_bytes!("manual.roff"))?)
 }

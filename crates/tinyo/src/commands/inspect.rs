@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Names or ids of containers, images or pods
+    /// Names or ids of containers, images, volumes, networks or pods
     #[arg(required_unless_present = "latest", value_name = "NAME")]
     names: Vec<String>,
     /// The newest container

@@ -86,7 +86,7 @@ pub(crate) enum Command {
     Tag(Late<tag::TagArguments>),
     /// Take names from an image, which stays
     Untag(Late<tag::UntagArguments>),
-    /// Show all that is known of images, in JSON
+    /// Show all that is known of containers, images, volumes, networks and pods, in JSON
     Inspect(Late<inspect::Arguments>),
     /// Show how an image came to be
     History(Late<history::Arguments>),
@@ -96,7 +96,7 @@ pub(crate) enum Command {
     Load(Late<load::Arguments>),
     /// Make an image of a root file system in a tar file
     Import(Late<import::ImportArguments>),
-    /// Write the files of an image into a tar file
+    /// Write the files of a container or an image into a tar file
     Export(Late<import::ExportArguments>),
     /// Remove images that are not needed
     Prune(Late<prune::ImageArguments>),

@@ -24,6 +24,8 @@ pub(crate) fn man_pages_and_completions() -> Result<()> {
         pages += 1;
     }
     ensure!(pages > 20, "{pages} pages");
+    let first = fs::read_to_string(folder.join("tinyo.1"))?;
+    ensure!(first.contains(".SH EXIT STATUS") && first.contains(".SH EXAMPLES"), "{first}");
     // That they do what they should is tried in the shells themselves: engine::typing.
     for (shell, expected) in
         [("bash", "complete -F"), ("zsh", "#compdef tinyo"), ("fish", "complete -c tinyo")]

@@ -173,7 +173,9 @@ fn print(engine: &Engine, arguments: &Arguments, found: &[(Container, Seen)]) ->
         if arguments.size || arguments.format.mentions(".Size") {
             record["Size"] = size(engine, container)?.into();
         }
-        if arguments.namespaces || NAMESPACES.iter().any(|(name, _)| arguments.format.mentions(name)) {
+        if arguments.namespaces
+            || NAMESPACES.iter().any(|(name, _)| arguments.format.mentions(name))
+        {
             namespaces::add(&mut record, seen.state.pid);
         }
         if arguments.format.mentions(".ImageID") {
