@@ -44,7 +44,7 @@ pub(super) fn print_details_of_one(format: &ListFormat, value: &Value) -> Result
 pub(crate) fn info(context: &Context, arguments: &Arguments) -> Result<()> {
     let engine = context.engine()?;
     let containers = engine.containers()?;
-    let mut counts = [0_u32; 3];
+    let mut counts = [0; 3];
     for container in &containers {
         counts[match engine.look(container)?.status {
             engine::Status::Paused => 1,
@@ -55,7 +55,6 @@ pub(crate) fn info(context: &Context, arguments: &Arguments) -> Result<()> {
     let [running, paused, stopped] = counts;
     let mut security = vec!["name=seccomp,profile=builtin", "name=cgroupns"];
     security.extend((!is_machines_own()).then_some("name=rootless"));
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut info = json!({
         "Containers": containers.len(),
         "ContainersRunning": running,
@@ -70,7 +69,7 @@ pub(crate) fn info(context: &Context, arguments: &Arguments) -> Result<()> {
         "OperatingSystem": operating_system(),
         "OSType": "linux",
         "Architecture": "x86_64",
-        "NCPU": processors,
+        "NCPU": std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         "MemTotal": memory(),
         "SecurityOptions": security,
         "ServerVersion": env!("CARGO_PKG_VERSION"),
@@ -80,25 +79,8 @@ pub(crate) fn info(context: &Context, arguments: &Arguments) -> Result<()> {
         "RunDir": engine.folders().run(),
     });
     if arguments.format != ListFormat::Table {
-        // The same as Podman calls it.
-        info["Host"] = json!({
-            "Arch": "amd64",
-            "OS": "linux",
-            "CPUs": processors,
-            "MemTotal": info["MemTotal"],
-            "Hostname": info["Name"],
-            "Kernel": info["KernelVersion"],
-            "CgroupManager": info["CgroupDriver"],
-            "CgroupsVersion": if is_v2() { "v2" } else { "v1" },
-            "Security": { "Rootless": !is_machines_own() },
-        });
-        info["Store"] = json!({
-            "GraphDriverName": info["Driver"],
-            "GraphRoot": info["RootDir"],
-            "RunRoot": info["RunDir"],
-            "ContainerStore": { "Number": containers.len(), "Running": running, "Paused": paused, "Stopped": stopped },
-            "ImageStore": { "Number": info["Images"] },
-        });
+        let counts = [containers.len(), running, paused, stopped];
+        add_podmans_names(&mut info, counts);
         return print_details_of_one(&arguments.format, &info);
     }
     for (name, value) in info.as_object().into_iter().flatten() {
@@ -106,6 +88,30 @@ pub(crate) fn info(context: &Context, arguments: &Arguments) -> Result<()> {
         print_line(&format!("{name}: {text}"))?;
     }
     Ok(())
+}
+
+/// The same as Podman calls it.
+fn add_podmans_names(info: &mut Value, [all, running, paused, stopped]: [usize; 4]) {
+    info["Host"] = json!({
+        "Arch": "amd64",
+        "OS": "linux",
+        "CPUs": info["NCPU"],
+        "MemTotal": info["MemTotal"],
+        "Hostname": info["Name"],
+        "Kernel": info["KernelVersion"],
+        "CgroupManager": info["CgroupDriver"],
+        "CgroupsVersion": if is_v2() { "v2" } else { "v1" },
+        "Security": { "Rootless": !is_machines_own() },
+    });
+    let containers =
+        json!({ "Number": all, "Running": running, "Paused": paused, "Stopped": stopped });
+    info["Store"] = json!({
+        "GraphDriverName": info["Driver"],
+        "GraphRoot": info["RootDir"],
+        "RunRoot": info["RunDir"],
+        "ContainerStore": containers,
+        "ImageStore": { "Number": info["Images"] },
+    });
 }
 
 pub(super) fn kernel() -> String {
