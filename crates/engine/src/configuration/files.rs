@@ -177,5 +177,14 @@ fn resolv(context: &Context<'_>) -> Result<String> {
     }
     replace("search", &network.dns_search, true);
     replace("options", &network.dns_options, true);
+    // Else a container's name would first be looked for in the domains of `search`, and be that of
+    // another machine where these know it.
+    let is_ndots = |line: &str| {
+        let mut words = line.split_whitespace();
+        words.next() == Some("options") && words.any(|it| it.starts_with("ndots:"))
+    };
+    if context.network.is_some() && !text.lines().any(is_ndots) {
+        text.push_str("options ndots:0\n");
+    }
     Ok(text)
 }

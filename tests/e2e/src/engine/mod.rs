@@ -231,6 +231,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::mounts::parts_of_volumes,
         engine::network::a_published_port_and_a_name,
         engine::network::internal_and_several_networks,
+        engine::network::names_of_containers_come_before_those_of_domains,
         engine::network::a_flushed_firewall_is_restored,
         engine::network::a_killed_monitor_leaves_nothing,
         engine::network::many_at_once,

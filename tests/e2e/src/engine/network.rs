@@ -86,6 +86,45 @@ pub(super) fn a_published_port_and_a_name() -> Result<()> {
     nothing_is_left(&engine)
 }
 
+/// Knows every name there is.
+const KNOWS_ALL: &str = r#"
+import socket
+it = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); it.bind(("", 53)); print("ready")
+while True:
+    text, client = it.recvfrom(2000); end = text.index(b"\0", 12) + 5
+    is_ipv4 = text[end - 4:end - 2] == b"\0\1"
+    record = b"\xc0\x0c\0\1\0\1\0\0\0\5\0\4\xc0\0\2\x42" if is_ipv4 else b""
+    it.sendto(text[:2] + b"\x81\x80\0\1\0" + bytes([is_ipv4]) + b"\0\0\0\0" + text[12:end] + record, client)
+"#;
+
+/// A container's name is not that of a machine in a domain of `search`.
+pub(super) fn names_of_containers_come_before_those_of_domains() -> Result<()> {
+    if !has_programs() {
+        return harness::skip(MISSING);
+    }
+    let engine = Engine::new()?;
+    let other = other_machine()?;
+    let _server = other.serve(KNOWS_ALL)?;
+    engine.start("web", &[], "sleep 1000")?;
+    let address = address_of(&engine, "bridge", "web")?;
+    let flags = ["--dns=192.0.2.2", "--dns-search=corp.example"];
+    let ask = |flags: &[&str], name: &str| {
+        let program = format!("import socket; print(socket.gethostbyname('{name}'))");
+        within(&engine, flags, &["python3", "-c", &program])
+    };
+    expect_eq!(ask(&flags, "web")?, address);
+    expect_eq!(ask(&flags, "elsewhere")?, "192.0.2.66");
+    expect_eq!(ask(&flags, "web.corp.example")?, "192.0.2.66");
+    // Who wants it otherwise says so.
+    let flags = [&flags[..], &["--dns-option=ndots:2"]].concat();
+    expect_eq!(ask(&flags, "web")?, "192.0.2.66");
+    let text = within(&engine, &flags, &["cat", "/etc/resolv.conf"])?;
+    ensure!(text.matches("ndots").count() == 1, "{text}");
+    let text = within(&engine, &["--network=none"], &["cat", "/etc/resolv.conf"])?;
+    ensure!(!text.contains("ndots:0"), "{text}");
+    Ok(())
+}
+
 /// No device, no rule about a container, no name.
 fn nothing_is_left(engine: &Engine) -> Result<()> {
     until("the devices are gone", || {
