@@ -49,6 +49,12 @@ const STEPS: [(&str, &str); 6] = [
     ("mounting", "--mount, --volume or --tmpfs"),
 ];
 
+/// What `kernel::mount` says where a file system has no ids mapped, and what helps.
+const NEVER_MAPPED: &str = "its file system cannot have them mapped, or not by this kernel";
+const WHERE_MAPPED: &str = "ext4, xfs and btrfs can, and tmpfs from Linux 6.3 on; use one of these \
+                            (--root names the folder of images and containers), or leave out \
+                            --userns, --uidmap or idmap";
+
 /// The same error, said of the flag; as it is where none is known.
 pub(crate) fn of_flag(error: &str) -> String {
     if let Some(text) = error.strip_prefix("unable to start container process: ") {
@@ -57,6 +63,9 @@ pub(crate) fn of_flag(error: &str) -> String {
             Some(format!("{flag}: {}", in_short(flag, rest)))
         });
         return known.unwrap_or_else(|| error.to_owned());
+    }
+    if error.ends_with(NEVER_MAPPED) {
+        return format!("{error}: {WHERE_MAPPED}");
     }
     if error.contains("/oom_score_adj\"") {
         let text = "the caller may not give it less than he has himself (CAP_SYS_RESOURCE)";
