@@ -139,6 +139,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::faults::full::no_inode_is_left_for_the_database,
         engine::faults::full::a_log_is_given_up_where_blocks_are_small,
         engine::faults::failing::a_disk_that_fails,
+        engine::faults::failing::a_disk_that_does_not_answer_for_a_while,
+        engine::faults::failing::a_disk_that_cannot_map_ids,
         engine::faults::disks::a_full_disk_is_said,
         engine::faults::disks::a_full_disk_can_be_tidied,
         engine::faults::disks::a_locked_database_is_waited_for,
