@@ -6,6 +6,7 @@
 mod cgroup_mounts;
 mod hooks;
 mod init;
+mod late_group;
 mod namespaces;
 mod process;
 mod resctrl;
