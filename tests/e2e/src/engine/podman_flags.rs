@@ -1,12 +1,14 @@
 //! Flags of `run` and `exec` that only Podman has.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 
 use anyhow::{Result, ensure};
 
+use super::rootless::{USER, User};
 use super::support::{Done, Engine, end_of};
 use crate::expect_eq;
 use crate::support::scratch;
@@ -101,14 +103,55 @@ pub(crate) fn what_is_required_is_started_before() -> Result<()> {
 
 /// Runs it with descriptor 3 writing to one file, and 4 reading another.
 fn with_descriptors(engine: &Engine, written: &Path, read: &Path, words: &[&str]) -> Result<Done> {
-    let own = engine.command(words);
+    end_of(&mut opening(&engine.command(words), written, read))
+}
+
+fn opening(own: &Command, written: &Path, read: &Path) -> Command {
     let mut command = Command::new("/bin/sh");
     let script = "written=$1 read=$2; shift 2; exec \"$@\" 3>\"$written\" 4<\"$read\"";
     command.args(["-c", script, "sh"]).args([written, read]);
     command.arg(own.get_program()).args(own.get_args()).env_clear();
     command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.stdin(std::process::Stdio::null());
-    end_of(&mut command)
+    command
+}
+
+/// Of users without rights, and where ids are others outside.
+pub(crate) fn the_same_with_other_ids() -> Result<()> {
+    let user = User::new()?;
+    let line = ["--passwd-entry=ada:x:$UID:$GID:$NAME:/a:/bin/sh", "-u", "0:0"];
+    let look = ["box", "sh", "-c", "tail -n 1 /etc/passwd; id -un"];
+    // Who is there already has his own line.
+    let own = user.ok(&[&["run", "--rm"], &line[..], &look].concat())?;
+    expect_eq!(own, "web:x:33:34::/:/bin/sh\nroot");
+    let flags = ["--hostuser=daemon", "--hosts-file=image", "--personality=LINUX32"];
+    let look = [
+        "box",
+        "sh",
+        "-c",
+        "tail -n 1 /etc/passwd; cat /proc/self/personality; wc -l < /etc/hosts",
+    ];
+    let found = user.ok(&[&["run", "--rm"], &flags[..], &look].concat())?;
+    ensure!(found.starts_with("daemon:x:1:1:daemon:/:"), "{found}");
+    ensure!(found.lines().nth(1) == Some("00000008"), "{found}");
+    let (written, read) = (scratch("user").join("written"), scratch("user").join("read"));
+    fs::write(&read, "from outside\n")?;
+    let script = "cat <&4; echo inside >&3";
+    let words = ["run", "--rm", "--network=none", "--preserve-fds=2", "box", "sh", "-c", script];
+    let mut command = opening(&user.command(&words), &written, &read);
+    let done = end_of(command.uid(USER).gid(USER))?;
+    expect_eq!((done.code, done.stdout.as_str()), (Some(0), "from outside\n"), "{}", done.stderr);
+    expect_eq!(fs::read_to_string(&written)?, "inside\n");
+    user.ok(&["create", "--name=one", "box", "true"])?;
+    let done = end_of(&mut user.command(&["mount", "one"]))?;
+    ensure!(done.code == Some(1) && done.stderr.contains("tinyo export"), "{done:?}");
+    expect_eq!(user.ok(&["umount", "one"])?, "one");
+    user.ok(&["rm", "one"])?;
+    let engine = &user.engine;
+    let ids = ["--userns=private", "--uidmap=0:100000:1000", "--passwd", "-u", "7:8"];
+    let look = "tail -n 1 /etc/passwd; stat -c '%u %a' /etc/passwd /etc/group";
+    expect_eq!(engine.shell(&ids, look)?, "7:*:7:8:container user:/:/bin/sh\n0 644\n0 644");
+    engine.is_clean()
 }
 
 pub(crate) fn descriptors_are_passed_on_where_that_is_asked_for() -> Result<()> {

@@ -23,7 +23,7 @@ pub(super) struct User {
     program: PathBuf,
     pub(super) home: PathBuf,
     /// The machine's root has the same folders.
-    _engine: Engine,
+    pub(super) engine: Engine,
 }
 
 impl User {
@@ -37,7 +37,7 @@ impl User {
         for folder in [std::env::temp_dir(), home.clone()] {
             chown(folder, Some(USER), Some(USER))?;
         }
-        let user = User { program, home, _engine: engine };
+        let user = User { program, home, engine };
         user.ok(&["import", scratch("box.tar").to_str().context("UTF-8")?, "box"])?;
         Ok(user)
     }

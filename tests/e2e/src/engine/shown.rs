@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
 use super::support::Engine;
 use crate::expect_eq;
-use crate::support::until;
+use crate::support::{sys, until};
 
 fn has_mounts(engine: &Engine) -> Result<bool> {
     let ours = format!("{}/run/mounted/", engine.store.display());
@@ -104,4 +105,30 @@ pub(crate) fn files_that_are_left_mounted() -> Result<()> {
     engine.ok(&["system", "reset", "-f"])?;
     ensure!(!has_mounts(&engine)? && !engine.store.join("run").exists(), "something is left");
     Ok(())
+}
+
+/// Whoever is killed at it leaves nothing that is no use or harm, and the next one finishes it.
+pub(crate) fn killed_at_any_moment() -> Result<()> {
+    let engine = Engine::new()?;
+    engine.ok(&["create", "--name", "one", "box", "true"])?;
+    engine.start("two", &["--network=none"], "exec sleep 1000")?;
+    for round in 0..12_u64 {
+        for words in [["mount", "one"], ["mount", "two"], ["umount", "two"], ["umount", "one"]] {
+            let running = engine.launch(&words).start()?;
+            std::thread::sleep(Duration::from_millis(1 + 3 * round));
+            // It may have ended.
+            let _ = sys::send(running.pid, libc::SIGKILL);
+            running.finish()?;
+        }
+    }
+    engine.ok(&["system", "check"])?;
+    let paths = engine.ok(&["mount", "one", "two"])?;
+    for path in paths.lines() {
+        expect_eq!(fs::read_to_string(Path::new(path).join("data/given"))?, "by the image");
+    }
+    expect_eq!(engine.ok(&["mount"])?.lines().count(), 2);
+    engine.ok(&["umount", "-a"])?;
+    ensure!(!has_mounts(&engine)?, "one is mounted twice");
+    engine.ok(&["rm", "-f", "-t", "0", "one", "two"])?;
+    engine.is_clean()
 }
