@@ -55,6 +55,20 @@ const MOUNT: &str = "`tinyo mount $(tinyo create IMAGE)` mounts an image's files
 
 /// The same of commands below another one, which are told by both words.
 const BELOW: &[(&str, &str)] = &[
+    ("compose attach", SERVICES),
+    ("compose create", SERVICES),
+    ("compose exec", SERVICES),
+    ("compose images", SERVICES),
+    ("compose kill", SERVICES),
+    ("compose pause", SERVICES),
+    ("compose pull", SERVICES),
+    ("compose restart", SERVICES),
+    ("compose rm", SERVICES),
+    ("compose run", SERVICES),
+    ("compose start", SERVICES),
+    ("compose stop", SERVICES),
+    ("compose top", SERVICES),
+    ("compose unpause", SERVICES),
     ("manifest create", MANIFESTS),
     ("manifest add", MANIFESTS),
     ("manifest annotate", MANIFESTS),
@@ -77,6 +91,8 @@ const BELOW: &[(&str, &str)] = &[
     ("image sign", "a digest says which image it is: NAME@sha256:..."),
 ];
 
+const SERVICES: &str = "the containers are called PROJECT-SERVICE (`tinyo compose ps`), for commands such as \
+     `tinyo exec PROJECT-SERVICE sh`; `tinyo up` gets images, and starts what was stopped";
 const MANIFESTS: &str = "lists of images for several machines are made elsewhere (buildah manifest, docker manifest); \
      `tinyo manifest inspect` shows one, `tinyo pull --platform` takes an image of it";
 const BUILD: &str = "images are built elsewhere (buildah, docker build, kaniko); `tinyo load` takes them from \
@@ -276,6 +292,7 @@ mod tests {
         assert!(said("tinyo manifest create x").unwrap().contains("buildah"));
         assert!(said("tinyo create -a x").unwrap().contains("tinyo start -a"));
         assert_eq!(said("tinyo port -z x"), None);
+        assert!(said("tinyo compose exec web sh").unwrap().contains("PROJECT-SERVICE"));
         assert_eq!(said("tinyo run --detatch alpine"), None);
         assert_eq!(said("tinyo run alpine --isolation"), None);
     }
