@@ -63,6 +63,10 @@ impl Engine {
         let mut has_way_out = false;
         for connected in &connections {
             let network = self.network(&connected.network)?;
+            if self.has_moved(container, &connections, connected, &network)? {
+                drop(place);
+                return self.prepare(container, user);
+            }
             let leads_on = !network.settings.internal && !has_way_out;
             has_way_out |= leads_on;
             let attachment = self.attachment(container, connected, &network, leads_on);
@@ -96,6 +100,24 @@ impl Engine {
         let connection = self.connection(container, &connections)?;
         let namespace = made.into_iter().next().ok_or(Error::MonitorDied)?;
         Ok(Prepared { namespace, place, hosts, connection })
+    }
+
+    /// Whether a network got other subnets after these connections were read and before it was.
+    fn has_moved(
+        &self,
+        container: &Container,
+        connections: &[Connected],
+        connected: &Connected,
+        network: &Network,
+    ) -> Result<bool> {
+        let subnets = &network.settings.subnets;
+        let is_in_it = |it: &IpAddr| subnets.iter().any(|range| range.subnet.contains(*it));
+        if connected.addresses.iter().all(is_in_it) {
+            return Ok(false);
+        }
+        let now = self.connections(&container.id)?;
+        let (now, before) = (now.iter().map(|it| &it.addresses), connections.iter());
+        Ok(now.ne(before.map(|it| &it.addresses)))
     }
 
     /// What `--add-host NAME:host-gateway` means: the machine, as its containers reach it.

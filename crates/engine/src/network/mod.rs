@@ -69,7 +69,8 @@ impl Engine {
             Network { name: name.to_owned(), id, bridge, created: clock::now(), settings };
         row::insert(&self.store, &network)?;
         if let Err(error) = self.show(&network) {
-            row::delete(&self.store, &network, || self.take_away(&network))?;
+            let remove = || Ok(link::remove_bridge(&mut Socket::open()?, &network.bridge)?);
+            row::delete(&self.store, &network, remove)?;
             return Err(error);
         }
         self.tell_event_of_network(&network, "create", None)?;
@@ -79,6 +80,7 @@ impl Engine {
     /// Makes the bridge of a network at once, without waiting for a container, so that other stores see
     /// that its subnets are taken. Rules are of no use yet.
     fn show(&self, network: &Network) -> Result<()> {
+        // A user's are made in his own namespace when there is one.
         if !self.user_marks && network.settings.shared.is_none() {
             link::ensure_bridge(&mut Socket::open()?, &bridge(network))?;
         }

@@ -245,10 +245,13 @@ pub(crate) fn move_addresses(
         let query = "SELECT address FROM addresses WHERE network = ?1";
         let mut statement = transaction.prepare(query)?;
         let texts = statement.query_map([name], |row| row.get(0))?;
-        for text in texts.collect::<rusqlite::Result<Vec<String>>>()? {
-            let Some(address) = text.parse().ok().and_then(moved) else { return Ok(false) };
+        let texts = texts.collect::<rusqlite::Result<Vec<String>>>()?;
+        // All before the first is written: what is not moved as a whole stays as it is.
+        let new = texts.iter().map(|text| text.parse().ok().and_then(moved));
+        let Some(new) = new.collect::<Option<Vec<IpAddr>>>() else { return Ok(false) };
+        for (text, address) in texts.iter().zip(new) {
             let update = "UPDATE addresses SET address = ?3 WHERE network = ?1 AND address = ?2";
-            transaction.execute(update, [name, &text, &address.to_string()])?;
+            transaction.execute(update, [name, text, &address.to_string()])?;
         }
         let update = "UPDATE networks SET settings = ?2, last = '[]' WHERE name = ?1";
         transaction.execute(update, [name, &settings])?;

@@ -6,6 +6,7 @@ use sys::netlink::{ACKNOWLEDGE, Message, Socket};
 use sys::rustix::io::Errno;
 
 const RTM_NEWADDR: u16 = 20;
+const RTM_DELADDR: u16 = 21;
 const NLM_F_CREATE: u16 = 0x400;
 const NLM_F_EXCL: u16 = 0x200;
 const IFA_ADDRESS: u16 = 1;
@@ -40,6 +41,22 @@ pub(super) fn add(
         Err(error) if error.errno == Errno::EXIST => Ok(false),
         result => result.map(|()| true),
     }
+}
+
+/// Takes an address away from a device.
+pub(super) fn remove(
+    socket: &mut Socket,
+    index: u32,
+    interface: &Interface,
+) -> Result<(), sys::Error> {
+    let Interface { address, subnet } = interface;
+    let is_ipv4 = address.is_ipv4();
+    let family = if is_ipv4 { super::route::FAMILY_IPV4 } else { super::route::FAMILY_IPV6 };
+    let mut structure = [family, subnet.prefix(), 0, 0, 0, 0, 0, 0];
+    structure[4..].copy_from_slice(&index.to_ne_bytes());
+    let bytes = super::route::bytes_of(*address);
+    let message = Message::new(RTM_DELADDR, ACKNOWLEDGE, &structure).attribute(IFA_LOCAL, &bytes);
+    socket.request("RTM_DELADDR", message, |_| {})
 }
 
 fn broadcast(interface: &Interface) -> Option<[u8; 4]> {

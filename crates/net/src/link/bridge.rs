@@ -57,9 +57,16 @@ pub fn ensure_bridge(socket: &mut Socket, bridge: &Bridge) -> Result<u32, Error>
     if !is_complete {
         sysctl::prepare_bridge(name)?;
     }
-    // One that is complete may be that of another store, or of one that was removed.
+    // One that is complete may be that of another store, or of one that was removed; or the network
+    // has moved since the caller has read of it.
     for gateway in gateways {
-        address::add(socket, found.index, gateway).map_err(failed())?;
+        let is_new = address::add(socket, found.index, gateway).map_err(failed())?;
+        if is_new && is_complete {
+            check_free(socket, &[gateway.subnet], Some(found.index)).or_else(|error| {
+                address::remove(socket, found.index, gateway).map_err(failed())?;
+                Err(error)
+            })?;
+        }
     }
     if !is_complete {
         sysctl::forward()?;
