@@ -76,6 +76,7 @@ fn main() -> ExitCode {
     let failure = cli.command.failure();
     match run(cli) {
         Ok(code) => code,
+        Err(error) if error.is::<commands::Unread>() => ExitCode::from(commands::Unread::CODE),
         Err(error) => {
             // Nobody is left to be told if this fails.
             let _ = writeln!(io::stderr(), "tinyo: {}", one_line(&error));

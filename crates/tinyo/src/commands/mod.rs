@@ -40,6 +40,7 @@ use crate::context::Context;
 use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
 use late::Late;
+pub(crate) use save::Unread;
 use std::process::ExitCode;
 
 /// What to do.

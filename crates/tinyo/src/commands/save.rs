@@ -90,13 +90,31 @@ fn images(context: &Context, store: &Store, texts: &[String]) -> Result<Vec<Save
     Ok(images)
 }
 
-/// Writes to standard output. Whoever reads it may have seen enough (`| head`).
+/// Whoever reads what is written has seen enough (`| head`), and need not be told; but it is no success,
+/// as the archive is not whole.
+#[derive(Debug)]
+pub(crate) struct Unread;
+
+impl std::error::Error for Unread {}
+
+impl std::fmt::Display for Unread {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("nobody reads the rest of the archive")
+    }
+}
+
+impl Unread {
+    /// As of a program that SIGPIPE ends, as it does Docker and Podman.
+    pub(crate) const CODE: u8 = 141;
+}
+
+/// Writes to standard output.
+///
+/// # Errors
+/// [`Unread`], or whatever else went wrong.
 pub(super) fn to_output(write: impl FnOnce(&mut Output) -> Result<()>) -> Result<()> {
     let mut output = Output { is_read: true };
-    match write(&mut output) {
-        Err(_) if !output.is_read => Ok(()),
-        written => written,
-    }
+    write(&mut output).map_err(|error| if output.is_read { error } else { Unread.into() })
 }
 
 /// Standard output, and whether anybody reads it.

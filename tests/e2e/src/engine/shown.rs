@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 
 use super::support::Engine;
 use crate::expect_eq;
-use crate::support::{sys, until};
+use crate::support::{processes, sys, until};
 
 fn has_mounts(engine: &Engine) -> Result<bool> {
     let ours = format!("{}/run/mounted/", engine.store.display());
@@ -65,10 +65,9 @@ pub(crate) fn files_of_containers_that_run() -> Result<()> {
     use std::os::unix::fs::MetadataExt as _;
     expect_eq!(fs::metadata(place)?.dev().to_string(), inside);
     // Its monitor is killed, and all else stays in order.
-    rustix::process::kill_process(
-        rustix::process::Pid::from_raw(engine.monitor(&id)?).expect("a process"),
-        rustix::process::Signal::KILL,
-    )?;
+    let monitor = engine.monitor(&id)?;
+    sys::send(monitor, libc::SIGKILL)?;
+    until("its monitor has ended", || !processes::alive(monitor))?;
     engine.until_status("one", "running")?;
     engine.ok(&["system", "check"])?;
     expect_eq!(fs::read_to_string(place.join("outside"))?, "seen");

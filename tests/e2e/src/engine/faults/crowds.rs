@@ -194,7 +194,9 @@ pub(crate) fn many_containers_at_once_and_one_after_the_other() -> Result<()> {
             }
         }
         end(all)?;
-        expect_eq!(engine.ok(&["ps", "-q"])?.lines().count(), names.len());
+        let running = engine.ok(&["ps", "-q"])?.lines().count();
+        let all = || engine.ok(&["ps", "-a"]).unwrap_or_else(|error| error.to_string());
+        ensure!(running == names.len(), "{running} run of these:\n{}", all());
         expect_eq!(addresses(&engine, &names)?.len(), names.len());
         is_true(&engine)?;
         if at_once {
