@@ -199,8 +199,6 @@ fn vm(choice: &Choice, report: &mut Report) -> Result<()> {
 /// version 2 of cgroups alone: what depends on that, but not those that do a thing many times.
 // tidy: table
 const IN_MACHINE: &[&str] = &[
-    "stopping::",
-    "signals::",
     "landlock_paths::",
     "landlock_limits::",
     "orphans::",

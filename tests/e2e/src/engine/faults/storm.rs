@@ -10,11 +10,12 @@ use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde_json::Value;
 
 use crate::engine::support::{Engine, json};
 use crate::expect_eq;
-use crate::support::{processes, sys, until};
+use crate::support::{processes, until};
 
 /// How many commands run at once.
 const AT_ONCE: usize = 6;
@@ -62,24 +63,32 @@ fn note(engine: &Engine, known: &mut Known) {
     known.extend(pods.map(|id| format!("pod-{id}")));
 }
 
-/// Commands, monitors, and the first processes of containers.
+/// Whether it is a command, a monitor, or the first process of a container.
+fn is_ours(engine: &Engine, pid: i32) -> bool {
+    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = String::from_utf8_lossy(&words).into_owned();
+    if words.contains(&*engine.store.to_string_lossy()) {
+        return words.contains("tinyo");
+    }
+    let group = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let mut parts = group.split(|it: char| !it.is_ascii_alphanumeric());
+    let is_container =
+        |part: &str| part.len() == 64 && engine.store.join("containers").join(part).exists();
+    words.starts_with("/dev/tino") && parts.any(is_container)
+}
+
 fn ours(engine: &Engine) -> Vec<i32> {
-    let store = engine.store.to_string_lossy().into_owned();
-    let is_ours = |pid: i32| {
-        let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let words = String::from_utf8_lossy(&words).into_owned();
-        if words.contains(&store) {
-            return words.contains("tinyo");
-        }
-        let group = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        let mut parts = group.split(|it: char| !it.is_ascii_alphanumeric());
-        let is_container =
-            |part: &str| part.len() == 64 && engine.store.join("containers").join(part).exists();
-        words.starts_with("/dev/tino") && parts.any(is_container)
-    };
     let own = std::process::id().cast_signed();
     let all = processes::all().into_iter().map(|(pid, _)| pid);
-    all.filter(|it| *it != own && is_ours(*it)).collect()
+    all.filter(|it| *it != own && is_ours(engine, *it)).collect()
+}
+
+/// False if it has ended. Its number may be another trial's by now, so that it is looked at again once
+/// it is held.
+fn kill(engine: &Engine, pid: i32) -> bool {
+    let Some(held) = Pid::from_raw(pid) else { return false };
+    let Ok(held) = pidfd_open(held, PidfdFlags::empty()) else { return false };
+    is_ours(engine, pid) && pidfd_send_signal(&held, Signal::KILL).is_ok()
 }
 
 /// Runs commands and kills processes for a while.
@@ -99,7 +108,7 @@ pub(super) fn rage(
         }
         std::thread::sleep(Duration::from_millis(random.below(40) as u64));
         let all = ours(engine);
-        if !all.is_empty() && sys::send(all[random.below(all.len())], libc::SIGKILL).is_ok() {
+        if !all.is_empty() && kill(engine, all[random.below(all.len())]) {
             kills += 1;
         }
         running.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
