@@ -152,15 +152,6 @@ pub(crate) fn import_and_export() -> Result<()> {
 pub(crate) fn nothing_is_left_of_an_archive_that_cannot_be_written() -> Result<()> {
     let engine = Engine::new();
     engine.import("one", &["a"], &[])?;
-    let folder = scratch("out");
-    fs::create_dir(&folder)?;
-    fs::write(folder.join("old.tar"), "old")?;
-    let blob = engine.store.join("blobs/sha256").join(&engine.files("blobs/sha256")?[0]);
-    fs::set_permissions(&blob, fs::Permissions::from_mode(0o600))?;
-    fs::write(&blob, "damaged")?;
-    engine.fails(&["save", "-o", text(&folder.join("old.tar")), "one"], "system check --repair")?;
-    expect_eq!(fs::read_to_string(folder.join("old.tar"))?, "old");
-    expect_eq!(fs::read_dir(&folder)?.count(), 1);
     // Whoever reads the stream may have enough.
     let reads_none = |words: &[&str]| -> Result<Done> {
         let (reader, writer) = std::io::pipe()?;
@@ -173,6 +164,15 @@ pub(crate) fn nothing_is_left_of_an_archive_that_cannot_be_written() -> Result<(
     }
     let done = reads_none(&["images"])?;
     ensure!(done.code == Some(0) && done.stderr.is_empty(), "{done:?}");
+    let folder = scratch("out");
+    fs::create_dir(&folder)?;
+    fs::write(folder.join("old.tar"), "old")?;
+    let blob = engine.store.join("blobs/sha256").join(&engine.files("blobs/sha256")?[0]);
+    fs::set_permissions(&blob, fs::Permissions::from_mode(0o600))?;
+    fs::write(&blob, "damaged")?;
+    engine.fails(&["save", "-o", text(&folder.join("old.tar")), "one"], "system check --repair")?;
+    expect_eq!(fs::read_to_string(folder.join("old.tar"))?, "old");
+    expect_eq!(fs::read_dir(&folder)?.count(), 1);
     Ok(())
 }
 
