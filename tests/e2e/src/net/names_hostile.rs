@@ -163,17 +163,18 @@ threading.Thread(target=streams, daemon=True).start(); print("ready")
 while True: threading.Thread(target=over_udp, args=(udp, *udp.recvfrom(65535)), daemon=True).start()
 "#;
 
-fn server() -> Result<Server> {
+/// One container, whose other names a server of ours knows.
+fn scene_with_server() -> Result<Option<(Scene, Server)>> {
+    let servers: Vec<SocketAddr> = vec!["127.0.0.1:5353".parse()?];
+    let Some(scene) = scene(Upstream::Servers(servers))? else { return Ok(None) };
+    scene.write(&[("10.231.11.2", &["web"])])?;
     let mut command = Command::new("python3");
     command.args(["-uc", SERVER]);
-    Server::start(command)
+    Ok(Some((scene, Server::start(command)?)))
 }
 
 pub(crate) fn servers_that_mean_harm() -> Result<()> {
-    let servers: Vec<SocketAddr> = vec!["127.0.0.1:5353".parse()?];
-    let Some(scene) = scene(Upstream::Servers(servers))? else { return harness::skip(MISSING) };
-    scene.write(&[("10.231.11.2", &["web"])])?;
-    let _server = server()?;
+    let Some((scene, _server)) = scene_with_server()? else { return harness::skip(MISSING) };
     let said = ask(
         &scene,
         r#"
@@ -202,10 +203,7 @@ print(len(tcp(question("cut.test"))), about(udp(question("web"))), about(tcp(que
 
 /// As many as a busy program has: none of them failed, as long as the server is only slow.
 pub(crate) fn many_questions_to_a_slow_server() -> Result<()> {
-    let servers: Vec<SocketAddr> = vec!["127.0.0.1:5353".parse()?];
-    let Some(scene) = scene(Upstream::Servers(servers))? else { return harness::skip(MISSING) };
-    scene.write(&[("10.231.11.2", &["web"])])?;
-    let _server = server()?;
+    let Some((scene, _server)) = scene_with_server()? else { return harness::skip(MISSING) };
     let said = ask(
         &scene,
         r#"

@@ -8,8 +8,6 @@ use clap::{ArgAction, Args};
 use engine::{Exec, Inherited, Keys, Outcome};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use sys::rustix::stdio;
-use sys::rustix::termios::tcgetwinsize;
 
 #[derive(Args)]
 #[command(disable_help_flag = true)]
@@ -79,14 +77,13 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode> 
     let (name, command) = arguments.name_and_command()?;
     let engine = context.engine()?;
     let container = one(&engine, name.map(String::as_str))?;
-    let size = tcgetwinsize(stdio::stdin()).ok().filter(|_| arguments.tty);
     let exec = Exec {
         command: command.to_vec(),
         env: parse::variables(&arguments.env_file, &arguments.env)?,
         working_dir: arguments.workdir.clone(),
         user: arguments.user.clone(),
         tty: arguments.tty,
-        size: size.map(|size| (size.ws_row, size.ws_col)),
+        size: front::size(arguments.tty),
         privileged: arguments.privileged,
         inherited,
     };
