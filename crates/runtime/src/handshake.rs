@@ -47,6 +47,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::OrError;
+use sys::rustix::buffer::spare_capacity;
 use sys::rustix::io::Errno;
 use sys::rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -167,7 +168,14 @@ impl Channel {
     /// The filter that comes before a `Start` in advance; `None` when the parent is gone, or says
     /// something else.
     pub(crate) fn next_filter(&self) -> Result<Option<kernel::seccomp::Program>, sys::Error> {
-        let (bytes, _) = self.receive_up_to(MAX_FILTER)?;
+        // No more of it is touched than there is to read: this is the container's memory.
+        let mut bytes = Vec::with_capacity(MAX_FILTER);
+        loop {
+            match recv(&self.socket, spare_capacity(&mut bytes), RecvFlags::empty()) {
+                Err(Errno::INTR | Errno::CONNRESET) => {}
+                result => break result.or_error("recv", || "the other process").map(drop)?,
+            }
+        }
         Ok(kernel::seccomp::Program::from_bytes(&bytes))
     }
 
