@@ -24,6 +24,7 @@
 //!     config.json          for the runtime
 //!     launch.json          for the monitor
 //!     state                instead of the other one, where that can not be written
+//!     health               what its last checks have found
 //!     secrets/NUMBER       those that are mounted
 //!   rootfs/                where each container mounts its root, in a namespace of its own
 //!   mounted/ID             its files, for whoever has asked for them, see crate::shown

@@ -307,6 +307,13 @@ pub struct Security {
     pub label: String,
     /// Nothing of `/proc` and `/sys` is hidden.
     pub unmasked: bool,
+    /// What is hidden besides, in the container.
+    pub mask: Vec<String>,
+    /// What of that which usually is hidden or cannot be changed is as the kernel has it. A `*` at
+    /// the end is anything.
+    pub unmask: Vec<String>,
+    /// Options of the mount of `/proc`, such as `hidepid=2`.
+    pub proc_options: Vec<String>,
 }
 
 /// The filter of system calls.

@@ -190,8 +190,8 @@ const FLAGS: &[(&str, &str)] = &[
     ("--health-max-log-size", HEALTH_LOG),
 ];
 
-const HEALTH_LOG: &str = "nothing is kept of what checks print; `tinyo events --filter event=health_status` \
-     tells of what they find";
+const HEALTH_LOG: &str = "the last 5 checks, with up to 4096 bytes of what each printed, are in \
+     `tinyo inspect -f '{{json .State.Health.Log}}'`";
 const ATTACH: &str = "`tinyo start -a` and `tinyo run -a stdout` say what one is in front of";
 const IN_USE: &str =
     "what a container uses is not removed: `tinyo rm -f -t SECONDS` ends that first";

@@ -2,7 +2,7 @@
 
 use super::devices;
 use crate::error::{Error, Result};
-use crate::settings::{DiskLimit, Settings};
+use crate::settings::{self, DiskLimit, Settings};
 use spec::runtime::{BlockIo, Cpu, Memory, Pids, Resources, ThrottleDevice};
 
 /// The usual period in which a quota of processor time counts, in microseconds.
@@ -45,11 +45,18 @@ pub(crate) fn limits(settings: &Settings) -> Result<Resources<'static>> {
     })
 }
 
+impl settings::Limits {
+    /// Bytes of memory and swap together; -1: any. As Docker: as much swap as memory where only that
+    /// is said.
+    pub fn swap(&self) -> Option<i64> {
+        let twice = |memory: i64| if memory < 0 { -1 } else { memory.saturating_mul(2) };
+        self.memory_swap.or(self.memory.map(twice))
+    }
+}
+
 fn memory(settings: &Settings) -> Result<Option<Memory>> {
     let limits = &settings.limits;
-    // As Docker: as much swap as memory where only that is said.
-    let twice = |memory: i64| if memory < 0 { -1 } else { memory.saturating_mul(2) };
-    let swap = limits.memory_swap.or(limits.memory.map(twice));
+    let swap = limits.swap();
     if let (Some(swap @ 0..), None | Some(..0)) = (limits.memory_swap, limits.memory) {
         let what = "is of memory and swap together, and needs --memory";
         return super::wrong("--memory-swap", &swap.to_string(), what);

@@ -11,6 +11,7 @@ mod process;
 mod security;
 
 use crate::database::Container;
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::folders::{ContainerFolder, Folders};
 use crate::monitor::{Shared, SharedKind};
@@ -68,7 +69,7 @@ pub(crate) fn specification<'a>(context: &Context<'a>) -> Result<Spec<'a>> {
     let hostname = if own_uts { files::hostname(context)? } else { String::new() };
     let process = process::process(context, user)?;
     let ids = &settings.namespaces.ids;
-    let texts = |paths: &[&'static str]| paths.iter().copied().map(Text::from).collect();
+    let texts = |paths: Vec<&'a str>| paths.into_iter().map(Text::from).collect();
     let linux = Linux {
         uid_mappings: id_mappings(&ids.users),
         gid_mappings: id_mappings(&ids.groups),
@@ -157,6 +158,13 @@ pub(crate) fn cgroup_path(container: &Container) -> String {
     let parent = &container.settings.namespaces.cgroup_parent;
     let parent = if parent.is_empty() { CGROUP_PARENT } else { parent };
     format!("{}/{}", parent.trim_end_matches('/'), container.id)
+}
+
+impl Engine {
+    /// The cgroup of a container, below where all are mounted; none where users have none.
+    pub fn cgroup(&self, container: &Container) -> Option<String> {
+        (!self.user_marks).then(|| cgroup_path(container))
+    }
 }
 
 fn id_mappings(ranges: &[IdRange]) -> Vec<IdMapping> {

@@ -165,6 +165,7 @@ fn usual(settings: &Settings, unprivileged: bool) -> Result<Vec<Mount<'static>>>
         mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", read_only]),
         mount("/sys/fs/cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", read_only]),
     ];
+    all[0].options.extend(settings.security.proc_options.iter().cloned().map(Into::into));
     let is_inside = unprivileged || !settings.namespaces.ids.is_empty();
     let foreign = if is_inside { super::namespaces::foreign(settings) } else { Vec::new() };
     for (kind, paths) in foreign {

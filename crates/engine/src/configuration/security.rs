@@ -1,9 +1,12 @@
 //! What a container may do.
 
+use crate::database::Container;
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::settings::{SeccompChoice, Settings};
+use crate::small_file;
 use spec::json::Text;
-use spec::runtime::{Capabilities, Seccomp, default_seccomp};
+use spec::runtime::{Capabilities, Seccomp, Spec, default_seccomp};
 
 /// What a container needs that is root in itself. Docker gives three more: MKNOD, for which there
 /// are device files; NET_RAW, with which one can pretend to be somebody else; AUDIT_WRITE, which
@@ -89,6 +92,31 @@ pub(super) fn capabilities(settings: &Settings, user: u32) -> Result<Capabilitie
     })
 }
 
+impl Engine {
+    /// The names of the capabilities that a container's programs may have, and of those that its own
+    /// one begins with, which is known once it was started.
+    ///
+    /// # Errors
+    /// What was written when it was started is damaged.
+    pub fn capabilities(
+        &self,
+        container: &Container,
+    ) -> Result<(Vec<String>, Option<Vec<String>>)> {
+        let owned = |names: &[Text<'_>]| names.iter().map(ToString::to_string).collect();
+        let path = self.folder(container).configuration();
+        let text = small_file::read(&path).map_err(Error::file(&path))?.unwrap_or_default();
+        let started: Option<Spec<'_>> = spec::json::parse(text.as_bytes()).ok();
+        let given = started.and_then(|it| it.process).and_then(|it| it.capabilities);
+        Ok(match given {
+            Some(given) => (owned(&given.bounding), Some(owned(&given.effective))),
+            None => {
+                let names = capability_names(&container.settings)?;
+                (names.into_iter().map(str::to_owned).collect(), None)
+            }
+        })
+    }
+}
+
 /// Set-uid programs are of no use to most containers, and a way up for whoever has broken in.
 pub(super) fn no_new_privileges(settings: &Settings) -> bool {
     settings.security.no_new_privileges.unwrap_or(!settings.security.privileged)
@@ -108,19 +136,28 @@ pub(super) fn seccomp(settings: &Settings) -> Result<Option<Seccomp<'_>>> {
     }
 }
 
-fn is_unmasked(settings: &Settings) -> bool {
-    settings.security.privileged || settings.security.unmasked
-}
-
 impl Settings {
     /// What of `/proc` and `/sys` is hidden.
-    pub fn masked_paths(&self) -> &'static [&'static str] {
-        if is_unmasked(self) { &[] } else { &MASKED }
+    pub fn masked_paths(&self) -> Vec<&str> {
+        let own = self.security.mask.iter().map(String::as_str);
+        self.usual_paths(&MASKED).chain(own).collect()
     }
 
     /// What of `/proc` cannot be changed.
-    pub fn read_only_paths(&self) -> &'static [&'static str] {
-        if is_unmasked(self) { &[] } else { &READ_ONLY }
+    pub fn read_only_paths(&self) -> Vec<&str> {
+        self.usual_paths(&READ_ONLY).collect()
+    }
+
+    fn usual_paths(&self, paths: &'static [&'static str]) -> impl Iterator<Item = &str> {
+        let security = &self.security;
+        let none = security.privileged || security.unmasked;
+        let is_meant = move |path: &str| {
+            security.unmask.iter().any(|it| match it.strip_suffix('*') {
+                Some(beginning) => path.starts_with(beginning),
+                None => path == it,
+            })
+        };
+        paths.iter().copied().filter(move |path| !none && !is_meant(path))
     }
 }
 
@@ -144,5 +181,17 @@ mod tests {
         let nearly_all = names(&["ALL"], &["sys_admin"]).unwrap();
         assert!(nearly_all.len() > 35 && !nearly_all.contains(&"CAP_SYS_ADMIN"));
         assert!(names(&["nonsense"], &[]).unwrap_err().contains("--cap-add"));
+    }
+
+    #[test]
+    fn hidden_and_shown() {
+        let list = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        let (mask, unmask) = (list(&["/etc/x"]), list(&["/proc/kcore", "/proc/s*"]));
+        let security = Security { mask, unmask, ..Security::default() };
+        let settings = Settings { security, ..Settings::default() };
+        let hidden = settings.masked_paths();
+        assert!(hidden.contains(&"/etc/x") && hidden.contains(&"/proc/keys"));
+        assert!(!hidden.contains(&"/proc/kcore") && !hidden.contains(&"/proc/scsi"));
+        assert_eq!(settings.read_only_paths(), ["/proc/bus", "/proc/fs", "/proc/irq"]);
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::engine::runtime_id;
 use crate::error::{Error, Result};
-use crate::streams::Streams;
+use crate::streams::{Ends, Streams};
 use runtime::{Exec, Running};
 use spec::runtime::Process;
 use std::path::Path;
@@ -18,7 +18,7 @@ impl Added {
     pub(super) fn start(&mut self, root: &Path, id: &str, process: &str) -> Result<i32> {
         let process: Process<'_> = spec::json::parse(process.as_bytes())
             .map_err(|error| Error::invalid(format!("the process: {error}")))?;
-        let running = start(root, id, &process)?;
+        let (running, _) = start(root, id, &process, false)?;
         self.0.push(running.pid);
         Ok(running.pid.as_raw_nonzero().get())
     }
@@ -29,11 +29,15 @@ impl Added {
     }
 }
 
-/// A process in the container with nothing to read, and nobody who reads what it prints.
-pub(super) fn start(root: &Path, id: &str, process: &Process<'_>) -> Result<Running> {
+/// A process in the container with nothing to read; with `output`, somebody reads what it prints.
+pub(super) fn start(
+    root: &Path,
+    id: &str,
+    process: &Process<'_>,
+    output: bool,
+) -> Result<(Running, Ends)> {
     let id = runtime_id(id)?;
-    let streams = Streams::new(false, false)?;
-    let (running, _) = streams.during(|| {
+    Streams::new(false, output)?.during(|| {
         Ok(runtime::exec(&Exec {
             root,
             id: &id,
@@ -47,6 +51,5 @@ pub(super) fn start(root: &Path, id: &str, process: &Process<'_>) -> Result<Runn
             cgroups: &[],
             ignore_paused: false,
         })?)
-    })?;
-    Ok(running)
+    })
 }

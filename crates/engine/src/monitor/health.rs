@@ -1,17 +1,13 @@
 //! Checks whether the program does what it is for: a command in the container, now and then.
 
-use super::program::exit_code;
-use crate::engine::runtime_id;
-use crate::error::Result;
+use super::probe::Probe;
+use crate::folders::ContainerFolder;
 use crate::protocol::{Message, tell};
 use crate::settings::{Health as Settings, OnFailure, Startup};
 use crate::state::HealthStatus;
-use runtime::Running;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use sys::process::{SIGKILL, send_signal};
-use sys::rustix::process::{WaitOptions, waitpid};
 
 /// The checks of one container.
 pub(super) struct Health {
@@ -19,8 +15,8 @@ pub(super) struct Health {
     /// When it was started.
     since: Instant,
     next: Instant,
-    /// One that is going on, and when it must be over.
-    check: Option<(Running, Instant)>,
+    /// One that is going on.
+    check: Option<Probe>,
     status: HealthStatus,
     failures: u32,
     /// How often the program was found to have started and not to, as long as that is asked.
@@ -64,10 +60,8 @@ impl Health {
     }
 
     fn kill(&mut self) {
-        if let Some((running, _)) = self.check.take() {
-            // It is our child; that it is dead by now is all we want to know.
-            let _ = send_signal(running.pidfd.as_fd(), SIGKILL);
-            let _ = waitpid(Some(running.pid), WaitOptions::empty());
+        if let Some(check) = self.check.take() {
+            check.kill();
         }
     }
 
@@ -77,7 +71,12 @@ impl Health {
 
     /// When there is something to do.
     pub(super) fn deadline(&self) -> Instant {
-        self.check.as_ref().map_or(self.next, |(_, deadline)| *deadline)
+        self.check.as_ref().map_or(self.next, |check| check.deadline)
+    }
+
+    /// Where something may be printed.
+    pub(super) fn polled(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.check.iter().flat_map(Probe::polled)
     }
 
     /// Nothing is found out about what is paused: not that it fails, and not that it takes too long.
@@ -86,34 +85,29 @@ impl Health {
         match &self.check {
             Some(_) => {
                 let deadline = now + self.timeout();
-                self.check.iter_mut().for_each(|check| check.1 = deadline);
+                self.check.iter_mut().for_each(|check| check.deadline = deadline);
             }
             None => self.next = now + self.pause(),
         }
     }
 
     /// Does what is due. True if the status has changed.
-    pub(super) fn turn(&mut self, root: &Path, id: &str) -> Result<bool> {
+    pub(super) fn turn(&mut self, root: &Path, folder: &ContainerFolder, id: &str) -> bool {
         let now = Instant::now();
-        let before = self.status();
-        if let Some((running, deadline)) = &self.check {
-            match waitpid(Some(running.pid), WaitOptions::NOHANG) {
-                Ok(Some((_, status))) => self.note(exit_code(status) == 0),
-                Ok(None) if now >= *deadline => {
-                    self.kill();
-                    self.note(false);
-                }
-                Ok(None) | Err(_) => return Ok(false),
+        let (before, timeout) = (self.status(), self.timeout());
+        if let Some(check) = &mut self.check {
+            match check.outcome(folder, timeout) {
+                Some(success) => self.note(success),
+                None => return false,
             }
         } else if now >= self.next {
             let command = self.startup().map_or(&self.settings.command, |it| &it.command);
-            match start(root, id, command) {
-                Ok(running) => self.check = Some((running, now + self.timeout())),
-                // No such program, or the container is about to end.
-                Err(_) => self.note(false),
+            self.check = Probe::start(root, folder, (id, command), now + timeout);
+            if self.check.is_none() {
+                self.note(false);
             }
         }
-        Ok(self.status() != before)
+        self.status() != before
     }
 
     /// What is to be done since the last call about what was found out.
@@ -180,21 +174,4 @@ impl Health {
         }
         self.next = Instant::now() + self.pause();
     }
-}
-
-fn start(root: &Path, id: &str, command: &[String]) -> Result<Running> {
-    let id = runtime_id(id)?;
-    let text = runtime::with_configuration(root, &id, |spec| {
-        let Some(own) = &spec.process else {
-            return Err(runtime::Error::Unsupported("the container has no process".to_owned()));
-        };
-        let mut process = own.clone();
-        process.args = command.iter().map(|word| word.clone().into()).collect();
-        process.terminal = false;
-        spec::json::to_line(&process)
-            .map_err(|error| runtime::Error::Unsupported(error.to_string()))
-    })?;
-    let process = spec::json::parse(text.as_bytes())
-        .map_err(|error| crate::error::Error::invalid(error.to_string()))?;
-    super::added::start(root, id.as_str(), &process)
 }

@@ -16,6 +16,7 @@ mod launch;
 mod log;
 mod outward;
 mod part;
+mod probe;
 mod program;
 mod shared;
 mod starting;

@@ -1,6 +1,7 @@
 //! The loop of a monitor: from the first start of a container to its last end.
 
 use super::connection::Connected;
+use super::health::Health;
 use super::input::Input;
 use super::program::{Program, Read};
 use super::starting::start_code;
@@ -121,7 +122,7 @@ impl Monitor {
             health.postpone();
             return Ok(());
         }
-        if health.turn(&self.folders.runtime(), &self.launch.id)? {
+        if health.turn(&self.folders.runtime(), &self.folder, &self.launch.id) {
             let status = health.status();
             let has_changed = self.state.health.map(|(status, _)| status) != Some(status.0);
             self.state.health = Some(status);
@@ -130,7 +131,7 @@ impl Monitor {
                 self.tell_event("health_status", &[("status", status.0.name())])?;
             }
         }
-        match self.health.as_mut().map_or(OnFailure::None, super::health::Health::take_due) {
+        match self.health.as_mut().map_or(OnFailure::None, Health::take_due) {
             OnFailure::None => Ok(()),
             due => self.act_on_failure(due),
         }
@@ -180,7 +181,9 @@ impl Monitor {
             for helper in program.helpers() {
                 polled.push(PollFd::new(helper, PollFlags::IN));
             }
-            let due = self.health.as_ref().map(super::health::Health::deadline);
+            let printing = self.health.iter().flat_map(Health::polled);
+            polled.extend(printing.map(|it| PollFd::from_borrowed_fd(it, PollFlags::IN)));
+            let due = self.health.as_ref().map(Health::deadline);
             let due = due.into_iter().chain(self.kill_at).min();
             timeout = if program.ended().is_none() { due } else { None };
         }

@@ -87,8 +87,9 @@ pub(crate) fn settings(engine: &Engine, container: &Container) -> Result<Value> 
         let (ip, gateway, prefix) = of(true).unwrap_or_default();
         let (ip6, gateway6, prefix6) = of(false).unwrap_or_default();
         let (mac, endpoint) = (mac(&connected), endpoint_id(&connected, &network));
+        let name = connected.network;
         networks.insert(
-            connected.network,
+            name.clone(),
             json!({
                 "NetworkID": network.id,
                 "EndpointID": endpoint,
@@ -96,6 +97,9 @@ pub(crate) fn settings(engine: &Engine, container: &Container) -> Result<Value> 
                 "IPAddress": ip, "Gateway": gateway, "IPPrefixLen": prefix,
                 "GlobalIPv6Address": ip6, "IPv6Gateway": gateway6, "GlobalIPv6PrefixLen": prefix6,
                 "MacAddress": mac,
+                "IPAMConfig": asked_addresses(container, &name),
+                "Links": null,
+                "DriverOpts": null,
             }),
         );
     }
@@ -120,14 +124,27 @@ pub(crate) fn settings(engine: &Engine, container: &Container) -> Result<Value> 
     Ok(all)
 }
 
+/// Those that `--ip` and its like ask for, as Docker has it.
+fn asked_addresses(container: &Container, network: &str) -> Value {
+    let endpoints = container.settings.network.endpoints();
+    let found = endpoints.iter().find(|it| it.network == network);
+    let mut asked = Map::new();
+    for address in found.into_iter().flat_map(|it| &it.addresses) {
+        let name = if address.contains(':') { "IPv6Address" } else { "IPv4Address" };
+        asked.insert(name.to_owned(), address.as_str().into());
+    }
+    if asked.is_empty() { Value::Null } else { asked.into() }
+}
+
 /// What `-p` asks for, with Docker's names of fields.
 pub(crate) fn asked_for(texts: &[String]) -> Map<String, Value> {
     by_port(&parsed(texts).collect::<Vec<_>>(), &[""])
 }
 
-/// The ports that a container says it listens on, each as `PORT/PROTOCOL`.
+/// The ports that a container says it listens on, or publishes, each as `PORT/PROTOCOL`.
 pub(crate) fn exposed(container: &Container) -> impl Iterator<Item = String> {
-    let ports = parsed(&container.settings.network.exposed);
+    let network = &container.settings.network;
+    let ports = parsed(&network.exposed).chain(parsed(&network.ports));
     ports.map(|port| format!("{}/{}", port.container, port.protocol))
 }
 

@@ -141,7 +141,7 @@ pub(crate) fn inspected_containers() -> Result<()> {
     let engine = Engine::new()?;
     let flags = "-p 127.0.0.1:18080:80 -p 53/udp --expose 99 -v data:/data:ro -v /tmp:/host:rslave \
                  -v /nameless --tmpfs /t:size=1m --security-opt no-new-privileges \
-                 --health-cmd true";
+                 --health-cmd true -m 64m";
     let flags: Vec<&str> = flags.split_whitespace().collect();
     engine.start("one", &flags, "exec sleep 100")?;
     let found = json(&engine.ok(&["inspect", "-f", "{{json .}}", "one"])?)?;
@@ -172,8 +172,24 @@ pub(crate) fn inspected_containers() -> Result<()> {
             "/State/Health/Log": [],
             "/NetworkSettings/Ports/99~1tcp": null,
             "/NetworkSettings/IPPrefixLen": 20,
+            "/Config/ExposedPorts/80~1tcp": {},
+            "/HostConfig/MemorySwap": 128 << 20,
+            "/HostConfig/Runtime": "tinyo",
+            "/State/CgroupPath": format!("/tinyo/{}", found["Id"].as_str().unwrap_or_default()),
+            "/NetworkSettings/Networks/bridge/IPAMConfig": null,
         }),
     )?;
+    // What scripts enter, and look into.
+    let key = found["NetworkSettings"]["SandboxKey"].as_str().unwrap_or_default();
+    ensure!(std::fs::read_link(key)?.to_string_lossy().starts_with("net:"), "{key}");
+    let files = found["GraphDriver"]["Data"]["MergedDir"].as_str().unwrap_or_default();
+    ensure!(std::path::Path::new(files).join("bin/sh").exists(), "{files}");
+    for name in ["BoundingCaps", "EffectiveCaps"] {
+        let names = found[name].as_array();
+        ensure!(names.is_some_and(|it| it.len() == 11), "{name}: {names:?}");
+    }
+    // A folder in memory comes from nowhere.
+    expect_eq!(engine.field("one", "Mounts")?.split(',').filter(|it| it.is_empty()).count(), 0);
     for path in ["Masked", "Readonly"] {
         let all = found["HostConfig"][format!("{path}Paths")].as_array();
         ensure!(all.is_some_and(|all| all.len() > 4), "{path}: {all:?}");

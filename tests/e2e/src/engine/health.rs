@@ -86,6 +86,45 @@ pub(crate) fn a_start_that_takes_long_is_waited_for() -> Result<()> {
     engine.is_clean()
 }
 
+/// The last five, with the beginning of what each printed; one that takes too long says that.
+pub(crate) fn what_checks_print_is_remembered() -> Result<()> {
+    let engine = Engine::new()?;
+    let check = |name: &str, command: &str| {
+        let command = format!("--health-cmd={command}");
+        let flags = ["-d", "--name", name, &command, "--health-interval=30ms"];
+        let timeout = ["--health-timeout=300ms", "box", "sleep", "100"];
+        engine.ok(&[&["run"], &flags[..], &timeout].concat())
+    };
+    check("one", "echo out; echo error >&2; exit 3")?;
+    check("long", "seq 1 100000")?;
+    check("slow", "echo hi; exec sleep 100")?;
+    // What it leaves running is not waited for.
+    check("left", "sleep 100 & echo left")?;
+    let count = |name: &str| state(&engine, name, "State.Health.Log | len");
+    for (name, code, output) in [
+        ("one", "3", "out\nerror\n"),
+        ("long", "0", "1\n2\n3\n"),
+        ("slow", "-1", "Health check exceeded timeout (300ms)"),
+        ("left", "0", "left\n"),
+    ] {
+        until(&format!("{name} was checked five times"), || {
+            count(name).is_ok_and(|count| count == "5")
+        })?;
+        let field = |field: &str| {
+            let template = format!("{{{{(index .State.Health.Log 4).{field}}}}}");
+            engine.ok(&["inspect", "-f", &template, name])
+        };
+        expect_eq!(field("ExitCode")?, code);
+        let found = engine.ok(&["inspect", "-f", "{{json .State.Health.Log}}", name])?;
+        let found = super::support::json(&found)?;
+        let said = found[4]["Output"].as_str().unwrap_or_default();
+        ensure!(said.starts_with(output) && said.len() <= 4096, "{name}: {said:?}");
+        ensure!(field("Start")? < field("End")?, "{name}: {found}");
+    }
+    engine.ok(&["rm", "-f", "-t", "0", "one", "long", "slow", "left"])?;
+    engine.is_clean()
+}
+
 /// A monitor that is told to end does so, though its container may run for long.
 pub(crate) fn a_container_with_a_time_limit_ends_when_asked() -> Result<()> {
     let engine = Engine::new()?;

@@ -167,6 +167,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::habits::what_is_wrong_with_mounts_and_variables,
         engine::habits::a_volume_on_etc_keeps_hosts,
         engine::health::who_is_unhealthy_is_killed_stopped_or_started_again,
+        engine::health::what_checks_print_is_remembered,
         engine::health::a_start_that_takes_long_is_waited_for,
         engine::health::a_container_with_a_time_limit_ends_when_asked,
         engine::wrong_values::a_wrong_value_is_said_to_be_so,

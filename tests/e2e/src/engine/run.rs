@@ -217,6 +217,35 @@ pub(crate) fn rights() -> Result<()> {
         ["--security-opt", "no-new-privileges=false", "--security-opt", "seccomp=unconfined"];
     expect_eq!(status(&loose)?, "NoNewPrivs:\t0\nSeccomp:\t0");
     expect_eq!(engine.shell(&["--privileged"], "mount -t tmpfs x /tmp && echo done")?, "done");
+    let hidden = |option: &str| {
+        let words = ["--security-opt", option];
+        engine
+            .shell(&words, "cat /etc/passwd | head -c 1; grep -cE ' /proc/(bus|fs) ' /proc/mounts")
+    };
+    expect_eq!(hidden("mask=/etc/passwd:/tmp")?, "2");
+    ensure!(hidden("unmask=/proc/bus")?.ends_with('1'));
+    ensure!(
+        engine
+            .run(&[
+                "run",
+                "--rm",
+                "--security-opt=unmask=/proc/*",
+                "box",
+                "test",
+                "-w",
+                "/proc/bus"
+            ])?
+            .code
+            == Some(0)
+    );
+    let proc =
+        engine.shell(&["--security-opt", "proc-opts=hidepid=2"], "grep ' /proc ' /proc/mounts")?;
+    ensure!(proc.contains("hidepid="), "{proc}");
+    engine.fails(
+        &["create", "--security-opt=mask=x", "box", "true"],
+        125,
+        "begins with a slash",
+    )?;
     engine.fails(&["run", "--rm", "--security-opt", "nonsense", "box", "true"], 125, "nonsense")?;
     let done = engine.run(&[
         "run",

@@ -51,6 +51,12 @@ pub(super) fn host_config(engine: &Engine, settings: &Settings) -> Value {
         "IDMappings": id_mappings(&shared.ids),
         "CgroupnsMode": own(&shared.cgroup),
         "CgroupParent": shared.cgroup_parent,
+        "CgroupManager": "cgroupfs",
+        "Runtime": "tinyo",
+        "Annotations": settings.annotations,
+        "Links": or_null(settings.network.links.clone()),
+        "DeviceCgroupRules": or_null(settings.device_rules.clone()),
+        "DeviceRequests": null,
         "Devices": devices.collect::<Vec<_>>(),
         // What another container has mounted is among its own mounts.
         "VolumesFrom": null,
@@ -67,7 +73,7 @@ fn add_limits(all: &mut Value, limits: &Limits) {
         .map(|(name, soft, hard)| json!({ "Name": name, "Soft": soft, "Hard": hard }));
     let limited = json!({
         "Memory": limits.memory.unwrap_or(0),
-        "MemorySwap": limits.memory_swap.unwrap_or(0),
+        "MemorySwap": limits.swap().unwrap_or(0),
         "MemoryReservation": limits.memory_reservation.unwrap_or(0),
         "MemorySwappiness": limits.memory_swappiness,
         "NanoCpus": limits.nano_cpus.unwrap_or(0),
@@ -116,6 +122,9 @@ fn security_options(security: &Security) -> Vec<String> {
         all.extend((!value.is_empty()).then(|| format!("{name}={value}")));
     }
     all.extend(security.unmasked.then(|| "systempaths=unconfined".to_owned()));
+    all.extend(security.mask.iter().map(|path| format!("mask={path}")));
+    all.extend(security.unmask.iter().map(|path| format!("unmask={path}")));
+    all.extend(security.proc_options.iter().map(|option| format!("proc-opts={option}")));
     all
 }
 
@@ -193,6 +202,7 @@ pub(super) fn mounts(engine: &Engine, settings: &Settings) -> Vec<Value> {
             "Source": source,
             "Destination": mount.target,
             "Mode": mode(mount),
+            "Options": mount.options,
             "RW": !mount.read_only,
             "Propagation": said.unwrap_or(usual),
         })

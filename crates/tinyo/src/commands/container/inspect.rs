@@ -4,7 +4,7 @@ use super::host_config::{host_config, mounts, volumes};
 use crate::commands::port;
 use anyhow::Result;
 use engine::settings::SecretUse;
-use engine::{Container, Engine, Seen, Status, time_text};
+use engine::{Check, Container, Engine, Seen, Status, time_text};
 use image::Digest;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -15,7 +15,11 @@ pub(crate) fn describe(engine: &Engine, container: &Container) -> Result<Value> 
     let words: Vec<&String> = settings.words().collect();
     let image = image_id(engine, container)?;
     let file = |name: &str| engine.file_path(container, name);
+    let (bounding, effective) = engine.capabilities(container)?;
     let mut network = port::settings(engine, container)?;
+    let sandbox = |pid: i32| format!("/proc/{pid}/ns/net");
+    network["SandboxID"] = container.id.as_str().into();
+    network["SandboxKey"] = pid(&seen).map(sandbox).unwrap_or_default().into();
     if let (true, Some(ports)) = (seen.status.is_running(), network["Ports"].as_object_mut()) {
         for port in port::exposed(container) {
             ports.entry(port).or_insert(Value::Null);
@@ -26,7 +30,7 @@ pub(crate) fn describe(engine: &Engine, container: &Container) -> Result<Value> 
         "Created": time_text(container.created),
         "Path": words.first(),
         "Args": words.get(1..).unwrap_or_default(),
-        "State": state(&seen),
+        "State": state(engine, container, &seen)?,
         "Image": image,
         "ImageName": settings.image,
         "ImageDigest": container.manifest.as_ref().map(Digest::as_str),
@@ -36,11 +40,14 @@ pub(crate) fn describe(engine: &Engine, container: &Container) -> Result<Value> 
         "IsInfra": container.is_infra,
         "RestartCount": seen.state.restarts,
         "Driver": "overlay",
-        // Nothing is mounted outside of it, so that there is no MergedDir.
-        "GraphDriver": {
-            "Name": "overlay",
-            "Data": { "UpperDir": file("upper"), "WorkDir": file("work") },
-        },
+        "GraphDriver": { "Name": "overlay", "Data": places(engine, container, &seen) },
+        "AppArmorProfile": settings.security.apparmor,
+        "ProcessLabel": settings.security.label,
+        "BoundingCaps": bounding,
+        "EffectiveCaps": effective,
+        "OCIRuntime": "tinyo",
+        "PidFile": settings.pid_file,
+        "ConmonPidFile": settings.monitor_pid_file,
         "Platform": "linux",
         "ResolvConfPath": file("resolv.conf"),
         "HostnamePath": file("hostname"),
@@ -66,7 +73,27 @@ pub(crate) fn sizes(engine: &Engine, container: &Container) -> Result<[u64; 2]> 
     Ok([own, own + image.map_or(0, |image| image.bytes())])
 }
 
-fn state(seen: &Seen) -> Value {
+/// Its first process, if it has one.
+fn pid(seen: &Seen) -> Option<i32> {
+    seen.status.is_running().then_some(seen.state.pid)
+}
+
+/// Where its files are. All of them together are mounted for itself alone, but seen through its
+/// process.
+fn places(engine: &Engine, container: &Container, seen: &Seen) -> Value {
+    let layers: Vec<_> = container.layers.iter().map(|it| it.to_string_lossy()).collect();
+    let mut all = json!({
+        "LowerDir": layers.join(":"),
+        "UpperDir": engine.file_path(container, "upper"),
+        "WorkDir": engine.file_path(container, "work"),
+    });
+    if let Some(pid) = pid(seen) {
+        all["MergedDir"] = format!("/proc/{pid}/root").into();
+    }
+    all
+}
+
+fn state(engine: &Engine, container: &Container, seen: &Seen) -> Result<Value> {
     let time = |nanoseconds: u64| match nanoseconds {
         0 => "0001-01-01T00:00:00Z".to_owned(),
         _ => time_text(nanoseconds),
@@ -78,16 +105,26 @@ fn state(seen: &Seen) -> Value {
         "Restarting": seen.status == Status::Restarting,
         "OOMKilled": seen.state.oom,
         "Dead": false,
-        "Pid": if seen.status.is_running() { seen.state.pid } else { 0 },
+        "Pid": pid(seen).unwrap_or(0),
         "ExitCode": seen.state.exit_code,
         "Error": seen.state.error,
         "StartedAt": time(seen.state.started),
         "FinishedAt": time(seen.state.finished),
+        "CgroupPath": engine.cgroup(container).unwrap_or_default(),
     });
     if let Some((health, failures)) = seen.state.health {
-        state["Health"] = json!({ "Status": health.name(), "FailingStreak": failures, "Log": [] });
+        let check = |it: &Check| {
+            json!({
+                "Start": time_text(it.started),
+                "End": time_text(it.ended),
+                "ExitCode": it.exit_code,
+                "Output": it.output,
+            })
+        };
+        let log: Value = engine.health_log(container)?.iter().map(check).collect();
+        state["Health"] = json!({ "Status": health.name(), "FailingStreak": failures, "Log": log });
     }
-    state
+    Ok(state)
 }
 
 /// What it calls itself, in its own network or the machine's.
@@ -134,6 +171,8 @@ fn config(engine: &Engine, container: &Container) -> Value {
         "Image": settings.image,
         "WorkingDir": settings.working_dir,
         "Labels": settings.labels,
+        "OnBuild": null,
+        "Timeout": settings.timeout,
         "Volumes": volumes(engine, settings),
         "Secrets": settings.secrets.iter().map(secret).collect::<Vec<_>>(),
         "ExposedPorts": ports.collect::<serde_json::Map<_, _>>(),

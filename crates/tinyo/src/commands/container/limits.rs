@@ -4,6 +4,7 @@ use super::parse;
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use engine::settings::{DiskLimit, Limits};
+use sys::rustix::process::{Resource, Rlimit, getrlimit};
 
 /// With less, not even its start succeeds.
 const LEAST_MEMORY: i64 = 1 << 20;
@@ -102,9 +103,9 @@ pub(super) struct LimitOptions {
     /// DISK:TIMES that may be written a second
     #[arg(long, value_name = "LIMIT")]
     device_write_iops: Vec<String>,
-    /// A limit of each process, NAME=SOFT[:HARD]
-    #[arg(long, value_name = "LIMIT", value_parser = parse::ulimit)]
-    ulimit: Vec<(String, u64, u64)>,
+    /// A limit of each process, NAME=SOFT[:HARD], or host for all those of the caller
+    #[arg(long, value_name = "LIMIT", value_parser = ulimits)]
+    ulimit: Vec<Ulimits>,
     /// A kernel parameter, NAME=VALUE
     #[arg(long, value_name = "PARAMETER", value_parser = parse::sysctl)]
     sysctl: Vec<(String, String)>,
@@ -112,6 +113,44 @@ pub(super) struct LimitOptions {
     #[arg(long, value_name = "BYTES", value_parser = parse::size)]
     shm_size: Option<u64>,
 }
+
+/// Limits of processes: name, soft, hard.
+#[derive(Clone)]
+struct Ulimits(Vec<(String, u64, u64)>);
+
+fn ulimits(text: &str) -> Result<Ulimits, String> {
+    if text == "host" { Ok(own_ulimits()) } else { parse::ulimit(text).map(|it| Ulimits(vec![it])) }
+}
+
+/// Those of the caller, whoever starts the container later.
+fn own_ulimits() -> Ulimits {
+    let value = |value: Option<u64>| value.unwrap_or(u64::MAX);
+    let limit = |(name, resource): &(&str, Resource)| {
+        let Rlimit { current, maximum } = getrlimit(*resource);
+        ((*name).to_owned(), value(current), value(maximum))
+    };
+    Ulimits(RESOURCES.iter().map(limit).collect())
+}
+
+// tidy: table
+const RESOURCES: [(&str, Resource); 16] = [
+    ("as", Resource::As),
+    ("core", Resource::Core),
+    ("cpu", Resource::Cpu),
+    ("data", Resource::Data),
+    ("fsize", Resource::Fsize),
+    ("locks", Resource::Locks),
+    ("memlock", Resource::Memlock),
+    ("msgqueue", Resource::Msgqueue),
+    ("nice", Resource::Nice),
+    ("nofile", Resource::Nofile),
+    ("nproc", Resource::Nproc),
+    ("rss", Resource::Rss),
+    ("rtprio", Resource::Rtprio),
+    ("rttime", Resource::Rttime),
+    ("sigpending", Resource::Sigpending),
+    ("stack", Resource::Stack),
+];
 
 impl LimitOptions {
     pub(super) fn settings(&self) -> Result<Limits> {
@@ -124,11 +163,21 @@ impl LimitOptions {
             oom_kill_disable: self.oom_kill_disable,
             oom_score_adj: self.oom_score_adj,
             disks: self.disks()?,
-            ulimits: self.ulimit.clone(),
+            ulimits: self.ulimits(),
             sysctls: self.sysctl.iter().cloned().collect(),
             shm_size: self.shm_size,
             ..self.changeable.over(&Limits::default())
         })
+    }
+
+    /// Of several of the same name, the last one counts.
+    fn ulimits(&self) -> Vec<(String, u64, u64)> {
+        let mut all: Vec<(String, u64, u64)> = Vec::new();
+        for limit in self.ulimit.iter().flat_map(|it| &it.0) {
+            all.retain(|(name, ..)| *name != limit.0);
+            all.push(limit.clone());
+        }
+        all
     }
 
     fn disks(&self) -> Result<Vec<(DiskLimit, String, u64)>> {

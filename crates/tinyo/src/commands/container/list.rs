@@ -239,7 +239,8 @@ fn record(container: &Container, seen: &Seen, ports: &str, pods: &PodNames, long
     let settings = &container.settings;
     let command = command(settings, long);
     let labels = settings.labels.iter().map(|(name, value)| format!("{name}={value}"));
-    let mounts = settings.mounts.iter().map(|mount| mount.source.clone());
+    let mounts = settings.mounts.iter().map(|mount| mount.source.as_str());
+    let mounts = mounts.filter(|source| !source.is_empty());
     let volumes = settings.mounts.iter().filter(|mount| mount.kind == MountKind::Volume);
     json!({
         "ID": container.id[..if long { 64 } else { 12 }],

@@ -98,7 +98,7 @@ struct ProcessOptions {
     #[arg(short, long, value_name = "USER", default_value = "", hide_default_value = true)]
     user: String,
     /// One more group
-    #[arg(long, value_name = "GROUP")]
+    #[arg(long, value_name = "GROUP", value_parser = parse::group)]
     group_add: Vec<String>,
     /// What is run with the command as its arguments, in place of what the image says: a program, or
     /// '["program", "argument"]'

@@ -92,6 +92,16 @@ pub(crate) fn variables(files: &[PathBuf], given: &[String]) -> Result<Vec<Strin
     Ok(all.into_iter().map(complete).collect())
 }
 
+/// `--group-add`.
+pub(crate) fn group(text: &str) -> Result<String, String> {
+    if text == "keep-groups" {
+        return Err("the caller's groups are not handed on: give those that it needs by number, \
+                    such as --group-add 44"
+            .to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// `--umask`, in octal digits.
 pub(crate) fn umask(text: &str) -> Result<u32, String> {
     let bits = u32::from_str_radix(text, 8).ok().filter(|bits| *bits <= 0o777);

@@ -17,7 +17,8 @@ pub(super) struct SecurityOptions {
     #[arg(long)]
     privileged: bool,
     /// seccomp=unconfined|FILE, no-new-privileges[=BOOL], apparmor=PROFILE, label=LABEL,
-    /// unmask=ALL, landlock=OPTION=VALUE
+    /// mask=PATH[:PATH...], unmask=ALL|PATH[:PATH...], proc-opts=OPTIONS (such as hidepid=2),
+    /// landlock=OPTION=VALUE
     #[arg(long, value_name = "OPTION")]
     security_opt: Vec<String>,
     #[command(flatten)]
@@ -37,6 +38,14 @@ pub(super) struct SecurityOptions {
     /// The cgroup above its own [default: /tinyo]
     #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
     cgroup_parent: String,
+}
+
+/// Several are separated by colons, as with Podman.
+fn paths_of(option: &str, paths: &str) -> Result<Vec<String>> {
+    if let Some(path) = paths.split(':').find(|path| !path.starts_with('/')) {
+        bail!("--security-opt: {option:?}: {path:?} is no path that begins with a slash");
+    }
+    Ok(paths.split(':').map(str::to_owned).collect())
 }
 
 impl SecurityOptions {
@@ -65,11 +74,16 @@ impl SecurityOptions {
                 ("unmask", "ALL" | "all") | ("systempaths", "unconfined") => {
                     security.unmasked = true;
                 }
+                ("mask", paths) => security.mask.extend(paths_of(option, paths)?),
+                ("unmask", paths) => security.unmask.extend(paths_of(option, paths)?),
+                ("proc-opts", options) if !options.is_empty() => {
+                    security.proc_options.extend(options.split(',').map(str::to_owned));
+                }
                 ("landlock", rule) if !rule.is_empty() => {}
                 _ => bail!(
                     "--security-opt: there is no option {option:?}, only seccomp=unconfined|FILE, \
                      no-new-privileges[=true|false], apparmor=PROFILE, label=LABEL|disable, \
-                     unmask=ALL, landlock=OPTION=VALUE"
+                     mask=PATH[:PATH...], unmask=ALL|PATH[:PATH...], proc-opts=OPTION[,OPTION...], landlock=OPTION=VALUE"
                 ),
             }
         }
