@@ -40,10 +40,7 @@ impl Engine {
         // Else it was waiting to be started again.
         let has_run = state.phase == Phase::Running;
         if has_run {
-            (state.exit_code, state.pid, state.finished) = (KILLED, 0, clock::now());
-            let why =
-                if is_of_former_boot { "the machine ended" } else { "its monitor was killed" };
-            why.clone_into(&mut state.error);
+            end(&mut state, is_of_former_boot);
         }
         let is_to_restart = match container.settings.restart.policy {
             RestartPolicy::No => false,
@@ -69,6 +66,16 @@ impl Engine {
             return self.start_again(container);
         }
         drop(lock);
+        Ok(Seen { status: Status::Exited, state })
+    }
+
+    /// What is so as long as nobody can heal it.
+    pub(crate) fn unhealed(&self, container: &Container) -> Result<Seen> {
+        let mut state = State::read(&self.folder(container))?;
+        if state.phase == Phase::Restarting {
+            return Ok(Seen { status: Status::Restarting, state });
+        }
+        end(&mut state, self.is_of_former_boot(container));
         Ok(Seen { status: Status::Exited, state })
     }
 
@@ -142,4 +149,11 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Its program was killed, as its monitor was.
+fn end(state: &mut State, is_of_former_boot: bool) {
+    (state.exit_code, state.pid, state.finished) = (KILLED, 0, clock::now());
+    let why = if is_of_former_boot { "the machine ended" } else { "its monitor was killed" };
+    why.clone_into(&mut state.error);
 }

@@ -3,11 +3,12 @@
 
 use crate::error::{Error, Result};
 pub(crate) use kernel::lock::PATIENCE;
-use kernel::lock::{Holder, Kind, Waiting, holder, take};
-use std::fs::{File, OpenOptions};
+use kernel::lock::{Holder, Kind, Waiting, Work, holder, take};
+use std::fs::{File, Metadata, OpenOptions};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::time::Duration;
 use sys::rustix::fs::{FlockOperation, flock};
 use sys::rustix::io::Errno;
 
@@ -22,6 +23,18 @@ impl Lock {
     /// for it (any more).
     pub(crate) fn take(path: &Path) -> Result<Option<Lock>> {
         Lock::wait(open(path)?, path)
+    }
+
+    /// The same for a file that whoever has the lock may remove while others go on to use it.
+    pub(crate) fn take_lasting(path: &Path) -> Result<Option<Lock>> {
+        loop {
+            let Some(file) = open(path)? else { return Ok(None) };
+            take(file.as_fd(), PATIENCE)?;
+            // Else another one is there by now, or none.
+            if is_at(&file, path) {
+                return Ok(Some(Lock { file }));
+            }
+        }
     }
 
     /// Waits until nobody else has this folder. `None` if there is none (any more).
@@ -69,6 +82,16 @@ pub(crate) fn stopped_holder(path: &Path) -> Option<Holder> {
     holder(path, Kind::File).filter(Holder::is_stopped)
 }
 
+/// What who holds the lock, and those below him, have done so far.
+pub(crate) fn work(path: &Path) -> Option<Work> {
+    Work::of(holder(path, Kind::File)?.pid)
+}
+
+/// Who holds the lock, and does not get on.
+pub(crate) fn stuck(path: &Path) -> Option<Holder> {
+    kernel::lock::stuck(path, Duration::from_millis(200))
+}
+
 /// Somebody else has a lock, and will have moved on when it is free.
 pub(crate) struct Watch {
     file: File,
@@ -85,6 +108,11 @@ pub(crate) fn pause(watch: &mut Option<Watch>, path: &Path) -> Result<()> {
         }
     };
     Ok(watch.waiting.pause(watch.file.as_fd())?)
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let place = |status: Metadata| (status.dev(), status.ino());
+    file.metadata().ok().map(place).is_some_and(|it| path.metadata().ok().map(place) == Some(it))
 }
 
 /// Nobody else than the user is to open it, as whoever can may take the lock.

@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::folders::{GUARD, MOUNTED, STARTED};
+use crate::network::LOCK_OF_MACHINE;
 use kernel::cgroup::{Cgroups, Driver};
 use net::firewall::Firewall;
 use net::link;
@@ -37,9 +38,7 @@ impl Engine {
         for volume in self.volumes()? {
             note(self.remove_volume(&volume.name));
         }
-        for network in self.networks()? {
-            note(self.remove_network(&network));
-        }
+        self.remove_networks(&self.networks()?).into_iter().for_each(note);
         if failures.is_empty() { Ok(()) } else { Err(Error::Several(failures)) }
     }
 
@@ -51,7 +50,7 @@ impl Engine {
     /// Something cannot be removed.
     pub fn forget(self) -> Result<()> {
         if !self.user_marks {
-            remove_shared()?;
+            self.remove_shared()?;
         }
         let (root, run) = (self.folders.root().to_owned(), self.folders.run().to_owned());
         let store_files = self.store.file_names();
@@ -69,24 +68,29 @@ impl Engine {
             .try_for_each(|name| remove(&root.join(name)))?;
         remove_if_empty(&root)
     }
-}
 
-/// The firewall's table and the group above those of containers.
-fn remove_shared() -> Result<()> {
-    let is_in_use = match Socket::open() {
-        Ok(mut socket) => !link::bridge_names(&mut socket)?.is_empty(),
-        Err(_) => false,
-    };
-    // Where the kernel has no nf_tables there is nothing of ours.
-    if let (false, Ok(mut firewall)) = (is_in_use, Firewall::open()) {
-        firewall.clear()?;
-    }
-    if let Ok(cgroups) = Cgroups::find(&Driver::Files, false) {
-        for (_, mount_point) in cgroups.mount_points() {
-            remove_if_empty(&Path::new(mount_point).join("tinyo"))?;
+    /// The firewall's table, the lock for subnets, and the group above those of containers.
+    fn remove_shared(&self) -> Result<()> {
+        // Nobody makes a bridge meanwhile.
+        let _lock = self.lock_subnets()?;
+        let is_in_use = match Socket::open() {
+            Ok(mut socket) => !link::bridge_names(&mut socket)?.is_empty(),
+            Err(_) => false,
+        };
+        if !is_in_use {
+            // Where the kernel has no nf_tables there is nothing of ours.
+            if let Ok(mut firewall) = Firewall::open() {
+                firewall.clear()?;
+            }
+            remove(Path::new(LOCK_OF_MACHINE))?;
         }
+        if let Ok(cgroups) = Cgroups::find(&Driver::Files, false) {
+            for (_, mount_point) in cgroups.mount_points() {
+                remove_if_empty(&Path::new(mount_point).join("tinyo"))?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn remove(path: &Path) -> Result<()> {

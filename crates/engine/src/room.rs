@@ -38,8 +38,8 @@ impl Engine {
     pub fn room_of_containers(&self) -> Result<Room> {
         let mut room = Room::default();
         for container in self.containers()? {
-            match self.look(&container) {
-                Ok(seen) => room.add(self.room_of(&container)?, !seen.status.is_over()),
+            match self.glance(&container) {
+                Ok((seen, _)) => room.add(self.room_of(&container)?, !seen.status.is_over()),
                 // It has just been removed.
                 Err(Error::NoSuchContainer(_)) => {}
                 Err(error) => return Err(error),

@@ -15,16 +15,21 @@ use crate::status::{Seen, Status, wrong};
 use crate::stop::PATIENCE;
 use crate::user::Names;
 use crate::{folders, init, lock, rootfs, small_file};
+use kernel::lock::Work;
 use spec::runtime::ConsoleSize;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 use sys::OrError;
 use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sys::rustix::io::{Errno, FdFlags, fcntl_setfd};
 use sys::rustix::net::RecvFlags;
+
+/// How often it is looked whether a new monitor gets on, in the time of one patience.
+const LOOKS: u32 = 6;
 
 /// Who is connected to a container that is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,15 +175,26 @@ impl Engine {
         }
     }
 
-    /// Waits for the first word of a new monitor, however long it takes, but not if that is stopped:
-    /// others wait for the container's lock.
+    /// Waits for the first word of a new monitor, as long as that gets on: others wait for the
+    /// container's lock.
     fn wait_for_word(&self, container: &Container, socket: &OwnedFd) -> Result<()> {
-        let time = Timespec::try_from(lock::PATIENCE).unwrap_or_default();
+        let time = Timespec::try_from(lock::PATIENCE / LOOKS).unwrap_or_default();
+        let (mut before, mut since) = (None, Instant::now());
         loop {
             match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&time)) {
-                Ok(0) => self.refuse_stopped_monitor(container)?,
-                Err(Errno::INTR) => {}
+                Ok(0) | Err(Errno::INTR) => {}
                 result => return Ok(result.map(drop).or_error("poll", || "the monitor")?),
+            }
+            // Its child may wait for a disk that does not answer.
+            let work = lock::work(&self.folder(container).monitor());
+            if before != work {
+                (before, since) = (work, Instant::now());
+            } else if since.elapsed() >= lock::PATIENCE {
+                self.refuse_stopped_monitor(container)?;
+                if let Some(monitor) = work.iter().find_map(Work::holder) {
+                    let name = container.name.clone();
+                    return Err(Error::MonitorStopped { name, monitor });
+                }
             }
         }
     }

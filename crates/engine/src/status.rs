@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::lock;
 use crate::pause::is_paused;
 use crate::state::{Phase, State};
+use kernel::lock::Holder;
 
 /// What a container is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,38 @@ impl Engine {
             return Err(Error::NoSuchContainer(container.name.clone()));
         }
         Ok(seen)
+    }
+
+    /// The same for who only wants to tell it of many: if somebody who does not get on keeps this one
+    /// from putting in order what a killed monitor has left, what is known is told, and who it is.
+    ///
+    /// # Errors
+    /// The container's files cannot be read.
+    pub fn glance(&self, container: &Container) -> Result<(Seen, Option<Holder>)> {
+        let mut stuck = self.stuck(container)?;
+        if let (None, Some(pod)) = (&stuck, self.pod_of(container)?)
+            && let Some(infra) = self.infra_of(&pod, container)?
+        {
+            stuck = self.stuck(&infra)?;
+        }
+        let holder = match stuck {
+            Some(holder) => holder,
+            None => match self.look(container) {
+                Err(Error::Locked(kernel::lock::Error::Held { holder, .. })) => holder,
+                seen => return Ok((seen?, None)),
+            },
+        };
+        let seen = match self.look_only(container)? {
+            Some(seen) => seen,
+            None => self.unhealed(container)?,
+        };
+        Ok((seen, Some(holder)))
+    }
+
+    /// Who does not get on, and has the lock of a container whose monitor is gone.
+    fn stuck(&self, container: &Container) -> Result<Option<Holder>> {
+        let is_left = self.look_only(container)?.is_none();
+        Ok(is_left.then(|| lock::stuck(&self.folder(container).path)).flatten())
     }
 
     /// Nothing if its monitor is gone.

@@ -63,8 +63,10 @@ pub fn down(
     let is_ours = |labels: &std::collections::BTreeMap<String, String>| {
         labels.get(PROJECT).is_some_and(|name| name == project)
     };
-    for network in engine.networks()?.iter().filter(|it| is_ours(&it.settings.labels)) {
-        match engine.remove_network(network) {
+    let mut networks = engine.networks()?;
+    networks.retain(|it| is_ours(&it.settings.labels));
+    for (network, removed) in networks.iter().zip(engine.remove_networks(&networks)) {
+        match removed {
             Ok(()) => on_removed(Removed::Network(&network.name)),
             Err(error) => failures.push(error.to_string()),
         }

@@ -11,17 +11,18 @@ use net::subnet::{Subnet, free_subnet, unique_local_subnet};
 use std::path::Path;
 use sys::netlink::Socket;
 
-/// Held by root while a network gets subnets, whatever the store: the machine is one.
-const LOCK_OF_MACHINE: &str = "/run/tinyo.lock";
+/// Held by root while a network gets subnets, whatever the store: the machine is one. Whoever holds it
+/// may remove it.
+pub(crate) const LOCK_OF_MACHINE: &str = "/run/tinyo.lock";
 
 /// The same of a user, whose bridges are nowhere else. No network has this name.
 const LOCK_OF_USER: &str = ".~subnets";
 
 impl Engine {
     /// Nobody else gives subnets to networks while this is held.
-    pub(super) fn lock_subnets(&self) -> Result<Option<Lock>> {
+    pub(crate) fn lock_subnets(&self) -> Result<Option<Lock>> {
         if !self.user_marks {
-            return Lock::take(Path::new(LOCK_OF_MACHINE));
+            return Lock::take_lasting(Path::new(LOCK_OF_MACHINE));
         }
         folders::make(&self.folders.networks())?;
         Lock::take(&self.folders.networks().join(LOCK_OF_USER))

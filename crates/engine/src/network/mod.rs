@@ -11,12 +11,14 @@ mod mode;
 mod names;
 mod place;
 mod plan;
+mod removal;
 mod row;
 mod shared;
 
 pub use mode::is_network;
 pub use row::{Connected, Network, NetworkSettings, Range, SharedDevice};
 
+pub(crate) use choice::LOCK_OF_MACHINE;
 pub(crate) use connect::{PORTS, Prepared, device_prefix, is_device};
 pub(crate) use mode::PATH as NAMESPACE;
 pub(crate) use names::{ids as ids_of_names, names_end, path as zone_path, set_names};
@@ -24,12 +26,10 @@ pub(crate) use place::{LOCK as PLACE_LOCK, Place};
 pub(crate) use row::{TABLES, connect_in};
 
 use crate::clock;
-use crate::database;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::id;
 use choice::complete;
-use net::firewall::{Element, Firewall};
 use net::link::{self, Interface};
 use net::subnet::Subnet;
 use std::net::IpAddr;
@@ -69,8 +69,10 @@ impl Engine {
             Network { name: name.to_owned(), id, bridge, created: clock::now(), settings };
         row::insert(&self.store, &network)?;
         if let Err(error) = self.show(&network) {
-            let remove = || Ok(link::remove_bridge(&mut Socket::open()?, &network.bridge)?);
-            row::delete(&self.store, &network, remove)?;
+            let bridges = [network.bridge.as_str()];
+            row::delete(&self.store, &[&network], |_: &[&Network]| {
+                Ok(link::remove_bridges(&mut Socket::open()?, &bridges)?)
+            })?;
             return Err(error);
         }
         self.tell_event_of_network(&network, "create", None)?;
@@ -153,30 +155,6 @@ impl Engine {
     /// The database cannot be read.
     pub fn connections(&self, container: &str) -> Result<Vec<Connected>> {
         row::of_container(&self.store, container)
-    }
-
-    /// Removes a network that no container is connected to.
-    ///
-    /// # Errors
-    /// There is none; containers are connected to it.
-    pub fn remove_network(&self, network: &Network) -> Result<()> {
-        let lock = names::lock(&self.folders, &network.name)?;
-        let remove = || row::delete(&self.store, network, || self.take_away(network));
-        database::make_room(&self.store, remove)?;
-        names::remove(&self.folders, &network.name, lock)?;
-        self.tell_event_of_network(network, "destroy", None)
-    }
-
-    /// Takes away its bridge, and what the firewall has of it.
-    fn take_away(&self, network: &Network) -> Result<()> {
-        let Some(place) = self.existing_bridge_place() else { return Ok(()) };
-        let remove = || {
-            link::remove_bridge(&mut Socket::open()?, &network.bridge)?;
-            let both = [Element::Network, Element::Internal].map(|it| it(network.bridge.clone()));
-            Firewall::open()?.remove(&both)?;
-            Ok(Vec::new())
-        };
-        place.within(remove).map(drop)
     }
 }
 

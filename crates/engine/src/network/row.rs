@@ -205,25 +205,33 @@ pub(crate) fn all(store: &Store) -> Result<Vec<Network>> {
     })
 }
 
-/// Removes a network that nobody is connected to, and what is made of it by `also`: the row goes
-/// last, so that nothing is left that no row speaks of.
+/// Removes those of these networks that nobody is connected to, and what is made of them by `also`:
+/// the rows go last, so that nothing is left that no row speaks of.
 pub(crate) fn delete(
     store: &Store,
-    network: &Network,
-    also: impl FnOnce() -> Result<()>,
-) -> Result<()> {
-    let name = &network.name;
+    networks: &[&Network],
+    also: impl FnOnce(&[&Network]) -> Result<()>,
+) -> Result<Vec<Result<()>>> {
     store.write(|transaction| {
-        let query = "SELECT count(*) FROM connections WHERE network = ?1";
-        let count: u32 = transaction.query_row(query, [name], |row| row.get(0))?;
-        if count > 0 {
-            return Err(Error::NetworkInUse { name: name.clone(), count });
-        }
-        match transaction.execute("DELETE FROM networks WHERE name = ?1", [name])? {
-            0 => Err(Error::NoSuchNetwork(name.clone())),
-            _ => also(),
-        }
+        let results = networks.iter().map(|network| delete_in(transaction, &network.name));
+        let results: Vec<Result<()>> = results.collect();
+        let both = networks.iter().zip(&results);
+        let gone: Vec<&Network> = both.filter(|it| it.1.is_ok()).map(|it| *it.0).collect();
+        also(&gone)?;
+        Ok(results)
     })
+}
+
+fn delete_in(database: &Connection, name: &str) -> Result<()> {
+    let query = "SELECT count(*) FROM connections WHERE network = ?1";
+    let count: u32 = database.query_row(query, [name], |row| row.get(0))?;
+    if count > 0 {
+        return Err(Error::NetworkInUse { name: name.to_owned(), count });
+    }
+    match database.execute("DELETE FROM networks WHERE name = ?1", [name])? {
+        0 => Err(Error::NoSuchNetwork(name.to_owned())),
+        _ => Ok(()),
+    }
 }
 
 /// Gives a network other subnets, and its containers the same places in them. False if one of these

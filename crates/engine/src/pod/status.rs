@@ -5,6 +5,7 @@ use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::status::{Seen, Status};
+use kernel::lock::Holder;
 
 /// What a pod is doing, in the words of Podman.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub struct PodSeen {
     pub status: PodStatus,
     /// Its containers, the oldest first; the infra container is the first if there is one.
     pub containers: Vec<(Container, Seen)>,
+    /// Those that a killed monitor has left, and who keeps others from putting them in order.
+    pub stuck: Vec<(String, Holder)>,
 }
 
 impl PodSeen {
@@ -75,17 +78,36 @@ impl Engine {
     /// # Errors
     /// Files of a container cannot be read.
     pub fn look_at_pod(&self, pod: &Pod) -> Result<PodSeen> {
-        let mut containers = Vec::new();
+        self.see(pod, |container| Ok((self.look(container)?, None)))
+    }
+
+    /// The same for who only wants to tell it: see [`Engine::glance`].
+    ///
+    /// # Errors
+    /// Files of a container cannot be read.
+    pub fn glance_at_pod(&self, pod: &Pod) -> Result<PodSeen> {
+        self.see(pod, |container| self.glance(container))
+    }
+
+    fn see(
+        &self,
+        pod: &Pod,
+        look: impl Fn(&Container) -> Result<(Seen, Option<Holder>)>,
+    ) -> Result<PodSeen> {
+        let (mut containers, mut stuck) = (Vec::new(), Vec::new());
         for container in self.containers_of_pod(pod)? {
-            match self.look(&container) {
-                Ok(seen) => containers.push((container, seen)),
+            match look(&container) {
+                Ok((seen, holder)) => {
+                    stuck.extend(holder.map(|it| (container.name.clone(), it)));
+                    containers.push((container, seen));
+                }
                 // It has just been removed.
                 Err(Error::NoSuchContainer(_)) => {}
                 Err(error) => return Err(error),
             }
         }
         let all: Vec<Status> = containers.iter().map(|(_, seen)| seen.status).collect();
-        Ok(PodSeen { status: PodStatus::of(&all), containers })
+        Ok(PodSeen { status: PodStatus::of(&all), containers, stuck })
     }
 }
 

@@ -6,6 +6,8 @@ use std::ffi::CStr;
 use std::fmt;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 use sys::rustix::fs::{CWD, Dir, Mode, OFlags, fstat, open, readlink};
 
 /// No file that is read here is longer.
@@ -57,11 +59,48 @@ pub fn holder(path: &Path, kind: Kind) -> Option<Holder> {
     found("WRITE").or_else(|| found("READ")).and_then(Holder::find)
 }
 
+/// The same, if he does not get on: he is stopped, or waits for a device before this pause and after it.
+pub fn stuck(path: &Path, pause: Duration) -> Option<Holder> {
+    let look = || holder(path, Kind::File).map(|it| (turns(it.pid), it));
+    let before = look()?;
+    if before.1.is_stopped() {
+        return Some(before.1);
+    }
+    thread::sleep(if before.1.state == 'D' { pause } else { return None });
+    look().filter(|after| *after == before).map(|(_, holder)| holder)
+}
+
+/// What a process and those below it have done so far: it is the same later if none of them gets on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work(Vec<Turns>);
+
+impl Work {
+    /// `None` if the process is gone, or the kernel does not tell who is below it.
+    pub fn of(pid: i32) -> Option<Work> {
+        let mut all = vec![Turns { pid, count: turns(pid) }];
+        let mut next = 0;
+        while let Some(&Turns { pid, .. }) = all.get(next) {
+            for thread in names(&format!("/proc/{pid}/task")) {
+                let children = text(&format!("/proc/{pid}/task/{thread}/children"))?;
+                let pids = children.split_ascii_whitespace().filter_map(|it| it.parse().ok());
+                all.extend(pids.map(|pid| Turns { pid, count: turns(pid) }));
+            }
+            next += 1;
+        }
+        Some(Work(all))
+    }
+
+    /// Who it is that does not get on.
+    pub fn holder(&self) -> Option<Holder> {
+        Holder::of(&self.0)
+    }
+}
+
 impl Holder {
-    /// The one who is stopped, or the first.
+    /// The one who is stopped, or waits for a device, or the first.
     pub(super) fn of(all: &[Turns]) -> Option<Holder> {
         let mut found: Vec<Holder> = all.iter().filter_map(|it| Holder::find(it.pid)).collect();
-        found.sort_by_key(|holder| !holder.is_stopped());
+        found.sort_by_key(|holder| (!holder.is_stopped(), holder.state != 'D'));
         found.into_iter().next()
     }
 

@@ -7,7 +7,7 @@ mod holder;
 #[cfg(test)]
 mod tests;
 
-pub use holder::{Holder, Kind, holder};
+pub use holder::{Holder, Kind, Work, holder, stuck};
 
 use holder::{Name, Turns};
 use std::os::fd::BorrowedFd;

@@ -75,18 +75,35 @@ pub fn ensure_bridge(socket: &mut Socket, bridge: &Bridge) -> Result<u32, Error>
     Ok(found.index)
 }
 
-/// Removes a bridge, if it is there.
+/// Removes bridges, those that are there. Each time the kernel waits until no processor is at a device
+/// any more, which takes longer than all else: so it is asked to remove them all together.
 ///
 /// # Errors
 /// [`Error::NoBridge`], and what the kernel answers.
-pub fn remove_bridge(socket: &mut Socket, name: &str) -> Result<(), Error> {
-    let failed = || Error::doing(format!("remove the bridge {name}"));
-    match device::by_name(socket, name).map_err(failed())? {
-        None => Ok(()),
-        Some(found) if !found.is_bridge => Err(Error::NoBridge(name.to_owned())),
-        Some(_) => device::remove(socket, name).map_err(failed()),
+pub fn remove_bridges(socket: &mut Socket, names: &[&str]) -> Result<(), Error> {
+    let failed = || Error::doing(format!("remove the bridges {}", names.join(", ")));
+    let mut found = Vec::new();
+    for name in names {
+        match device::by_name(socket, name).map_err(failed())? {
+            Some(device) if !device.is_bridge => return Err(Error::NoBridge((*name).to_owned())),
+            device => found.extend(device),
+        }
     }
+    let [first, _, ..] = &found[..] else {
+        return found.iter().try_for_each(|it| device::remove(socket, &it.name)).map_err(failed());
+    };
+    let all = device::all(socket).map_err(failed())?;
+    // Somebody else who does the same has other devices, so that he begins elsewhere.
+    let is_free = |group: &u32| all.iter().all(|it| it.group != Some(*group));
+    let group = (GROUPS | first.index..).find(is_free).unwrap_or(GROUPS);
+    for device in &found {
+        device::set_group(socket, device.index, group).map_err(failed())?;
+    }
+    device::remove_group(socket, group).map_err(failed())
 }
+
+/// Where groups begin that nobody else has: a number that nobody chooses, with that of a device.
+const GROUPS: u32 = 0x7469_0000;
 
 /// The names of the bridges that are there and whose names are ours.
 ///

@@ -18,6 +18,7 @@ const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_GROUP: u16 = 27;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
@@ -40,6 +41,8 @@ pub(super) struct Device {
     pub(super) name: String,
     pub(super) is_bridge: bool,
     pub(super) mtu: Option<u32>,
+    /// Whatever somebody wants to do something with together; 0 by default.
+    pub(super) group: Option<u32>,
     /// The bridge that it is a port of.
     pub(super) master: Option<u32>,
     pub(super) is_up: bool,
@@ -176,6 +179,26 @@ pub(super) fn remove(socket: &mut Socket, name: &str) -> Result<(), sys::Error> 
     }
 }
 
+/// Puts a device into a group; it is no error if there is none of this number any more.
+pub(super) fn set_group(socket: &mut Socket, index: u32, group: u32) -> Result<(), sys::Error> {
+    let message = Message::new(RTM_SETLINK, ACKNOWLEDGE, &structure(index, 0))
+        .attribute(IFLA_GROUP, &group.to_ne_bytes());
+    match socket.request("RTM_SETLINK, IFLA_GROUP", message, |_| {}) {
+        Err(error) if error.errno == Errno::NODEV => Ok(()),
+        result => result,
+    }
+}
+
+/// Removes all devices of a group, if there are any: the kernel waits once for all of them.
+pub(super) fn remove_group(socket: &mut Socket, group: u32) -> Result<(), sys::Error> {
+    let message = Message::new(RTM_DELLINK, ACKNOWLEDGE, &structure(0, 0))
+        .attribute(IFLA_GROUP, &group.to_ne_bytes());
+    match socket.request("RTM_DELLINK, IFLA_GROUP", message, |_| {}) {
+        Err(error) if error.errno == Errno::NODEV => Ok(()),
+        result => result,
+    }
+}
+
 /// `struct ifinfomsg`: family and type left open, the index, flags to set and none to clear.
 fn structure(index: u32, flags: u32) -> [u8; STRUCTURE] {
     let mut bytes = [0; STRUCTURE];
@@ -201,6 +224,7 @@ fn read(answer: &Received<'_>) -> Option<Device> {
         name: String::from_utf8_lossy(name).into_owned(),
         is_bridge,
         mtu: value(IFLA_MTU),
+        group: value(IFLA_GROUP),
         master: value(IFLA_MASTER),
         is_up: number(answer.content.get(8..)?)? & IFF_UP != 0,
     })

@@ -10,7 +10,7 @@ mod sysctl;
 mod taken;
 mod veth;
 
-pub use bridge::{Bridge, PREFIX, bridge_names, bridge_ports, ensure_bridge, remove_bridge};
+pub use bridge::{Bridge, PREFIX, bridge_names, bridge_ports, ensure_bridge, remove_bridges};
 pub use namespace::{enter_namespace, enter_new_namespace, new_namespace, new_namespace_of};
 pub use route::is_ipv6_available;
 pub use sharing::{Sharing, detach_inside, has_device};

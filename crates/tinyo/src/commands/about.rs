@@ -1,5 +1,6 @@
 //! `tinyo version`, `tinyo info`.
 
+use super::glance::glance;
 use crate::context::Context;
 use crate::rootless::is_machines_own;
 use crate::show::{ListFormat, print_line, print_lines};
@@ -46,7 +47,7 @@ pub(crate) fn info(context: &Context, arguments: &Arguments) -> Result<()> {
     let containers = engine.containers()?;
     let mut counts = [0; 3];
     for container in &containers {
-        counts[match engine.look(container)?.status {
+        counts[match glance(&engine, container)?.status {
             engine::Status::Paused => 1,
             status if status.is_running() => 0,
             _ => 2,

@@ -9,6 +9,7 @@ mod container;
 mod df;
 mod doctor;
 mod filter;
+mod glance;
 mod healthcheck;
 mod history;
 mod image;

@@ -1,19 +1,21 @@
 //! `tinyo network`.
 
 mod create;
+mod removal;
 
 use super::fail;
 use super::port::{endpoint_id, mac};
-use super::system::confirm;
 use super::wanted::{self, Filter};
 use crate::context::Context;
 use crate::show::{
     ListFormat, print_columns, print_details, print_line, print_lines, print_rows, print_table,
 };
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use create::{CreateArguments, create};
 use engine::{Connected, Engine, Network, NetworkSettings};
+pub(crate) use removal::remove_unused;
+use removal::{PruneArguments, RemoveArguments, prune, remove};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -72,16 +74,6 @@ pub(crate) struct InspectArguments {
 }
 
 #[derive(Args)]
-pub(crate) struct RemoveArguments {
-    /// It is no error if there is none
-    #[arg(short, long)]
-    force: bool,
-    /// Names or ids
-    #[arg(required = true, value_name = "NETWORK")]
-    networks: Vec<String>,
-}
-
-#[derive(Args)]
 pub(crate) struct ConnectArguments {
     /// Its IPv4 address there
     #[arg(long, value_name = "ADDRESS")]
@@ -107,16 +99,6 @@ pub(crate) struct DisconnectArguments {
     network: String,
     /// Name or id
     container: String,
-}
-
-#[derive(Args)]
-pub(crate) struct PruneArguments {
-    /// Only those that fit: until=TIME label=NAME[=VALUE] label!=NAME[=VALUE]
-    #[arg(long, value_name = "FILTER", value_parser = wanted::one_of(wanted::OLD_OR_LABELLED))]
-    filter: Vec<Filter>,
-    /// Do not ask
-    #[arg(short, long)]
-    force: bool,
 }
 
 /// What templates can show, and what is above it. The first ones are shown where nothing is said.
@@ -355,45 +337,4 @@ pub(crate) fn describe(engine: &Engine, network: &Network) -> Result<Value> {
         "Options": options,
         "Labels": settings.labels,
     }))
-}
-
-fn remove(engine: &Engine, arguments: &RemoveArguments) -> Result<()> {
-    let mut failures = Vec::new();
-    for name in &arguments.networks {
-        let found = find(engine, name);
-        if let Some(network) = found.as_ref().ok().filter(|it| is_predefined(it)) {
-            let name = &network.name;
-            failures.push(anyhow!("network {name} is always there, and cannot be removed"));
-            continue;
-        }
-        match found.and_then(|network| engine.remove_network(&network)) {
-            Ok(()) => print_line(name)?,
-            Err(engine::Error::NoSuchNetwork(_)) if arguments.force => {}
-            Err(error) => failures.push(error.into()),
-        }
-    }
-    fail(&failures)
-}
-
-fn prune(engine: &Engine, arguments: &PruneArguments) -> Result<()> {
-    confirm(arguments.force, "This removes all networks that no container is connected to.")?;
-    remove_unused(engine, &arguments.filter)?.iter().try_for_each(|name| print_line(name))
-}
-
-/// Removes all networks but the default one that no container is connected to, and says which those
-/// were.
-pub(crate) fn remove_unused(engine: &Engine, filters: &[Filter]) -> Result<Vec<String>> {
-    let mut removed = Vec::new();
-    for network in engine.networks()? {
-        let labels = &network.settings.labels;
-        if is_predefined(&network) || !wanted::is_prunable(filters, network.created, labels)? {
-            continue;
-        }
-        match engine.remove_network(&network) {
-            Ok(()) => removed.push(network.name),
-            Err(engine::Error::NetworkInUse { .. } | engine::Error::NoSuchNetwork(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(removed)
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use ::net::Error;
 use ::net::link::{
-    Container, attach, bridge_names, detach, ensure_bridge, is_ipv6_available, remove_bridge,
+    Container, attach, bridge_names, detach, ensure_bridge, is_ipv6_available, remove_bridges,
     taken_subnets,
 };
 use anyhow::{Context as _, Result, ensure};
@@ -52,8 +52,8 @@ pub(crate) fn a_container_reaches_its_gateway_and_its_neighbour() -> Result<()> 
     ensure!(first.run("ip link show dev eth0").is_err(), "it is still connected");
     detach(&mut host, &one.host_device)?;
     expect_eq!(bridge_names(&mut host)?, ["tinyo-t1"]);
-    remove_bridge(&mut host, "tinyo-t1")?;
-    remove_bridge(&mut host, "tinyo-t1")?;
+    remove_bridges(&mut host, &["tinyo-t1"])?;
+    remove_bridges(&mut host, &["tinyo-t1"])?;
     expect_eq!(bridge_names(&mut host)?.len(), 0);
     Ok(())
 }
@@ -99,11 +99,35 @@ pub(crate) fn what_is_there_already_is_made_what_it_should_be() -> Result<()> {
     let error =
         ensure_bridge(&mut host, &bridge("tinyo-x", &SUBNETS)?).err().context("no bridge")?;
     ensure!(matches!(error, Error::NoBridge(_)), "{error}");
-    let error = remove_bridge(&mut host, "tinyo-x").err().context("no bridge")?;
+    // Nothing is removed then.
+    let error = remove_bridges(&mut host, &["tinyo-t2", "tinyo-x"]).err().context("no bridge")?;
     ensure!(matches!(error, Error::NoBridge(_)), "{error}");
+    run("ip link show dev tinyo-t2")?;
     let missing = bridge("tinyo-y", &SUBNETS)?;
     let error = Space::container(&missing, 2).err().context("there is no bridge")?;
     ensure!(error.to_string().contains("no network device tinyo-y"), "{error}");
+    Ok(())
+}
+
+/// However many they are, and whatever others have put into groups.
+pub(crate) fn bridges_go_together() -> Result<()> {
+    if !become_machine()? {
+        return harness::skip(MISSING);
+    }
+    let mut host = Socket::open()?;
+    for name in ["one", "two", "three", "four"] {
+        run(&format!("ip link add tinyo-{name} type bridge"))?;
+    }
+    // The group that would be chosen.
+    let shown = run("ip -o link show dev tinyo-one")?;
+    let index = shown.split_once(':').context("its number")?.0;
+    let group = 0x7469_0000_u32 | index.parse::<u32>()?;
+    run(&format!("ip link add other group {group} type bridge"))?;
+    let names = ["tinyo-one", "tinyo-none", "tinyo-two", "tinyo-three"];
+    remove_bridges(&mut host, &names)?;
+    expect_eq!(bridge_names(&mut host)?, ["tinyo-four"]);
+    run("ip link show dev other")?;
+    remove_bridges(&mut host, &[])?;
     Ok(())
 }
 

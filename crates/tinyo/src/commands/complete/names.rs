@@ -114,9 +114,9 @@ fn scope(command: &str) -> fn(Status) -> bool {
 fn containers(engine: &Engine, is_wanted: fn(Status) -> bool, end: &str) -> Result<Vec<Candidate>> {
     let mut found = Vec::new();
     for container in engine.containers()?.into_iter().filter(|it| !it.is_infra) {
-        let status = match engine.look(&container) {
+        let status = match engine.glance(&container) {
             Err(Error::NoSuchContainer(_)) => continue,
-            seen => seen?.status,
+            seen => seen?.0.status,
         };
         if is_wanted(status) {
             let about = format!("{} {}", status.name(), container.settings.image);

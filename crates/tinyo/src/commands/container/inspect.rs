@@ -1,6 +1,7 @@
 //! All that is known of a container, with Docker's names of fields.
 
 use super::host_config::{host_config, mounts, volumes};
+use crate::commands::glance::glance;
 use crate::commands::port;
 use anyhow::Result;
 use engine::settings::SecretUse;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 pub(crate) fn describe(engine: &Engine, container: &Container) -> Result<Value> {
-    let seen = engine.look(container)?;
+    let seen = glance(engine, container)?;
     let settings = &container.settings;
     let words: Vec<&String> = settings.words().collect();
     let image = image_id(engine, container)?;

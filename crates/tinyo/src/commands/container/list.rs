@@ -3,6 +3,7 @@
 use super::fitting::{self, fits};
 use super::namespaces::{self, NAMESPACES};
 use super::parse;
+use crate::commands::glance::glance;
 use crate::commands::port::ports_text;
 use crate::commands::wanted::Filter;
 use crate::context::Context;
@@ -112,7 +113,7 @@ fn list(engine: &Engine, arguments: &Arguments) -> Result<()> {
         || arguments.last.is_some()
         || arguments.filter.iter().any(|(name, _)| matches!(name.as_str(), "status" | "exited"));
     for container in engine.containers()? {
-        let seen = match engine.look(&container) {
+        let seen = match glance(engine, &container) {
             Ok(seen) => seen,
             // It has just been removed.
             Err(engine::Error::NoSuchContainer(_)) => continue,

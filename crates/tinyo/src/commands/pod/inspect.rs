@@ -1,6 +1,7 @@
 //! `tinyo pod inspect`: all that is known of pods, with Podman's names of fields.
 
 use crate::commands::fail;
+use crate::commands::glance::glance_at_pod;
 use crate::context::Context;
 use crate::show::{ListFormat, print_line, print_lines};
 use anyhow::{Result, bail};
@@ -47,7 +48,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
 }
 
 pub(crate) fn describe(engine: &Engine, pod: &Pod) -> Result<Value> {
-    let seen = engine.look_at_pod(pod)?;
+    let seen = glance_at_pod(engine, pod)?;
     let PodSettings { share, limits, .. } = &pod.settings;
     let containers = seen.containers.iter().map(|(container, seen)| {
         json!({ "Id": container.id, "Name": container.name, "State": seen.status.name() })

@@ -2,6 +2,7 @@
 
 use super::inspect::networks;
 use crate::commands::container::parse;
+use crate::commands::glance::glance_at_pod;
 use crate::context::Context;
 use crate::show::{
     ListFormat, ago, print_columns, print_line, print_lines, print_rows, print_table,
@@ -105,7 +106,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let engine = context.engine()?;
     let mut found = Vec::new();
     for pod in engine.pods()? {
-        let seen = engine.look_at_pod(&pod)?;
+        let seen = glance_at_pod(&engine, &pod)?;
         if fits(&pod, &seen, &arguments.filter) {
             found.push((pod, seen));
         }

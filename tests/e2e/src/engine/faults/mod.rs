@@ -8,6 +8,7 @@ pub(crate) mod disks;
 pub(crate) mod failing;
 pub(crate) mod full;
 pub(crate) mod guard;
+pub(crate) mod many;
 pub(crate) mod shutdown;
 pub(crate) mod stopped;
 mod storm;

@@ -1,5 +1,7 @@
 //! Processes that are stopped while others wait for what they have: they are named, with what helps.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -134,4 +136,95 @@ fn stopped_at_its_start(engine: &Engine) -> Result<(String, Child, i32)> {
         engine.ok(&["rm", "-f", &id])?;
     }
     anyhow::bail!("monitors are always faster")
+}
+
+/// Nothing was told of any container then.
+pub(crate) fn one_locked_container_keeps_nobody_from_looking() -> Result<()> {
+    let engine = Engine::new()?;
+    let id = engine.start("one", &["--network=none"], "sleep 1000")?;
+    engine.ok(&["pod", "create", "--network=none", "--name", "pod"])?;
+    let member = engine.start("two", &["--pod=pod"], "sleep 1000")?;
+    engine.start("three", &["--network=none"], "sleep 1000")?;
+    // Nobody else looks at them.
+    let guard = super::guard::stop(&engine)?;
+    let held: Vec<_> = [&id, &member]
+        .iter()
+        .map(|id| Stopped::new(&engine, &format!("containers/{id}")))
+        .collect::<Result<_>>()?;
+    for id in [&id, &member] {
+        super::kill(engine.monitor(id)?)?;
+    }
+    let all = ["ps", "-a", "--sort=names", "--format={{.Names}} {{.State}} {{.ExitCode}}"];
+    let of_pod = "{{.State}} {{(index .Containers 1).State}}";
+    for (words, told) in [
+        (&all[..], Some("one exited 137\nthree running 0\ntwo exited 137")),
+        (&["ps", "-q"], None),
+        (
+            &["inspect", "-f", "{{.State.Status}} {{.State.Error}}", "one"],
+            Some("exited its monitor"),
+        ),
+        (&["pod", "ps", "--format={{.Status}}"], Some("Degraded")),
+        (&["pod", "inspect", "-f", of_pod, "pod"], Some("Degraded exited")),
+        (&["info"], None),
+        (&["system", "df"], None),
+    ] {
+        let done = engine.run(words)?;
+        ensure!(done.code == Some(0), "{words:?}: {done:#?}");
+        let is_told = told.is_none_or(|told| done.stdout.contains(told));
+        ensure!(is_told, "{words:?}: {done:#?}");
+        let warns = done.stderr.contains("which is stopped: `kill -CONT ");
+        ensure!(warns || words[0] == "system", "{words:?}: {done:#?}");
+    }
+    drop(held);
+    let done = engine.run(&all)?;
+    ensure!(done.stderr.is_empty() && done.stdout.contains("one exited 137\n"), "{done:#?}");
+    sys::send(guard, libc::SIGCONT)?;
+    engine.ok(&["pod", "rm", "-f", "-t0", "pod"])?;
+    engine.ok(&["rm", "-f", "one", "three"])?;
+    engine.is_clean()
+}
+
+/// A group whose processes do not get on, as those that wait for a disk.
+struct Frozen(PathBuf);
+
+impl Frozen {
+    fn new(pid: i32) -> Result<Frozen> {
+        let root = Path::new("/sys/fs/cgroup/freezer");
+        if !root.join("tasks").exists() {
+            harness::skip("there is no freezer of cgroup v1")?;
+        }
+        let frozen = Frozen(root.join(format!("tinyo-e2e-{}", std::process::id())));
+        fs::create_dir(&frozen.0)?;
+        fs::write(frozen.0.join("cgroup.procs"), pid.to_string())?;
+        fs::write(frozen.0.join("freezer.state"), "FROZEN")?;
+        Ok(frozen)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let _ = fs::write(self.0.join("freezer.state"), "THAWED");
+        let all = fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
+        for pid in all.lines() {
+            let _ = fs::write("/sys/fs/cgroup/freezer/cgroup.procs", pid);
+        }
+        let _ = until("the group is empty", || fs::remove_dir(&self.0).is_ok());
+    }
+}
+
+/// Who starts a container waited for ever for a monitor that waits for a disk, with its lock.
+pub(crate) fn a_hanging_monitor_is_named() -> Result<()> {
+    let engine = Engine::new()?;
+    let (id, start, monitor) = stopped_at_its_start(&engine)?;
+    let frozen = Frozen::new(monitor)?;
+    sys::send(monitor, libc::SIGCONT)?;
+    let done = start.wait_with_output()?;
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    let why = "which waits for a disk or another device that does not answer";
+    let is_said = said.contains(&format!("process {monitor} (")) && said.contains(why);
+    ensure!(!done.status.success() && is_said, "{monitor}: {}: {said}", done.status);
+    engine.ok(&["ps", "-a"])?;
+    drop(frozen);
+    engine.ok(&["rm", "-f", &id])?;
+    engine.is_clean()
 }
