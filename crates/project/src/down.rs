@@ -1,9 +1,9 @@
-//! Ending a project.
+//! Ending a project, and the containers of it that are there.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::found::Found;
 use crate::labels::PROJECT;
-use engine::Engine;
+use engine::{Attach, Engine};
 use std::thread;
 
 /// Something that was removed.
@@ -37,6 +37,20 @@ pub fn stop(engine: &Engine, found: &[Found], timeout: Option<i64>) -> Result<()
         failures.extend(ended.into_iter().filter_map(Result::unwrap_or_default));
     }
     if failures.is_empty() { Ok(()) } else { Err(engine::Error::Several(failures).into()) }
+}
+
+/// Starts containers that do not run: those first that others need.
+///
+/// # Errors
+/// One cannot be started; those that need it are not, then.
+pub fn start(engine: &Engine, found: &[Found]) -> Result<()> {
+    for it in layers(found).into_iter().rev().flatten() {
+        let seen = engine.look(&it.container).map_err(Error::of(it.service()))?;
+        if seen.status.is_over() {
+            engine.start(&it.container, Attach::Nothing).map_err(Error::of(it.service()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Stops and removes containers, the project's network, and with `volumes` its volumes.

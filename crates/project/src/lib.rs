@@ -26,7 +26,7 @@ mod words;
 mod yaml;
 
 pub use apply::{Event, Observer, apply};
-pub use down::{Removed, down, stop};
+pub use down::{Removed, down, start, stop};
 pub use error::{Error, FileError, Position, Result};
 pub use found::{Found, Turn, found};
 pub use labels::label_of;

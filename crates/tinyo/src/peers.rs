@@ -56,19 +56,20 @@ const MOUNT: &str = "`tinyo mount $(tinyo create IMAGE)` mounts an image's files
 /// The same of commands below another one, which are told by both words.
 const BELOW: &[(&str, &str)] = &[
     ("compose attach", SERVICES),
-    ("compose create", SERVICES),
-    ("compose exec", SERVICES),
-    ("compose images", SERVICES),
-    ("compose kill", SERVICES),
-    ("compose pause", SERVICES),
-    ("compose pull", SERVICES),
-    ("compose restart", SERVICES),
-    ("compose rm", SERVICES),
-    ("compose run", SERVICES),
-    ("compose start", SERVICES),
-    ("compose stop", SERVICES),
-    ("compose top", SERVICES),
-    ("compose unpause", SERVICES),
+    ("compose build", BUILD),
+    ("compose cp", SERVICES),
+    ("compose create", "`tinyo up -d` makes and starts them"),
+    ("compose events", "`tinyo events` tells of them"),
+    ("compose ls", "`tinyo ps --format '{{.Names}} {{.Label \"org.tinyo.project\"}}'` shows them"),
+    (
+        "compose run",
+        "`tinyo run --rm -it --network PROJECT IMAGE COMMAND` reaches the services by their names",
+    ),
+    ("compose scale", "each service has one container"),
+    ("compose stats", SERVICES),
+    ("compose version", "`tinyo version` says it"),
+    ("compose wait", SERVICES),
+    ("compose watch", "`tinyo up -d` replaces what has changed in the file"),
     ("manifest create", MANIFESTS),
     ("manifest add", MANIFESTS),
     ("manifest annotate", MANIFESTS),
@@ -92,7 +93,7 @@ const BELOW: &[(&str, &str)] = &[
 ];
 
 const SERVICES: &str = "the containers are called PROJECT-SERVICE (`tinyo compose ps`), for commands such as \
-     `tinyo exec PROJECT-SERVICE sh`; `tinyo up` gets images, and starts what was stopped";
+     `tinyo cp FILE PROJECT-SERVICE:FOLDER`";
 const MANIFESTS: &str = "lists of images for several machines are made elsewhere (buildah manifest, docker manifest); \
      `tinyo manifest inspect` shows one, `tinyo pull --platform` takes an image of it";
 const BUILD: &str = "images are built elsewhere (buildah, docker build, kaniko); `tinyo load` takes them from \
@@ -288,11 +289,12 @@ mod tests {
         assert!(said("tinyo run --isolation=a alpine").unwrap().contains("Windows"));
         assert!(said("tinyo -H unix:///x ps").unwrap().contains("no daemon"));
         assert!(said("tinyo --log-level debug ps").unwrap().contains("tinyo events"));
+        assert!(said("tinyo compose run web sh").unwrap().contains("--network PROJECT"));
         assert!(said("tinyo image mount alpine").unwrap().contains("tinyo create IMAGE"));
         assert!(said("tinyo manifest create x").unwrap().contains("buildah"));
         assert!(said("tinyo create -a x").unwrap().contains("tinyo start -a"));
         assert_eq!(said("tinyo port -z x"), None);
-        assert!(said("tinyo compose exec web sh").unwrap().contains("PROJECT-SERVICE"));
+        assert!(said("tinyo compose cp x web:/").unwrap().contains("PROJECT-SERVICE"));
         assert_eq!(said("tinyo run --detatch alpine"), None);
         assert_eq!(said("tinyo run alpine --isolation"), None);
     }

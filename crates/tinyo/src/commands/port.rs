@@ -31,8 +31,13 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<()> {
     let mut words = arguments.words.iter().map(String::as_str);
     let name = if arguments.latest { None } else { words.next() };
     let container = container::one(&engine, name)?;
-    let Some(wanted) = words.next() else { return print_all(&engine, &container, "") };
-    let ports = engine.published_ports(&container)?;
+    print(&engine, &container, words.next())
+}
+
+/// All ports of a container, or where one of them is reached.
+pub(crate) fn print(engine: &Engine, container: &Container, wanted: Option<&str>) -> Result<()> {
+    let Some(wanted) = wanted else { return print_all(engine, container, "") };
+    let ports = engine.published_ports(container)?;
     let parsed = net::port::parse(wanted)?;
     let is_it = |port: &&Port| {
         parsed.iter().any(|it| (it.container, it.protocol) == (port.container, port.protocol))

@@ -3,6 +3,7 @@
 mod as_docker;
 mod attacks;
 mod attacks_network;
+mod compose;
 mod day;
 mod day2;
 mod day3;
@@ -330,6 +331,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::userns::networks_and_parameters,
         engine::userns::a_pod,
         engine::userns::that_of_another_container,
+        engine::compose::services_are_stopped_started_and_removed,
+        engine::compose::services_are_looked_at_and_entered,
         engine::up::secrets_and_variables_of_files,
         engine::up::the_smallest_form,
         engine::up::several_that_need_each_other,

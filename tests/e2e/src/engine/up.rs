@@ -13,13 +13,13 @@ use crate::expect_eq;
 use crate::support::{Running, scratch, sys, until};
 
 /// A folder with a `state.yaml`, and an engine.
-struct Place {
-    engine: Engine,
+pub(super) struct Place {
+    pub(super) engine: Engine,
     file: PathBuf,
 }
 
 impl Place {
-    fn new(text: &str) -> Result<Place> {
+    pub(super) fn new(text: &str) -> Result<Place> {
         let place = Place { engine: Engine::new()?, file: scratch("shop").join("state.yaml") };
         fs::create_dir(scratch("shop"))?;
         place.write(text)?;
@@ -31,16 +31,16 @@ impl Place {
     }
 
     /// A command with `-f`.
-    fn words<'a>(&'a self, words: &[&'a str]) -> Result<Vec<&'a str>> {
+    pub(super) fn words<'a>(&'a self, words: &[&'a str]) -> Result<Vec<&'a str>> {
         let file = ["-f", self.file.to_str().context("UTF-8")?];
         Ok([&words[..1], &file, &words[1..]].concat())
     }
 
-    fn ok(&self, words: &[&str]) -> Result<String> {
+    pub(super) fn ok(&self, words: &[&str]) -> Result<String> {
         self.engine.ok(&self.words(words)?)
     }
 
-    fn fails(&self, words: &[&str], expected: &str) -> Result<()> {
+    pub(super) fn fails(&self, words: &[&str], expected: &str) -> Result<()> {
         self.engine.fails(&self.words(words)?, 1, expected)
     }
 
@@ -54,7 +54,7 @@ impl Place {
     }
 
     /// Nothing is left after `down`.
-    fn is_clean(&self) -> Result<()> {
+    pub(super) fn is_clean(&self) -> Result<()> {
         expect_eq!(
             self.engine.ok(&["network", "ls", "-fdriver=bridge", "--format={{.Name}}"])?,
             "bridge"

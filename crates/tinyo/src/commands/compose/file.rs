@@ -1,10 +1,11 @@
 //! Where the file is, and how the project is called.
 
+use crate::show::print_line;
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use project::Project;
 use project::state::{self, Defaults};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Where a file is looked for that nobody has named.
@@ -20,6 +21,36 @@ pub(super) struct ProjectOptions {
     project_name: Option<String>,
 }
 
+#[derive(Args)]
+pub(super) struct ConfigOptions {
+    /// Only check it
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print the names of the services instead
+    #[arg(long, conflicts_with = "images")]
+    services: bool,
+    /// Print the names of their images instead
+    #[arg(long)]
+    images: bool,
+}
+
+/// `tinyo compose config`.
+pub(super) fn config(of: &ProjectOptions, options: &ConfigOptions) -> Result<()> {
+    let (text, shown) = of.bytes()?;
+    let project = of.parse(&text, &shown)?;
+    for service in project.services() {
+        if options.services {
+            print_line(&service.name)?;
+        } else if options.images {
+            print_line(&service.settings.image)?;
+        }
+    }
+    if options.quiet || options.services || options.images {
+        return Ok(());
+    }
+    Ok(std::io::stdout().write_all(&text)?)
+}
+
 impl ProjectOptions {
     /// As if nothing else was said.
     pub(super) fn of_file(file: Option<&Path>) -> ProjectOptions {
@@ -28,25 +59,32 @@ impl ProjectOptions {
 
     /// What the file says.
     pub(super) fn read(&self) -> Result<Project> {
+        let (bytes, path) = self.bytes()?;
+        self.parse(&bytes, &path)
+    }
+
+    /// What is in the file, and where that is.
+    fn bytes(&self) -> Result<(Vec<u8>, PathBuf)> {
         let path = self.path()?;
-        let (bytes, file) = if path == Path::new("-") {
+        if path == Path::new("-") {
             let mut bytes = Vec::new();
             std::io::stdin().read_to_end(&mut bytes).context("standard input")?;
-            (bytes, std::path::absolute("stdin").context("the current folder")?)
-        } else {
-            let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
-            (bytes, std::path::absolute(&path).context("the current folder")?)
-        };
+            return Ok((bytes, path));
+        }
+        let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+        Ok((bytes, path))
+    }
+
+    fn parse(&self, bytes: &[u8], path: &Path) -> Result<Project> {
+        let is_input = path == Path::new("-");
+        let file = std::path::absolute(if is_input { Path::new("stdin") } else { path });
+        let file = file.context("the current folder")?;
         let folder = file.parent().unwrap_or(Path::new("/"));
         let folder_name = folder.file_name().unwrap_or_default().to_string_lossy();
         let name = self.project_name.as_deref();
         let defaults = Defaults { name, folder_name: &folder_name, folder };
-        let shown = if path == Path::new("-") {
-            "standard input".into()
-        } else {
-            path.display().to_string()
-        };
-        state::parse(&bytes, defaults).map_err(|error| match other_kind(&path, &bytes) {
+        let shown = if is_input { "standard input".into() } else { path.display().to_string() };
+        state::parse(bytes, defaults).map_err(|error| match other_kind(path, bytes) {
             Some(kind) => anyhow!("{shown} is {kind}"),
             None => anyhow!("{shown}:{error}"),
         })

@@ -4,7 +4,7 @@ use super::file::ProjectOptions;
 use crate::commands::container::logs;
 use crate::commands::container::printing::{self, Printing};
 use crate::context::Context;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 
 #[derive(Args)]
@@ -19,15 +19,8 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context, of: &ProjectOptions, arguments: &Arguments) -> Result<()> {
     let name = of.name()?;
     let engine = context.engine()?;
-    let found = project::found(&engine, &name)?;
-    let is_there = |service: &&String| found.iter().any(|it| it.service() == **service);
-    if let Some(service) = arguments.services.iter().find(|it| !is_there(it)) {
-        bail!("project {name} has no container of a service {service}");
-    }
-    let is_meant = |service: &str| {
-        arguments.services.is_empty() || arguments.services.iter().any(|it| it == service)
-    };
-    let meant = found.iter().rev().filter(|it| is_meant(it.service()));
+    let meant = super::services::of(&engine, &name, &arguments.services)?;
+    let meant = meant.iter().rev();
     let meant = meant.map(|it| (it.service().to_owned(), it.container.clone())).collect();
     let meant = printing::in_columns(meant);
     let mut lines = Printing::begin(&engine, meant, arguments.which.logs()?)?;

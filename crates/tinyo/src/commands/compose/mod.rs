@@ -4,14 +4,16 @@
 mod down;
 mod file;
 mod logs;
+mod services;
 mod up;
 
-use super::container::list;
+use super::container::{exec, list};
 use crate::context::Context;
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use file::ProjectOptions;
+use file::{ConfigOptions, ProjectOptions};
 use project::Project;
+use services::{Ending, Killing, Names, PortArguments, Removal};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -34,6 +36,47 @@ enum Command {
     Ps(list::Arguments),
     /// Print what the services have printed
     Logs(logs::Arguments),
+    /// Start the containers of services that do not run
+    Start(Names),
+    /// Stop the containers of services, and keep them
+    Stop(Ending),
+    /// Stop the containers of services and start them again
+    Restart(Ending),
+    /// Send a signal to the containers of services
+    Kill(Killing),
+    /// Remove the containers of services that do not run
+    Rm(Removal),
+    /// Stop all processes of services
+    Pause(Names),
+    /// Let paused services go on
+    Unpause(Names),
+    /// Run one more program in the container of a service
+    Exec(ExecArguments),
+    /// List the processes of services
+    Top(Names),
+    /// List the images of the containers of services
+    Images(Names),
+    /// Print where the published ports of a service are reached
+    Port(PortArguments),
+    /// Get the images of services, newer ones if there are
+    Pull(up::PullOptions),
+    /// Check the file, and print it
+    #[command(alias = "convert")]
+    Config(ConfigOptions),
+}
+
+/// `tinyo compose exec`: in front of it, as `docker compose` does it.
+#[derive(Args)]
+#[command(mut_arg("latest", |it| it.hide(true)))]
+#[command(mut_arg("words", |it| {
+    it.help("A service, and the program with its arguments").value_names(["SERVICE", "COMMAND"])
+}))]
+struct ExecArguments {
+    /// Give it no terminal, as where nobody types
+    #[arg(short = 'T', long = "no-tty", alias = "no-TTY")]
+    no_tty: bool,
+    #[command(flatten)]
+    exec: exec::Arguments,
 }
 
 /// `tinyo up`.
@@ -83,6 +126,23 @@ impl Group {
                 list::run(context, &arguments.with_filter("label", label))
             }
             Command::Logs(arguments) => logs::run(context, project, &arguments),
+            Command::Start(names) => services::start(context, project, &names),
+            Command::Stop(how) => services::stop(context, project, &how),
+            Command::Restart(how) => services::restart(context, project, &how),
+            Command::Kill(how) => services::kill(context, project, &how),
+            Command::Rm(how) => services::remove(context, project, &how),
+            Command::Pause(names) => services::pause(context, project, &names),
+            Command::Unpause(names) => services::unpause(context, project, &names),
+            Command::Exec(ExecArguments { no_tty, exec }) => {
+                let find = |service: &str| services::one(context, project, service);
+                let name = find(exec.container()?)?.container.name;
+                return exec::run(context, &exec.for_service(name, no_tty));
+            }
+            Command::Top(names) => services::top(context, project, &names),
+            Command::Images(names) => services::images(context, project, &names),
+            Command::Port(which) => services::port(context, project, &which),
+            Command::Pull(options) => up::pull(context, project, &options),
+            Command::Config(options) => file::config(project, &options),
         };
         done.map(|()| ExitCode::SUCCESS)
     }

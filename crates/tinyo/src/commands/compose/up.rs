@@ -49,6 +49,18 @@ pub(super) struct Options {
     services: Vec<String>,
 }
 
+#[derive(Args)]
+pub(super) struct PullOptions {
+    /// Print nothing
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    registry: NetworkOptions,
+    /// Only of these services, and those that they depend on
+    #[arg(value_name = "SERVICE")]
+    services: Vec<String>,
+}
+
 pub(super) fn run(context: &Context, of: &ProjectOptions, options: &Options) -> Result<ExitCode> {
     let (begin, now) = (Instant::now(), SystemTime::now());
     let mut project = of.read()?;
@@ -57,7 +69,8 @@ pub(super) fn run(context: &Context, of: &ProjectOptions, options: &Options) -> 
     let engine = context.engine()?;
     let screen = Screen::new(options.quiet);
     let turn = wait_for_turn(&engine, project.name(), &screen)?;
-    let (bases, mut timings) = obtain_all(context, &engine, &project, options, screen)?;
+    let how = (options.pull, &options.registry);
+    let (bases, mut timings) = obtain_all(context, &engine, &project, how, screen)?;
     let found = project::found(&engine, project.name())?;
     let plan = project::plan(&project, &bases, &found);
     remove_orphans(&engine, &plan, options)?;
@@ -102,6 +115,14 @@ pub(super) fn run(context: &Context, of: &ProjectOptions, options: &Options) -> 
     Ok(ExitCode::SUCCESS)
 }
 
+/// Gets images, without starting anything.
+pub(super) fn pull(context: &Context, of: &ProjectOptions, options: &PullOptions) -> Result<()> {
+    let project = of.read()?.only(&options.services)?;
+    let (engine, screen) = (context.engine()?, Screen::new(options.quiet));
+    let how = (Some(Policy::Newer), &options.registry);
+    obtain_all(context, &engine, &project, how, screen).map(drop)
+}
+
 /// Two commands that change a project come one after the other.
 pub(super) fn wait_for_turn(engine: &Engine, project: &str, screen: &Screen) -> Result<Turn> {
     let say = || screen.say(&format!("waiting for another command that changes {project}"));
@@ -113,12 +134,12 @@ fn obtain_all(
     context: &Context,
     engine: &Engine,
     project: &Project,
-    options: &Options,
+    (policy, registry): (Option<Policy>, &NetworkOptions),
     screen: Screen,
 ) -> Result<(BTreeMap<String, Base>, BTreeMap<String, Timings>)> {
     let mut wanted: BTreeMap<&str, Policy> = BTreeMap::new();
     for service in project.services() {
-        let policy = options.pull.unwrap_or(match service.pull {
+        let policy = policy.unwrap_or(match service.pull {
             Pull::Missing => Policy::Missing,
             Pull::Always => Policy::Always,
             Pull::Never => Policy::Never,
@@ -130,7 +151,7 @@ fn obtain_all(
     }
     let screen = if wanted.len() > 1 { screen.without_bars() } else { screen };
     let obtain = |image: &str, policy: Policy| -> Result<(Base, Timings)> {
-        let ways = Ways::new(policy, None, &options.registry, screen);
+        let ways = Ways::new(policy, None, registry, screen);
         let base = base(context, engine.store(), image, &ways)?;
         Ok((base, ways.timings.get()))
     };

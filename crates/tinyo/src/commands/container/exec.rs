@@ -3,9 +3,10 @@
 use super::chosen::one;
 use super::{front, parse};
 use crate::context::Context;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::{ArgAction, Args};
 use engine::{Exec, Inherited, Keys, Outcome};
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -66,6 +67,22 @@ impl Arguments {
             [name, command @ ..] if !command.is_empty() => Ok((Some(name), command)),
             _ => bail!("exec: say what is to be run: tinyo exec CONTAINER COMMAND, such as sh"),
         }
+    }
+}
+
+impl Arguments {
+    /// Which one is named.
+    pub(crate) fn container(&self) -> Result<&str> {
+        let (name, _) = self.name_and_command()?;
+        name.map(String::as_str).context("exec: say in which")
+    }
+
+    /// In a container, with whoever calls in front of it.
+    pub(crate) fn for_service(mut self, name: String, no_tty: bool) -> Arguments {
+        self.words[0] = name;
+        self.tty |= !no_tty && io::stdin().is_terminal() && io::stdout().is_terminal();
+        self.interactive |= !self.detach;
+        self
     }
 }
 

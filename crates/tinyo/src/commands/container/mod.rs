@@ -6,7 +6,7 @@ mod chosen;
 pub(super) mod connection;
 mod csv;
 pub(super) mod events;
-mod exec;
+pub(super) mod exec;
 mod files;
 mod fitting;
 pub(super) mod front;
