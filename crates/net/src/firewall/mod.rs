@@ -45,7 +45,8 @@ impl Firewall {
     /// # Errors
     /// [`Error::NoFirewall`].
     pub fn open() -> Result<Firewall, Error> {
-        Ok(Firewall { socket: Socket::open_netfilter().map_err(Error::NoFirewall)? })
+        let socket = Socket::open_netfilter_as(watch::SENDER).map_err(Error::NoFirewall)?;
+        Ok(Firewall { socket })
     }
 
     /// Adds elements, and first everything else if the table is not there. An element that has the

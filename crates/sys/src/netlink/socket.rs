@@ -70,6 +70,26 @@ impl Socket {
         Socket::of_family(Some(netlink::NETFILTER), "NETLINK_NETFILTER", SocketFlags::CLOEXEC)
     }
 
+    /// The same with an address of its own that begins with these 16 bits: the kernel says it of changes,
+    /// to those that listen. Numbers of processes, which are addresses otherwise, are lower than 2^22.
+    ///
+    /// # Errors
+    /// Those of [`Socket::open_netfilter`]; EADDRINUSE if there are as many already.
+    pub fn open_netfilter_as(sender: u16) -> Result<Socket, Error> {
+        let socket = Socket::open_netfilter()?;
+        let first = std::process::id() as u16;
+        let mut bound = Err(Errno::ADDRINUSE);
+        for number in 0..=u16::MAX {
+            let port = u32::from(sender) << 16 | u32::from(first.wrapping_add(number));
+            bound = bind(&socket.socket, &SocketAddrNetlink::new(port, 0));
+            if bound != Err(Errno::ADDRINUSE) {
+                break;
+            }
+        }
+        bound.or_error("bind", || format!("AF_NETLINK, {sender:#x}0000"))?;
+        Ok(socket)
+    }
+
     /// Opens one that hears what the kernel tells to the netfilter `groups` (bits, the first of
     /// which is group 1), and never waits.
     ///

@@ -78,6 +78,10 @@ pub(super) fn everything_comes_back_and_connections_stay() -> Result<()> {
         "nft flush table inet tinyo",
         "nft flush chain inet tinyo forward",
         "nft flush chain inet tinyo prerouting",
+        "nft flush map inet tinyo ports_ipv4",
+        "nft delete element inet tinyo ports_ipv4 { tcp . 8080 }",
+        "nft flush set inet tinyo networks",
+        "nft flush set inet tinyo internal",
     ];
     for words in ways {
         run(words)?;

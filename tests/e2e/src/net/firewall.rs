@@ -216,6 +216,9 @@ pub(crate) fn what_was_flushed_is_restored() -> Result<()> {
         "nft delete table inet tinyo",
         "nft flush table inet tinyo",
         "nft flush chain inet tinyo published",
+        "nft flush map inet tinyo ports_ipv4",
+        "nft delete element inet tinyo ports_ipv4 { tcp . 8080 }",
+        "nft flush set inet tinyo networks",
     ] {
         run(command)?;
         ensure!(is_readable(&watch, 10)?, "{command} was not heard");
@@ -227,6 +230,12 @@ pub(crate) fn what_was_flushed_is_restored() -> Result<()> {
         expect_eq!(python(&ask("127.0.0.1", 8080))?, "10.231.8.1\n10.231.8.1\n", "{command}");
         watch.take()?;
     }
+    // Elements of other tables are nobody's business, some of which come and go all the time.
+    run("nft add table inet tinya; add set inet tinya some { type ipv4_addr; }")?;
+    watch.take()?;
+    run("nft add element inet tinya some { 192.0.2.7 }")?;
+    run("nft delete element inet tinya some { 192.0.2.7 }")?;
+    ensure!(!is_readable(&watch, 0)?, "elements of others wake those that watch");
     // Somebody else's table is heard of, too, but all of ours is there.
     run("nft add table inet another")?;
     ensure!(is_readable(&watch, 10)?, "another table was not heard of");
