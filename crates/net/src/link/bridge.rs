@@ -37,9 +37,10 @@ pub fn ensure_bridge(socket: &mut Socket, bridge: &Bridge) -> Result<u32, Error>
         let subnets: Vec<Subnet> = gateways.iter().map(|it| it.subnet).collect();
         check_free(socket, &subnets, found.as_ref().map(|it| it.index))?;
     }
+    // Else it would have the address of one of its ports, and change it as they come and go: containers
+    // believe that it stays.
+    let mac = gateways.first().map(|it| Mac::of(it.address));
     if found.is_none() {
-        // Else it would have the address of one of its ports, and change it as they come and go.
-        let mac = gateways.first().map(|it| Mac::of(it.address));
         match device::add_bridge(socket, name, mac, *mtu) {
             // Somebody else was faster.
             Err(error) if error.errno == Errno::EXIST => {}
@@ -55,6 +56,9 @@ pub fn ensure_bridge(socket: &mut Socket, bridge: &Bridge) -> Result<u32, Error>
         device::set_mtu(socket, found.index, mtu).map_err(failed())?;
     }
     if !is_complete {
+        if let Some(mac) = mac.filter(|mac| Some(*mac) != found.mac) {
+            device::set_mac(socket, found.index, mac).map_err(failed())?;
+        }
         sysctl::prepare_bridge(name)?;
     }
     // One that is complete may be that of another store, or of one that was removed; or the network

@@ -41,6 +41,7 @@ pub(super) struct Device {
     pub(super) name: String,
     pub(super) is_bridge: bool,
     pub(super) mtu: Option<u32>,
+    pub(super) mac: Option<Mac>,
     /// Whatever somebody wants to do something with together; 0 by default.
     pub(super) group: Option<u32>,
     /// The bridge that it is a port of.
@@ -170,6 +171,12 @@ pub(super) fn set_mtu(socket: &mut Socket, index: u32, mtu: u32) -> Result<(), s
     socket.request("RTM_SETLINK, IFLA_MTU", settings(message, None, Some(mtu)), |_| {})
 }
 
+/// Changes the Ethernet address of a device.
+pub(super) fn set_mac(socket: &mut Socket, index: u32, mac: Mac) -> Result<(), sys::Error> {
+    let message = Message::new(RTM_SETLINK, ACKNOWLEDGE, &structure(index, 0));
+    socket.request("RTM_SETLINK, IFLA_ADDRESS", settings(message, Some(mac), None), |_| {})
+}
+
 /// Removes a device, of a pair both ends; it is no error if there is none of this name.
 pub(super) fn remove(socket: &mut Socket, name: &str) -> Result<(), sys::Error> {
     let message = Message::new(RTM_DELLINK, ACKNOWLEDGE, &structure(0, 0)).text(IFLA_IFNAME, name);
@@ -216,6 +223,7 @@ fn read(answer: &Received<'_>) -> Option<Device> {
     let (_, name) = all().find(|(kind, _)| *kind == IFLA_IFNAME)?;
     let name = name.strip_suffix(&[0]).unwrap_or(name);
     let value = |wanted| all().find(|(kind, _)| *kind == wanted).and_then(|(_, it)| number(it));
+    let mac = all().find(|(kind, _)| *kind == IFLA_ADDRESS);
     let mut information = all().filter(|(kind, _)| *kind == IFLA_LINKINFO);
     let is_bridge = information
         .any(|(_, value)| attributes(value, 0).any(|it| it == (IFLA_INFO_KIND, &b"bridge\0"[..])));
@@ -224,6 +232,7 @@ fn read(answer: &Received<'_>) -> Option<Device> {
         name: String::from_utf8_lossy(name).into_owned(),
         is_bridge,
         mtu: value(IFLA_MTU),
+        mac: mac.and_then(|(_, it)| it.try_into().ok()).map(Mac),
         group: value(IFLA_GROUP),
         master: value(IFLA_MASTER),
         is_up: number(answer.content.get(8..)?)? & IFF_UP != 0,

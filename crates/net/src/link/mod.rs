@@ -4,6 +4,7 @@ mod address;
 mod bridge;
 mod device;
 mod namespace;
+mod neighbour;
 mod route;
 mod sharing;
 mod sysctl;

@@ -86,7 +86,7 @@ fn share_once(
     let mac = attachment.own_mac().filter(|_| sharing.has_own_mac());
     let wanted = (&**device, mac, attachment.mtu);
     device::add_sharing(host, index, sharing, wanted, container.namespace()).map_err(failed())?;
-    veth::configure(container, attachment).or_else(|error| {
+    veth::configure(container, attachment, None).or_else(|error| {
         // Half a connection helps nobody.
         detach_inside(container, device)?;
         Err(error)

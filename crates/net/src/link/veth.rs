@@ -1,7 +1,7 @@
 //! Pairs of devices: one end is a port of a bridge, the other in a container.
 
 use super::sharing::{Sharing, share};
-use super::{Interface, Mac, address, device, route, sysctl};
+use super::{Interface, Mac, address, device, neighbour, route, sysctl};
 use crate::Error;
 use kernel::namespace::{Kind, visit};
 use std::net::IpAddr;
@@ -117,7 +117,7 @@ pub fn attach(
         result => result.map_err(failed())?,
     }
     let reflected = device::reflect(host, host_device).map_err(failed());
-    match reflected.and_then(|()| configure(container, attachment)) {
+    match reflected.and_then(|()| configure(container, attachment, found.mac)) {
         // Half a connection helps nobody.
         Err(error) => {
             device::remove(host, host_device).map_err(failed())?;
@@ -127,9 +127,11 @@ pub fn attach(
     }
 }
 
+/// Where it is known who the router is, no neighbour passes for it.
 pub(super) fn configure(
     container: &mut Container<'_>,
     attachment: &Attachment,
+    router: Option<Mac>,
 ) -> Result<(), Error> {
     let name = &attachment.device;
     let failed = || Error::doing(format!("set up {name} of the container"));
@@ -143,6 +145,9 @@ pub(super) fn configure(
     device::set_up(socket, index).map_err(failed())?;
     for gateway in &attachment.gateways {
         route::add_default(socket, index, *gateway).map_err(failed())?;
+        if let Some(mac) = router {
+            neighbour::fix(socket, index, *gateway, mac).map_err(failed())?;
+        }
     }
     Ok(())
 }

@@ -177,6 +177,60 @@ for source in "2001:db8::9", "2001:db8:7::7", "{own6}": frame("eth0", mac, udp(s
     Ok(())
 }
 
+/// Who told a neighbour often enough that the gateway's address is his own got all that it sent.
+pub(super) fn no_neighbour_passes_for_the_gateway() -> Result<()> {
+    if !has_programs() {
+        return harness::skip(MISSING);
+    }
+    let engine = Engine::new()?;
+    let other = other_machine()?;
+    let _server = other.serve(ECHO)?;
+    attacker(&engine, "one", &[])?;
+    engine.ok(&["run", "-d", "--name", "two", "host:", "sleep", "1000"])?;
+    let (gateway, gateway6) =
+        (field(&engine, "one", "Gateway")?, field(&engine, "one", "IPv6Gateway")?);
+    let (two, two6) =
+        (field(&engine, "two", "IPAddress")?, field(&engine, "two", "GlobalIPv6Address")?);
+    let asks = |address: &str| {
+        engine.ok(&["exec", "two", "python3", "-c", &crate::net::world::ask(address, 80)])
+    };
+    // So that there is somebody who can be replaced.
+    for address in ["192.0.2.2", "2001:db8::2"] {
+        asks(address)?;
+    }
+    let neighbours = |what: &str| -> Result<String> {
+        let all = engine.ok(&["exec", "two", "ip", "neigh", "show", "to", what])?;
+        Ok(all.split(" lladdr ").nth(1).unwrap_or_default().chars().take(17).collect())
+    };
+    let before = (neighbours(&gateway)?, neighbours(&gateway6)?);
+    let script = format!(
+        r#"
+mac = mac_of("{two}")
+it = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); it.bind(("eth0", 0)); own = it.getsockname()[4]
+router, victim = socket.inet_aton("{gateway}"), socket.inet_aton("{two}")
+router6, victim6 = (socket.inet_pton(socket.AF_INET6, one) for one in ("{gateway6}", "{two6}"))
+def reply(kind): return mac + own + b"\x08\x06" + struct.pack("!HHBBH", 1, 0x800, 6, 4, kind) + own + router + mac + victim
+# It is the router's answer, asked for, and replaces what was known.
+body = struct.pack("!BBHI", 136, 0, 0, 0xe0000000) + router6 + b"\x02\x01" + own
+total = ones(router6 + victim6 + struct.pack("!II", len(body), 58) + body)
+body = body[:2] + struct.pack("!H", total) + body[4:]
+advertisement = mac + own + b"\x86\xdd" + struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + router6 + victim6 + body
+for _ in range(15):
+    for packet in reply(1), reply(2), advertisement: it.send(packet)
+    time.sleep(0.1)
+print(own.hex(":"))
+"#
+    );
+    let own = attack(&engine, "one", &script)?;
+    let after = (neighbours(&gateway)?, neighbours(&gateway6)?);
+    ensure!(after == before && after.0 != own, "{before:?}, then {after:?}, of {own}");
+    for address in ["192.0.2.2", "2001:db8::2"] {
+        let answer = asks(address)?;
+        ensure!(!answer.contains("None"), "{address}: {answer}");
+    }
+    Ok(())
+}
+
 /// CVE-2020-8558 and its like: bridges take what is for 127.0.0.0/8, but not from containers, and
 /// no device takes it from other machines.
 pub(super) fn the_loopback_of_the_machine_is_its_own() -> Result<()> {

@@ -67,6 +67,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::attacks_network::nobody_passes_for_somebody_else,
         engine::attacks_network::the_loopback_of_the_machine_is_its_own,
         engine::attacks_network::no_container_is_believed_to_be_a_router,
+        engine::attacks_network::no_neighbour_passes_for_the_gateway,
         engine::attacks_network::an_internal_network_has_no_way_out,
         engine::attacks_network::names_are_not_asked_of_a_neighbour,
         engine::day::copies,
