@@ -8,7 +8,7 @@ use crate::folders::{self, ContainerFolder};
 use crate::lock::Lock;
 use crate::pod::Pod;
 use crate::settings::{OnFailure, SeccompChoice, Settings};
-use crate::user_namespace::{Choice, IdWish, OwnIds};
+use crate::user_namespace::IdWish;
 use crate::{configuration, id, merge, network, places, seccomp_profile, secret};
 use image::base::Base;
 use rusqlite::Connection;
@@ -30,6 +30,17 @@ pub(crate) enum Place<'a> {
     Infra(&'a Pod),
 }
 
+impl Place<'_> {
+    /// That of a new container.
+    fn id(&self) -> Result<String> {
+        match self {
+            // The pod says which.
+            Place::Infra(Pod { infra: Some(id), .. }) => Ok(id.clone()),
+            _ => id::random(),
+        }
+    }
+}
+
 impl Engine {
     /// Makes a container of an image or a folder.
     ///
@@ -46,11 +57,7 @@ impl Engine {
         name: Option<&str>,
         place: Place<'_>,
     ) -> Result<Container> {
-        let name = name.map(id::without_slash);
-        if let Some(name) = name {
-            let wrong = |error: Error| Error::invalid(format!("--name: {error}"));
-            id::check_name(name).map_err(wrong)?;
-        }
+        let name = name.map(checked_name).transpose()?;
         let mut settings = complete(settings, base)?;
         configuration::check(&settings, self.user_marks)?;
         let secrets = self.take_secrets(&mut settings)?;
@@ -60,23 +67,12 @@ impl Engine {
         let connections = self.plan_connection(&settings)?;
         self.find_links(&mut settings.network, &connections)?;
         self.find_required(&mut settings.requires)?;
-        let own = if self.user_marks { Some(OwnIds::read()?) } else { None };
-        let choice = Choice::new(&settings.namespaces, own.as_ref())?;
-        let id = match place {
-            // The pod says which.
-            Place::Infra(Pod { infra: Some(id), .. }) => id.clone(),
-            _ => id::random()?,
-        };
+        let choice = self.choose_ids(&settings.namespaces)?;
+        let id = place.id()?;
         places::provide(&self.folders)?;
         let folder = self.folders.container(&id);
         // Until there is a row, nobody takes the folder for one that was left.
-        let _lock = loop {
-            folders::make(&folder.path)?;
-            if let Some(lock) = Lock::take_folder(&folder.path)? {
-                break lock;
-            }
-            // Somebody has swept it away before it was locked.
-        };
+        let _lock = make_locked(&folder)?;
         let volumes = self
             .provide_volumes(&mut settings)
             // What cannot be removed now is removed by a later sweep.
@@ -87,13 +83,16 @@ impl Engine {
                 network::connect_in(database, &id, network, wish).map(drop)
             })
         };
-        let filled = fill(&folder, base).and_then(|()| secret::provide(&folder, &secrets));
-        let provided = filled.and_then(|()| {
-            let has_content = base.image.is_some() && !volumes.volumes.is_empty();
+        let provide_content = || {
+            if base.image.is_none() || volumes.volumes.is_empty() {
+                return Ok(());
+            }
             let layers: Vec<_> = base.lowers.iter().map(|it| it.path.clone()).collect();
-            if has_content { self.fill_volumes(&folder, &layers, &id, &settings) } else { Ok(()) }
-        });
-        let made = provided
+            self.fill_volumes(&folder, &layers, &id, &settings)
+        };
+        let made = fill(&folder, base)
+            .and_then(|()| secret::provide(&folder, &secrets))
+            .and_then(|()| provide_content())
             .and_then(|()| self.wish_for_ids(choice, &folder, base, &mut settings))
             .and_then(|ids| self.insert(&id, base, settings, (name, place), &ids, &more));
         let container = match made {
@@ -105,13 +104,11 @@ impl Engine {
                 return Err(error);
             }
         };
-        // It may take long, and others make volumes meanwhile.
-        let new = volumes.new.clone();
-        drop(volumes);
+        // What follows may take long, and others make volumes meanwhile.
+        let new = volumes.into_new();
         self.provide_copies(&container).or_else(|error| self.take_back(&container, error))?;
         new.iter().try_for_each(|name| self.tell_event_of_volume(name, "create"))?;
-        self.tell_event(&container, "create", &[])?;
-        Ok(container)
+        self.tell_event(&container, "create", &[]).map(|()| container)
     }
 
     /// Finds the containers of `--requires`, by whatever name they have later.
@@ -177,6 +174,22 @@ impl Engine {
             }
         }
         Err(Error::invalid("all names are taken: give one with --name"))
+    }
+}
+
+fn checked_name(name: &str) -> Result<&str> {
+    let name = id::without_slash(name);
+    id::check_name(name).map_err(|error| Error::invalid(format!("--name: {error}")))?;
+    Ok(name)
+}
+
+/// Makes a container's folder, again if somebody sweeps it away before it is locked.
+fn make_locked(folder: &ContainerFolder) -> Result<Lock> {
+    loop {
+        folders::make(&folder.path)?;
+        if let Some(lock) = Lock::take_folder(&folder.path)? {
+            return Ok(lock);
+        }
     }
 }
 

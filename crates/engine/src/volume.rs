@@ -200,8 +200,15 @@ impl Engine {
 pub(crate) struct Provided {
     pub(crate) volumes: Vec<Volume>,
     /// The names of those that there were not.
-    pub(crate) new: Vec<String>,
+    new: Vec<String>,
     _lock: Option<Lock>,
+}
+
+impl Provided {
+    /// The names of those that there were not. They have rows by now.
+    pub(crate) fn into_new(self) -> Vec<String> {
+        self.new
+    }
 }
 
 /// What the folders are called that are just being removed.

@@ -42,45 +42,17 @@ fn of(cause: &(dyn Error + 'static)) -> Option<&'static str> {
     if let Some(error) = cause.downcast_ref() {
         return of_registry(error);
     }
-    if let Some(error) = cause.downcast_ref::<PullError>() {
-        return match error {
-            PullError::Registry(error) => of_registry(error),
-            PullError::Store(error) => of_store(error),
-            PullError::NowhereFound { .. } => Some(
-                "write the registry in front of the name, or add it to \
-                 unqualified-search-registries in registries.conf",
-            ),
-            PullError::NoPlatform { .. } => Some("choose one of them with --platform"),
-            PullError::Index { .. } | PullError::TooDeep { .. } => None,
-        };
+    if let Some(error) = cause.downcast_ref() {
+        return of_pull(error);
     }
-    if let Some(error) = cause.downcast_ref::<PushError>() {
-        return match error {
-            PushError::Registry(error) => of_registry(error),
-            PushError::Store(error) => of_store(error),
-            PushError::Manifest { .. } | PushError::Thread(_) => None,
-        };
+    if let Some(error) = cause.downcast_ref() {
+        return of_push(error);
     }
-    if let Some(error) = cause.downcast_ref::<archive::Error>() {
-        return match error {
-            archive::Error::NoList => Some("`tinyo import` makes an image of a root file system"),
-            archive::Error::Store(error) => of_store(error),
-            archive::Error::Write(error) => of_io(error),
-            archive::Error::Kernel(error) => of_errno(error.errno),
-            _ => None,
-        };
+    if let Some(error) = cause.downcast_ref() {
+        return of_archive(error);
     }
-    if let Some(error) = cause.downcast_ref::<assemble::Error>() {
-        return match error {
-            assemble::Error::Archive(_) | assemble::Error::Inflate(_) => Some(
-                "`tinyo import` takes a tar file with the files of a root; `tinyo load` what \
-                 `docker save` writes",
-            ),
-            assemble::Error::Store(error) => of_store(error),
-            assemble::Error::Kernel(error) => of_errno(error.errno),
-            assemble::Error::File(error) => of_io(error),
-            assemble::Error::Json(_) => None,
-        };
+    if let Some(error) = cause.downcast_ref() {
+        return of_assembled(error);
     }
     if let Some(error) = cause.downcast_ref::<sys::Error>() {
         return of_errno(error.errno);
@@ -93,6 +65,50 @@ fn of(cause: &(dyn Error + 'static)) -> Option<&'static str> {
         _ => {}
     }
     of_io(cause.downcast_ref()?)
+}
+
+fn of_pull(error: &PullError) -> Option<&'static str> {
+    match error {
+        PullError::Registry(error) => of_registry(error),
+        PullError::Store(error) => of_store(error),
+        PullError::NowhereFound { .. } => Some(
+            "write the registry in front of the name, or add it to \
+             unqualified-search-registries in registries.conf",
+        ),
+        PullError::NoPlatform { .. } => Some("choose one of them with --platform"),
+        PullError::Index { .. } | PullError::TooDeep { .. } => None,
+    }
+}
+
+fn of_push(error: &PushError) -> Option<&'static str> {
+    match error {
+        PushError::Registry(error) => of_registry(error),
+        PushError::Store(error) => of_store(error),
+        PushError::Manifest { .. } | PushError::Thread(_) => None,
+    }
+}
+
+fn of_archive(error: &archive::Error) -> Option<&'static str> {
+    match error {
+        archive::Error::NoList => Some("`tinyo import` makes an image of a root file system"),
+        archive::Error::Store(error) => of_store(error),
+        archive::Error::Write(error) => of_io(error),
+        archive::Error::Kernel(error) => of_errno(error.errno),
+        _ => None,
+    }
+}
+
+fn of_assembled(error: &assemble::Error) -> Option<&'static str> {
+    match error {
+        assemble::Error::Archive(_) | assemble::Error::Inflate(_) => Some(
+            "`tinyo import` takes a tar file with the files of a root; `tinyo load` what \
+             `docker save` writes",
+        ),
+        assemble::Error::Store(error) => of_store(error),
+        assemble::Error::Kernel(error) => of_errno(error.errno),
+        assemble::Error::File(error) => of_io(error),
+        assemble::Error::Json(_) => None,
+    }
 }
 
 fn of_store(error: &store::Error) -> Option<&'static str> {

@@ -130,53 +130,8 @@ pub(crate) struct Monitor {
 ///
 /// # Errors
 /// The streams are not those that a monitor gets; its files cannot be read or written.
-pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
-    let [starter, lock, network] = take_streams()?;
-    let handed = [take_handed(shared, SHARED_NETWORK)?, take_handed(user, USER_DESCRIPTOR)?];
-    // Whoever started it may lead a session that ends, or stand in a folder that is unmounted.
-    setsid().or_error("setsid", || "")?;
-    // It has the name of the descriptor that it was executed from.
-    set_name(c"tinyo").or_error("prctl", || "PR_SET_NAME")?;
-    chdir(c"/").or_error("chdir", || "\"/\"")?;
-    let launch = Launch::read(folder)?;
-    let inherited = Inherited::take(launch.preserve_fds)?;
-    let folders = Folders::new(&launch.root, &launch.run);
-    let folder = folders.container(&launch.id);
-    if launch.user_marks {
-        let path = folder.file(PID);
-        let pid = std::process::id().to_string();
-        small_file::replace(&path, pid.as_bytes()).map_err(Error::file(&path))?;
-    }
-    leave_mounts(&launch)?;
-    let signals = Signals::block_all().or_error("signalfd", || "")?;
-    let slots = Slots::reserve(&launch.shared)?;
-    // It goes on with what another one was at that was killed, if the container is to run again.
-    let before = State::read(&folder)?;
-    let state = if before.phase == Phase::Restarting { before } else { State::default() };
-    let mut monitor = Monitor {
-        inherited,
-        slots,
-        clients: Clients::new(starter, &folders.socket(&launch.id))?,
-        log: Log::new(&folder, &launch.log),
-        watched: Watched::new(&launch.id, launch.is_watched()),
-        health: launch.health.clone().map(Health::new),
-        added: Added::default(),
-        folders,
-        folder,
-        signals,
-        launch,
-        program: None,
-        state,
-        restart_at: None,
-        quit: false,
-        again: false,
-        is_ending: false,
-        kill_at: None,
-        _lock: lock,
-        network,
-        _handed: handed,
-        connected: None,
-    };
+pub fn run(folder: &Path, handed: [i32; 2]) -> Result<Ending> {
+    let mut monitor = Monitor::new(folder, handed)?;
     let own = i32::try_from(std::process::id()).unwrap_or(0);
     let result = monitor.write_pid(1, own).and_then(|()| monitor.supervise());
     let disconnected = monitor.disconnect();
@@ -199,6 +154,58 @@ pub fn run(folder: &Path, [shared, user]: [i32; 2]) -> Result<Ending> {
     } else {
         Ending::Nothing
     })
+}
+
+impl Monitor {
+    /// Takes what it was handed, and leaves whatever else whoever started it has.
+    fn new(folder: &Path, [shared, user]: [i32; 2]) -> Result<Monitor> {
+        let [starter, lock, network] = take_streams()?;
+        let handed = [take_handed(shared, SHARED_NETWORK)?, take_handed(user, USER_DESCRIPTOR)?];
+        // Whoever started it may lead a session that ends, or stand in a folder that is unmounted.
+        setsid().or_error("setsid", || "")?;
+        // It has the name of the descriptor that it was executed from.
+        set_name(c"tinyo").or_error("prctl", || "PR_SET_NAME")?;
+        chdir(c"/").or_error("chdir", || "\"/\"")?;
+        let launch = Launch::read(folder)?;
+        let inherited = Inherited::take(launch.preserve_fds)?;
+        let folders = Folders::new(&launch.root, &launch.run);
+        let folder = folders.container(&launch.id);
+        if launch.user_marks {
+            let path = folder.file(PID);
+            let pid = std::process::id().to_string();
+            small_file::replace(&path, pid.as_bytes()).map_err(Error::file(&path))?;
+        }
+        leave_mounts(&launch)?;
+        let signals = Signals::block_all().or_error("signalfd", || "")?;
+        let slots = Slots::reserve(&launch.shared)?;
+        // It goes on with what another one was at that was killed, if the container is to run again.
+        let before = State::read(&folder)?;
+        let state = if before.phase == Phase::Restarting { before } else { State::default() };
+        Ok(Monitor {
+            inherited,
+            slots,
+            clients: Clients::new(starter, &folders.socket(&launch.id))?,
+            log: Log::new(&folder, &launch.log),
+            watched: Watched::new(&launch.id, launch.is_watched()),
+            health: launch.health.clone().map(Health::new),
+            added: Added::default(),
+            folders,
+            folder,
+            signals,
+            launch,
+            program: None,
+            state,
+            restart_at: None,
+            quit: false,
+            again: false,
+            is_ending: false,
+            kill_at: None,
+            _lock: lock,
+            network,
+            _handed: handed,
+            connected: None,
+        })
+    }
 }
 
 /// Who mounts a root, or visits the mounts of a container, comes back afterwards. Without rights over

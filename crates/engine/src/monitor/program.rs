@@ -51,25 +51,7 @@ impl Program {
         mut helpers: Option<Vec<Helper>>,
         inherited: &Inherited,
     ) -> Result<Program> {
-        let Launch { layers, auto_remove, user_marks, .. } = launch;
-        let mut overlay = rootfs::overlay(folders, folder, layers, *auto_remove, *user_marks)?;
-        if let (Some(path), Some(root)) = (&launch.user_namespace, launch.ids.outside(0, 0)) {
-            // Of a user without rights the files have these ids themselves.
-            let open = || File::open(path).map(OwnedFd::from).map_err(Error::file(path));
-            let namespace = if *user_marks { None } else { Some(open()?) };
-            overlay.mapped_by = Some(Rc::new(Mapped { namespace, root }));
-        }
-        let is_plain = !user_marks && launch.ids.is_empty();
-        let shown = if is_plain { copy_of_shown(folders, &launch.id)? } else { None };
-        let root_mount = match (&mut helpers, shown) {
-            (_, Some(tree)) => RootMount::Tree(Rc::new(tree)),
-            (None, None) => RootMount::Overlay(Rc::new(overlay)),
-            (Some(helpers), None) => {
-                let (tree, helper) = fuse::mount(&overlay, folder)?;
-                helpers.push(helper);
-                RootMount::Tree(Rc::new(tree))
-            }
-        };
+        let root_mount = root_mount(launch, (folders, folder), helpers.as_mut())?;
         let id = runtime_id(&launch.id)?;
         let streams = Streams::new(launch.interactive && !launch.tty, !launch.tty)?;
         if let Some(root) = launch.ids.outside(0, 0) {
@@ -207,6 +189,33 @@ impl Program {
         // It may have ended already.
         let _ = sys::process::send_signal(self.running.pidfd.as_fd(), sys::process::SIGKILL);
     }
+}
+
+/// The container's root: what is shown of it already, or its layers, laid over each other by the
+/// kernel, or where there are `helpers`, by one more of them.
+fn root_mount(
+    launch: &Launch,
+    (folders, folder): (&Folders, &ContainerFolder),
+    helpers: Option<&mut Vec<Helper>>,
+) -> Result<RootMount> {
+    let Launch { layers, auto_remove, user_marks, .. } = launch;
+    if !user_marks
+        && launch.ids.is_empty()
+        && let Some(tree) = copy_of_shown(folders, &launch.id)?
+    {
+        return Ok(RootMount::Tree(Rc::new(tree)));
+    }
+    let mut overlay = rootfs::overlay(folders, folder, layers, *auto_remove, *user_marks)?;
+    if let (Some(path), Some(root)) = (&launch.user_namespace, launch.ids.outside(0, 0)) {
+        // Of a user without rights the files have these ids themselves.
+        let open = || File::open(path).map(OwnedFd::from).map_err(Error::file(path));
+        let namespace = if *user_marks { None } else { Some(open()?) };
+        overlay.mapped_by = Some(Rc::new(Mapped { namespace, root }));
+    }
+    let Some(helpers) = helpers else { return Ok(RootMount::Overlay(Rc::new(overlay))) };
+    let (tree, helper) = fuse::mount(&overlay, folder)?;
+    helpers.push(helper);
+    Ok(RootMount::Tree(Rc::new(tree)))
 }
 
 fn index(stream: Stream) -> usize {

@@ -16,10 +16,10 @@ mod ranges;
 mod row;
 mod size;
 
-pub(crate) use choice::Choice;
+use choice::Choice;
 pub(crate) use ids::parse_mapping;
 pub use ids::{IdRange, Ids};
-pub(crate) use own::OwnIds;
+use own::OwnIds;
 pub(crate) use owner::{Owners, chown_all, is_fresh};
 pub(crate) use row::{IdWish, TABLES};
 
@@ -33,6 +33,12 @@ use kernel::namespace::{IdMap, Mapping};
 use std::os::fd::OwnedFd;
 
 impl Engine {
+    /// Where the ids of a container come from that is about to be made.
+    pub(crate) fn choose_ids(&self, wanted: &Namespaces) -> Result<Choice> {
+        let own = if self.user_marks { Some(OwnIds::read()?) } else { None };
+        Choice::new(wanted, own.as_ref())
+    }
+
     /// Which ids a container is to get; its folder is there.
     pub(crate) fn wish_for_ids(
         &self,

@@ -5,7 +5,7 @@ use crate::error::FileError;
 use crate::fields::{Fields, Item};
 use crate::model::{Pull, Service};
 use crate::words;
-use engine::settings::{Network, Settings};
+use engine::settings::{Namespaces, Network, Restart, Security, Settings};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -31,13 +31,7 @@ pub(super) fn read(
         devices: list_of(fields, "devices", "a device such as /dev/fuse", |text| {
             engine::value::device(text).ok()
         })?,
-        restart: match fields.take("restart") {
-            Some(item) => {
-                let expected = "no, on-failure, on-failure:TIMES, always or unless-stopped";
-                item.parsed(expected, |text| engine::value::restart(text).ok())?
-            }
-            None => Default::default(),
-        },
+        restart: restart(fields)?,
         health: health::read(fields)?,
         limits: limits::read(fields)?,
         user: text(fields, "user", "a user such as 1000:1000")?,
@@ -49,13 +43,13 @@ pub(super) fn read(
         init: fields.take("init").map_or(Ok(true), |item| item.boolean())?,
         tty: flag(fields, "tty")?,
         read_only: flag(fields, "read-only")?,
-        security: engine::settings::Security {
+        security: Security {
             privileged: flag(fields, "privileged")?,
             cap_add: list(fields, "cap-add", "capabilities, such as [NET_RAW]")?,
             cap_drop: list(fields, "cap-drop", "capabilities, such as [ALL]")?,
             ..Default::default()
         },
-        namespaces: engine::settings::Namespaces {
+        namespaces: Namespaces {
             user: text(fields, "userns", "host, auto, keep-id, nomap or container:NAME")?,
             pid: text(fields, "pid", "private, host or container:NAME")?,
             ipc: text(fields, "ipc", "private, host, none or container:NAME")?,
@@ -68,16 +62,23 @@ pub(super) fn read(
         ..Settings::default()
     };
     let needs = fields.take("depends-on").map_or(Ok(Vec::new()), |item| needs::read(&item))?;
-    let pull = match fields.take("pull") {
-        Some(item) => item.parsed("missing, always or never", |text| match text {
-            "missing" => Some(Pull::Missing),
-            "always" => Some(Pull::Always),
-            "never" => Some(Pull::Never),
-            _ => None,
-        })?,
-        None => Pull::default(),
-    };
-    Ok(Service { name: name.to_owned(), settings, pull, needs })
+    Ok(Service { name: name.to_owned(), settings, pull: pull(fields)?, needs })
+}
+
+fn restart(fields: &mut Fields<'_>) -> Result<Restart, FileError> {
+    let expected = "no, on-failure, on-failure:TIMES, always or unless-stopped";
+    let Some(item) = fields.take("restart") else { return Ok(Restart::default()) };
+    item.parsed(expected, |text| engine::value::restart(text).ok())
+}
+
+fn pull(fields: &mut Fields<'_>) -> Result<Pull, FileError> {
+    let Some(item) = fields.take("pull") else { return Ok(Pull::default()) };
+    item.parsed("missing, always or never", |text| match text {
+        "missing" => Some(Pull::Missing),
+        "always" => Some(Pull::Always),
+        "never" => Some(Pull::Never),
+        _ => None,
+    })
 }
 
 /// Words in a list, or in one line as for a shell.

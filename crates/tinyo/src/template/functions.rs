@@ -48,6 +48,20 @@ pub(super) fn call(name: &str, values: &[Value]) -> Result<Value, TemplateError>
             keys.iter().try_fold(value.clone(), |value, key| index(&value, key))
         }
         ("slice", [value, bounds @ ..]) => slice(value, bounds),
+        (LABEL, [Value::Object(labels), Value::String(name)]) => {
+            Ok(labels.get(name).cloned().unwrap_or_else(|| "".into()))
+        }
+        // The heading of such a column: the last word of the label's name.
+        (LABEL, [_, Value::String(name)]) => {
+            Ok(name.rsplit('.').next().unwrap_or(name).replace(['-', '_'], " ").into())
+        }
+        _ => call_of_texts(name, values),
+    }
+}
+
+/// Those whose result is a text, or its parts.
+fn call_of_texts(name: &str, values: &[Value]) -> Result<Value, TemplateError> {
+    match (name, values) {
         ("join", [Value::Array(items), Value::String(between)]) => {
             Ok(items.iter().map(text_of).collect::<Vec<_>>().join(between).into())
         }
@@ -78,13 +92,6 @@ pub(super) fn call(name: &str, values: &[Value]) -> Result<Value, TemplateError>
         ("html", values) => Ok(html(&values.iter().map(text_of).collect::<String>()).into()),
         ("urlquery", values) => {
             Ok(url_query(&values.iter().map(text_of).collect::<String>()).into())
-        }
-        (LABEL, [Value::Object(labels), Value::String(name)]) => {
-            Ok(labels.get(name).cloned().unwrap_or_else(|| "".into()))
-        }
-        // The heading of such a column: the last word of the label's name.
-        (LABEL, [_, Value::String(name)]) => {
-            Ok(name.rsplit('.').next().unwrap_or(name).replace(['-', '_'], " ").into())
         }
         _ => {
             let values: Vec<_> = values.iter().map(Value::to_string).collect();
