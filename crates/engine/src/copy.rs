@@ -5,7 +5,9 @@
 //! does meanwhile makes a copy land elsewhere.
 
 mod place;
+mod tree;
 
+use crate::cursor::is_within;
 use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -24,11 +26,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use sys::OrError;
 use sys::rustix::fs::{
-    AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid,
-    chownat, fchmod, fchown, fstat, futimens, mkdirat, openat, readlinkat, statat, symlinkat,
-    unlinkat,
+    AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid, chownat,
+    fchmod, fchown, fstat, futimens, openat, readlinkat, statat, symlinkat, unlinkat,
 };
 use sys::rustix::io::Errno;
+use tree::copy_tree;
 
 /// How files are copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -153,10 +155,27 @@ fn copy(from: &Place, to: &Place, how: Copying) -> Result<()> {
     } else if target.status.is_none() && to.path.ends_with('/') && !is_folder {
         return wrong("there is no such folder");
     }
+    check_apart(from, &source, &target)?;
     let ends = (source.folder.as_fd(), target.folder.as_fd());
     let _identity = to.owners.act()?;
     let owners = how.archive.then_some((&from.owners, &to.owners));
     copy_node(ends, (&source.name, &target.name), owners)
+}
+
+/// Whoever copied a file to itself would lose it, and whoever copied a folder into itself would never
+/// come to an end.
+fn check_apart(from: &Place, source: &Found, target: &Found) -> Result<()> {
+    let Some(status) = &source.status else { return Ok(()) };
+    let own = (status.st_dev, status.st_ino);
+    let wrong = |what: &str| Err(Error::invalid(format!("{}: {what}", from.path)));
+    let there = statat(&target.folder, &target.name, AtFlags::SYMLINK_NOFOLLOW);
+    if there.is_ok_and(|it| (it.st_dev, it.st_ino) == own) {
+        return wrong("it cannot be copied to itself");
+    }
+    if kind(status) == FileType::Directory && is_within(target.folder.as_fd(), own)? {
+        return wrong("a folder cannot be copied into itself");
+    }
+    Ok(())
 }
 
 fn open_folder(folder: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
@@ -171,33 +190,23 @@ fn copy_node(
 ) -> Result<()> {
     let status = statat(from, name, AtFlags::SYMLINK_NOFOLLOW)
         .or_error("fstatat", || format!("{name:?}"))?;
-    let owner = owner(&status, owners)?;
     match kind(&status) {
+        FileType::Directory => copy_tree((from, to), (name, new), owners),
+        _ => copy_leaf((from, to), (name, new), &status, owners),
+    }
+}
+
+/// Anything but a folder.
+fn copy_leaf(
+    (from, to): (BorrowedFd<'_>, BorrowedFd<'_>),
+    (name, new): (&CStr, &CStr),
+    status: &Stat,
+    owners: Option<(&Owners, &Owners)>,
+) -> Result<()> {
+    match kind(status) {
         FileType::RegularFile => copy_file((from, to), (name, new), owners),
-        FileType::Directory => {
-            let is_new = match mkdirat(to, new, Mode::from_raw_mode(0o700)) {
-                Ok(()) => true,
-                Err(Errno::EXIST) => false,
-                Err(errno) => {
-                    return Err(sys::Error::new("mkdirat", format!("{new:?}"), errno).into());
-                }
-            };
-            let (inside, copy) = (open_folder(from, name)?, open_folder(to, new)?);
-            for child in Dir::read_from(&inside).or_error("getdents", || format!("{name:?}"))? {
-                let child = child.or_error("getdents", || format!("{name:?}"))?;
-                let child = child.file_name();
-                if child != c"." && child != c".." {
-                    copy_node((inside.as_fd(), copy.as_fd()), (child, child), owners)?;
-                }
-            }
-            // One that was there stays as it is, as with cp(1).
-            if is_new || owners.is_some() {
-                set_metadata(&copy, &status, owner, new)
-            } else {
-                Ok(())
-            }
-        }
         FileType::Symlink => {
+            let owner = owner(status, owners)?;
             let target = readlinkat(from, name, Vec::new())
                 .or_error("readlinkat", || format!("{name:?}"))?;
             remove_file(to, new)?;

@@ -34,8 +34,10 @@
 //! ```
 
 use crate::error::{Error, Result};
-use std::fs::{DirBuilder, Permissions};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -197,17 +199,18 @@ pub(crate) fn is_removed(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|it| it == REMOVED)
 }
 
-/// Removes all of a folder; somebody else may be at the same.
+/// Removes a file or a folder with all that is in it, however deep a container has made that. Somebody
+/// else may be at the same.
 pub(crate) fn remove_tree(path: &Path) -> Result<()> {
-    loop {
-        match std::fs::remove_dir_all(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && path.exists() => {}
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::File { path: path.to_owned(), error });
-            }
-            _ => return Ok(()),
-        }
-    }
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Error::invalid(format!("{}: it is no folder to remove", path.display())));
+    };
+    let parent = match File::open(parent) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(Error::file(parent))?,
+    };
+    image::unpack::remove(parent.as_fd(), name.as_bytes())
+        .map_err(|error| Error::File { path: path.to_owned(), error: error.errno.into() })
 }
 
 /// Makes a folder that only its owner can look into, and those above it.

@@ -23,6 +23,7 @@ mod clock;
 mod configuration;
 mod copy;
 mod create;
+mod cursor;
 mod database;
 mod engine;
 mod error;

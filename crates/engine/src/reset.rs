@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::folders::{GUARD, MOUNTED, STARTED};
+use crate::folders::{GUARD, MOUNTED, STARTED, remove_tree};
 use crate::network::LOCK_OF_MACHINE;
 use kernel::cgroup::{Cgroups, Driver};
 use net::firewall::Firewall;
@@ -57,7 +57,7 @@ impl Engine {
         // Whoever opens the store from now on makes a new one.
         drop(self);
         for name in ["runtime", "rootfs", "networks", "projects", STARTED, GUARD, MOUNTED] {
-            remove(&run.join(name))?;
+            remove_tree(&run.join(name))?;
         }
         remove_if_empty(&run)?;
         let inits = fs::read_dir(&root).map_err(Error::file(&root))?;
@@ -65,7 +65,7 @@ impl Engine {
         let inits = inits.filter(|name| name.starts_with("tino-")).collect::<Vec<_>>();
         let own = FILES.into_iter().chain(store_files.iter().copied());
         own.chain(inits.iter().map(String::as_str))
-            .try_for_each(|name| remove(&root.join(name)))?;
+            .try_for_each(|name| remove_tree(&root.join(name)))?;
         remove_if_empty(&root)
     }
 
@@ -82,7 +82,7 @@ impl Engine {
             if let Ok(mut firewall) = Firewall::open() {
                 firewall.clear()?;
             }
-            remove(Path::new(LOCK_OF_MACHINE))?;
+            remove_tree(Path::new(LOCK_OF_MACHINE))?;
         }
         if let Ok(cgroups) = Cgroups::find(&Driver::Files, false) {
             for (_, mount_point) in cgroups.mount_points() {
@@ -90,17 +90,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-}
-
-fn remove(path: &Path) -> Result<()> {
-    let is_folder = path.symlink_metadata().is_ok_and(|status| status.is_dir());
-    let removed = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::File { path: path.to_owned(), error })
-        }
-        _ => Ok(()),
     }
 }
 

@@ -1,12 +1,18 @@
 //! How much room containers and volumes take on the disk.
 
+use crate::cursor::Cursor;
 use crate::database::Container;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
-use std::os::unix::fs::MetadataExt as _;
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::{fs, io};
+use sys::OrError;
+use sys::rustix::fs::{AtFlags, Dir, FileType, Stat, fstat, statat};
+use sys::rustix::io::Errno;
 
 /// How much room things of a kind take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +60,7 @@ impl Engine {
     /// Its folder cannot be read.
     pub fn room_of(&self, container: &Container) -> Result<u64> {
         let path = self.folder(container).path;
-        size(&path, &mut BTreeSet::new()).map_err(Error::file(path))
+        size(&path)
     }
 
     /// How long the files are that a container has written.
@@ -63,7 +69,7 @@ impl Engine {
     /// Its folder cannot be read.
     pub fn written_by(&self, container: &Container) -> Result<u64> {
         let path = self.folder(container).upper();
-        length(&path).map_err(Error::file(path))
+        length(&path)
     }
 
     /// What is in volumes.
@@ -74,7 +80,7 @@ impl Engine {
         let mut room = Room::default();
         for volume in self.volumes()? {
             let path = self.volume_path(&volume.name);
-            let bytes = size(&path, &mut BTreeSet::new()).map_err(Error::file(path))?;
+            let bytes = size(&path)?;
             room.add(bytes, !volume.users.is_empty());
         }
         Ok(room)
@@ -82,47 +88,82 @@ impl Engine {
 }
 
 /// The bytes of the files of a tree, as Docker counts them: folders have none.
-fn length(path: &Path) -> io::Result<u64> {
+fn length(path: &Path) -> Result<u64> {
+    let folder = File::open(path).map_err(Error::file(path))?;
     let mut bytes = 0;
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        bytes += match kind.is_dir() {
-            true => length(&entry.path()),
-            false => entry.metadata().map(|it| if kind.is_file() { it.len() } else { 0 }),
-        }
-        .or_else(|error| match error.kind() {
-            // It has just been removed.
-            io::ErrorKind::NotFound => Ok(0),
-            _ => Err(error),
-        })?;
-    }
+    each_below(folder.into(), &mut |status| {
+        let is_file = FileType::from_raw_mode(status.st_mode).is_file();
+        bytes += if is_file { status.st_size.unsigned_abs() } else { 0 };
+    })?;
     Ok(bytes)
 }
 
-/// The bytes of a tree; a file with several names counts once. What goes away meanwhile does not
-/// count, and links are not followed.
-fn size(path: &Path, seen: &mut BTreeSet<(u64, u64)>) -> io::Result<u64> {
-    let unless_gone = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(0),
-        _ => Err(error),
+/// The bytes of a tree, as the disk counts; a file with several names counts once. Nothing if it is
+/// gone.
+fn size(path: &Path) -> Result<u64> {
+    let folder = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        folder => folder.map_err(Error::file(path))?,
     };
-    let status = match path.symlink_metadata() {
-        Ok(status) => status,
-        Err(error) => return unless_gone(error),
-    };
-    if status.nlink() > 1 && !status.is_dir() && !seen.insert((status.dev(), status.ino())) {
-        return Ok(0);
-    }
-    let mut bytes = status.blocks() * 512;
-    if status.is_dir() {
-        let entries = match fs::read_dir(path) {
-            Ok(entries) => entries,
-            Err(error) => return unless_gone(error),
-        };
-        for entry in entries {
-            bytes += size(&entry?.path(), seen)?;
+    let own = fstat(&folder).or_error("fstat", || format!("{path:?}"))?;
+    let mut seen = BTreeSet::new();
+    let mut blocks = own.st_blocks;
+    each_below(folder.into(), &mut |status| {
+        let has_names = status.st_nlink > 1 && !FileType::from_raw_mode(status.st_mode).is_dir();
+        if !has_names || seen.insert((status.st_dev, status.st_ino)) {
+            blocks += status.st_blocks;
+        }
+    })?;
+    Ok(blocks.unsigned_abs() * 512)
+}
+
+/// Tells of all that is below a folder. What goes away meanwhile does not count, and links are not
+/// followed.
+fn each_below(folder: OwnedFd, tell: &mut dyn FnMut(&Stat)) -> Result<()> {
+    let mut cursor = Cursor::new(folder);
+    let mut left = vec![each_in(&cursor, tell)?];
+    while let Some(folders) = left.last_mut() {
+        if let Some(name) = folders.pop() {
+            match cursor.down(&name) {
+                Ok(()) => left.push(each_in(&cursor, tell)?),
+                Err(error) if is_gone(error.errno) => {}
+                Err(error) => return Err(error.into()),
+            }
+            continue;
+        }
+        left.pop();
+        match cursor.up() {
+            _ if left.is_empty() => {}
+            // With it went the way to the rest.
+            Err(error) if is_gone(error.errno) => return Ok(()),
+            result => result.map(drop)?,
         }
     }
-    Ok(bytes)
+    Ok(())
+}
+
+/// Tells of what is in a folder, and returns the names of the folders in it.
+fn each_in(folder: &Cursor, tell: &mut dyn FnMut(&Stat)) -> Result<Vec<CString>> {
+    let mut folders = Vec::new();
+    for entry in Dir::read_from(folder).or_error("getdents", || "a folder")? {
+        let entry = entry.or_error("getdents", || "a folder")?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        let status = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(errno) if is_gone(errno) => continue,
+            status => status.or_error("fstatat", || format!("{name:?}"))?,
+        };
+        tell(&status);
+        if FileType::from_raw_mode(status.st_mode).is_dir() {
+            folders.push(name.to_owned());
+        }
+    }
+    Ok(folders)
+}
+
+/// Or something else is in its place.
+fn is_gone(errno: Errno) -> bool {
+    matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::STALE)
 }

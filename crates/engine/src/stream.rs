@@ -30,7 +30,7 @@ impl Aside {
 impl Drop for Aside {
     fn drop(&mut self) {
         // What stays goes with the container.
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = folders::remove_tree(&self.0);
     }
 }
 

@@ -84,7 +84,7 @@ impl Engine {
             renamed => renamed.map_err(Error::file(path))?,
         }
         drop(lock);
-        fs::remove_dir_all(&aside).map_err(Error::file(aside))
+        folders::remove_tree(&aside)
     }
 
     /// Nobody else makes or removes a volume while this is held: its row and its folder belong
@@ -166,10 +166,7 @@ impl Engine {
             let Some(Files { root, .. }) = &files else { continue };
             // Aside first: whoever is killed leaves no half of it.
             let new = path.with_file_name("new");
-            match fs::remove_dir_all(&new) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                removed => removed.map_err(Error::file(&new))?,
-            }
+            folders::remove_tree(&new)?;
             if copy_folder(root, &mount.target, &new, owners)? {
                 fs::rename(&new, &path).map_err(Error::file(&path))?;
             }

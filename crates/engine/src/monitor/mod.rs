@@ -30,7 +30,7 @@ pub(crate) use shared::{MEMORY, NO_SOURCE, Shared, SharedKind};
 pub(crate) use starting::start_code;
 
 use crate::error::{Error, Result};
-use crate::folders::{ContainerFolder, Folders};
+use crate::folders::{ContainerFolder, Folders, remove_tree};
 use crate::guard::Watched;
 use crate::inherited::Inherited;
 use crate::members::PID;
@@ -146,8 +146,8 @@ pub fn run(folder: &Path, handed: [i32; 2]) -> Result<Ending> {
     if auto_remove && !remove {
         // Whoever removes it is at its row meanwhile, and has the less to do. What this one cannot
         // remove, that one will tell of.
-        let _ = std::fs::remove_dir_all(monitor.folder.file("work"));
-        let _ = std::fs::remove_dir_all(monitor.folder.upper());
+        let _ = remove_tree(&monitor.folder.file("work"));
+        let _ = remove_tree(&monitor.folder.upper());
     }
     Ok(if remove || pod.is_some() {
         Ending::Settle { root, run, id, remove, pod }

@@ -7,8 +7,8 @@ use sys::rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, renameat, un
 use sys::rustix::io::Errno;
 use sys::{Error, OrError};
 
-/// Removes whatever has this name, and all that is in it. No link is followed. Nobody else may
-/// change it meanwhile.
+/// Removes whatever has this name, and all that is in it. No link is followed. Others may be at the
+/// same, but nobody may add anything meanwhile.
 ///
 /// # Errors
 /// EROFS, EPERM for an immutable file, and others of unlink(2).
@@ -20,11 +20,11 @@ pub fn remove(folder: BorrowedFd<'_>, name: &[u8]) -> Result<(), Error> {
     }
     while let Some(opened) = open(folder, name)? {
         let top = opened.as_fd();
-        if empty(top, top, 0)? {
+        if empty(top, top, 0)? && remove_folder(folder, name)? {
             break;
         }
     }
-    remove_folder(folder, name)
+    Ok(())
 }
 
 /// So many folders are open at once. Deeper ones are first moved up, for a layer can be as deep as
@@ -70,8 +70,7 @@ fn remove_below(
     }
     let Some(opened) = open(folder, name)? else { return Ok(true) };
     let is_empty = empty(opened.as_fd(), top, depth)?;
-    remove_folder(folder, name)?;
-    Ok(is_empty)
+    Ok(remove_folder(folder, name)? && is_empty)
 }
 
 fn move_up(folder: BorrowedFd<'_>, name: &[u8], top: BorrowedFd<'_>) -> Result<(), Error> {
@@ -79,6 +78,7 @@ fn move_up(folder: BorrowedFd<'_>, name: &[u8], top: BorrowedFd<'_>) -> Result<(
         let other = format!(".moved-up.{number}");
         match renameat(folder, name, top, other.as_str()) {
             Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
+            Err(Errno::NOENT) => return Ok(()),
             result => return result.or_error("renameat", || display(name)),
         }
     }
@@ -94,9 +94,13 @@ fn open(folder: BorrowedFd<'_>, name: &[u8]) -> Result<Option<OwnedFd>, Error> {
     }
 }
 
-fn remove_folder(folder: BorrowedFd<'_>, name: &[u8]) -> Result<(), Error> {
+/// False if another one has moved something up into it.
+fn remove_folder(folder: BorrowedFd<'_>, name: &[u8]) -> Result<bool, Error> {
     match unlinkat(folder, name, AtFlags::REMOVEDIR) {
-        Err(Errno::NOENT) => Ok(()),
-        result => result.or_error("unlinkat", || format!("{}, AT_REMOVEDIR", display(name))),
+        Ok(()) | Err(Errno::NOENT) => Ok(true),
+        Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
+        Err(errno) => {
+            Err(errno).or_error("unlinkat", || format!("{}, AT_REMOVEDIR", display(name)))
+        }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::support::{Engine, end_of};
 use crate::expect_eq;
@@ -53,6 +55,54 @@ pub(crate) fn cp_replaces_no_device() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What was copied into itself was copied for ever, and a file that was copied to itself was made anew.
+pub(crate) fn cp_into_itself_is_refused() -> Result<()> {
+    let engine = engine()?;
+    engine.ok(&["exec", "up", "mkdir", "/data/in"])?;
+    let listed = engine.ok(&["exec", "up", "ls", "-li", "/data"])?;
+    for (from, to, why) in [
+        ("up:/data", "up:/data/in", "into itself"),
+        ("up:/data", "up:/data", "into itself"),
+        ("up:/data/.", "up:/data", "to itself"),
+        ("up:/data/given", "up:/data/given", "to itself"),
+        ("up:/data/given", "up:/data/", "to itself"),
+        ("up:/", "up:/tmp", "into itself"),
+    ] {
+        engine.fails(&["cp", from, to], 1, why)?;
+    }
+    expect_eq!(engine.ok(&["exec", "up", "ls", "-li", "/data"])?, listed);
+    engine.ok(&["cp", "up:/data/in", "up:/data/beside"])?;
+    engine.fails(&["cp", "down:/data", "down:/data"], 1, "into itself")
+}
+
+/// Folders can be as deep as their maker likes; neither descriptors nor stack are.
+pub(crate) fn folders_of_any_depth() -> Result<()> {
+    const DEPTH: usize = 1000;
+    let engine = engine()?;
+    engine.ok(&["volume", "create", "deep"])?;
+    engine.start("other", &["-v", "deep:/deep"], "sleep 1000")?;
+    let down = format!("for i in $(seq {DEPTH}); do mkdir d; cd d; done; echo found > file");
+    for name in ["up", "other"] {
+        engine.ok(&["exec", name, "sh", "-c", &format!("mkdir -p /deep; cd /deep; {down}")])?;
+    }
+    let few = Rlimit { current: Some(100), maximum: Some(100) };
+    setrlimit(Resource::Nofile, few)?;
+    let copy = scratch("copy").to_string_lossy().into_owned();
+    engine.ok(&["cp", "up:/deep", &copy])?;
+    engine.ok(&["cp", &copy, "up:/tmp/again"])?;
+    let depth =
+        "cd /tmp/again; n=0; while cd d 2>/dev/null; do n=$((n+1)); done; cat file; echo $n";
+    let found = engine.ok(&["exec", "up", "sh", "-c", depth])?;
+    expect_eq!(found, format!("found\n{DEPTH}"));
+    expect_eq!(engine.ok(&["ps", "-a", "--size", "--format={{.Size}}"])?.lines().count(), 3);
+    engine.ok(&["system", "df"])?;
+    engine.ok(&["rm", "-f", "up", "down", "other"])?;
+    engine.ok(&["volume", "rm", "deep"])?;
+    ensure!(!engine.store.join("volumes/deep").exists(), "the volume is left");
+    expect_eq!(end_of(Command::new("rm").args(["-r", &copy]))?.code, Some(0));
+    engine.is_clean()
 }
 
 pub(crate) fn cp_in() -> Result<()> {
@@ -149,7 +199,7 @@ pub(crate) fn diff_commit_and_export() -> Result<()> {
     ensure!(done.code == Some(1), "{done:#?}");
     let archive = scratch("one.tar");
     engine.ok(&["export", "-o", archive.to_str().context("UTF-8")?, "one"])?;
-    let mut tar = std::process::Command::new("tar");
+    let mut tar = Command::new("tar");
     let listed = end_of(tar.arg("-tf").arg(&archive))?.stdout;
     ensure!(listed.contains("data/new") && !listed.contains("bin/true"), "{listed}");
     Ok(())

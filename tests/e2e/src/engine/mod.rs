@@ -205,6 +205,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::secrets::secrets_of_many_at_once,
         engine::files::cp_out,
         engine::files::cp_replaces_no_device,
+        engine::files::cp_into_itself_is_refused,
+        engine::files::folders_of_any_depth,
         engine::files::cp_in,
         engine::files::cp_follows_no_link_out_of_the_container,
         engine::files::diff_commit_and_export,
