@@ -104,7 +104,9 @@ impl Engine {
         }
         wait_for_all(&mut left, Duration::from_secs(patience.into()))?;
         for (container, _) in &left {
-            self.send(container, SIGKILL)?;
+            if let Err(error) = self.send(container, SIGKILL) {
+                failures.push(format!("container {}: {error}", container.name));
+            }
         }
         wait_for_all(&mut left, AFTER_KILL)?;
         failures.extend(left.iter().map(|(it, _)| format!("container {} does not end", it.name)));

@@ -95,7 +95,9 @@ impl Engine {
         let usual = i64::from(settings.stop_timeout.unwrap_or(PATIENCE));
         let seconds = timeout.unwrap_or(usual);
         let time = u64::try_from(seconds).ok().map(Duration::from_secs);
-        Ok(Some(Stopping { client, until: time.map(|time| Instant::now() + time), unwritten }))
+        // A time beyond what a clock can tell is for ever.
+        let until = time.and_then(|time| Instant::now().checked_add(time));
+        Ok(Some(Stopping { client, until, unwritten }))
     }
 
     /// Waits until it has ended, and kills it if it does not in time.

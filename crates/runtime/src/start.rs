@@ -52,8 +52,8 @@ pub fn start(root: &Path, id: &ContainerId, notify_socket: Option<&Path>) -> Res
     }
 }
 
-/// Follows the child from `Start` to its execve. `last_words` came with `Ready`. False if it never answered, and so somebody else
-/// has started it, or it is dead.
+/// Follows the child from `Start` to its execve. `last_words` came with `Ready`. False if it never
+/// answered, and so somebody else has started it, or it is dead.
 pub(crate) fn until_executed(
     channel: &Channel,
     listener: Option<&Listener>,
