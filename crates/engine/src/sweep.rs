@@ -6,7 +6,7 @@ use crate::engine::{Engine, runtime_id};
 use crate::error::{Error, Result};
 use crate::folders;
 use crate::lock::Lock;
-use crate::network::PLACE_LOCK;
+use crate::network::LOCKS_OF_ALL;
 use crate::shown;
 use crate::volume::REMOVED;
 use std::fs;
@@ -70,7 +70,9 @@ impl Engine {
         let networks = self.networks()?;
         for name in found {
             let of = name.trim_start_matches('.').trim_end_matches('~');
-            if name != PLACE_LOCK && !networks.iter().any(|network| network.name == of) {
+            // Whoever holds a lock of all networks would hold it alone no more.
+            let is_of_all = LOCKS_OF_ALL.contains(&&*name);
+            if !is_of_all && !networks.iter().any(|network| network.name == of) {
                 let path = self.folders.networks().join(&name);
                 fs::remove_file(&path).map_err(Error::file(&path))?;
             }

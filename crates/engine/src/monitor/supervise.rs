@@ -226,8 +226,11 @@ impl Monitor {
         }
         if wishes.launch_changed {
             let launch = Launch::read(&self.folder.started)?;
-            if let Some(connected) = &mut self.connected {
-                connected.change(&launch, &self.folders, self.network.as_fd())?;
+            // What fails is no reason for the container to end.
+            if let Some(connected) = &mut self.connected
+                && let Err(error) = connected.change(&launch, &self.folders, self.network.as_fd())
+            {
+                self.state.error = error.to_string();
             }
             self.watched.want(launch.is_watched());
         }

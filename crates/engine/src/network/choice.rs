@@ -16,7 +16,7 @@ use sys::netlink::Socket;
 pub(crate) const LOCK_OF_MACHINE: &str = "/run/tinyo.lock";
 
 /// The same of a user, whose bridges are nowhere else. No network has this name.
-const LOCK_OF_USER: &str = ".~subnets";
+pub(super) const LOCK_OF_USER: &str = ".~subnets";
 
 impl Engine {
     /// Nobody else gives subnets to networks while this is held.

@@ -22,7 +22,7 @@ pub(crate) use choice::LOCK_OF_MACHINE;
 pub(crate) use connect::{PORTS, Prepared, device_prefix, is_device};
 pub(crate) use mode::PATH as NAMESPACE;
 pub(crate) use names::{ids as ids_of_names, names_end, path as zone_path, set_names};
-pub(crate) use place::{LOCK as PLACE_LOCK, Place};
+pub(crate) use place::Place;
 pub(crate) use row::{TABLES, connect_in};
 
 use crate::clock;
@@ -37,6 +37,9 @@ use sys::netlink::Socket;
 
 /// The network that containers are in unless another is named.
 pub const DEFAULT: &str = "bridge";
+
+/// Locks that are no network's, in the folder with those that are.
+pub(crate) const LOCKS_OF_ALL: [&str; 2] = [place::LOCK, choice::LOCK_OF_USER];
 
 /// The words that are no names of networks.
 const MODES: [&str; 6] = ["none", "host", "default", "container", "private", "ns"];

@@ -17,7 +17,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::Path;
 
 /// The lock of who looks for the namespace or makes it. No network has this name.
-pub(crate) const LOCK: &str = ".~namespace";
+pub(super) const LOCK: &str = ".~namespace";
 
 /// Where the bridges are.
 pub(crate) enum Place {

@@ -276,6 +276,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::rootless::pasta_where_it_can,
         engine::rootless::without_a_default_route,
         engine::rootless::ports_by_ipv6_without_a_helper_for_it,
+        engine::rootless::a_port_that_is_taken_meanwhile_ends_nothing,
+        engine::rootless::locks_of_all_networks_are_not_swept_away,
         engine::rootless_ids::whoever_keeps_an_id_is_the_same_inside,
         engine::rootless_ids::volumes_belong_to_whom_they_should,
         engine::rootless_ids::files_go_in_and_out_with_their_owners,

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -310,5 +310,34 @@ pub(super) fn ports_by_ipv6_without_a_helper_for_it() -> Result<()> {
     user.ok(&["rm", "-f", "web"])?;
     drop(TcpListener::bind("[::]:8080")?);
     expect_eq!(python(&ask_in_vain("::1", 8080))?, both("None"));
+    Ok(())
+}
+
+/// A container was ended by the monitor that could not connect it to one more network.
+pub(super) fn a_port_that_is_taken_meanwhile_ends_nothing() -> Result<()> {
+    if is_missing(&["slirp4netns"]) {
+        return harness::skip(format!("{MISSING}, or no slirp4netns"));
+    }
+    let user = User::new()?;
+    user.ok(&["network", "create", "--internal", "inner"])?;
+    let flags = ["--network", "inner", "-p", "127.0.0.1:8080:80"];
+    user.ok(&[&["run", "-d", "--name", "one"], &flags[..], &["box", "sleep", "1000"]].concat())?;
+    let taken = TcpListener::bind("127.0.0.1:8080")?;
+    user.ok(&["network", "connect", "bridge", "one"])?;
+    // The monitor does one thing after the other.
+    user.ok(&["exec", "-d", "one", "true"])?;
+    expect_eq!(user.ok(&["ps", "--format", "{{.Names}} {{.State}}"])?, "one running");
+    drop(taken);
+    Ok(())
+}
+
+/// A lock that is removed while somebody holds it is held by two.
+pub(super) fn locks_of_all_networks_are_not_swept_away() -> Result<()> {
+    let user = User::new()?;
+    user.ok(&["network", "create", "one"])?;
+    let lock = user.home.join("store/run/networks/.~subnets");
+    let before = fs::metadata(&lock)?.ino();
+    user.ok(&["system", "check", "--repair"])?;
+    expect_eq!(fs::metadata(&lock)?.ino(), before);
     Ok(())
 }
