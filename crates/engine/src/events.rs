@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, ErrorKind, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use sys::rustix::fs::{FlockOperation, flock};
 
 /// In the root folder.
 pub(crate) const FILE: &str = "events";
@@ -82,15 +84,29 @@ fn append_to(path: &Path, event: &Event) -> Result<()> {
             let whole = file.metadata()?.len().saturating_sub(length as u64);
             return file.set_len(whole);
         }
-        if file.metadata()?.len() > LONGEST {
-            fs::rename(path, path.with_extension("1"))?;
-        }
-        Ok(())
+        if file.metadata()?.len() > LONGEST { set_aside(file, path) } else { Ok(()) }
     };
     match write() {
         Err(error) if small_file::takes_nothing(&error) => Ok(()),
         result => result.map_err(Error::file(path)),
     }
+}
+
+/// Renames a file that is full, unless somebody else has done so: the next one is not to take its
+/// place.
+fn set_aside(file: File, path: &Path) -> std::io::Result<()> {
+    flock(&file, FlockOperation::LockExclusive)?;
+    let own = file.metadata()?;
+    let done = match fs::metadata(path) {
+        Ok(now) if (now.dev(), now.ino()) == (own.dev(), own.ino()) => {
+            fs::rename(path, path.with_extension("1"))
+        }
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    // And with it the lock.
+    drop(file);
+    done
 }
 
 impl Engine {
@@ -156,5 +172,28 @@ impl Engine {
         let end = read(&path, from).map_err(Error::file(&path))?;
         found.retain(|event| event.time >= since);
         Ok((found, end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::set_aside;
+    use std::fs::{self, File};
+
+    #[test]
+    fn a_file_that_is_full_is_set_aside_once() {
+        let folder = std::env::temp_dir().join(format!("events-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("events");
+        fs::write(&path, "full").unwrap();
+        // Three have seen that, and before the last one does it somebody has begun another one.
+        let [first, second, last] = [(); 3].map(|()| File::open(&path).unwrap());
+        set_aside(first, &path).unwrap();
+        set_aside(second, &path).unwrap();
+        fs::write(&path, "new").unwrap();
+        set_aside(last, &path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::read_to_string(folder.join("events.1")).unwrap(), "full");
+        fs::remove_dir_all(folder).unwrap();
     }
 }
