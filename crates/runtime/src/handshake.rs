@@ -256,10 +256,10 @@ impl AsFd for Channel {
     }
 }
 
-/// A child that has failed by now tells of that.
+/// A child that has failed by now tells of that. The kernel says once that it has not read all.
 fn unless_failed(sent: Result<(), sys::Error>) -> Result<(), sys::Error> {
     match sent {
-        Err(error) if error.errno == Errno::PIPE => Ok(()),
+        Err(error) if matches!(error.errno, Errno::PIPE | Errno::CONNRESET) => Ok(()),
         result => result,
     }
 }
@@ -296,7 +296,7 @@ pub(crate) fn send_with_descriptors(
 
 #[cfg(test)]
 mod tests {
-    use super::{Channel, Order, Report};
+    use super::{Channel, Order, Report, unless_failed};
     use crate::failure::{Failure, Step};
     use kernel::cgroup::Entry;
     use std::os::fd::AsFd;
@@ -356,17 +356,16 @@ mod tests {
     #[test]
     fn what_fails_before_it_has_read_all_is_heard() {
         let failure = || Report::Failed(Failure::new(Step::Mount, "/x"));
-        for fails_first in [false, true] {
+        // Before it was told anything, before it was told all, and after that.
+        for told in 0..3 {
             let (parent, child) = Channel::pair().unwrap();
-            if fails_first {
-                child.report(&failure(), None).unwrap();
-                drop(child);
-                parent.start_in_advance(None).unwrap();
-            } else {
-                parent.start_in_advance(None).unwrap();
-                child.report(&failure(), None).unwrap();
-                drop(child);
+            let mut tellings = [Order::Proceed, Order::Start].into_iter();
+            for order in tellings.by_ref().take(told) {
+                parent.order(order).unwrap();
             }
+            child.report(&failure(), None).unwrap();
+            drop(child);
+            tellings.for_each(|order| unless_failed(parent.order(order)).unwrap());
             assert_eq!(parent.next_report().unwrap().unwrap().0, failure());
             assert!(parent.next_report().unwrap().is_none());
         }
