@@ -121,9 +121,18 @@ pub(crate) fn hide() -> std::result::Result<(), sys::Error> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).or_error("prctl", || "PR_SET_DUMPABLE, 0")
 }
 
-/// Enters, in the parent, what exists already; returns the parent's own ones, for the way back.
+/// Enters, in the parent, what exists already; returns the parent's own ones, for the way back. If
+/// something cannot be entered, it has gone back.
 fn enter_before(placement: &Placement) -> Result<Vec<Namespace>> {
     let mut own = Vec::new();
+    if let Err(error) = enter_in_parent(placement, &mut own) {
+        own.iter().try_for_each(Namespace::enter)?;
+        return Err(error);
+    }
+    Ok(own)
+}
+
+fn enter_in_parent(placement: &Placement, own: &mut Vec<Namespace>) -> Result<()> {
     // A mount namespace would take the parent's root and working folder with it: the child's task.
     let here = placement.joined.iter().filter(|it| it.kind() != Kind::Mount);
     for namespace in here {
@@ -136,7 +145,7 @@ fn enter_before(placement: &Placement) -> Result<Vec<Namespace>> {
         own.push(Namespace::own(Kind::Pid)?);
         namespace::enter_process(process.as_fd(), Set::EMPTY.with(Kind::Pid))?;
     }
-    Ok(own)
+    Ok(())
 }
 
 /// Enters, in the child, the rest of what exists, and goes on.
@@ -227,5 +236,37 @@ fn second(first: Launched) -> Result<Launched> {
         Some((Report::Failed(failure), _)) => Err(Error::Child(failure)),
         Some(_) => Err(Error::Internal("the child spoke out of turn")),
         None => Err(Error::ChildDied),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Placement, enter_before};
+    use kernel::namespace::{Kind, Namespace, Set, unshare};
+    use std::path::Path;
+    use sys::rustix::fs::readlink;
+
+    /// Opens a network namespace that is not this process's own; `None` without the right to.
+    fn other_network() -> Option<Namespace> {
+        let make = || {
+            unshare(Set::EMPTY.with(Kind::Network)).ok()?;
+            Namespace::open(Kind::Network, Path::new("/proc/thread-self/ns/net")).ok()
+        };
+        std::thread::spawn(make).join().unwrap()
+    }
+
+    #[test]
+    fn who_cannot_enter_all_namespaces_is_where_it_was() {
+        let Some(other) = other_network() else {
+            eprintln!("skipped: nobody but root makes network namespaces");
+            return;
+        };
+        let own = Path::new("/proc/thread-self/ns/net");
+        let before = readlink(own, Vec::new()).unwrap();
+        // Of a wrong kind.
+        let wrong = Namespace::open(Kind::Uts, own).unwrap();
+        let placement = Placement { joined: vec![other, wrong], ..Placement::default() };
+        assert!(enter_before(&placement).is_err());
+        assert_eq!(readlink(own, Vec::new()).unwrap(), before);
     }
 }
