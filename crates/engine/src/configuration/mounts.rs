@@ -170,6 +170,11 @@ fn usual(settings: &Settings, unprivileged: bool) -> Result<Vec<Mount<'static>>>
     let foreign = if is_inside { super::namespaces::foreign(settings) } else { Vec::new() };
     for (kind, paths) in foreign {
         for path in paths {
+            // Not every machine has mounted its message queues.
+            if !Path::new(path).exists() {
+                all.retain(|mount| mount.destination != *path);
+                continue;
+            }
             let of_machine = |mount: &&mut Mount<'_>| mount.destination == *path;
             if let Some(mount) = all.iter_mut().find(of_machine) {
                 let read_only: &[_] = if kind == Kind::Pid { &[] } else { &["ro"] };
