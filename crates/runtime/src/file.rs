@@ -1,11 +1,11 @@
 //! Small files, relative to a folder's descriptor.
 
 use std::fmt::Debug;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use sys::OrError;
 use sys::rustix::buffer::spare_capacity;
-use sys::rustix::fs::{CWD, Mode, OFlags, SeekFrom, openat, renameat, seek};
+use sys::rustix::fs::{CWD, Mode, OFlags, SeekFrom, openat, readlink, renameat, seek};
 use sys::rustix::io::{Errno, read, write};
 
 /// Opens a file or folder.
@@ -69,10 +69,16 @@ pub(crate) fn write_all(file: impl AsFd, mut bytes: &[u8]) -> Result<(), sys::Er
         match write(&file, bytes) {
             Ok(count) => bytes = &bytes[count..],
             Err(Errno::INTR) => {}
-            Err(errno) => return Err(sys::Error::new("write", "", errno)),
+            Err(errno) => return Err(sys::Error::new("write", name_of(file.as_fd()), errno)),
         }
     }
     Ok(())
+}
+
+/// How `/proc` calls it.
+fn name_of(file: BorrowedFd<'_>) -> String {
+    let link = readlink(format!("/proc/self/fd/{}", file.as_raw_fd()), Vec::new());
+    link.map_or_else(|_| String::new(), |path| format!("{path:?}"))
 }
 
 /// Replaces a file, or makes it: whoever opens it sees the old bytes or the new ones, never a part.
@@ -83,4 +89,16 @@ pub(crate) fn replace(folder: impl AsFd, name: &Path, bytes: &[u8]) -> Result<()
     write_all(&file, bytes)?;
     renameat(&folder, &temporary, &folder, name)
         .or_error("renameat", || format!("{temporary:?}, {name:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CWD, OFlags, open, write_all};
+
+    #[test]
+    fn a_file_that_takes_nothing_is_named() {
+        let file = open(CWD, "/dev/full", OFlags::WRONLY).unwrap();
+        let text = write_all(&file, b"x").unwrap_err().to_string();
+        assert!(text.starts_with("write(\"/dev/full\"): No space left"), "{text}");
+    }
 }

@@ -64,6 +64,11 @@ fn of(cause: &(dyn Error + 'static)) -> Option<&'static str> {
         Some(engine::Error::Call(error)) => return of_errno(error.errno),
         _ => {}
     }
+    if let Some(project::Error::Engine(error) | project::Error::Service { error, .. }) =
+        cause.downcast_ref()
+    {
+        return of(&**error);
+    }
     of_io(cause.downcast_ref()?)
 }
 
@@ -219,6 +224,8 @@ mod tests {
         for error in [engine::Error::Call(full()), store::Error::Kernel(full()).into()] {
             assert_eq!(advice(&error.into()), room);
         }
+        let of_service = project::Error::from(engine::Error::Call(full()));
+        assert_eq!(advice(&of_service.into()), room);
         let locked = engine::Error::Store(store::Error::Locked);
         assert!(advice(&locked.into()).is_some_and(|hint| hint.contains("fuser")));
         assert_eq!(advice(&anyhow::anyhow!("something")), None);

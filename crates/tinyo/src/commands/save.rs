@@ -8,7 +8,9 @@ use image::reference::Reference;
 use image::store::Store;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
+use sys::rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, open};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -136,23 +138,48 @@ impl Write for Output {
     }
 }
 
-/// Writes a file that is there whole or not at all.
+/// Writes a file that is there whole or not at all: until it is whole it has no name, where the disk can
+/// do that, so that nothing is left of it if this program is killed.
 pub(super) fn to_file(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<()>,
 ) -> Result<()> {
     let partial = partial_name(path)?;
-    let shown = partial.display().to_string();
-    let file = File::create_new(&partial).with_context(|| shown.clone())?;
+    let (file, has_name) = match nameless(path) {
+        Some(file) => (file, false),
+        None => (File::create(&partial).with_context(|| partial.display().to_string())?, true),
+    };
     let mut writer = BufWriter::with_capacity(1 << 20, file);
     let written = write(&mut writer).and_then(|()| Ok(writer.flush()?));
-    let moved = written
-        .and_then(|()| std::fs::rename(&partial, path).with_context(|| path.display().to_string()));
-    if moved.is_err() {
+    let named = written.and_then(|()| {
+        let give = || -> io::Result<()> {
+            if !has_name {
+                give_name(writer.get_ref(), &partial)?;
+            }
+            std::fs::rename(&partial, path)
+        };
+        give().with_context(|| path.display().to_string())
+    });
+    if named.is_err() {
         // The first error is the one to be told.
         let _ = std::fs::remove_file(&partial);
     }
-    moved
+    named
+}
+
+fn nameless(path: &Path) -> Option<File> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+    open(folder, flags, Mode::from_raw_mode(0o666)).ok().map(File::from)
+}
+
+fn give_name(file: &File, path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(linkat(CWD, own, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 /// Beside the file, so that a rename suffices.

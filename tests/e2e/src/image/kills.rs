@@ -10,13 +10,13 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Instant, SystemTime};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::hardship::disk;
 use super::registry::Registry;
 use super::support::{Engine, archive, tar};
 use crate::expect_eq;
-use crate::support::scratch;
+use crate::support::{scratch, until};
 
 /// Numbers that look random, always the same ones after the same seed.
 struct Random(u64);
@@ -76,6 +76,42 @@ pub(crate) fn of_pulls_from_a_registry() -> Result<()> {
     let second = registry.add("second", &[&large, &two?, &three?])?;
     let pulls = [["pull", "--quiet", &first], ["pull", "--quiet", &second]];
     kill_at_random(&engine, 40, [&pulls[0], &pulls[1]])
+}
+
+/// Each left as much as it had written, under a name of its own, for ever.
+pub(crate) fn of_saves() -> Result<()> {
+    let engine = Engine::new();
+    let (folder, out) = (scratch("large"), scratch("out"));
+    fs::create_dir_all(&folder)?;
+    fs::create_dir_all(&out)?;
+    fs::write(folder.join("large"), vec![7; 64 << 20])?;
+    let large = tar(&folder, &scratch("large.tar"), &["large"])?;
+    engine.ok(&["import", large.to_str().context("UTF-8")?, "large"])?;
+    let file = out.join("saved.tar");
+    let name = file.to_str().context("UTF-8")?;
+    let save = ["save", "-o", name, "large"];
+    let mut killed = 0;
+    for _ in 0..20 {
+        let mut child = start(&engine, &save)?;
+        let io = format!("/proc/{}/io", child.id());
+        let has_begun = |text: String| {
+            let count = text.lines().find_map(|line| line.strip_prefix("wchar: "));
+            count.is_some_and(|it| it.parse::<u64>().is_ok_and(|it| it > 1 << 20))
+        };
+        until("it writes", || fs::read_to_string(&io).is_ok_and(has_begun))?;
+        child.kill()?;
+        killed += u64::from(child.wait()?.code().is_none());
+    }
+    let left = || -> Result<Vec<_>> {
+        Ok(fs::read_dir(&out)?.flatten().map(|it| it.file_name()).collect())
+    };
+    ensure!(killed > 3, "{killed} were killed");
+    ensure!(left()?.iter().all(|it| it == "saved.tar"), "{:?}", left()?);
+    // One that is there is replaced.
+    fs::write(&file, "old")?;
+    engine.ok(&save)?;
+    expect_eq!(left()?, ["saved.tar"]);
+    engine.ok(&["load", "-q", "-i", name]).map(drop)
 }
 
 /// `comings` are commands that bring three layers, or four, of which each alone brings some.

@@ -46,6 +46,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         image::kills::at_a_third_50,
         image::kills::at_a_fourth_50,
         image::kills::of_pulls_from_a_registry,
+        image::kills::of_saves,
         image::listing::images_as_table_json_and_ids,
         image::listing::filters,
         image::listing::templates,

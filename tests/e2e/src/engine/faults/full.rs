@@ -92,6 +92,7 @@ fn none_is_confused(engine: &Engine, commands: &[&str]) -> Result<()> {
         );
         let is_said = said.contains("No space left") || said.contains("full");
         ensure!(status.success() || is_said, "{text}: {status}: {said}");
+        ensure!(!said.contains("write()"), "{text}: it is not said what: {said}");
         ensure!(!said.contains("panicked") && !said.contains("damaged"), "{text}: {said}");
     }
     Ok(())
@@ -129,6 +130,7 @@ fn full_with_blocks_of(size: &str) -> Result<()> {
         expect_eq!(engine.field("one", "State")?, "running");
         engine.ok(&["stop", "-t", "0", "one"])?;
         expect_eq!(engine.status("one")?, "exited");
+        none_is_confused(engine, &["start one", "stop -t 0 one"])?;
         Ok(fs::remove_file(filler)?)
     })
 }
