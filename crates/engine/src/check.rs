@@ -123,7 +123,8 @@ impl Engine {
             let is_ours = Path::new(&one.bundle).starts_with(self.folders.containers());
             if is_ours && !is_known(id) && database::is_gone(&self.store, id)? {
                 let text = format!("container {id}: it was removed, and something of it is left");
-                findings.add(text, || Ok(runtime::delete(&self.folders.runtime(), &one.id, true)?));
+                let delete = || runtime::delete(&self.folders.runtime(), &one.id, true);
+                findings.add(text, || Ok(delete().map(drop)?));
             }
         }
         for id in self.all_shown()? {

@@ -9,7 +9,7 @@ use crate::handshake::{Channel, Order, Report};
 use crate::plan::{Init, Plan};
 use crate::{filesystem, launch, process, record};
 use kernel::cgroup::Entry;
-use kernel::credentials::{make_core_group, take_root_ids};
+use kernel::credentials::{make_core_group, reset_affinity, take_root_ids};
 use kernel::namespace::{self, Kind, Set};
 use kernel::path::Procfs;
 use std::convert::Infallible;
@@ -73,6 +73,7 @@ fn set_up(
     if init.process.own_cores {
         make_core_group().during(Step::Scheduling)?;
     }
+    reset_affinity();
     process::prepare(&init.process, procfs, channel, listening)
 }
 

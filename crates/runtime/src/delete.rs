@@ -21,14 +21,14 @@ const GLANCE: Duration = Duration::from_millis(100);
 
 /// Removes a container that has stopped or was never started; with `force` any, which is killed,
 /// and then it is no error if there is none. What a runtime that was killed has left is removed
-/// as well.
+/// as well. Returns warnings: the hooks that failed, which changes nothing any more.
 ///
 /// # Errors
-/// It runs; or [`Error::Teardown`] with all that could not be removed, or hooks that failed, after
-/// everything else was done.
-pub fn delete(root: &Path, id: &ContainerId, force: bool) -> Result<()> {
+/// It runs; or [`Error::Teardown`] with all that could not be removed, after everything else was
+/// done.
+pub fn delete(root: &Path, id: &ContainerId, force: bool) -> Result<Vec<String>> {
     let container = match Container::open_to_remove(root, id) {
-        Err(Error::NotFound(_)) if force => return Ok(()),
+        Err(Error::NotFound(_)) if force => return Ok(Vec::new()),
         result => result?,
     };
     if !force {
@@ -47,7 +47,7 @@ pub fn delete(root: &Path, id: &ContainerId, force: bool) -> Result<()> {
     container.directory().lock()?;
     // It may have written more, or removed everything, before it gave up the lock.
     match Container::open_to_remove(root, id) {
-        Err(Error::NotFound(_)) => Ok(()),
+        Err(Error::NotFound(_)) => Ok(Vec::new()),
         container => remove(&container?, guests),
     }
 }
@@ -66,7 +66,7 @@ pub fn forget(root: &Path, id: &ContainerId) -> Result<()> {
 
 /// Takes down everything, carrying on past failures. The folder, by which everything else can be
 /// found, is kept if something else could not be removed.
-fn remove(container: &Container, guests: Result<Option<Guests>>) -> Result<()> {
+fn remove(container: &Container, guests: Result<Option<Guests>>) -> Result<Vec<String>> {
     kill_first(container)?;
     let mut failed = Vec::new();
     match container.group().map(|group| group.map(|group| group.remove())) {
@@ -84,10 +84,7 @@ fn remove(container: &Container, guests: Result<Option<Guests>>) -> Result<()> {
     let hooks = container.hooks().unwrap_or_else(|_| AllHooks::default());
     let state = container.state_text(Status::Stopped);
     container.directory().remove()?;
-    if !hooks.poststop.is_empty() {
-        failed.extend(hooks.poststop.run_all(&state?));
-    }
-    if failed.is_empty() { Ok(()) } else { Err(Error::Teardown(failed)) }
+    Ok(if hooks.poststop.is_empty() { Vec::new() } else { hooks.poststop.run_all(&state?) })
 }
 
 /// Kills the first process, if it lives, and waits for its end.

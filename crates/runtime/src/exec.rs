@@ -14,7 +14,7 @@ use crate::request::{ListenFds, announce};
 use crate::running::Running;
 use crate::{process, start};
 use kernel::cgroup::{Entry, Group, SubGroup};
-use kernel::credentials::{join_core_group, set_affinity, take_root_ids};
+use kernel::credentials::{join_core_group, reset_affinity, set_affinity, take_root_ids};
 use kernel::namespace::Kind;
 use kernel::path::{Procfs, Root};
 use spec::runtime::{Process, Spec, Status};
@@ -252,8 +252,10 @@ fn set_up(
         set_affinity(processors).during(Step::Scheduling)?;
     }
     entry.enter().during(Step::JoinCgroup)?;
-    if let Some(processors) = &plan.affinity.1 {
-        set_affinity(processors).during(Step::Scheduling)?;
+    match &plan.affinity {
+        (_, Some(processors)) => set_affinity(processors).during(Step::Scheduling)?,
+        (Some(_), None) => {}
+        (None, None) => reset_affinity(),
     }
     if placement.of_process.as_ref().is_some_and(|(_, kinds)| kinds.contains(Kind::User)) {
         take_root_ids().during(Step::BecomeRoot)?;

@@ -3,6 +3,7 @@
 use crate::child::{expect, join_late};
 use crate::failure::{During, Failure, Step};
 use crate::handshake::{Channel, Order, Report};
+use crate::hooks::Surroundings;
 use crate::plan::{Init, Link, Plan};
 use crate::process;
 use crate::request::RootMount;
@@ -15,7 +16,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::fs::{Mode, symlinkat};
 use sys::rustix::io::Errno;
-use sys::rustix::process::umask;
+use sys::rustix::process::{fchdir, umask};
 
 /// Builds it and makes it the root, which is the working folder then. Hooks run in between, where
 /// both the old root and the new one are there. Returns the terminal, if there is to be one.
@@ -44,7 +45,12 @@ pub(crate) fn assemble(
         expect(channel, Order::Proceed)?;
     }
     let hooks = &plan.hooks.create_container;
-    hooks.run(&plan.state_in_container).map_err(failed(Step::Hook))?;
+    if !hooks.is_empty() {
+        // Hooks look for the container's files from there.
+        fchdir(root.as_fd()).or_error("fchdir", || "the root").during(Step::Hook)?;
+        let state = &plan.state_in_container;
+        hooks.run(state, Surroundings::default()).map_err(failed(Step::Hook))?;
+    }
     let console = match procfs {
         Some(procfs) if init.process.terminal => {
             let console = process::open_console(&init.process, &root, procfs, channel)?;

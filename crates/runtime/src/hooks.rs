@@ -2,9 +2,12 @@
 
 use crate::error::{Error, Result};
 use crate::file;
-use std::ffi::CString;
+use kernel::seccomp::Program as Filter;
+use std::ffi::{CString, OsString};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use sys::OrError;
@@ -27,9 +30,21 @@ pub(crate) struct Hook {
     pub(crate) path: String,
     /// Its name included; may be empty.
     pub(crate) arguments: Vec<String>,
-    /// All its variables, with their names.
-    pub(crate) environment: Vec<(String, String)>,
+    /// All its variables, with their names; those of its surroundings where there is no list.
+    pub(crate) environment: Option<Vec<(String, String)>>,
     pub(crate) timeout: Option<Duration>,
+}
+
+/// What hooks find where their configuration does not say. The specification leaves it open; these
+/// are what runc gives, and hooks rely on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Surroundings<'a> {
+    /// The folder they start in, if not that of the runtime.
+    pub(crate) folder: Option<&'a Path>,
+    /// Variables, if not those of the runtime.
+    pub(crate) environment: Option<&'a [CString]>,
+    /// The filter of the container: a program of its image may be no hook at all.
+    pub(crate) filter: Option<&'a Filter>,
 }
 
 impl Hooks {
@@ -39,9 +54,10 @@ impl Hooks {
 
     /// Runs them in order, each with this state on its standard input; the first that fails ends
     /// it.
-    pub(crate) fn run(&self, state: &str) -> Result<()> {
+    pub(crate) fn run(&self, state: &str, surroundings: Surroundings<'_>) -> Result<()> {
         for (index, hook) in self.list.iter().enumerate() {
-            hook.run(state).map_err(|reason| Error::Hook { kind: self.kind, index, reason })?;
+            let result = hook.run(state, surroundings);
+            result.map_err(|reason| Error::Hook { kind: self.kind, index, reason })?;
         }
         Ok(())
     }
@@ -50,7 +66,7 @@ impl Hooks {
     pub(crate) fn run_all(&self, state: &str) -> Vec<String> {
         let hooks = self.list.iter().enumerate();
         let failed = hooks.filter_map(|(index, hook)| {
-            let reason = hook.run(state).err()?;
+            let reason = hook.run(state, Surroundings::default()).err()?;
             Some(Error::Hook { kind: self.kind, index, reason }.to_string())
         });
         failed.collect()
@@ -60,7 +76,7 @@ impl Hooks {
 impl Hook {
     /// Its output goes to files in memory rather than pipes: a hook may leave a daemon behind that
     /// keeps them open, and must not be waited for.
-    fn run(&self, state: &str) -> std::result::Result<(), String> {
+    fn run(&self, state: &str, found: Surroundings<'_>) -> std::result::Result<(), String> {
         let output = memory_file(b"").map_err(|error| error.to_string())?;
         let input = memory_file(state.as_bytes()).map_err(|error| error.to_string())?;
         let copy = || output.try_clone().map_err(|error| error.to_string());
@@ -68,9 +84,11 @@ impl Hook {
         if let Some((name, arguments)) = self.arguments.split_first() {
             command.arg0(name).args(arguments);
         }
+        if let Some(folder) = found.folder {
+            command.current_dir(folder);
+        }
+        self.give_environment(&mut command, found.environment);
         command
-            .env_clear()
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::from(input))
             .stdout(Stdio::from(copy()?))
             .stderr(Stdio::from(copy()?))
@@ -78,6 +96,9 @@ impl Hook {
             .process_group(0);
         // If we are killed, nobody is left to wait for it.
         sys::process::tie_to_parent(&mut command);
+        if let Some(filter) = found.filter {
+            filter.restrict(&mut command);
+        }
         let child = command.spawn().map_err(|error| format!("{}: {error}", self.path))?;
         let status = wait(child, self.timeout)?;
         if status.success() {
@@ -86,6 +107,22 @@ impl Hook {
         let printed = tail(&output).unwrap_or_default();
         let separator = if printed.is_empty() { "" } else { ": " };
         Err(format!("{}: {}{separator}{printed}", self.path, outcome(status)))
+    }
+}
+
+impl Hook {
+    fn give_environment(&self, command: &mut Command, inherited: Option<&[CString]>) {
+        if let Some(environment) = &self.environment {
+            command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
+        } else if let Some(inherited) = inherited {
+            let variable = |word: &CString| {
+                let word = word.to_bytes();
+                let end = word.iter().position(|byte| *byte == b'=').unwrap_or(word.len());
+                let value = word.get(end + 1..).unwrap_or_default().to_vec();
+                (OsString::from_vec(word[..end].to_vec()), OsString::from_vec(value))
+            };
+            command.env_clear().envs(inherited.iter().map(variable));
+        }
     }
 }
 
@@ -165,15 +202,18 @@ fn outcome(status: ExitStatus) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hook, Hooks, variable};
+    use super::{Hook, Hooks, Surroundings, variable};
+    use std::path::Path;
     use std::time::Duration;
     use sys::rustix::process::{Pid, Signal, kill_process};
+
+    const HERE: Surroundings<'_> = Surroundings { folder: None, environment: None, filter: None };
 
     fn shell(script: &str) -> Hook {
         Hook {
             path: "/bin/sh".to_owned(),
             arguments: ["sh", "-c", script].map(str::to_owned).to_vec(),
-            environment: vec![variable("NAME=a=b"), variable("EMPTY")],
+            environment: Some(vec![variable("NAME=a=b"), variable("EMPTY")]),
             timeout: Some(Duration::from_secs(20)),
         }
     }
@@ -185,14 +225,26 @@ mod tests {
     #[test]
     fn gets_the_state_and_its_variables_alone() {
         let script = r#"[ "$(cat)" = "{state}" ] && [ "$NAME" = a=b ] && [ -z "$HOME$EMPTY" ]"#;
-        hooks(&[script]).run("{state}").expect("all as it should be");
+        hooks(&[script]).run("{state}", HERE).expect("all as it should be");
+    }
+
+    #[test]
+    fn without_variables_of_its_own_it_has_those_of_its_surroundings() {
+        let given = [c"ONE=a=b".to_owned(), c"TWO".to_owned()];
+        let folder = Some(Path::new("/"));
+        let found = Surroundings { folder, environment: Some(&given), ..HERE };
+        let bare = |script| Hook { environment: None, ..shell(script) };
+        let script = r#"[ "$ONE" = a=b ] && [ "${TWO-unset}" = "" ] && [ "$(pwd)" = / ]"#;
+        bare(script).run("", found).expect("those that were given, and the folder");
+        bare(r#"[ "$PATH" ]"#).run("", HERE).expect("those of this program");
+        shell(r#"[ -z "$ONE" ]"#).run("", found).expect("its own alone");
     }
 
     #[test]
     fn the_first_failure_ends_it_and_is_told() {
         let hooks = hooks(&["true", "echo no; echo way >&2; exit 3", "exit 4"]);
         assert_eq!(
-            hooks.run("").unwrap_err().to_string(),
+            hooks.run("", HERE).unwrap_err().to_string(),
             "error running poststop hook #1: /bin/sh: exit status 3: no; way"
         );
         assert_eq!(hooks.run_all("").len(), 2);
@@ -202,7 +254,7 @@ mod tests {
     fn a_time_out_kills() {
         let hook = Hook { timeout: Some(Duration::from_millis(50)), ..shell("sleep 1000") };
         let hooks = Hooks { kind: "prestart", list: vec![hook] };
-        let text = hooks.run("").unwrap_err().to_string();
+        let text = hooks.run("", HERE).unwrap_err().to_string();
         assert!(text.starts_with("error running prestart hook #0: killed after"), "{text}");
     }
 
@@ -210,7 +262,7 @@ mod tests {
     fn a_time_out_ends_what_the_hook_has_started() {
         let script = "sleep 4321 & sleep 4321";
         let hook = Hook { timeout: Some(Duration::from_millis(50)), ..shell(script) };
-        hook.run("").unwrap_err();
+        hook.run("", HERE).unwrap_err();
         let running = std::process::Command::new("pgrep").args(["-xf", "sleep 4321"]).output();
         assert!(running.is_ok_and(|it| it.stdout.is_empty()));
     }
@@ -219,12 +271,12 @@ mod tests {
     fn a_time_out_that_no_clock_can_tell_never_comes() {
         let longest = Duration::from_secs(i64::MAX.unsigned_abs());
         let hook = Hook { timeout: Some(longest), ..shell("exit 3") };
-        assert_eq!(hook.run(""), Err("/bin/sh: exit status 3".to_owned()));
+        assert_eq!(hook.run("", HERE), Err("/bin/sh: exit status 3".to_owned()));
     }
 
     #[test]
     fn a_daemon_that_holds_the_output_is_not_waited_for() {
-        let text = hooks(&["sleep 1000 & echo $!; exit 1"]).run("").unwrap_err().to_string();
+        let text = hooks(&["sleep 1000 & echo $!; exit 1"]).run("", HERE).unwrap_err().to_string();
         let daemon = text.strip_prefix("error running poststop hook #0: /bin/sh: exit status 1: ");
         let daemon = daemon.and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
         kill_process(daemon.expect("its id"), Signal::KILL).expect("it lives");
@@ -234,7 +286,7 @@ mod tests {
     fn a_missing_program_is_named() {
         let hook = Hook { path: "/no/such".to_owned(), ..shell("") };
         let hooks = Hooks { kind: "prestart", list: vec![hook] };
-        let text = hooks.run("").unwrap_err().to_string();
+        let text = hooks.run("", HERE).unwrap_err().to_string();
         assert!(text.contains("/no/such: No such file"), "{text}");
     }
 }

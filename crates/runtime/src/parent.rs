@@ -317,8 +317,8 @@ impl Making {
 
     pub(crate) fn runtime_hooks(&self, plan: &Plan) -> Result<()> {
         let state = state_text(self.directory.id(), &self.record, Status::Creating)?;
-        plan.hooks.prestart.run(&state)?;
-        plan.hooks.create_runtime.run(&state)
+        plan.hooks.prestart.run(&state, plan.by_runtime())?;
+        plan.hooks.create_runtime.run(&state, plan.by_runtime())
     }
 
     fn poststart(&self, plan: &Plan) -> Result<()> {
@@ -326,7 +326,7 @@ impl Making {
             return Ok(());
         }
         let state = state_text(self.directory.id(), &self.record, Status::Running)?;
-        plan.hooks.poststart.run(&state)
+        plan.hooks.poststart.run(&state, plan.by_runtime())
     }
 
     fn into_remains(self, poststop: Hooks) -> Result<Remains> {

@@ -4,6 +4,7 @@
 use crate::child::expect;
 use crate::failure::{During, Failure, Step};
 use crate::handshake::{Channel, Order, Report};
+use crate::hooks::Surroundings;
 use crate::last_words::LastWords;
 use crate::launch::fail;
 use crate::plan::ProcessPlan;
@@ -198,7 +199,9 @@ fn execute(
     channel: &Channel,
     state: &str,
 ) -> Result<Infallible, Failure> {
-    plan.start_hooks.run(state).map_err(|error| Failure::new(Step::Hook, error))?;
+    let environment = Some(program.environment.strings());
+    let found = Surroundings { folder: None, environment, filter };
+    plan.start_hooks.run(state, found).map_err(|error| Failure::new(Step::Hook, error))?;
     if plan.ends_with_parent {
         end_with_parent(channel)?;
     }

@@ -1,7 +1,7 @@
 //! A container whose program runs as a child of the caller, and what is left when it has ended.
 
 use crate::directory::Directory;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::guests::Guests;
 use crate::hooks::Hooks;
 use crate::readiness::Readiness;
@@ -33,9 +33,9 @@ impl Running {
     /// [`crate::delete`], without the need to find out what there is.
     ///
     /// # Errors
-    /// [`Error::Teardown`].
-    pub fn remove(&mut self) -> Result<()> {
-        self.remains.as_mut().map_or(Ok(()), Remains::remove)
+    /// Something could not be removed.
+    pub fn remove(&mut self) -> Result<Vec<String>> {
+        self.remains.as_mut().map_or(Ok(Vec::new()), Remains::remove)
     }
 
     /// How often the kernel has killed one of the container's processes because memory was short.
@@ -59,7 +59,7 @@ pub(crate) struct Remains {
 }
 
 impl Remains {
-    fn remove(&mut self) -> Result<()> {
+    fn remove(&mut self) -> Result<Vec<String>> {
         // The folder is what everything else is found by: it is kept if something remains.
         if let Some(group) = &self.group {
             group.remove()?;
@@ -67,8 +67,7 @@ impl Remains {
         self.guests.take().map_or(Ok(()), Guests::give_back)?;
         self.resctrl.remove()?;
         self.directory.remove()?;
-        let failed = self.poststop.run_all(&self.state);
-        if failed.is_empty() { Ok(()) } else { Err(Error::Teardown(failed)) }
+        Ok(self.poststop.run_all(&self.state))
     }
 }
 

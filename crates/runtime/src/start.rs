@@ -3,6 +3,7 @@
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::handshake::{Channel, Order, Report};
+use crate::hooks::Surroundings;
 use crate::id::ContainerId;
 use crate::last_words;
 use crate::notify::Listener;
@@ -41,7 +42,8 @@ pub fn start(root: &Path, id: &ContainerId, notify_socket: Option<&Path>) -> Res
     }
     container.directory().remove_start_socket()?;
     if !hooks.poststart.is_empty()
-        && let Err(error) = hooks.poststart.run(&container.state_text(Status::Running)?)
+        && let Err(error) =
+            hooks.poststart.run(&container.state_text(Status::Running)?, Surroundings::default())
     {
         crate::kill::kill(&container, sys::process::SIGKILL, true)?;
         return Err(error);

@@ -120,7 +120,7 @@ pub fn unshare_namespaces(flags: u64) -> Result<(), Errno> {
 /// strings that live as long.
 pub struct Words {
     pointers: Vec<*const c_char>,
-    _strings: Vec<CString>,
+    strings: Vec<CString>,
 }
 
 impl Words {
@@ -129,7 +129,13 @@ impl Words {
     pub fn new(strings: Vec<CString>) -> Words {
         // The heap memory of a CString stays where it is when the Vec is moved.
         let pointers = strings.iter().map(|it| it.as_ptr()).chain([ptr::null()]).collect();
-        Words { pointers, _strings: strings }
+        Words { pointers, strings }
+    }
+
+    /// The same words.
+    #[must_use]
+    pub fn strings(&self) -> &[CString] {
+        &self.strings
     }
 }
 

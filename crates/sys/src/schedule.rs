@@ -44,6 +44,19 @@ pub fn sched_setattr(attributes: &SchedulerAttributes) -> Result<(), Errno> {
     done(unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) })
 }
 
+/// `int sched_setaffinity(0, size_t cpusetsize, const cpu_set_t *mask)`, sched_setaffinity(2): lets
+/// the calling thread run on all processors. The kernel takes those that there are, and that its
+/// cpuset allows.
+///
+/// # Errors
+/// None that the manual knows; EPERM where a filter forbids it.
+pub fn use_all_processors() -> Result<(), Errno> {
+    // As many as no kernel has: what is too long it does not read.
+    let all = [u64::MAX; 1024];
+    // SAFETY: the kernel reads no more than the array has.
+    done(unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, size_of_val(&all), all.as_ptr()) })
+}
+
 /// `int ioprio_set(IOPRIO_WHO_PROCESS, 0, class << 13 | level)`, ioprio_set(2): the place of the
 /// calling thread among those who wait for a disk. Classes: 1 real time, 2 best effort, 3 idle.
 ///

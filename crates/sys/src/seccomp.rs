@@ -6,6 +6,8 @@ use crate::Error;
 use crate::call::value;
 use rustix::io::Errno;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 /// One instruction of a classic BPF program: `struct sock_filter`.
 #[repr(C)]
@@ -79,6 +81,18 @@ pub fn set_mode_filter(program: &[Instruction], flags: u32) -> Result<Option<Own
         // Without it, a positive result is the id of a thread that has other filters.
         _ => Err(failed(Errno::SRCH)),
     }
+}
+
+/// Adds a filter to the process of a command, just before it executes its program: see
+/// [`set_mode_filter`]. It must let it do so, and what goes wrong is the error of starting it.
+pub fn filter_command(command: &mut Command, program: Vec<Instruction>, flags: u32) {
+    let filter = move || {
+        let listener = set_mode_filter(&program, flags);
+        listener.map(drop).map_err(|error| std::io::Error::from(error.errno))
+    };
+    // SAFETY: between fork and execve it makes one system call, and allocates only for its error:
+    // a process of one thread, as who runs programs in a container is, holds no lock then.
+    unsafe { command.pre_exec(filter) };
 }
 
 /// Whether the kernel knows all of these flags for filters.

@@ -104,6 +104,7 @@ pub const COMMANDS: &[Command] = &[
         text: "Its program is executed by `tinyort start ID`.",
         flags: &[
             BUNDLE,
+            CONFIG,
             CONSOLE_SOCKET,
             PIDFD_SOCKET,
             PID_FILE,
@@ -255,6 +256,7 @@ It stays in the foreground, passes signals on, and removes the container when th
 code is that of the container's program, or 128 + N after signal N.",
         flags: &[
             BUNDLE,
+            CONFIG,
             DETACH,
             KEEP,
             CONSOLE_SOCKET,

@@ -42,6 +42,9 @@ pub const VERSION: Flag = Flag::switch("version", "print the version").short('v'
 /// The bundle.
 pub const BUNDLE: Flag =
     Flag::path("bundle", "DIR", "the folder with config.json (the working folder)").short('b');
+/// Another configuration.
+pub const CONFIG: Flag =
+    Flag::path("config", "FILE", "another file than config.json of the bundle").short('f');
 /// Who gets the terminal.
 pub const CONSOLE_SOCKET: Flag =
     Flag::path("console-socket", "SOCKET", "send the terminal's master there");

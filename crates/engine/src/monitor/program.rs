@@ -168,7 +168,8 @@ impl Program {
 
     /// Removes what the runtime has of it.
     pub(super) fn remove(mut self) -> Result<()> {
-        Ok(self.running.remove()?)
+        self.running.remove()?;
+        Ok(())
     }
 
     /// Those who serve its files.

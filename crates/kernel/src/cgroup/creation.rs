@@ -35,7 +35,11 @@ impl Creation {
     pub(super) fn make(&mut self, folder: &Folder) -> Result<Made> {
         match self.make_with_parents(folder) {
             Ok(true) => Ok(Made::New),
-            Ok(false) => self.refuse_occupied(folder).map(|()| Made::Before),
+            Ok(false) => {
+                self.refuse_occupied(folder)?;
+                refuse_frozen(folder)?;
+                Ok(Made::Before)
+            }
             Err(error) if self.rootless && is_denial(error.errno) => {
                 self.denied = Some(error);
                 Ok(Made::Denied)
@@ -92,6 +96,16 @@ impl Drop for Creation {
             let _ = folder.remove_alone();
         }
     }
+}
+
+/// Nothing that enters a frozen group goes on, and whoever waits for it waits for ever.
+fn refuse_frozen(folder: &Folder) -> Result<()> {
+    for (file, thawed) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
+        if folder.read_if_there(file)?.is_some_and(|state| state.trim_end() != thawed) {
+            return Err(Error::Frozen(format!("{}/{file}", folder.path())));
+        }
+    }
+    Ok(())
 }
 
 fn is_denial(errno: Errno) -> bool {

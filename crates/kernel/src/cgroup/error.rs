@@ -56,6 +56,9 @@ pub enum Error {
         /// The group's folder.
         path: String,
     },
+    /// The group exists and is frozen.
+    #[error("container's cgroup unexpectedly frozen: see {0}, which whoever froze it must thaw")]
+    Frozen(String),
     /// The memory in use is above the limit that is to be set, and `memory.checkBeforeUpdate` is on.
     #[error("memory.limit: {limit} bytes are less than the {usage} in use")]
     MemoryInUse {

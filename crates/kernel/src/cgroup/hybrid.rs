@@ -109,7 +109,10 @@ impl Group for Hybrid {
     }
 
     fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry> {
-        let mut v2 = self.v2.entry_below(groups)?;
+        // What is said of controllers is of v1.
+        let of_all: Vec<SubGroup> =
+            groups.iter().filter(|group| group.controllers.is_none()).cloned().collect();
+        let mut v2 = self.v2.entry_below(&of_all)?;
         v2.tasks = self.v1.tasks(groups)?;
         Ok(v2)
     }

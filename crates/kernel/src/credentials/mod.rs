@@ -15,4 +15,6 @@ pub use identity::{Identity, take_root_ids};
 pub use keyring::join_session_keyring;
 pub use limit::{Limit, UnknownLimit, limit_names, set_limits};
 pub use list::{InvalidList, parse_list};
-pub use schedule::{MemoryPolicy, Scheduling, join_core_group, make_core_group, set_affinity};
+pub use schedule::{
+    MemoryPolicy, Scheduling, join_core_group, make_core_group, reset_affinity, set_affinity,
+};

@@ -75,6 +75,12 @@ pub fn join_core_group(process: Pid) -> Result<(), sys::Error> {
         .or_error("prctl", || format!("PR_SCHED_CORE, PR_SCHED_CORE_SHARE_FROM, {process}"))
 }
 
+/// Lets the calling thread run on all processors of its cgroup. Since Linux 6.2 it would otherwise
+/// stay on those that whoever started the runtime was confined to. Where that is forbidden it does.
+pub fn reset_affinity() {
+    let _ = schedule::use_all_processors();
+}
+
 /// Lets the calling thread run on these processors only (bits, see [`super::parse_list`]).
 ///
 /// # Errors

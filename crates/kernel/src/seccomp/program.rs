@@ -3,6 +3,7 @@
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::process::Command;
 use sys::OrError;
 use sys::rustix::io::{Errno, retry_on_intr};
 use sys::rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -39,6 +40,15 @@ impl Program {
     /// `EINVAL` where the kernel lacks filters or a flag; `EBUSY` for a second listener.
     pub fn install(&self) -> Result<Option<OwnedFd>, sys::Error> {
         seccomp::set_mode_filter(&self.instructions, self.flags)
+    }
+
+    /// Filters the process of a command from its execve on. Nobody listens to it: calls about which
+    /// the profile would notify fail with `ENOSYS`.
+    pub fn restrict(&self, command: &mut Command) {
+        let of_listener = seccomp::FILTER_FLAG_NEW_LISTENER
+            | seccomp::FILTER_FLAG_WAIT_KILLABLE_RECV
+            | seccomp::FILTER_FLAG_TSYNC_ESRCH;
+        seccomp::filter_command(command, self.instructions.clone(), self.flags & !of_listener);
     }
 
     /// Whether the profile has `SCMP_ACT_NOTIFY`, so that [`Program::install`] returns a listener.

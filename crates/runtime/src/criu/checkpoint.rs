@@ -47,11 +47,11 @@ pub struct Checkpoint<'a> {
     pub status: Option<OwnedFd>,
 }
 
-/// Makes it. Unless it goes on, the container is gone afterwards.
+/// Makes it. Unless it goes on, the container is gone afterwards. Returns warnings, as [`crate::delete`].
 ///
 /// # Errors
 /// The container does not run; criu is missing; or it fails, and then the container goes on.
-pub fn checkpoint(request: &Checkpoint<'_>) -> Result<()> {
+pub fn checkpoint(request: &Checkpoint<'_>) -> Result<Vec<String>> {
     let container = Container::open(request.root, request.id)?;
     match container.status()? {
         Status::Running | Status::Paused => {}
@@ -76,7 +76,7 @@ pub fn checkpoint(request: &Checkpoint<'_>) -> Result<()> {
     drop(swrk);
     asked.map_err(|error| folders.explain(LOG, error))?;
     if request.pre_dump || request.leave_running {
-        return Ok(());
+        return Ok(Vec::new());
     }
     crate::delete::delete(request.root, request.id, true)
 }

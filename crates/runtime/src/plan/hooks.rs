@@ -35,7 +35,10 @@ fn hook(hook: &spec::runtime::Hook<'_>) -> Hook {
     Hook {
         path: hook.path.to_string(),
         arguments: hook.args.iter().map(ToString::to_string).collect(),
-        environment: hook.env.iter().map(|word| variable(word)).collect(),
+        environment: hook
+            .env
+            .as_ref()
+            .map(|words| words.iter().map(|word| variable(word)).collect()),
         timeout: hook.timeout.and_then(|it| u64::try_from(it).ok()).map(Duration::from_secs),
     }
 }

@@ -22,6 +22,7 @@ pub(crate) use process::ProcessPlan;
 pub(crate) use resctrl::{class as resctrl_class, schemata_class};
 pub use resources::updates;
 
+use crate::hooks::Surroundings;
 use crate::notify::Listener;
 use crate::request::Create;
 use kernel::cgroup::{Cgroups, Description, Prepared};
@@ -130,6 +131,11 @@ impl Plan {
 
     pub(crate) fn process(&self) -> &ProcessPlan {
         &self.init.process
+    }
+
+    /// What hooks find that whoever makes the container runs.
+    pub(crate) fn by_runtime(&self) -> Surroundings<'_> {
+        Surroundings { folder: Some(&self.bundle), ..Surroundings::default() }
     }
 
     /// Whether a hook runs in the container's namespaces.

@@ -13,6 +13,7 @@ use kernel::label::{AppArmorProfile, SelinuxLabel};
 use kernel::landlock;
 use spec::json::Text;
 use spec::runtime::{self as oci, Spec};
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use sys::process::Words;
 use sys::schedule::SchedulerAttributes;
@@ -91,7 +92,7 @@ impl ProcessPlan {
             arguments: Words::new(c_strings(&at("args"), &process.args)?),
             environment: variables(&at("env"), &process.env)?,
             path: variable("PATH"),
-            needs_home: variable("HOME").is_none(),
+            needs_home: variable("HOME").is_none_or(|home| home.is_empty()),
             working_folder: c_string(&at("cwd"), &process.cwd)?,
             terminal: process.terminal,
             console_size: process.console_size.map(|size| (size.height, size.width)),
@@ -235,12 +236,21 @@ fn c_strings(field: &str, texts: &[Text<'_>]) -> Result<Vec<CString>, Invalid> {
     texts.iter().enumerate().map(convert).collect()
 }
 
+/// The last one of each name: a program would find the first, and what was added later counts.
 fn variables(field: &str, texts: &[Text<'_>]) -> Result<Vec<CString>, Invalid> {
     if let Some(index) = texts.iter().position(|text| !text.contains('=')) {
         let what = format!("{:?} is not NAME=VALUE", texts[index]);
         return Err(Invalid::new(format!("{field}[{index}]"), what));
     }
-    c_strings(field, texts)
+    let mut words = c_strings(field, texts)?;
+    let mut names = BTreeSet::new();
+    let mut counts: Vec<bool> = texts
+        .iter()
+        .rev()
+        .map(|text| names.insert(text.split('=').next()) && &**text != "HOME=")
+        .collect();
+    words.retain(|_| counts.pop().unwrap_or(true));
+    Ok(words)
 }
 
 /// Without this section, none. A name that no capability has is passed over: it is one of a newer

@@ -41,8 +41,8 @@ object! {
         required path: Text<'a> = "path",
         /// Its arguments, its name included.
         optional args: Vec<Text<'a>> = "args",
-        /// All of its variables, `NAME=VALUE`.
-        optional env: Vec<Text<'a>> = "env",
+        /// All of its variables, `NAME=VALUE`; where it is missing, the runtime decides.
+        optional env: Option<Vec<Text<'a>>> = "env",
         /// The seconds after which it is killed and counts as failed; more than 0.
         optional timeout: Option<i64> = "timeout",
     }

@@ -25,9 +25,10 @@ fn code(result: &Result<()>) -> ExitCode {
     if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Docker looks for the line with ` version `.
+/// Docker looks for the line with ` version `, and shows what is said of the commit.
 fn version() -> String {
-    format!("tinyort version {}\nspec: {VERSION}\n", env!("CARGO_PKG_VERSION"))
+    let version = env!("CARGO_PKG_VERSION");
+    format!("tinyort version {version}\ncommit: {version}\nspec: {VERSION}\n")
 }
 
 pub(crate) fn help(words: &[OsString]) -> Result<ExitCode> {

@@ -34,6 +34,7 @@ pub(crate) fn resume(context: &Context<'_>) -> Result<ExitCode> {
 }
 
 pub(crate) fn delete(context: &Context<'_>) -> Result<ExitCode> {
-    runtime::delete(&context.root, &context.id()?, context.flags.is_on(&flags::FORCE))?;
+    let force = context.flags.is_on(&flags::FORCE);
+    context.warn(&runtime::delete(&context.root, &context.id()?, force)?);
     Ok(ExitCode::SUCCESS)
 }

@@ -42,7 +42,7 @@ pub(super) fn attend(
     let code = foreground.attend(&mut running);
     context.log.debug(|| format!("it ended: {code:?}"));
     if !context.flags.is_on(&flags::KEEP) {
-        running.remove()?;
+        context.warn(&running.remove()?);
     }
     // What they have open the end of this process closes, by one call.
     std::mem::forget((foreground, running));
@@ -73,7 +73,8 @@ pub(super) fn request<'a>(
         root: &context.root,
         id,
         bundle,
-        configuration: None,
+        // As in crun, this name alone is one in the bundle.
+        configuration: flags.path(&flags::CONFIG).filter(|it| *it != Path::new("config.json")),
         detach: true,
         console_socket: flags.path(&flags::CONSOLE_SOCKET),
         pidfd_socket: flags.path(&flags::PIDFD_SOCKET),

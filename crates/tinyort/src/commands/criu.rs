@@ -18,7 +18,7 @@ pub(crate) fn checkpoint(context: &Context<'_>) -> Result<ExitCode> {
     if flags.is_on(&flags::LAZY_PAGES) && (page_server.is_none() || pre_dump) {
         return fail("--lazy-pages needs --page-server, and does not go with --pre-dump");
     }
-    runtime::checkpoint(&Checkpoint {
+    let warnings = runtime::checkpoint(&Checkpoint {
         root: &context.root,
         id: &id,
         options: options(context, &images),
@@ -30,6 +30,7 @@ pub(crate) fn checkpoint(context: &Context<'_>) -> Result<ExitCode> {
         page_server,
         status: status(context)?,
     })?;
+    context.warn(&warnings);
     Ok(ExitCode::SUCCESS)
 }
 

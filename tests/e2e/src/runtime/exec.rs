@@ -195,6 +195,17 @@ pub(crate) fn a_sub_group_can_be_given() -> Result<()> {
     }
     let cat = ["/bin/cat", "/proc/self/cgroup"];
     let finished = container.tell_with("exec", &["--cgroup", "/sub"], &cat)?;
+    // Of one controller of v1, whatever there is beside.
+    let v2 = made.iter().find(|it| it.with_file_name("cgroup.subtree_control").exists());
+    if let Some(v2) = v2.filter(|_| !groups::only_v2()) {
+        std::fs::remove_dir(v2)?;
+        let one = container.tell_with("exec", &["--cgroup", "pids:/sub"], &cat)?;
+        std::fs::create_dir(v2)?;
+        one.expect_code(0)?;
+        let (at, beside) = one.stdout.lines().partition::<Vec<_>, _>(|it| it.contains(":pids:"));
+        ensure!(at.iter().all(|it| it.ends_with("/sub")), "{at:?}");
+        ensure!(beside.iter().all(|it| !it.ends_with("/sub")), "{beside:?}");
+    }
     for folder in &made {
         std::fs::remove_dir(folder)?;
     }

@@ -144,6 +144,48 @@ pub(crate) fn arguments_and_environment_are_as_configured() -> Result<()> {
     Ok(())
 }
 
+/// As with other runtimes, and hooks rely on it.
+pub(crate) fn what_is_not_configured_is_as_in_their_surroundings() -> Result<()> {
+    let text = "echo \"$1|$MACHINES|$ONE|$HOME|$(pwd)\"";
+    let mut bundle = with_log(hook_program(Bundle::script("true")?, "tell", text)?);
+    bundle = bundle.set("/process/env", json!(["PATH=/bin", "ONE=inside", "HOME="]));
+    for kind in &KINDS[..4] {
+        bundle = hook(bundle, kind, "tell", &[kind]);
+    }
+    let none = json!({ "path": scratch("tell"), "args": ["tell", "none"], "env": [] });
+    let container = Container::new(bundle.add("/hooks/createRuntime", none))?;
+    let caller = ["MACHINES=yes", "HOME=/of-caller"];
+    let launch = container.launch_new("run", &[]).folder("/").no_env().env(caller[0]);
+    launch.env(caller[1]).finish()?.expect_code(0)?;
+    let folder = container.bundle.folder.display();
+    let expected = [
+        format!("prestart|yes||/of-caller|{folder}"),
+        format!("createRuntime|yes||/of-caller|{folder}"),
+        format!("none||||{folder}"),
+        // The folder from which it finds the container's files.
+        format!("createContainer|yes||/of-caller|{}", container.bundle.rootfs().display()),
+        "startContainer||inside|/|/".to_owned(),
+    ];
+    expect_eq!(lines(), expected);
+    Ok(())
+}
+
+/// The program is one of the container's image, and might be anything.
+pub(crate) fn those_in_the_container_are_filtered() -> Result<()> {
+    let text = "echo $1 $(grep ^Seccomp: /proc/self/status) $(mkdir /dev/shm/$1 && echo made)";
+    let mut bundle = with_log(hook_program(Bundle::script("true")?, "tell", text)?);
+    let rule = json!({ "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO" });
+    let profile = json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule] });
+    bundle = bundle.set("/linux/seccomp", profile);
+    let container = Container::new(hook(bundle, "startContainer", "tell", &["tried"]))?;
+    container.run()?.expect_code(0)?;
+    expect_eq!(lines(), ["tried Seccomp: 2"]);
+    container.change(|config| config["linux"]["seccomp"] = Value::Null)?;
+    container.run()?.expect_code(0)?;
+    expect_eq!(lines(), ["tried Seccomp: 2", "tried Seccomp: 0 made"]);
+    Ok(())
+}
+
 /// What fails before `create` ends is as if it had never been tried; `poststop` hooks clean up.
 pub(crate) fn failure_in_create_rolls_everything_back() -> Result<()> {
     for kind in &KINDS[..3] {
@@ -199,9 +241,20 @@ pub(crate) fn failure_after_the_end_does_not_keep_the_container() -> Result<()> 
     let container = Container::new(bundle)?;
     container.start()?;
     container.kill()?;
-    container.tell("delete", &[])?;
+    let finished = container.tell("delete", &[])?;
+    finished.expect_code(0)?.expect_stderr("error running poststop hook #0:")?;
     expect_eq!(lines(), ["second"]);
     container.expect_gone()
+}
+
+pub(crate) fn failure_after_the_end_is_not_the_end_of_the_program() -> Result<()> {
+    for code in [0, 7] {
+        let bundle =
+            hook_program(Bundle::script(&format!("exit {code}"))?, "fail", "exit 9; true")?;
+        let finished = Container::new(hook(bundle, "poststop", "fail", &[]))?.run()?;
+        finished.expect_code(code)?.expect_stderr("error running poststop hook #0:")?;
+    }
+    Ok(())
 }
 
 /// The hook is killed, with what it has started, and has failed.

@@ -55,6 +55,26 @@ pub(crate) fn exec_that_ignores_the_pause_runs_once_resumed() -> Result<()> {
     Ok(())
 }
 
+/// Who has frozen a group will not know that somebody waits in it.
+pub(crate) fn a_group_that_is_frozen_is_refused() -> Result<()> {
+    let container = Container::new(Bundle::script("true")?)?;
+    let (folder, file, frozen, thawed) = if groups::only_v2() {
+        (groups::folder("", "")?, "cgroup.freeze", "1", "0")
+    } else {
+        (groups::folder("", "freezer")?, "freezer.state", "FROZEN", "THAWED")
+    };
+    let folder = folder.join(&container.id);
+    std::fs::create_dir(&folder)?;
+    std::fs::write(folder.join(file), frozen)?;
+    let finished = container.launch_new("create", &[]).finish();
+    std::fs::write(folder.join(file), thawed)?;
+    std::fs::remove_dir(&folder)?;
+    let finished = finished?;
+    ensure!(finished.code()? != 0, "it was created");
+    finished.expect_stderr("container's cgroup unexpectedly frozen")?;
+    container.expect_gone()
+}
+
 pub(crate) fn a_paused_container_can_be_killed_and_deleted() -> Result<()> {
     groups::freezer()?;
     let container = counter()?;

@@ -63,6 +63,57 @@ pub(crate) fn the_home_comes_from_the_users_of_the_container() -> Result<()> {
     Ok(())
 }
 
+/// Whoever adds a variable may be sure that it counts: programs look for the first.
+pub(crate) fn the_last_of_variables_with_one_name_counts() -> Result<()> {
+    let words = json!(["ONE=1", "PATH=/bin", "ONE=2", "HOME=/x", "TWO=", "ONE=3", "HOME="]);
+    let bundle = Bundle::script("env | grep -v ^PWD; exit 0")?.set("/process/env", words);
+    let said = Container::new(bundle)?.output()?;
+    let mut lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("SHLVL")).collect();
+    lines.sort_unstable();
+    expect_eq!(lines, ["HOME=/", "ONE=3", "PATH=/bin", "TWO="]);
+    let bundle = Bundle::command(&["/bin/cat", "/proc/self/environ"])?;
+    let bundle = bundle.set("/process/env", json!(["ONE=1", "HOME=/h", "ONE=2"]));
+    expect_eq!(Container::new(bundle)?.output()?, "HOME=/h\0ONE=2\0");
+    Ok(())
+}
+
+/// A service manager may have confined the caller.
+pub(crate) fn the_processors_are_those_of_the_group() -> Result<()> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let all = sched_getaffinity(None)?;
+    let numbers: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|it| all.is_set(*it)).collect();
+    if numbers.len() < 2 {
+        return harness::skip("there is one processor");
+    }
+    let mut one = CpuSet::new();
+    one.set(numbers[0]);
+    let own = std::fs::read_to_string("/proc/self/status")?;
+    let expected = own.lines().find(|line| line.starts_with("Cpus_allowed_list")).unwrap_or("");
+    sched_setaffinity(None, &one)?;
+    let bundle =
+        Bundle::script("grep Cpus_allowed_list /proc/self/status; echo ready; sleep 1000")?;
+    let container = Container::new(bundle)?;
+    let said = container.start_service()?.stdout();
+    let exec = container.exec("grep Cpus_allowed_list /proc/self/status")?;
+    sched_setaffinity(None, &all)?;
+    expect_eq!(said, format!("{expected}\nready\n"));
+    expect_eq!(exec.stdout, format!("{expected}\n"));
+    Ok(())
+}
+
+/// As in crun: a name of one's own, and that of the bundle's own file is there.
+pub(crate) fn another_configuration_can_be_named() -> Result<()> {
+    let container = Container::new(Bundle::script("echo its own")?)?;
+    let other = crate::support::scratch("other.json");
+    std::fs::copy(container.bundle.folder.join("config.json"), &other)?;
+    container.change(|config| config["process"]["args"][2] = json!("echo changed"))?;
+    for (file, said) in [(&*other.to_string_lossy(), "its own\n"), ("config.json", "changed\n")] {
+        let finished = container.launch_new("run", &["--config", file]).finish()?;
+        expect_eq!(finished.expect_code(0)?.stdout, said);
+    }
+    Ok(())
+}
+
 pub(crate) fn what_cannot_run_is_explained() -> Result<()> {
     for (program, text) in [
         ("/no/such/program", "no such file or directory"),
