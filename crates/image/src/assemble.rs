@@ -11,7 +11,6 @@ use crate::{Hasher, time};
 use spec::image::{
     Algorithm, Descriptor, Digest, History, ImageConfig, Manifest, MediaType, Platform, RootFs,
 };
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::SystemTime;
@@ -81,15 +80,8 @@ pub fn assemble(
     config.history.push(draft.history);
     let config = serde_json::to_vec(&config)?;
     let config_digest = Hasher::of(Algorithm::Sha256, &config);
-    let manifest = Manifest {
-        schema_version: 2,
-        media_type: Some(MediaType::OciManifest),
-        artifact_type: None,
-        config: Descriptor::new(MediaType::OciConfig, config_digest, config.len() as u64),
-        layers,
-        subject: None,
-        annotations: BTreeMap::new(),
-    };
+    let config_blob = Descriptor::new(MediaType::OciConfig, config_digest, config.len() as u64);
+    let manifest = Manifest::of(config_blob, layers);
     let manifest = serde_json::to_vec(&manifest)?;
     let candidate = Candidate { manifest: &manifest, media_type: None, index: None, names };
     let origin = Parts { layer: &layer, layer_digest: &blob.digest, config: &config };

@@ -4,7 +4,7 @@
 use crate::assemble::{Draft, Error, assemble, blank_config};
 use crate::reference::Reference;
 use crate::store::{Image, Store};
-use crate::tar::{Entry, Kind, Name, Time, Writer};
+use crate::tar::{Entry, Kind, Name, Writer};
 use spec::image::{ContainerConfig, History, ImageConfig};
 use std::io::{self, Write};
 use sys::rustix::io::{retry_on_intr, write};
@@ -38,18 +38,8 @@ pub fn hello(store: &Store) -> Result<Image, Error> {
 }
 
 fn entry(name: &str, kind: Kind, size: u64) -> Entry {
-    Entry {
-        name: Name::new(name.as_bytes()).unwrap_or_default(),
-        kind,
-        mode: 0o755,
-        user: 0,
-        group: 0,
-        modified: Time::default(),
-        accessed: None,
-        size,
-        fragments: None,
-        attributes: Vec::new(),
-    }
+    let name = Name::new(name.as_bytes()).unwrap_or_default();
+    Entry { size, ..Entry::new(name, kind, 0o755) }
 }
 
 /// A file as a stream.

@@ -1,9 +1,9 @@
 //! Networks of containers: bridges, addresses, published ports, names.
 //!
 //! Everything is said to the kernel over netlink, and no program is run but the helpers of users
-//! without rights. What a network is, which
-//! container has which address, and who may do what is kept elsewhere: functions here take it as
-//! arguments, and each can be called again after a crash in the middle of it.
+//! without rights, and firewalld's own where nobody else can change its chains. What a network is,
+//! which container has which address, and who may do what is kept elsewhere: functions here take it
+//! as arguments, and each can be called again after a crash in the middle of it.
 //!
 //! - [`subnet`]: which network and which address is free, computed only
 //! - [`port`]: `8080:80/udp` and its like
@@ -21,6 +21,7 @@ mod error;
 pub mod firewall;
 pub mod helper;
 pub mod link;
+mod octets;
 pub mod port;
 pub mod relay;
 mod reservation;

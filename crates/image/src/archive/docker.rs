@@ -43,15 +43,8 @@ fn image(files: &dyn Files, item: &Item) -> Result<Packed, Error> {
         paths.insert(layer.digest.clone(), path.clone());
         layers.push(layer);
     }
-    let manifest = Manifest {
-        schema_version: 2,
-        media_type: Some(MediaType::OciManifest),
-        artifact_type: None,
-        config: Descriptor::new(MediaType::OciConfig, config_digest, config.len() as u64),
-        layers,
-        subject: None,
-        annotations: BTreeMap::new(),
-    };
+    let config_blob = Descriptor::new(MediaType::OciConfig, config_digest, config.len() as u64);
+    let manifest = Manifest::of(config_blob, layers);
     let manifest = serde_json::to_vec(&manifest)
         .map_err(|source| Error::Json { path: "manifest.json".into(), source })?;
     let names = item.repo_tags.iter().flatten().filter_map(|name| name.parse().ok()).collect();

@@ -7,11 +7,11 @@ use crate::Hasher;
 use crate::input::FileReader;
 use crate::reference::Reference;
 use crate::store::{Image, Store};
-use crate::tar::{Entry, Kind, Name, Time, Writer};
+use crate::tar::{Entry, Kind, Name, Writer};
 use kernel::path::read_at;
 use serde::Serialize;
-use spec::image::{Algorithm, Descriptor, Digest, Index, Manifest, MediaType};
-use std::collections::{BTreeMap, BTreeSet};
+use spec::image::{Algorithm, Descriptor, Digest, Index, Manifest};
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -200,14 +200,7 @@ impl Contents {
             let parts = manifest.layers.iter().chain([&manifest.config, &descriptor]);
             blobs.extend(parts.map(|part| (part.digest.clone(), part.size)));
         }
-        let index = Index {
-            schema_version: 2,
-            media_type: Some(MediaType::OciIndex),
-            artifact_type: None,
-            manifests: index,
-            subject: None,
-            annotations: BTreeMap::new(),
-        };
+        let index = Index::of(index);
         let mut documents = vec![
             ("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
             ("index.json", json("index.json", &index)?),
@@ -266,16 +259,7 @@ fn file<Sink: Write>(
 }
 
 fn entry(name: &str, kind: Kind, size: u64) -> Entry {
-    Entry {
-        name: Name::new(name.as_bytes()).unwrap_or_default(),
-        mode: if kind == Kind::Folder { 0o755 } else { 0o644 },
-        kind,
-        user: 0,
-        group: 0,
-        modified: Time::default(),
-        accessed: None,
-        size,
-        fragments: None,
-        attributes: Vec::new(),
-    }
+    let mode = if kind == Kind::Folder { 0o755 } else { 0o644 };
+    let name = Name::new(name.as_bytes()).unwrap_or_default();
+    Entry { size, ..Entry::new(name, kind, mode) }
 }

@@ -78,14 +78,7 @@ impl Remote<'_> {
             annotations: relation.annotations.unwrap_or_default(),
             ..manifest.descriptor.clone()
         });
-        let index = Index {
-            schema_version: 2,
-            media_type: Some(MediaType::OciIndex),
-            artifact_type: None,
-            manifests,
-            subject: None,
-            annotations: BTreeMap::new(),
-        };
+        let index = Index::of(manifests);
         let tag = tag_of(&subject.digest);
         let bytes = serde_json::to_vec(&index)
             .map_err(|source| RegistryError::Malformed { what: tag.clone(), source })?;

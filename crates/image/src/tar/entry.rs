@@ -32,6 +32,24 @@ pub struct Entry {
     pub attributes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
+impl Entry {
+    /// One that is root's, empty, and of 1970.
+    pub fn new(name: Name, kind: Kind, mode: u32) -> Entry {
+        Entry {
+            name,
+            kind,
+            mode,
+            user: 0,
+            group: 0,
+            modified: Time::default(),
+            accessed: None,
+            size: 0,
+            fragments: None,
+            attributes: Vec::new(),
+        }
+    }
+}
+
 /// What an entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {

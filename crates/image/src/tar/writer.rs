@@ -85,16 +85,9 @@ fn padding(size: u64) -> usize {
 
 /// An entry with the owner and time of this one and nothing else.
 fn blank(entry: &Entry) -> Entry {
-    Entry {
-        name: super::Name::default(),
-        kind: Kind::Regular,
-        mode: 0o644,
-        modified: Time { nanoseconds: 0, ..entry.modified },
-        accessed: None,
-        fragments: None,
-        attributes: Vec::new(),
-        ..*entry
-    }
+    let modified = Time { nanoseconds: 0, ..entry.modified };
+    let blank = Entry::new(super::Name::default(), Kind::Regular, 0o644);
+    Entry { user: entry.user, group: entry.group, modified, size: entry.size, ..blank }
 }
 
 /// The header, and in `records` what does not fit into it.

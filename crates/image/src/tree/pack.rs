@@ -151,18 +151,8 @@ impl<Sink: Write> Packing<'_, Sink> {
 
 /// An empty file whose name says something.
 fn mark(folder: &Folder, child: &Child, mark: &[u8]) -> io::Result<Entry> {
-    Ok(Entry {
-        name: name(&folder.path_of(mark))?,
-        kind: Kind::Regular,
-        mode: 0,
-        user: 0,
-        group: 0,
-        modified: child.node.modified,
-        accessed: None,
-        size: 0,
-        fragments: None,
-        attributes: Vec::new(),
-    })
+    let entry = Entry::new(name(&folder.path_of(mark))?, Kind::Regular, 0);
+    Ok(Entry { modified: child.node.modified, ..entry })
 }
 
 fn name(path: &[u8]) -> io::Result<Name> {

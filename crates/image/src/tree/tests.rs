@@ -49,18 +49,9 @@ impl Drop for Scratch {
 }
 
 fn entry(name: &str, kind: Kind) -> Entry {
-    Entry {
-        name: Name::new(name.as_bytes()).unwrap(),
-        mode: 0o755,
-        kind,
-        user: 3,
-        group: 4,
-        modified: Time { seconds: 1000, nanoseconds: 7 },
-        accessed: None,
-        size: 0,
-        fragments: None,
-        attributes: Vec::new(),
-    }
+    let modified = Time { seconds: 1000, nanoseconds: 7 };
+    let entry = Entry::new(Name::new(name.as_bytes()).unwrap(), kind, 0o755);
+    Entry { user: 3, group: 4, modified, ..entry }
 }
 
 /// Files hold their own name.

@@ -104,17 +104,10 @@ mod tests {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = openat(CWD, std::env::temp_dir(), flags, Mode::empty()).unwrap();
         let mut times = Times::default();
-        let entry = |number: u32| Entry {
-            name: Name::new(format!("{number}/").repeat(20).as_bytes()).unwrap(),
-            kind: Kind::Folder,
-            mode: 0o755,
-            user: 0,
-            group: 0,
-            modified: Time { seconds: -i64::from(number), nanoseconds: number },
-            accessed: None,
-            size: 0,
-            fragments: None,
-            attributes: Vec::new(),
+        let entry = |number: u32| {
+            let name = Name::new(format!("{number}/").repeat(20).as_bytes()).unwrap();
+            let modified = Time { seconds: -i64::from(number), nanoseconds: number };
+            Entry { modified, ..Entry::new(name, Kind::Folder, 0o755) }
         };
         for number in 0..50_000 {
             times.add(&entry(number), folder.as_fd()).unwrap();

@@ -4,6 +4,7 @@ use super::message::{
     CREATE, DATA_VALUE, DELETE_ELEMENT, GET_ELEMENT, LIST_ELEMENT, NEW_ELEMENT, NEW_SET, REQUEST,
     STRUCTURE, in_table, is, number,
 };
+use crate::octets::{address_of, octets_of};
 use crate::port::Protocol;
 use std::net::{IpAddr, SocketAddr};
 use sys::netlink::{DUMP, Message, ONE, Received, attributes};
@@ -131,10 +132,10 @@ fn places(element: &Element) -> Place {
                 (Some(_), SocketAddr::V6(_)) => Set::PortsOfIpv6,
                 (None, SocketAddr::V6(_)) => Set::PortsIpv6,
             };
-            let mut key = address.map(bytes_of).unwrap_or_default();
+            let mut key = address.map(octets_of).unwrap_or_default();
             key.extend([protocol.number(), 0, 0, 0]);
             key.extend(word_of(*port));
-            let value = [bytes_of(target.ip()), word_of(target.port()).to_vec()].concat();
+            let value = [octets_of(target.ip()), word_of(target.port()).to_vec()].concat();
             (set, key, value)
         }
     }
@@ -144,13 +145,6 @@ fn device_name(name: &str) -> [u8; NAME] {
     let mut bytes = [0; NAME];
     bytes.iter_mut().zip(name.bytes()).for_each(|(place, byte)| *place = byte);
     bytes
-}
-
-fn bytes_of(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    }
 }
 
 /// A port, in a word of its own.
@@ -245,9 +239,4 @@ fn read_element(set: Set, element: &[u8]) -> Option<Element> {
         protocol: Protocol::from_number(protocol)?,
         target: SocketAddr::new(address_of(target)?, u16::from_be_bytes([port[0], port[1]])),
     }))
-}
-
-fn address_of(bytes: &[u8]) -> Option<IpAddr> {
-    let of_ipv4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    of_ipv4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }

@@ -1,6 +1,7 @@
 //! Addresses of devices, rtnetlink(7).
 
 use super::Interface;
+use crate::octets::octets_of;
 use std::net::IpAddr;
 use sys::netlink::{ACKNOWLEDGE, Message, Socket};
 use sys::rustix::io::Errno;
@@ -29,7 +30,7 @@ pub(super) fn add(
     // `struct ifaddrmsg`: its scope 0 is the whole world.
     let mut structure = [family, subnet.prefix(), flags, 0, 0, 0, 0, 0];
     structure[4..].copy_from_slice(&index.to_ne_bytes());
-    let bytes = super::route::bytes_of(*address);
+    let bytes = octets_of(*address);
     let message = Message::new(RTM_NEWADDR, ACKNOWLEDGE | NLM_F_CREATE | NLM_F_EXCL, &structure)
         .attribute(IFA_LOCAL, &bytes)
         .attribute(IFA_ADDRESS, &bytes);
@@ -54,7 +55,7 @@ pub(super) fn remove(
     let family = if is_ipv4 { super::route::FAMILY_IPV4 } else { super::route::FAMILY_IPV6 };
     let mut structure = [family, subnet.prefix(), 0, 0, 0, 0, 0, 0];
     structure[4..].copy_from_slice(&index.to_ne_bytes());
-    let bytes = super::route::bytes_of(*address);
+    let bytes = octets_of(*address);
     let message = Message::new(RTM_DELADDR, ACKNOWLEDGE, &structure).attribute(IFA_LOCAL, &bytes);
     socket.request("RTM_DELADDR", message, |_| {})
 }

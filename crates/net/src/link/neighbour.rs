@@ -1,6 +1,7 @@
 //! Which Ethernet address a neighbour has, rtnetlink(7).
 
 use super::Mac;
+use crate::octets::octets_of;
 use std::net::IpAddr;
 use sys::netlink::{ACKNOWLEDGE, Message, Socket};
 
@@ -27,7 +28,7 @@ pub(super) fn fix(
     structure[4..8].copy_from_slice(&index.to_ne_bytes());
     let flags = ACKNOWLEDGE | NLM_F_CREATE | NLM_F_REPLACE;
     let message = Message::new(RTM_NEWNEIGH, flags, &structure)
-        .attribute(NDA_DST, &super::route::bytes_of(address))
+        .attribute(NDA_DST, &octets_of(address))
         .attribute(NDA_LLADDR, &mac.0);
     socket.request("RTM_NEWNEIGH", message, |_| {})
 }

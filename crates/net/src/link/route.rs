@@ -1,5 +1,6 @@
 //! Routes, rtnetlink(7).
 
+use crate::octets::octets_of;
 use std::net::IpAddr;
 use sys::netlink::{ACKNOWLEDGE, Message, Socket};
 use sys::rustix::fs::{Access, access};
@@ -30,7 +31,7 @@ pub(super) fn add_default(
     let family = if gateway.is_ipv4() { FAMILY_IPV4 } else { FAMILY_IPV6 };
     let structure = [family, 0, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, 0, RTN_UNICAST, 0, 0, 0, 0];
     let message = Message::new(RTM_NEWROUTE, ACKNOWLEDGE | NLM_F_CREATE | NLM_F_EXCL, &structure)
-        .attribute(RTA_GATEWAY, &bytes_of(gateway))
+        .attribute(RTA_GATEWAY, &octets_of(gateway))
         .attribute(RTA_OIF, &index.to_ne_bytes());
     match socket.request("RTM_NEWROUTE", message, |_| {}) {
         Err(error) if error.errno == Errno::EXIST => Ok(()),
@@ -42,16 +43,4 @@ pub(super) fn add_default(
 #[must_use]
 pub fn is_ipv6_available() -> bool {
     access("/proc/sys/net/ipv6", Access::EXISTS).is_ok()
-}
-
-pub(super) fn bytes_of(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    }
-}
-
-pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let of_ipv4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    of_ipv4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }

@@ -1,8 +1,9 @@
 //! Which subnets the machine has already, rtnetlink(7).
 
 use super::device;
-use super::route::{FAMILY_IPV4, FAMILY_IPV6, RTA_DST, RTA_OIF, STRUCTURE as ROUTE, address};
+use super::route::{FAMILY_IPV4, FAMILY_IPV6, RTA_DST, RTA_OIF, STRUCTURE as ROUTE};
 use crate::Error;
+use crate::octets::address_of;
 use crate::subnet::Subnet;
 use sys::netlink::{DUMP, Message, Received, Socket, attributes, number};
 
@@ -81,7 +82,7 @@ fn of_route(answer: &Received<'_>) -> Option<Taken> {
         return None;
     }
     let value = |wanted| attributes(answer.content, ROUTE).find(|it| it.0 == wanted);
-    let subnet = Subnet::around(address(value(RTA_DST)?.1)?, prefix).ok()?;
+    let subnet = Subnet::around(address_of(value(RTA_DST)?.1)?, prefix).ok()?;
     let device = value(RTA_OIF).and_then(|(_, it)| number(it)).unwrap_or(0);
     Some(Taken { subnet, device })
 }
@@ -92,5 +93,8 @@ fn of_device(answer: &Received<'_>) -> Option<Taken> {
         return None;
     }
     let (_, bytes) = attributes(answer.content, ADDRESS).find(|it| it.0 == IFA_ADDRESS)?;
-    Some(Taken { subnet: Subnet::around(address(bytes)?, prefix).ok()?, device: number(device)? })
+    Some(Taken {
+        subnet: Subnet::around(address_of(bytes)?, prefix).ok()?,
+        device: number(device)?,
+    })
 }

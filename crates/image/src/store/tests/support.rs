@@ -103,16 +103,9 @@ impl Made {
         let describe = |media_type: MediaType, bytes: &[u8]| {
             Descriptor::new(media_type, digest(bytes), bytes.len() as u64)
         };
-        let manifest = Manifest {
-            schema_version: 2,
-            media_type: Some(MediaType::OciManifest),
-            artifact_type: None,
-            config: describe(MediaType::OciConfig, &config),
-            // What it says of the compression is wrong, which must not matter.
-            layers: layers.iter().map(|blob| describe(MediaType::OciLayerGzip, blob)).collect(),
-            subject: None,
-            annotations: BTreeMap::new(),
-        };
+        // What it says of the compression is wrong, which must not matter.
+        let described = layers.iter().map(|blob| describe(MediaType::OciLayerGzip, blob));
+        let manifest = Manifest::of(describe(MediaType::OciConfig, &config), described.collect());
         let blobs = layers.into_iter().chain([config]).map(|blob| (digest(&blob), blob)).collect();
         let manifest = serde_json::to_vec(&manifest).unwrap();
         Made { manifest, blobs, archives: archives.to_vec(), asked: Mutex::default() }

@@ -81,18 +81,8 @@ impl Drop for Scratch {
 struct Layer(Vec<u8>);
 
 fn entry(name: &str, kind: Kind) -> Entry {
-    Entry {
-        name: Name::new(name.as_bytes()).unwrap(),
-        kind,
-        mode: 0o755,
-        user: 0,
-        group: 0,
-        modified: Time { seconds: 1000, nanoseconds: 5 },
-        accessed: None,
-        size: 0,
-        fragments: None,
-        attributes: Vec::new(),
-    }
+    let modified = Time { seconds: 1000, nanoseconds: 5 };
+    Entry { modified, ..Entry::new(Name::new(name.as_bytes()).unwrap(), kind, 0o755) }
 }
 
 fn folder(name: &str) -> Entry {
