@@ -46,7 +46,7 @@ const TASKS: &[Task] = &[
     Task {
         name: "bench",
         usage: "NAME [OPTION...]",
-        about: "measure ours against the peers: init runtime",
+        about: "measure ours against the peers: init runtime pull engine",
         run: bench::run,
     },
     Task {
