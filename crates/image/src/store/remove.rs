@@ -261,6 +261,9 @@ pub(super) fn is_referenced(
     Ok(database.query_row(query, [digest.as_str()], |row| row.get(0))?)
 }
 
+/// So many letters of a user are told: `container:` and twelve of an id.
+const USER: usize = 22;
+
 /// Deletes an image's row, and says its id and all that belonged to it.
 fn delete_image(
     transaction: &Transaction<'_>,
@@ -271,6 +274,8 @@ fn delete_image(
     let id = id.ok_or_else(|| Error::NoSuchImage(manifest.to_string()))?;
     let users = texts(transaction, "SELECT user FROM uses WHERE manifest = ?1", manifest)?;
     if !users.is_empty() {
+        // Of long ids as much as people know them by.
+        let users: Vec<String> = users.iter().map(|it| it.chars().take(USER).collect()).collect();
         return Err(Error::InUse { id: id.short().to_owned(), users: users.join(" ") });
     }
     let mut contents = BTreeSet::from([(Kind::Blob, manifest.clone()), (Kind::Blob, id.clone())]);
