@@ -48,6 +48,9 @@ impl Engine {
     pub fn exec_detached(&self, container: &Container, exec: &Exec) -> Result<()> {
         let exec = Exec { tty: false, ..exec.clone() };
         let pid = self.running(container, "exec in")?.pid;
+        if is_paused(&self.folders, &container.id)? {
+            return Err(is_paused_now(container));
+        }
         self.tell_exec(container, &exec)?;
         let process = self.with_process(container, &exec, pid, |process, _, _| {
             spec::json::to_line(process)
@@ -82,7 +85,7 @@ impl Engine {
         }
         self.running(container, "check")?;
         if is_paused(&self.folders, &container.id)? {
-            return Err(Error::invalid(format!("container {name} is paused: unpause it first")));
+            return Err(is_paused_now(container));
         }
         let gone = || Error::invalid(format!("container {name} has just ended"));
         let socket = protocol::connect_to(&self.folders.socket(&container.id))?.ok_or_else(gone)?;
@@ -152,6 +155,9 @@ impl Engine {
         }
         let foreground = Foreground::begin(input)?;
         let streams = Streams::new(input, true)?;
+        if let Some(root) = container.settings.namespaces.ids.outside(0, 0) {
+            streams.give_to(root)?;
+        }
         let (running, ends) = streams.during(|| self.add_process(container, exec, pid))?;
         foreground.stay(&running, ends).map(Outcome::Ended)
     }
@@ -222,6 +228,9 @@ impl Engine {
             act(&process, &root, &id)
         });
         result.map_err(|error| {
+            if matches!(error, runtime::Error::Paused) {
+                return is_paused_now(container);
+            }
             let message = error.to_string();
             match crate::monitor::start_code(&message) {
                 125 if message.starts_with(INSIDE) => not_started(error.into()),
@@ -230,6 +239,10 @@ impl Engine {
             }
         })
     }
+}
+
+fn is_paused_now(container: &Container) -> Error {
+    Error::invalid(format!("container {} is paused: unpause it first", container.name))
 }
 
 /// What is wrong within the container.

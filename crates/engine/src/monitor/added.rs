@@ -18,7 +18,7 @@ impl Added {
     pub(super) fn start(&mut self, root: &Path, id: &str, process: &str) -> Result<i32> {
         let process: Process<'_> = spec::json::parse(process.as_bytes())
             .map_err(|error| Error::invalid(format!("the process: {error}")))?;
-        let (running, _) = start(root, id, &process, false)?;
+        let (running, _) = start(root, id, &process, Streams::new(false, false)?)?;
         self.0.push(running.pid);
         Ok(running.pid.as_raw_nonzero().get())
     }
@@ -29,15 +29,15 @@ impl Added {
     }
 }
 
-/// A process in the container with nothing to read; with `output`, somebody reads what it prints.
+/// A process in the container, and our ends of its streams.
 pub(super) fn start(
     root: &Path,
     id: &str,
     process: &Process<'_>,
-    output: bool,
+    streams: Streams,
 ) -> Result<(Running, Ends)> {
     let id = runtime_id(id)?;
-    Streams::new(false, output)?.during(|| {
+    streams.during(|| {
         Ok(runtime::exec(&Exec {
             root,
             id: &id,

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 /// The checks of one container.
 pub(super) struct Health {
     settings: Settings,
+    /// Who its root is on the machine, if somebody else.
+    owner: Option<(u32, u32)>,
     /// When it was started.
     since: Instant,
     next: Instant,
@@ -28,12 +30,20 @@ pub(super) struct Health {
 }
 
 impl Health {
-    pub(super) fn new(settings: Settings) -> Health {
+    pub(super) fn new(settings: Settings, owner: Option<(u32, u32)>) -> Health {
         let now = Instant::now();
-        let (status, failures) = (HealthStatus::Starting, 0);
-        let (started, due) = (None, OnFailure::None);
-        let (check, asked) = (None, Vec::new());
-        Health { settings, since: now, next: now, check, status, failures, started, due, asked }
+        Health {
+            settings,
+            owner,
+            since: now,
+            next: now,
+            check: None,
+            status: HealthStatus::Starting,
+            failures: 0,
+            started: None,
+            due: OnFailure::None,
+            asked: Vec::new(),
+        }
     }
 
     /// The container has been started.
@@ -102,7 +112,7 @@ impl Health {
             }
         } else if now >= self.next {
             let command = self.startup().map_or(&self.settings.command, |it| &it.command);
-            self.check = Probe::start(root, folder, (id, command), now + timeout);
+            self.check = Probe::start(root, folder, (id, command), self.owner, now + timeout);
             if self.check.is_none() {
                 self.note(false);
             }

@@ -187,7 +187,7 @@ impl Monitor {
             clients: Clients::new(starter, &folders.socket(&launch.id))?,
             log: Log::new(&folder, &launch.log),
             watched: Watched::new(&launch.id, launch.is_watched()),
-            health: launch.health.clone().map(Health::new),
+            health: launch.health.clone().map(|it| Health::new(it, launch.ids.outside(0, 0))),
             added: Added::default(),
             folders,
             folder,

@@ -4,7 +4,7 @@ use super::added;
 use crate::engine::runtime_id;
 use crate::error::{Error, Result};
 use crate::folders::ContainerFolder;
-use crate::streams::Ends;
+use crate::streams::{Ends, Streams};
 use crate::{clock, health_log};
 use runtime::Running;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -28,15 +28,16 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// Nothing if it could not be started, which is remembered.
+    /// Nothing if it could not be started, which is remembered. `owner`: who the container's root is.
     pub(super) fn start(
         root: &Path,
         folder: &ContainerFolder,
         (id, command): (&str, &[String]),
+        owner: Option<(u32, u32)>,
         deadline: Instant,
     ) -> Option<Probe> {
         let started = clock::now();
-        match start(root, id, command) {
+        match start(root, id, command, owner) {
             Ok((running, ends)) => {
                 Some(Probe { running, ends, output: Vec::new(), started, deadline })
             }
@@ -100,7 +101,12 @@ impl Probe {
     }
 }
 
-fn start(root: &Path, id: &str, command: &[String]) -> Result<(Running, Ends)> {
+fn start(
+    root: &Path,
+    id: &str,
+    command: &[String],
+    owner: Option<(u32, u32)>,
+) -> Result<(Running, Ends)> {
     let id = runtime_id(id)?;
     let text = runtime::with_configuration(root, &id, |spec| {
         let Some(own) = &spec.process else {
@@ -114,5 +120,7 @@ fn start(root: &Path, id: &str, command: &[String]) -> Result<(Running, Ends)> {
     })?;
     let process =
         spec::json::parse(text.as_bytes()).map_err(|error| Error::invalid(error.to_string()))?;
-    added::start(root, id.as_str(), &process, true)
+    let streams = Streams::new(false, true)?;
+    owner.map_or(Ok(()), |owner| streams.give_to(owner))?;
+    added::start(root, id.as_str(), &process, streams)
 }

@@ -156,6 +156,9 @@ pub(crate) fn pause_and_unpause() -> Result<()> {
     expect_eq!(lines()?, before);
     engine.fails(&["exec", "one", "true"], 1, "paused")?;
     engine.fails(&["pause", "one"], 1, "paused")?;
+    for words in [&["exec", "one", "true"][..], &["exec", "-d", "one", "true"]] {
+        engine.fails(words, 1, "container one is paused: unpause it first")?;
+    }
     engine.ok(&["unpause", "one"])?;
     expect_eq!(engine.status("one")?, "running");
     until("it goes on", || lines().is_ok_and(|now| now > before))?;

@@ -225,6 +225,8 @@ pub(super) fn pods_have_ids_of_their_own() -> Result<()> {
         let script = "id -u; touch /dev/shm/$0; stat -c %u /dev/shm/$0 /; grep -c ann: /etc/passwd";
         let seen = user.ok(&["exec", name, "sh", "-c", script, name])?;
         expect_eq!(seen, format!("{USER}\n{USER}\n0\n1"));
+        let script = "echo said > /dev/stdout";
+        expect_eq!(user.ok(&["exec", name, "sh", "-c", script])?, "said");
     }
     expect_eq!(user.ok(&["exec", "one", "ls", "/dev/shm"])?, "one\ntwo");
     user.ok(&["pod", "restart", "pod"])?;
@@ -243,6 +245,8 @@ pub(super) fn what_is_shared_is_there() -> Result<()> {
     for name in ["one", "two"] {
         user.ok(&["run", "-d", "--pod=pod", "--name", name, "box", "sleep", "1000"])?;
         user.ok(&["exec", name, "touch", &format!("/dev/shm/{name}")])?;
+        let script = "echo said > /dev/stdout";
+        expect_eq!(user.ok(&["exec", name, "sh", "-c", script])?, "said");
     }
     expect_eq!(user.ok(&["exec", "one", "ls", "/dev/shm"])?, "one\ntwo");
     expect_eq!(user.ok(&["pod", "ps", "--format={{.Status}}"])?, "Running");

@@ -48,11 +48,20 @@ pub(crate) fn ids_inside_and_outside() -> Result<()> {
     let map: Vec<&str> = seen[0].split_whitespace().collect();
     expect_eq!(map, ["0", "2000000000", "1024"]);
     expect_eq!(seen[1..], ["0 0", "0 0", "0 0", "0 0", "said", "written"]);
-    let id = engine.start("up", &["--userns=auto"], "touch /mine; chown 7:8 /mine; sleep 1000")?;
+    let check = ["--userns=auto", "--health-cmd=echo said > /dev/stderr", "--health-interval=50ms"];
+    let id = engine.start("up", &check, "touch /mine; chown 7:8 /mine; sleep 1000")?;
     let pid = engine.ok(&["inspect", "up", "--format={{.State.Pid}}"])?;
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     ensure!(status.contains(&format!("Uid:\t{FIRST}\t")), "{status}");
     engine.ok(&["exec", "up", "test", "-e", "/mine"])?;
+    // What is added can open its output once more, too.
+    for user in ["0", "7"] {
+        let words = ["exec", "-u", user, "up", "sh", "-c", "echo said > /dev/stdout"];
+        expect_eq!(engine.ok(&words)?, "said");
+    }
+    engine.ok(&["wait", "--condition=healthy", "up"])?;
+    let checked = "--format={{(index .State.Health.Log 0).Output}}";
+    expect_eq!(engine.ok(&["inspect", "up", checked])?, "said");
     // On the disk they are what the container sees, and through its root what they are here.
     let inside = Path::new("/proc").join(&pid).join("root/mine");
     expect_eq!(owner(&inside)?, (FIRST + 7, FIRST + 8));
