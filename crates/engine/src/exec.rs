@@ -64,6 +64,7 @@ impl Engine {
         }
         tell(&socket, &Message::Exec(&process))?;
         let mut buffer = Vec::new();
+        self.wait_for_monitor(container, &socket)?;
         match hear(&socket, &mut buffer, RecvFlags::empty()) {
             Ok(Some(Message::Started(_))) => Ok(()),
             Ok(Some(Message::Failed(code, message))) => {
@@ -92,6 +93,7 @@ impl Engine {
         tell(&socket, &Message::Check)?;
         let mut buffer = Vec::new();
         loop {
+            self.wait_for_monitor(container, &socket)?;
             match hear(&socket, &mut buffer, RecvFlags::empty()) {
                 Ok(Some(Message::Checked(healthy))) => return Ok(healthy),
                 Ok(Some(Message::Exit(_)) | None) => return Err(gone()),

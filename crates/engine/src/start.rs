@@ -199,6 +199,18 @@ impl Engine {
         }
     }
 
+    /// Waits for a word of a monitor, however long it takes, but not if that is stopped.
+    pub(crate) fn wait_for_monitor(&self, container: &Container, socket: &OwnedFd) -> Result<()> {
+        let time = Timespec::try_from(lock::PATIENCE).unwrap_or_default();
+        loop {
+            match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&time)) {
+                Ok(0) => self.refuse_stopped_monitor(container)?,
+                Err(Errno::INTR) => {}
+                result => return Ok(result.map(drop).or_error("poll", || "the monitor")?),
+            }
+        }
+    }
+
     /// Fails if the container's monitor is stopped.
     pub(crate) fn refuse_stopped_monitor(&self, container: &Container) -> Result<()> {
         let name = || container.name.clone();

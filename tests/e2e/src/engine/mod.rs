@@ -134,6 +134,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::faults::shutdown::a_monitor_that_is_asked_to_end_between_two_starts,
         engine::faults::stopped::who_has_a_lock_is_named,
         engine::faults::stopped::a_stopped_monitor_is_named,
+        engine::faults::stopped::a_stopped_monitor_adds_nothing,
         engine::faults::stopped::one_locked_container_keeps_nobody_from_looking,
         engine::faults::stopped::a_hanging_monitor_is_named,
         engine::faults::disks::a_full_disk_stops_the_log_and_not_the_program,

@@ -116,6 +116,27 @@ pub(crate) fn a_stopped_monitor_is_named() -> Result<()> {
     engine.is_clean()
 }
 
+/// As above, of what it does for a container that goes on.
+pub(crate) fn a_stopped_monitor_adds_nothing() -> Result<()> {
+    let engine = Engine::new()?;
+    let flags = ["--network=none", "--health-cmd=true", "--health-interval=1h"];
+    let id = engine.start("one", &flags, "sleep 1000")?;
+    let monitor = engine.monitor(&id)?;
+    sys::send(monitor, libc::SIGSTOP)?;
+    let waiting: Vec<_> = ["exec -d one true", "healthcheck run one"]
+        .iter()
+        .map(|words| begin(&engine, words))
+        .collect::<Result<_>>()?;
+    for child in waiting {
+        names(&child.wait_with_output()?, monitor)?;
+    }
+    sys::send(monitor, libc::SIGCONT)?;
+    engine.ok(&["exec", "-d", "one", "true"])?;
+    engine.ok(&["healthcheck", "run", "one"])?;
+    engine.ok(&["rm", "-f", "one"])?;
+    engine.is_clean()
+}
+
 /// A container, the command that starts it, and its monitor, which has not said a word.
 fn stopped_at_its_start(engine: &Engine) -> Result<(String, Child, i32)> {
     for _ in 0..50 {
