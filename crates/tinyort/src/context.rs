@@ -81,7 +81,7 @@ impl<'a> Context<'a> {
 
     /// The systemd that is asked: the user's own, unless he is root.
     fn bus(&self) -> Result<Bus> {
-        if geteuid().is_root() && self.rootless() != Some(true) {
+        if geteuid().is_root() && !self.rootless() {
             return Ok(Bus::System);
         }
         let runtime_folder = std::env::var("XDG_RUNTIME_DIR")
@@ -89,12 +89,12 @@ impl<'a> Context<'a> {
         Ok(Bus::User { runtime_folder, address: std::env::var("DBUS_SESSION_BUS_ADDRESS").ok() })
     }
 
-    /// Whether cgroups may be denied to us; without an answer the library finds out.
-    pub(crate) fn rootless(&self) -> Option<bool> {
+    /// Whether cgroups may be denied to us.
+    pub(crate) fn rootless(&self) -> bool {
         match self.flags.text(&flags::ROOTLESS) {
-            Some("true") => Some(true),
-            Some("false") => Some(false),
-            _ => None,
+            Some("true") => true,
+            Some("false") => false,
+            _ => is_rootless(),
         }
     }
 
@@ -115,10 +115,21 @@ fn variable(name: &str) -> Option<u32> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// Whether we have no rights outside. Podman without rights starts us as root of a user namespace,
+/// and where `USER` is root, too, that one is taken for a machine of its own, as by runc.
+fn is_rootless() -> bool {
+    if !geteuid().is_root() {
+        return true;
+    }
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let is_own = !map.is_empty() && !map.split_whitespace().eq(["0", "0", "4294967295"]);
+    is_own && std::env::var_os("USER").is_none_or(|user| user != "root")
+}
+
 /// `/run/tinyort`, or `$XDG_RUNTIME_DIR/tinyort` for somebody who is not root.
 fn default_root() -> PathBuf {
     let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|own| !own.is_empty());
-    match own.filter(|_| !geteuid().is_root()) {
+    match own.filter(|_| is_rootless()) {
         Some(own) => Path::new(&own).join("tinyort"),
         None => PathBuf::from("/run/tinyort"),
     }

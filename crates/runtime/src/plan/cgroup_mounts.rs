@@ -6,6 +6,7 @@ use kernel::mount::{Attributes, Bind, FileSystem, FileSystemFlags, Mount, Source
 use kernel::path::RootedPath;
 use std::ffi::{CString, OsStr};
 use std::path::Path;
+use sys::rustix::fs::{Access, access};
 
 /// A symbolic link to be made in a file system that is mounted.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct View<'a> {
     pub(crate) groups: &'a Description,
     /// Whether it has a cgroup namespace, in which its own group is the root.
     pub(crate) namespace: bool,
+    /// Whether it may be that no group can be made, and the container stays in that of the caller.
+    pub(crate) rootless: bool,
 }
 
 impl View<'_> {
@@ -104,9 +107,20 @@ impl View<'_> {
             "" => groups.v2.as_deref(),
             _ => groups.v1.iter().find(|(it, _)| it == controllers).map(|(_, folder)| &**folder),
         };
+        let own = own.filter(|folder| !self.rootless || can_be_made(Path::new(folder)));
         let from = c_string(own.unwrap_or(place))?;
         Ok(Source::Bind(Bind { from, recursive: own.is_none(), idmap: None }))
     }
+}
+
+/// Whether there is such a folder, or there may be.
+fn can_be_made(folder: &Path) -> bool {
+    folder.exists()
+        || folder
+            .ancestors()
+            .skip(1)
+            .find(|it| it.exists())
+            .is_some_and(|parent| access(parent, Access::WRITE_OK | Access::EXEC_OK).is_ok())
 }
 
 /// Whether a controller is looked for by its own name in a folder that has another: `cpu` beside

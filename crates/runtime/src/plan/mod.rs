@@ -34,6 +34,7 @@ use spec::runtime::Spec;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use sys::rustix::process::geteuid;
 
 /// A value of the configuration that is wrong: its JSON path, and what would be right.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,7 +83,8 @@ impl Plan {
     ) -> Result<Plan, Invalid> {
         let namespaces = Namespaces::new(&spec.linux)?;
         let rootfs = bundle.join(&*spec.root.path);
-        let view = View { cgroups, groups, namespace: namespaces.has(Kind::Cgroup) };
+        let rootless = request.rootless.unwrap_or(!geteuid().is_root());
+        let view = View { cgroups, groups, namespace: namespaces.has(Kind::Cgroup), rootless };
         let init = Init::new(spec, bundle, &rootfs, &namespaces, request, &view)?;
         let annotations = spec.annotations.iter();
         Ok(Plan {

@@ -83,7 +83,7 @@ pub(super) fn request<'a>(
         no_new_keyring: flags.is_on(&flags::NO_NEW_KEYRING),
         preserve_fds: context.preserve_fds()?,
         cgroup_driver: context.cgroup_driver()?,
-        rootless: context.rootless(),
+        rootless: Some(context.rootless()),
         listen_fds: context.listen_fds(),
         notify_socket: context.notify_socket.as_deref(),
         root_mount: None,

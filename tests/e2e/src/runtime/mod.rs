@@ -267,6 +267,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::resources::events_go_on_until_the_end,
         runtime::resources::events_tell_when_memory_ran_out,
         runtime::rootless::a_user_without_rights_runs_a_container,
+        runtime::rootless::root_of_a_user_namespace_has_no_rights_outside,
         runtime::rootless::a_user_without_rights_has_the_whole_life_cycle,
         runtime::rootless::limits_without_delegation_are_refused,
         runtime::rootless::limits_with_delegation_are_kept,

@@ -94,6 +94,40 @@ pub(crate) fn a_user_without_rights_runs_a_container() -> Result<()> {
     rootless.0.expect_gone()
 }
 
+/// As Podman without rights starts a runtime: what it may do outside is what its user may.
+pub(crate) fn root_of_a_user_namespace_has_no_rights_outside() -> Result<()> {
+    let script = "id -u; cat /proc/self/uid_map | tr -s ' '; \
+        touch /sys/fs/cgroup/new || echo refused";
+    let bundle = Bundle::script(script)?;
+    let rootless = Rootless::new(bundle)?;
+    let Container { id, bundle, .. } = &rootless.0;
+    rootless.0.change(|config| {
+        config["linux"]["uidMappings"] = json!([]);
+        config["linux"]["gidMappings"] = json!([]);
+        let mounts = config["mounts"].as_array_mut();
+        let group = json!({ "destination": "/sys/fs/cgroup", "type": "cgroup", "options": ["ro"] });
+        mounts.into_iter().for_each(|mounts| mounts.push(group.clone()));
+        let namespaces = config["linux"]["namespaces"].as_array_mut();
+        namespaces.into_iter().for_each(|all| all.retain(|it| it["type"] != "user"));
+    })?;
+    own(&bundle.folder)?;
+    let run = scratch("run");
+    fs::create_dir(&run)?;
+    own(&run)?;
+    let program = scratch("tinyort");
+    let words = ["--map-root-user", &program.to_string_lossy(), "run", "--bundle"];
+    let launch =
+        Launch::new("/usr/bin/unshare").words(&words).words(&[&bundle.folder]).words(&[id]);
+    let launch = launch.user(USER).env("USER=somebody");
+    let finished = launch.env(format!("XDG_RUNTIME_DIR={}", run.display())).finish()?;
+    finished.expect_code(0)?;
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    ensure!(lines[..2] == ["0", &format!(" 0 {USER} 1")], "{lines:?}");
+    expect_eq!(lines.last(), Some(&"refused"));
+    ensure!(run.join("tinyort").is_dir(), "its state was elsewhere");
+    Ok(())
+}
+
 pub(crate) fn a_user_without_rights_has_the_whole_life_cycle() -> Result<()> {
     let rootless = Rootless::new(Bundle::service()?)?;
     let id = rootless.0.id.clone();
