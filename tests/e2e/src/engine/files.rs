@@ -79,7 +79,7 @@ pub(crate) fn cp_into_itself_is_refused() -> Result<()> {
 
 /// Folders can be as deep as their maker likes; neither descriptors nor stack are.
 pub(crate) fn folders_of_any_depth() -> Result<()> {
-    const DEPTH: usize = 1000;
+    const DEPTH: usize = 300;
     let engine = engine()?;
     engine.ok(&["volume", "create", "deep"])?;
     engine.start("other", &["-v", "deep:/deep"], "sleep 1000")?;

@@ -30,6 +30,7 @@ mod podman_flags;
 mod pods;
 mod pods_faults;
 mod pods_policies;
+mod pods_told;
 mod programs;
 mod rootless;
 mod rootless_ids;
@@ -294,12 +295,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::pods::exit_codes,
         engine::pods::ports_and_names,
         engine::pods::limits_hold_for_all_together,
-        engine::pods::what_is_told,
-        engine::pods::logs_stats_and_processes,
+        engine::pods_told::what_is_told,
+        engine::pods_told::logs_stats_and_processes,
         engine::pods_policies::policies,
         engine::pods_policies::a_pod_that_goes_with_its_last_container,
         engine::pods_policies::volumes,
-        engine::pods::what_is_wrong_is_said,
+        engine::pods_told::what_is_wrong_is_said,
         engine::pods_faults::a_killed_monitor,
         engine::pods_faults::killed_commands,
         engine::pods_faults::a_pod_that_is_half_removed,

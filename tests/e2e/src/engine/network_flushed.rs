@@ -1,12 +1,14 @@
 //! The firewall that somebody else flushes, in parts or as a whole, while containers run: everything is
 //! as it was, without a restart, and connections of before go on.
 
+use std::process::Child;
+
 use anyhow::{Result, ensure};
 
 use super::loopback::serve;
 use super::support::Engine;
 use crate::expect_eq;
-use crate::net::world::{ECHO, MISSING, ask_in_vain, has_programs, other_machine, run};
+use crate::net::world::{ECHO, MISSING, Space, ask_in_vain, has_programs, other_machine, run};
 use crate::support::until;
 
 /// Sends back what it gets.
@@ -25,8 +27,24 @@ it = socket.create_connection(("192.0.2.1", 8080)); it.settimeout(30)
 for line in sys.stdin: it.sendall(line.encode()); print(it.recv(100).decode().strip(), flush=True)
 "#;
 
+/// Whether the port can be reached.
+const CONNECTS: &str = "import socket; socket.create_connection(('192.0.2.1', 8080), 1)";
+
+/// Whatever takes away what our table has.
+const WAYS: [&str; 9] = [
+    "nft flush ruleset",
+    "nft delete table inet tinyo",
+    "nft flush table inet tinyo",
+    "nft flush chain inet tinyo forward",
+    "nft flush chain inet tinyo prerouting",
+    "nft flush map inet tinyo ports_ipv4",
+    "nft delete element inet tinyo ports_ipv4 { tcp . 8080 }",
+    "nft flush set inet tinyo networks",
+    "nft flush set inet tinyo internal",
+];
+
 /// A line there and back over a connection.
-fn say(client: &mut std::process::Child, text: &str) -> Result<()> {
+fn say(client: &mut Child, text: &str) -> Result<()> {
     use std::io::{Read as _, Write as _};
     let (Some(input), Some(output)) = (&mut client.stdin, &mut client.stdout) else {
         anyhow::bail!("pipes")
@@ -71,21 +89,9 @@ pub(super) fn everything_comes_back_and_connections_stay() -> Result<()> {
         let program = ask_in_vain(address, port);
         engine.ok(&["exec", name, "python3", "-c", &program])
     };
-    let connects = "import socket; socket.create_connection(('192.0.2.1', 8080), 1)";
-    let ways = [
-        "nft flush ruleset",
-        "nft delete table inet tinyo",
-        "nft flush table inet tinyo",
-        "nft flush chain inet tinyo forward",
-        "nft flush chain inet tinyo prerouting",
-        "nft flush map inet tinyo ports_ipv4",
-        "nft delete element inet tinyo ports_ipv4 { tcp . 8080 }",
-        "nft flush set inet tinyo networks",
-        "nft flush set inet tinyo internal",
-    ];
-    for words in ways {
+    for words in WAYS {
         run(words)?;
-        until(&format!("it is reached after {words}"), || other.python(connects).is_ok())?;
+        until(&format!("it is reached after {words}"), || other.python(CONNECTS).is_ok())?;
         // Out with the machine's address, not into another network, and not out of an internal one.
         until("they are apart again", || {
             answers("stranger", &web, 80).is_ok_and(|it| it == "None\nNone")
@@ -94,27 +100,32 @@ pub(super) fn everything_comes_back_and_connections_stay() -> Result<()> {
         expect_eq!(answers("stranger", "192.0.2.2", 80)?, "192.0.2.1\n192.0.2.1", "{words}");
         say(&mut client, words)?;
     }
-    // Our rules in the chain of another program, which it writes anew.
-    run("nft add table ip filter")?;
-    run("nft add chain ip filter FORWARD { type filter hook forward priority 0 ; policy drop ; }")?;
-    for words in
-        ["nft list tables", "nft flush chain ip filter FORWARD", "nft flush table ip filter"]
-    {
-        run(words)?;
-        until(&format!("it is reached after {words}"), || other.python(connects).is_ok())?;
-        say(&mut client, words)?;
-    }
-    for words in ["iptables-nft -F", "iptables-nft -t nat -F", "iptables-nft -X"] {
-        if run("iptables-nft --version").is_ok() {
-            run(words)?;
-            until(&format!("it is reached after {words}"), || other.python(connects).is_ok())?;
-        }
-    }
+    other_programs_write_anew(&other, &mut client)?;
     drop(client.stdin.take());
     ensure!(client.wait()?.success(), "the client failed");
     expect_eq!(engine.ok(&["system", "check"])?, "");
     engine.ok(&["rm", "-f", "-a"])?;
     let rules = run("nft list table inet tinyo")?;
     ensure!(!rules.contains(" . 8080 "), "{rules}");
+    Ok(())
+}
+
+/// Our rules in the chain of another program, which it writes anew.
+fn other_programs_write_anew(other: &Space, client: &mut Child) -> Result<()> {
+    run("nft add table ip filter")?;
+    run("nft add chain ip filter FORWARD { type filter hook forward priority 0 ; policy drop ; }")?;
+    for words in
+        ["nft list tables", "nft flush chain ip filter FORWARD", "nft flush table ip filter"]
+    {
+        run(words)?;
+        until(&format!("it is reached after {words}"), || other.python(CONNECTS).is_ok())?;
+        say(client, words)?;
+    }
+    for words in ["iptables-nft -F", "iptables-nft -t nat -F", "iptables-nft -X"] {
+        if run("iptables-nft --version").is_ok() {
+            run(words)?;
+            until(&format!("it is reached after {words}"), || other.python(CONNECTS).is_ok())?;
+        }
+    }
     Ok(())
 }

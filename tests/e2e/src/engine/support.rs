@@ -4,12 +4,13 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::support::{Launch, processes, scratch, until};
+pub(super) use crate::support::tinyo::{Done, end_of};
+use crate::support::{Launch, processes, scratch, tinyo, until};
 
 /// What the image can do.
 const APPLETS: [&str; 24] = [
@@ -20,14 +21,6 @@ const APPLETS: [&str; 24] = [
 /// `tinyo` with a store of its own. Dropping it removes all of its containers.
 pub(super) struct Engine {
     pub(super) store: PathBuf,
-}
-
-/// What a command did.
-#[derive(Debug)]
-pub(super) struct Done {
-    pub(super) code: Option<i32>,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
 }
 
 impl Engine {
@@ -51,12 +44,7 @@ impl Engine {
     }
 
     pub(super) fn command<Word: AsRef<OsStr>>(&self, words: &[Word]) -> Command {
-        let mut command = Command::new(harness::tinyo());
-        command.arg("--root").arg(&self.store).args(words);
-        command.env_clear().env("HOME", scratch("home")).env("PATH", "/usr/sbin:/usr/bin:/bin");
-        command.env("CONTAINERS_REGISTRIES_CONF", scratch("registries.conf"));
-        command.stdin(Stdio::null());
-        command
+        tinyo::command(&self.store, words)
     }
 
     /// The same, to be started on a terminal or with signals.
@@ -159,15 +147,6 @@ impl Drop for Engine {
         let _ = self.run(&["pod", "rm", "-f", "-a", "-t", "0"]);
         let _ = self.run(&["rm", "-f", "-a", "-v"]);
     }
-}
-
-pub(super) fn end_of(command: &mut Command) -> Result<Done> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    Ok(Done {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout)?,
-        stderr: String::from_utf8(output.stderr)?,
-    })
 }
 
 /// A tar file of a root file system.

@@ -3,24 +3,17 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::support::scratch;
+pub(super) use crate::support::tinyo::{Done, end_of};
+use crate::support::{scratch, tinyo};
 
 /// `tinyo` with a store of its own, and no configuration of the machine's.
 pub(super) struct Engine {
     pub(super) store: PathBuf,
-}
-
-/// What a command did.
-#[derive(Debug)]
-pub(super) struct Done {
-    pub(super) code: Option<i32>,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
 }
 
 impl Engine {
@@ -29,12 +22,7 @@ impl Engine {
     }
 
     pub(super) fn command<Word: AsRef<OsStr>>(&self, words: &[Word]) -> Command {
-        let mut command = Command::new(harness::tinyo());
-        command.arg("--root").arg(&self.store).args(words);
-        command.env_clear().env("HOME", scratch("home")).env("PATH", "/usr/sbin:/usr/bin:/bin");
-        command.env("CONTAINERS_REGISTRIES_CONF", scratch("registries.conf"));
-        command.stdin(Stdio::null());
-        command
+        tinyo::command(&self.store, words)
     }
 
     pub(super) fn run(&self, words: &[&str]) -> Result<Done> {
@@ -95,15 +83,6 @@ impl Engine {
         ensure!(findings == serde_json::json!([]), "{findings:#}");
         Ok(())
     }
-}
-
-pub(super) fn end_of(command: &mut Command) -> Result<Done> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    Ok(Done {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout)?,
-        stderr: String::from_utf8(output.stderr)?,
-    })
 }
 
 /// A tar file.

@@ -7,6 +7,7 @@ pub(crate) mod pty;
 pub(crate) mod running;
 pub(crate) mod seccomp;
 pub(crate) mod sys;
+pub(crate) mod tinyo;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
