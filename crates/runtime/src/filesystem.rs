@@ -74,14 +74,17 @@ pub(crate) fn assemble(
         assembly.protect_root().map_err(failed(Step::RootFilesystem))?;
     }
     assembly.finish().map_err(failed(Step::Mount))?;
-    match &init.no_pivot {
-        Some(revealing) => mount::move_root(&root, revealing),
-        None => mount::enter_root(&root, init.isolation, init.propagation),
-    }
-    .map_err(failed(Step::PivotRoot))?;
+    change_root(init, &root).map_err(failed(Step::PivotRoot))?;
     // It is closed with all others that are open by then.
     std::mem::forget(root);
     Ok(console)
+}
+
+fn change_root(init: &Init, root: &Root) -> Result<(), mount::Error> {
+    match &init.no_pivot {
+        Some(revealing) => mount::move_root(root, revealing),
+        None => mount::enter_root(root, init.isolation, init.propagation),
+    }
 }
 
 /// Mounts what becomes the root, unless the parent does.
