@@ -3,6 +3,7 @@
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::id::ContainerId;
+use kernel::cgroup::Group;
 use spec::runtime::{NamespaceKind, Status};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -24,14 +25,17 @@ pub fn send(root: &Path, id: &ContainerId, signal: i32, all: bool) -> Result<()>
 }
 
 pub(crate) fn kill(container: &Container, signal: i32, all: bool) -> Result<()> {
-    let reached =
-        if all { signal_all(container, signal)? } else { signal_first(container, signal)? };
+    let group = container.group()?;
+    let reached = match &group {
+        Some(group) if all => signal_all(&**group, signal)?,
+        _ => signal_first(container, signal)?,
+    };
     if !reached {
         return Err(Error::NotRunning(container.id().clone()));
     }
     // On cgroup v1 even SIGKILL waits until the process runs again.
     if signal == SIGKILL
-        && let Some(group) = container.group()?
+        && let Some(group) = group
         && group.is_frozen().unwrap_or(false)
     {
         group.thaw()?;
@@ -49,14 +53,21 @@ fn signal_first(container: &Container, signal: i32) -> Result<bool> {
     }
 }
 
-fn signal_all(container: &Container, signal: i32) -> Result<bool> {
-    let Some(group) = container.group()? else { return signal_first(container, signal) };
+/// Whether there was any.
+fn signal_all(group: &dyn Group, signal: i32) -> Result<bool> {
     let pids = group.pids()?;
+    if signal == SIGKILL {
+        // Those that they start meanwhile, too.
+        group.kill()?;
+        return Ok(!pids.is_empty());
+    }
+    let open = |pid: i32| Some((pid, pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?));
+    let opened: Vec<_> = pids.into_iter().filter_map(open).collect();
+    // An id of then is somebody else's now, unless it is still among them.
+    let now = group.pids()?;
     let mut reached = false;
-    for pid in pids.iter().filter_map(|pid| Pid::from_raw(*pid)) {
-        let sent = pidfd_open(pid, PidfdFlags::empty())
-            .and_then(|pidfd| send_signal(pidfd.as_fd(), signal));
-        match sent {
+    for (pid, pidfd) in opened.iter().filter(|it| now.contains(&it.0)) {
+        match send_signal(pidfd.as_fd(), signal) {
             Err(Errno::SRCH) => {}
             result => {
                 result.or_error("pidfd_send_signal", || format!("{pid}, {signal}"))?;
@@ -140,7 +151,7 @@ fn in_pid_namespace(container: &Container) -> Result<Vec<i32>> {
     Ok(found)
 }
 
-pub(crate) fn cgroup_of(container: &Container) -> Result<Box<dyn kernel::cgroup::Group>> {
+pub(crate) fn cgroup_of(container: &Container) -> Result<Box<dyn Group>> {
     container.record()?;
     container.group()?.ok_or_else(|| {
         Error::Unsupported(

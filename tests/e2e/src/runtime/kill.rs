@@ -87,6 +87,21 @@ pub(crate) fn all_reaches_what_the_first_process_left() -> Result<()> {
     container.delete()
 }
 
+/// Those that are started while the others are killed are killed as well.
+pub(crate) fn all_reaches_who_is_never_there_for_long() -> Result<()> {
+    // Each starts the next one and ends.
+    let script = "run() { sleep 0.001; run & }; for i in $(seq 20); do run & done; echo ready; \
+        exec sleep 1000";
+    let bundle = Bundle::script(script)?.without_namespace("pid");
+    let container = Container::new(bundle)?;
+    container.start_service()?;
+    ensure!(processes_of(&container)?.len() > 10, "they have all ended");
+    container.tell_with("kill", &["--all"], &["KILL"])?.expect_code(0)?;
+    expect_eq!(processes_of(&container)?, Vec::<i32>::new());
+    container.wait_status("stopped")?;
+    container.delete()
+}
+
 /// Nothing may outlive `delete`, even without a PID namespace.
 pub(crate) fn delete_ends_what_the_first_process_left() -> Result<()> {
     let bundle = Bundle::script("setsid sleep 1000 & echo ready")?.without_namespace("pid");

@@ -147,6 +147,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::kill::a_stopped_container_takes_no_signal,
         runtime::kill::all_reaches_every_process,
         runtime::kill::all_reaches_what_the_first_process_left,
+        runtime::kill::all_reaches_who_is_never_there_for_long,
         runtime::kill::delete_ends_what_the_first_process_left,
         runtime::kill::delete_does_not_wait_for_who_does_not_wait,
         runtime::kill::ps_lists_the_processes,
