@@ -72,10 +72,8 @@ impl Engine {
             Network { name: name.to_owned(), id, bridge, created: clock::now(), settings };
         row::insert(&self.store, &network)?;
         if let Err(error) = self.show(&network) {
-            let bridges = [network.bridge.as_str()];
-            row::delete(&self.store, &[&network], |_: &[&Network]| {
-                Ok(link::remove_bridges(&mut Socket::open()?, &bridges)?)
-            })?;
+            // Unless somebody has made use of it by now.
+            row::delete(&self.store, &[&network], |gone| self.take_away(gone))?;
             return Err(error);
         }
         self.tell_event_of_network(&network, "create", None)?;

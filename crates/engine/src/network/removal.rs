@@ -43,8 +43,7 @@ impl Engine {
         let done = || -> Result<Vec<Result<()>>> {
             let lock = |network: &&Network| names::lock(&self.folders, &network.name);
             let locks = networks.iter().map(lock).collect::<Result<Vec<_>>>()?;
-            let take_away = |gone: &[&Network]| self.take_away(gone);
-            let delete = || row::delete(&self.store, networks, take_away);
+            let delete = || row::delete(&self.store, networks, |gone| self.take_away(gone));
             let results = database::make_room(&self.store, delete)?;
             let all = networks.iter().zip(locks).zip(results);
             let end = |((network, lock), result): ((&&Network, _), Result<()>)| {
@@ -64,7 +63,10 @@ impl Engine {
     }
 
     /// Takes away their bridges, and what the firewall has of them.
-    fn take_away(&self, networks: &[&Network]) -> Result<()> {
+    pub(super) fn take_away(&self, networks: &[&Network]) -> Result<()> {
+        if networks.is_empty() {
+            return Ok(());
+        }
         let Some(place) = self.existing_bridge_place() else { return Ok(()) };
         let bridges: Vec<&str> = networks.iter().map(|it| it.bridge.as_str()).collect();
         let remove = || {

@@ -1,5 +1,6 @@
 //! Bridges: one for each network.
 
+use super::device::Device;
 use super::taken::check_free;
 use super::{Interface, Mac, address, device, sysctl};
 use crate::Error;
@@ -30,13 +31,8 @@ pub struct Bridge {
 pub fn ensure_bridge(socket: &mut Socket, bridge: &Bridge) -> Result<u32, Error> {
     let Bridge { name, gateways, mtu } = bridge;
     let failed = || Error::doing(format!("make the bridge {name}"));
-    let mut found = device::by_name(socket, name).map_err(failed())?;
-    // It is brought up last, so one that is up is complete.
-    let is_complete = found.as_ref().is_some_and(|it| it.is_up && it.is_bridge);
-    if !is_complete && found.as_ref().is_none_or(|it| it.is_bridge) {
-        let subnets: Vec<Subnet> = gateways.iter().map(|it| it.subnet).collect();
-        check_free(socket, &subnets, found.as_ref().map(|it| it.index))?;
-    }
+    let mut found = place_for(socket, bridge)?;
+    let is_complete = found.as_ref().is_some_and(is_complete);
     // Else it would have the address of one of its ports, and change it as they come and go: containers
     // believe that it stays.
     let mac = gateways.first().map(|it| Mac::of(it.address));
@@ -77,6 +73,30 @@ pub fn ensure_bridge(socket: &mut Socket, bridge: &Bridge) -> Result<u32, Error>
         device::set_up(socket, found.index).map_err(failed())?;
     }
     Ok(found.index)
+}
+
+/// What there is of a bridge. If it is not complete its subnets are nowhere else.
+fn place_for(socket: &mut Socket, bridge: &Bridge) -> Result<Option<Device>, Error> {
+    let failed = || Error::doing(format!("make the bridge {}", bridge.name));
+    let subnets: Vec<Subnet> = bridge.gateways.iter().map(|it| it.subnet).collect();
+    let mut found = device::by_name(socket, &bridge.name).map_err(failed())?;
+    loop {
+        if found.as_ref().is_some_and(|it| is_complete(it) || !it.is_bridge) {
+            return Ok(found);
+        }
+        let index = found.as_ref().map(|it| it.index);
+        let Err(error) = check_free(socket, &subnets, index) else { return Ok(found) };
+        // Somebody else may have made it meanwhile, and its own subnets were what was found.
+        found = device::by_name(socket, &bridge.name).map_err(failed())?;
+        if found.as_ref().map(|it| it.index) == index {
+            return Err(error);
+        }
+    }
+}
+
+/// It is brought up last, so one that is up is complete.
+fn is_complete(device: &Device) -> bool {
+    device.is_up && device.is_bridge
 }
 
 /// Removes bridges, those that are there. Each time the kernel waits until no processor is at a device

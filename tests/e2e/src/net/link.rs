@@ -109,6 +109,25 @@ pub(crate) fn what_is_there_already_is_made_what_it_should_be() -> Result<()> {
     Ok(())
 }
 
+/// Its own subnets, as somebody else has just given them to it, are not those of another device.
+pub(crate) fn one_bridge_is_made_by_many_at_once() -> Result<()> {
+    if !become_machine()? {
+        return harness::skip(MISSING);
+    }
+    let network = bridge("tinyo-t9", &SUBNETS)?;
+    for _ in 0..80 {
+        let make = || Ok(ensure_bridge(&mut Socket::open()?, &network)?);
+        let made: Vec<Result<u32>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+            threads.into_iter().map(|it| it.join().expect("no panic")).collect()
+        });
+        let made = made.into_iter().collect::<Result<Vec<_>>>()?;
+        ensure!(made.iter().all(|it| *it == made[0]), "{made:?}");
+        remove_bridges(&mut Socket::open()?, &["tinyo-t9"])?;
+    }
+    Ok(())
+}
+
 /// However many they are, and whatever others have put into groups.
 pub(crate) fn bridges_go_together() -> Result<()> {
     if !become_machine()? {

@@ -16,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         link::a_container_reaches_its_gateway_and_its_neighbour,
         link::what_is_there_already_is_made_what_it_should_be,
         link::a_hundred_containers_at_once,
+        link::one_bridge_is_made_by_many_at_once,
         link::bridges_go_together,
         firewall::flows_of_udp_follow_their_port,
         firewall::the_table_is_what_nft_reads,
