@@ -5,6 +5,7 @@ use crate::log::Log;
 use runtime::{Bus, CgroupDriver, ContainerId, ListenFds};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use sys::rustix::fs::stat;
 use sys::rustix::process::geteuid;
 use tinyort::flags;
 use tinyort::parse::{Flags, Line};
@@ -118,12 +119,18 @@ fn variable(name: &str) -> Option<u32> {
 /// Whether we have no rights outside. Podman without rights starts us as root of a user namespace,
 /// and where `USER` is root, too, that one is taken for a machine of its own, as by runc.
 fn is_rootless() -> bool {
+    /// The number of the machine's own namespace: `USER_NS_INIT_INO`, linux/nsfs.h.
+    const OF_MACHINE: u64 = 0xefff_fffd;
     if !geteuid().is_root() {
         return true;
     }
+    if std::env::var_os("USER").is_some_and(|user| user == "root")
+        || stat(c"/proc/self/ns/user").is_ok_and(|it| it.st_ino == OF_MACHINE)
+    {
+        return false;
+    }
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let is_own = !map.is_empty() && !map.split_whitespace().eq(["0", "0", "4294967295"]);
-    is_own && std::env::var_os("USER").is_none_or(|user| user != "root")
+    !map.is_empty() && !map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// `/run/tinyort`, or `$XDG_RUNTIME_DIR/tinyort` for somebody who is not root.

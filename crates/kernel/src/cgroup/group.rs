@@ -17,6 +17,14 @@ pub trait Group {
     /// The group is gone. One that is frozen can be entered: the process waits until it is thawed.
     fn entry(&self) -> Result<Entry>;
 
+    /// The same for a process that was born in what there is of v2.
+    ///
+    /// # Errors
+    /// As [`Group::entry`].
+    fn late_entry(&self) -> Result<Entry> {
+        self.entry()
+    }
+
     /// Says that the container's first process has entered, so that what kept the group alive until
     /// then can go.
     ///

@@ -104,6 +104,10 @@ impl Group for Hybrid {
         self.entry_below(&[])
     }
 
+    fn late_entry(&self) -> Result<Entry> {
+        self.v1.entry()
+    }
+
     fn first_process_entered(&self) -> Result<()> {
         Ok(())
     }

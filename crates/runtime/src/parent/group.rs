@@ -35,6 +35,11 @@ impl Making {
         Ok(self.group.as_ref().map_or(Ok(Entry::default()), |group| group.entry())?)
     }
 
+    /// The same, where the child was born in as much of it as there was.
+    fn late_entry(&self) -> Result<Entry> {
+        Ok(self.group.as_ref().map_or(Ok(Entry::default()), |group| group.late_entry())?)
+    }
+
     /// What can be told to the child before it asks: the cgroup, if that waits for it, and to start.
     pub(super) fn tell_in_advance(
         &mut self,
@@ -48,7 +53,7 @@ impl Making {
             self.directory.write_record(&self.record)?;
         }
         let starts_with_group = waited && plan.starts_in_advance && !plan.process().is_filtered;
-        let entry = waited.then(|| self.entry()).transpose()?;
+        let entry = waited.then(|| self.late_entry()).transpose()?;
         if let Some(entry) = &entry {
             launched.channel.hand_group(entry, starts_with_group)?;
         }

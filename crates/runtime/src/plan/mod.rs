@@ -83,7 +83,7 @@ impl Plan {
     ) -> Result<Plan, Invalid> {
         let namespaces = Namespaces::new(&spec.linux)?;
         let rootfs = bundle.join(&*spec.root.path);
-        let rootless = request.rootless.unwrap_or(!geteuid().is_root());
+        let rootless = request.rootless.unwrap_or_else(|| !geteuid().is_root());
         let view = View { cgroups, groups, namespace: namespaces.has(Kind::Cgroup), rootless };
         let init = Init::new(spec, bundle, &rootfs, &namespaces, request, &view)?;
         let annotations = spec.annotations.iter();

@@ -183,6 +183,10 @@ impl Group for Systemd {
         self.files.entry()
     }
 
+    fn late_entry(&self) -> Result<Entry> {
+        self.files.late_entry()
+    }
+
     fn first_process_entered(&self) -> Result<()> {
         let Some(Held { placeholder, tight }) = self.held.borrow_mut().take() else {
             return Ok(());
