@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
@@ -95,16 +95,26 @@ enum End {
 }
 
 fn wait(trial: &Child, limit: Duration) -> std::io::Result<End> {
-    let trial = pidfd_open(Pid::from_child(trial), PidfdFlags::empty())?;
+    /// Now and then what has ended among the orphans is reaped, as PID 1 does it: the first process of
+    /// a PID namespace does not end before.
+    const REAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    let pid = Pid::from_child(trial);
+    let trial = pidfd_open(pid, PidfdFlags::empty())?;
     let stdin = std::io::stdin();
-    let limit = Timespec::try_from(limit).map_err(std::io::Error::other)?;
-    // The runner writes nothing: its end of standard input only closes.
-    let mut ready = [PollFd::new(&trial, PollFlags::IN), PollFd::new(&stdin, PollFlags::empty())];
-    Ok(match poll(&mut ready, Some(&limit))? {
-        0 => End::TimedOut,
-        _ if ready[0].revents().is_empty() => End::RunnerDied,
-        _ => End::Own,
-    })
+    let deadline = Instant::now() + limit;
+    loop {
+        // The runner writes nothing: its end of standard input only closes.
+        let mut ready =
+            [PollFd::new(&trial, PollFlags::IN), PollFd::new(&stdin, PollFlags::empty())];
+        if poll(&mut ready, Some(&REAP))? > 0 {
+            let runner_died = ready[0].revents().is_empty();
+            return Ok(if runner_died { End::RunnerDied } else { End::Own });
+        }
+        if Instant::now() > deadline {
+            return Ok(End::TimedOut);
+        }
+        orphans::reap_all_but(pid);
+    }
 }
 
 /// The trial's own process.

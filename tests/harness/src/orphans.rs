@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, wait};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, wait, waitpid};
 
 /// Kills and reaps until the guard has no child, and returns how many were still alive.
 pub(crate) fn kill_all() -> usize {
@@ -24,6 +24,17 @@ pub(crate) fn kill_all() -> usize {
         }
     }
     killed.len()
+}
+
+/// Reaps the children of this process that have ended, but for one.
+pub(crate) fn reap_all_but(one: Pid) {
+    let path = format!("/proc/self/task/{}/children", getpid().as_raw_nonzero());
+    // Without it all are reaped at the end.
+    let children = std::fs::read_to_string(path).unwrap_or_default();
+    let pids = children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+    for pid in pids.filter(|pid| *pid != one) {
+        let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+    }
 }
 
 /// The children of this process that are not zombies.

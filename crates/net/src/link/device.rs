@@ -17,6 +17,7 @@ const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
+const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_GROUP: u16 = 27;
 const IFLA_NET_NS_FD: u16 = 28;
@@ -29,6 +30,7 @@ const VETH_INFO_PEER: u16 = 1;
 /// `IFLA_MACVLAN_MODE` and `IFLA_IPVLAN_MODE`.
 const IFLA_SHARING_MODE: u16 = 1;
 
+const IF_OPER_UP: u8 = 6;
 const IFF_UP: u32 = 1;
 
 /// `sizeof(struct ifinfomsg)`.
@@ -47,6 +49,8 @@ pub(super) struct Device {
     /// The bridge that it is a port of.
     pub(super) master: Option<u32>,
     pub(super) is_up: bool,
+    /// Whether the kernel has noticed that it can send, `IF_OPER_UP`.
+    pub(super) passes: bool,
 }
 
 /// The device of this name, if there is one.
@@ -236,5 +240,6 @@ fn read(answer: &Received<'_>) -> Option<Device> {
         group: value(IFLA_GROUP),
         master: value(IFLA_MASTER),
         is_up: number(answer.content.get(8..)?)? & IFF_UP != 0,
+        passes: all().any(|it| it == (IFLA_OPERSTATE, &[IF_OPER_UP][..])),
     })
 }

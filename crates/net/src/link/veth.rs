@@ -6,6 +6,7 @@ use crate::Error;
 use kernel::namespace::{Kind, visit};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 use sys::OrError;
 use sys::netlink::Socket;
 use sys::rustix::fs::{CWD, Mode, OFlags, openat};
@@ -117,7 +118,11 @@ pub fn attach(
         result => result.map_err(failed())?,
     }
     let reflected = device::reflect(host, host_device).map_err(failed());
-    match reflected.and_then(|()| configure(container, attachment, found.mac)) {
+    let configured = reflected.and_then(|()| configure(container, attachment, found.mac));
+    let passes = configured
+        .and_then(|()| await_passing(host, host_device))
+        .and_then(|()| await_passing(host, bridge));
+    match passes {
         // Half a connection helps nobody.
         Err(error) => {
             device::remove(host, host_device).map_err(failed())?;
@@ -125,6 +130,24 @@ pub fn attach(
         }
         Ok(()) => Ok(()),
     }
+}
+
+/// A device passes nothing on until the kernel has noticed that its other end is up, or of a bridge one
+/// of its ports, which it does when it likes, a second later at worst; and what a container sends to a
+/// router that it knows is lost until then. To be asked makes newer kernels notice (6.13).
+fn await_passing(host: &mut Socket, name: &str) -> Result<(), Error> {
+    const LONGEST_PAUSE: Duration = Duration::from_millis(10);
+    let deadline = Instant::now() + Duration::from_secs(2);
+    let mut pause = Duration::from_micros(50);
+    let failed = || Error::doing(format!("see whether {name} is up"));
+    while device::by_name(host, name).map_err(failed())?.is_some_and(|it| !it.passes) {
+        if Instant::now() > deadline {
+            break;
+        }
+        std::thread::sleep(pause);
+        pause = (2 * pause).min(LONGEST_PAUSE);
+    }
+    Ok(())
 }
 
 /// Where it is known who the router is, no neighbour passes for it.

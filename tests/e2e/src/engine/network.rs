@@ -234,7 +234,9 @@ pub(super) fn a_killed_monitor_leaves_nothing() -> Result<()> {
     let engine = Engine::new()?;
     let id = serve(&engine, "web", &["-p", "8080:80"])?;
     ensure!(run("nft list ruleset")?.contains(" . 80 "), "there is no rule to be left");
-    crate::support::sys::send(engine.monitor(&id)?, libc::SIGKILL)?;
+    let monitor = engine.monitor(&id)?;
+    crate::support::sys::send(monitor, libc::SIGKILL)?;
+    until("it has died", || !crate::support::processes::alive(monitor))?;
     expect_eq!(engine.status("web")?, "exited");
     nothing_is_left(&engine)?;
     // And it can be started again, where it was.

@@ -109,6 +109,27 @@ pub(crate) fn what_is_there_already_is_made_what_it_should_be() -> Result<()> {
     Ok(())
 }
 
+/// A container that asks nobody who the gateway is does not speak before it is heard.
+pub(crate) fn what_is_sent_at_once_arrives() -> Result<()> {
+    if !become_machine()? {
+        return harness::skip(MISSING);
+    }
+    let network = made_bridge("tinyo-t8", &SUBNETS)?;
+    for number in 2..8 {
+        let space = Space::new()?;
+        // Where both ends have one number the kernel takes its time to notice that they are up.
+        run("ip link add probe type bridge")?;
+        let shown = run("ip -o link show dev probe")?;
+        let last: u32 = shown.split_once(':').context("its number")?.0.parse()?;
+        run("ip link del probe")?;
+        space.run(&format!("ip link add probe index {last} type bridge"))?;
+        space.run("ip link del probe")?;
+        space.join(&network, number, "eth0")?;
+        space.run("busybox ping -c1 -W1 10.231.7.1")?;
+    }
+    Ok(())
+}
+
 /// Its own subnets, as somebody else has just given them to it, are not those of another device.
 pub(crate) fn one_bridge_is_made_by_many_at_once() -> Result<()> {
     if !become_machine()? {

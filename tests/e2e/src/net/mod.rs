@@ -16,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         link::a_container_reaches_its_gateway_and_its_neighbour,
         link::what_is_there_already_is_made_what_it_should_be,
         link::a_hundred_containers_at_once,
+        link::what_is_sent_at_once_arrives,
         link::one_bridge_is_made_by_many_at_once,
         link::bridges_go_together,
         firewall::flows_of_udp_follow_their_port,
