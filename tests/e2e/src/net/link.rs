@@ -125,7 +125,7 @@ pub(crate) fn what_is_sent_at_once_arrives() -> Result<()> {
         space.run(&format!("ip link add probe index {last} type bridge"))?;
         space.run("ip link del probe")?;
         space.join(&network, number, "eth0")?;
-        space.run("busybox ping -c1 -W1 10.231.7.1")?;
+        space.run("busybox ping -c1 -W5 10.231.7.1")?;
     }
     Ok(())
 }
