@@ -66,7 +66,10 @@ pub fn stuck(path: &Path, pause: Duration) -> Option<Holder> {
     if before.1.is_stopped() {
         return Some(before.1);
     }
-    thread::sleep(if before.1.state == 'D' { pause } else { return None });
+    if before.1.state != 'D' {
+        return None;
+    }
+    thread::sleep(pause);
     look().filter(|after| *after == before).map(|(_, holder)| holder)
 }
 
