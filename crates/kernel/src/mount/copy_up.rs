@@ -1,8 +1,9 @@
 //! `tmpcopyup`: a new tmpfs that begins with a copy of the folder it covers.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 use sys::OrError;
 use sys::rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, RawDir, Stat, Timespec, Timestamps, Uid, chownat, fchmod,
@@ -10,52 +11,69 @@ use sys::rustix::fs::{
 };
 use sys::rustix::io::Errno;
 
+/// A folder and its copy.
+struct Pair {
+    from: OwnedFd,
+    to: OwnedFd,
+}
+
 /// Copies what is in a folder. Both descriptors are followed nowhere: links are copied as links.
 ///
-/// The content comes from an image, so its depth is not trusted: what is left to do is kept in a
-/// list, not on the stack.
+/// The content comes from an image, so neither its depth nor how many folders there are is
+/// trusted: what is left to do is kept in a list, not on the stack, and by name, below folders that
+/// stay open as long as something in them is left.
 pub(super) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), sys::Error> {
-    let mut folders = vec![(open_folder(from, c".")?, open_folder(to, c".")?)];
-    while let Some((from, to)) = folders.pop() {
-        let mut buffer = [MaybeUninit::uninit(); 8192];
-        let mut entries = RawDir::new(&from, &mut buffer);
-        while let Some(entry) = entries.next() {
-            let entry = entry.or_error("getdents64", || from.as_raw_fd().to_string())?;
-            let name = entry.file_name();
-            if name != c"." && name != c".." {
-                folders.extend(copy_entry(from.as_fd(), to.as_fd(), name)?);
-            }
+    let mut left = Vec::new();
+    copy_entries(Pair::open(from, to, c".")?, &mut left)?;
+    while let Some((parent, name)) = left.pop() {
+        let pair = Pair::open(parent.from.as_fd(), parent.to.as_fd(), &name)?;
+        drop(parent);
+        copy_entries(pair, &mut left)?;
+    }
+    Ok(())
+}
+
+impl Pair {
+    fn open(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CStr) -> Result<Pair, sys::Error> {
+        Ok(Pair { from: open_folder(from, name)?, to: open_folder(to, name)? })
+    }
+}
+
+/// Copies all entries of a folder, and adds those that are folders to what is left to do.
+fn copy_entries(pair: Pair, left: &mut Vec<(Rc<Pair>, CString)>) -> Result<(), sys::Error> {
+    let pair = Rc::new(pair);
+    let Pair { from, to } = &*pair;
+    let mut buffer = [MaybeUninit::uninit(); 8192];
+    let mut entries = RawDir::new(from, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry.or_error("getdents64", || from.as_raw_fd().to_string())?;
+        let name = entry.file_name();
+        if name != c"." && name != c".." && copy_entry(from.as_fd(), to.as_fd(), name)? {
+            left.push((Rc::clone(&pair), name.to_owned()));
         }
     }
     Ok(())
 }
 
-/// Copies one entry. Returns the two folders if it is one, whose content is left to copy.
-fn copy_entry(
-    from: BorrowedFd<'_>,
-    to: BorrowedFd<'_>,
-    name: &CStr,
-) -> Result<Option<(OwnedFd, OwnedFd)>, sys::Error> {
+/// Copies one entry; of a folder itself alone, and returns true.
+fn copy_entry(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CStr) -> Result<bool, sys::Error> {
     let arguments = || format!("{}, {name:?}", from.as_raw_fd());
     let status = statat(from, name, AtFlags::SYMLINK_NOFOLLOW).or_error("fstatat", arguments)?;
     let mode = Mode::from_raw_mode(status.st_mode & 0o7777);
-    let mut folders = None;
-    match FileType::from_raw_mode(status.st_mode) {
-        FileType::Directory => {
-            mkdirat(to, name, Mode::RWXU).or_error("mkdirat", arguments)?;
-            folders = Some((open_folder(from, name)?, open_folder(to, name)?));
-        }
+    let kind = FileType::from_raw_mode(status.st_mode);
+    match kind {
+        FileType::Directory => mkdirat(to, name, Mode::RWXU).or_error("mkdirat", arguments)?,
         FileType::RegularFile => copy_file(from, to, name)?,
         FileType::Symlink => {
             let target = readlinkat(from, name, Vec::new()).or_error("readlinkat", arguments)?;
             symlinkat(target, to, name).or_error("symlinkat", arguments)?;
         }
         // A socket is of no use without the process that listens.
-        FileType::Socket | FileType::Unknown => return Ok(None),
+        FileType::Socket | FileType::Unknown => return Ok(false),
         kind => mknodat(to, name, kind, mode, status.st_rdev).or_error("mknodat", arguments)?,
     }
     take_over(&status, to, name)?;
-    Ok(folders)
+    Ok(kind.is_dir())
 }
 
 fn copy_file(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CStr) -> Result<(), sys::Error> {

@@ -190,6 +190,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::mounts::a_missing_source_is_named,
         runtime::mounts::mounts_are_made_in_order,
         runtime::mounts::tmpcopyup_shows_what_was_below,
+        runtime::mounts::tmpcopyup_copies_more_folders_than_can_be_open,
         runtime::mounts::the_root_is_read_only_on_demand,
         runtime::mounts::cgroups_are_shown_read_only_and_from_the_containers_own,
         runtime::mounts::ids_are_mapped_on_demand,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use rustix::process::Resource;
 use serde_json::json;
 
 use super::support::{Bundle, Container, unshare_mounts};
@@ -288,6 +289,24 @@ pub(crate) fn tmpcopyup_shows_what_was_below() -> Result<()> {
     let container = Container::new(bundle)?;
     expect_eq!(container.output()?, "711 0\n604 77\nbelow\na/file\nnew\n");
     ensure!(!below.join("new").exists(), "written through to the image");
+    Ok(())
+}
+
+/// All folders in one were kept open until it was their turn.
+pub(crate) fn tmpcopyup_copies_more_folders_than_can_be_open() -> Result<()> {
+    const FOLDERS: usize = 300;
+    let script = "find /work -name file | wc -l; find /work -type d | wc -l";
+    let bundle = Bundle::script(script)?.mount("/work", "tmpfs", "tmpfs", "tmpcopyup");
+    let below = bundle.rootfs().join("work");
+    for number in 0..FOLDERS {
+        let folder = below.join(format!("{number}/below"));
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("file"), "")?;
+    }
+    let bundle = bundle.remove("/process/rlimits");
+    let launch = Container::new(bundle)?;
+    let finished = launch.launch_new("run", &[]).limit(Resource::Nofile, 128).finish()?;
+    expect_eq!(finished.stdout, format!("{FOLDERS}\n{}\n", 2 * FOLDERS + 1), "{finished:?}");
     Ok(())
 }
 
