@@ -105,9 +105,13 @@ impl Directory {
     /// What is known of the container; `None` while, or when, its creator was stopped before it
     /// had written anything.
     pub(crate) fn record(&self) -> Result<Option<Record>> {
-        let lines = match file::read_all(&self.folder, RECORDS, MAX_RECORDS) {
+        let lines = match file::read_own(&self.folder, RECORDS, MAX_RECORDS) {
             Ok(lines) => lines,
             Err(error) if error.errno == Errno::NOENT => return Ok(None),
+            // Not what we have written.
+            Err(error) if matches!(error.errno, Errno::LOOP | Errno::ISDIR | Errno::AGAIN) => {
+                return Err(Error::Damaged { id: self.id.clone(), reason: error.to_string() });
+            }
             Err(error) => return Err(error.into()),
         };
         let Some(last) = last_record(&lines) else { return Ok(None) };
@@ -144,7 +148,7 @@ impl Directory {
 
     /// The configuration that the container was made from, on one line.
     pub(crate) fn configuration(&self) -> Result<Vec<u8>> {
-        let mut lines = match file::read_all(&self.folder, RECORDS, MAX_RECORDS) {
+        let mut lines = match file::read_own(&self.folder, RECORDS, MAX_RECORDS) {
             // It has just been removed.
             Err(error) if error.errno == Errno::NOENT => {
                 return Err(Error::NotFound(self.id.clone()));

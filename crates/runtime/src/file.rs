@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use sys::OrError;
 use sys::rustix::buffer::spare_capacity;
-use sys::rustix::fs::{CWD, Mode, OFlags, SeekFrom, openat, readlink, renameat, seek};
+use sys::rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, SeekFrom, openat, readlink, renameat, seek, unlinkat,
+};
 use sys::rustix::io::{Errno, read, write};
 
 /// Opens a file or folder.
@@ -24,7 +26,21 @@ pub(crate) fn read_all(
     name: impl AsRef<Path> + Debug,
     limit: usize,
 ) -> Result<Vec<u8>, sys::Error> {
-    let file = open(folder, &name, OFlags::RDONLY)?;
+    read_open(&open(folder, &name, OFlags::RDONLY)?, name, limit)
+}
+
+/// The same of what ought to be a file of ours: nothing that somebody has put there instead leads
+/// elsewhere, or is waited for.
+pub(crate) fn read_own(
+    folder: impl AsFd,
+    name: impl AsRef<Path> + Debug,
+    limit: usize,
+) -> Result<Vec<u8>, sys::Error> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    read_open(&open(folder, &name, flags)?, name, limit)
+}
+
+fn read_open(file: &OwnedFd, name: impl Debug, limit: usize) -> Result<Vec<u8>, sys::Error> {
     let mut bytes = Vec::with_capacity(16 * 1024);
     loop {
         if bytes.len() == bytes.capacity() {
@@ -33,7 +49,7 @@ pub(crate) fn read_all(
             }
             bytes.reserve(bytes.len());
         }
-        match read(&file, spare_capacity(&mut bytes)) {
+        match read(file, spare_capacity(&mut bytes)) {
             Ok(0) => return Ok(bytes),
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(sys::Error::new("read", format!("{name:?}"), errno)),
@@ -85,7 +101,17 @@ fn name_of(file: BorrowedFd<'_>) -> String {
 pub(crate) fn replace(folder: impl AsFd, name: &Path, bytes: &[u8]) -> Result<(), sys::Error> {
     let mut temporary = name.as_os_str().to_owned();
     temporary.push(".new");
-    let file = open(&folder, &temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC)?;
+    // The folder may be one in which others write: their file, or what their link leads to, is not
+    // for us to write. It may also be left from somebody who was killed.
+    let make = || open(&folder, &temporary, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL);
+    let file = match make() {
+        Err(error) if error.errno == Errno::EXIST => {
+            unlinkat(&folder, &temporary, AtFlags::empty())
+                .or_error("unlinkat", || format!("{temporary:?}"))?;
+            make()?
+        }
+        file => file?,
+    };
     write_all(&file, bytes)?;
     renameat(&folder, &temporary, &folder, name)
         .or_error("renameat", || format!("{temporary:?}, {name:?}"))

@@ -174,7 +174,8 @@ impl Mounts {
     /// The folder with the socket that leads to the service manager.
     fn add_notify_folder(&mut self, folder: &Path, namespaces: &Namespaces) -> Result<(), Invalid> {
         let (inside, folder) = (readiness::FOLDER_INSIDE, folder.to_string_lossy());
-        let options = ["bind", "private", "nosuid", "nodev", "noexec"];
+        // Read-only: it is the machine's, and whoever has the socket can still write to that.
+        let options = ["bind", "private", "nosuid", "nodev", "noexec", "ro"];
         let mount = Mount::parse(inside, Some("bind"), Some(&folder), options)
             .map_err(|error| Invalid::new("mounts", error))?;
         self.trees.push(Tree::new(None, &mount, namespaces));

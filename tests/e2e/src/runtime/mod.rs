@@ -8,6 +8,7 @@ mod attack_mounts;
 mod attack_paths;
 mod attack_proc;
 mod attack_races;
+mod attack_state;
 mod bad_input;
 mod beside;
 mod checkpoint;
@@ -77,6 +78,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::attack_races::read_only_paths_that_change_places,
         runtime::attack_races::a_null_device_that_changes_places,
         runtime::attack_races::proc_that_changes_places,
+        runtime::attack_state::what_is_no_record_is_not_waited_for,
+        runtime::attack_state::a_pid_file_is_written_where_it_was_asked_for,
+        runtime::attack_state::the_folder_of_the_service_manager_is_not_written_from_inside,
         runtime::bad_input::a_wrong_value_is_named_by_its_path,
         runtime::bad_input::what_is_missing_is_named,
         runtime::bad_input::what_is_no_json_is_refused,
