@@ -9,7 +9,7 @@ use crate::handshake::{Channel, Order, Report};
 use crate::plan::{Init, Plan};
 use crate::{filesystem, launch, process, record};
 use kernel::cgroup::Entry;
-use kernel::credentials::{make_core_group, reset_affinity, take_root_ids};
+use kernel::credentials::{make_core_group, make_session_keyring, reset_affinity, take_root_ids};
 use kernel::namespace::{self, Kind, Set};
 use kernel::path::Procfs;
 use std::convert::Infallible;
@@ -56,7 +56,8 @@ fn set_up(
     }
     let procfs = init.needs_procfs().then(Procfs::open).transpose();
     let procfs = procfs.during(Step::Internal)?;
-    process::join_keyring(&init.process, init.keyring.as_ref(), procfs.as_ref())?;
+    let keyring = init.keyring.as_ref();
+    process::leave_keyring(&init.process, keyring, procfs.as_ref(), make_session_keyring)?;
     names(init)?;
     if init.loopback {
         let socket = sys::interface::bring_up(c"lo")

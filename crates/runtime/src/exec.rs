@@ -14,11 +14,14 @@ use crate::request::{ListenFds, announce};
 use crate::running::Running;
 use crate::{process, start};
 use kernel::cgroup::{Entry, Group, SubGroup};
-use kernel::credentials::{join_core_group, reset_affinity, set_affinity, take_root_ids};
+use kernel::credentials::{
+    join_core_group, join_session_keyring, reset_affinity, set_affinity, take_root_ids,
+};
 use kernel::namespace::Kind;
 use kernel::path::{Procfs, Root};
 use spec::runtime::{Process, Spec, Status};
 use std::convert::Infallible;
+use std::ffi::CString;
 use std::path::Path;
 use sys::OrError;
 use sys::rustix::io::Errno;
@@ -98,10 +101,14 @@ fn add(request: &Exec<'_>, container: &Container, spec: &Spec<'_>) -> Result<Run
     };
     let mut terminal = Terminal::new(plan.terminal, request.console_socket, !request.detach)?;
     let placement = placement(container, spec)?;
-    let first = first_process(container, spec);
+    let surroundings = Surroundings {
+        placement: &placement,
+        first: first_process(container, spec),
+        keyring: (!container.record()?.keeps_keyring).then(|| request.id.keyring()),
+    };
     let start = |entry: &Entry| {
         launch(&placement, entry.clone_into(), |channel| {
-            become_process(&plan, &placement, entry, first, channel)
+            become_process(&plan, &surroundings, entry, channel)
         })
     };
     let (launched, outside) = match (start(&entry), &group) {
@@ -227,14 +234,21 @@ fn first_process(container: &Container, spec: &Spec<'_>) -> Option<Pid> {
     if own { Some(Pid::INIT) } else { container.process()?.id() }
 }
 
+/// What the new process comes into.
+struct Surroundings<'a> {
+    placement: &'a Placement,
+    first: Option<Pid>,
+    /// The name of the container's session keyring, unless the caller's is to be kept.
+    keyring: Option<CString>,
+}
+
 fn become_process(
     plan: &ProcessPlan,
-    placement: &Placement,
+    surroundings: &Surroundings<'_>,
     entry: &Entry,
-    first: Option<Pid>,
     channel: Channel,
 ) -> Infallible {
-    match set_up(plan, placement, entry, first, &channel) {
+    match set_up(plan, surroundings, entry, &channel) {
         Ok(program) => process::wait_and_execute(plan, &program, None, channel, ""),
         Err(failure) => launch::fail(&channel, failure),
     }
@@ -242,9 +256,8 @@ fn become_process(
 
 fn set_up(
     plan: &ProcessPlan,
-    placement: &Placement,
+    Surroundings { placement, first, keyring }: &Surroundings<'_>,
     entry: &Entry,
-    first: Option<Pid>,
     channel: &Channel,
 ) -> std::result::Result<process::Program, Failure> {
     expect(channel, Order::Proceed)?;
@@ -271,6 +284,7 @@ fn set_up(
         process::lead_session(None)?;
         None
     };
+    process::leave_keyring(plan, keyring.as_ref(), procfs.as_ref(), join_session_keyring)?;
     if let Some(first) = first.filter(|_| plan.own_cores) {
         join_core_group(first).during(Step::Scheduling)?;
     }

@@ -76,7 +76,7 @@ impl Step {
             Step::JoinCgroup => "joining the cgroup",
             Step::EnterNamespace => "entering the namespaces",
             Step::BecomeRoot => "becoming root of the user namespace",
-            Step::Keyring => "joining a new session keyring",
+            Step::Keyring => "joining a session keyring",
             Step::Hostname => "setting host and domain name",
             Step::Network => "bringing up the loopback device",
             Step::Propagation => "setting the propagation of mounts",

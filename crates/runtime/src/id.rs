@@ -1,5 +1,6 @@
 //! The name of a container.
 
+use std::ffi::CString;
 use std::fmt;
 use std::path::Path;
 
@@ -26,6 +27,12 @@ impl ContainerId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name of the container's session keyring, as runc spells it.
+    pub(crate) fn keyring(&self) -> CString {
+        // There is no NUL in an id.
+        CString::new(format!("_ses.{self}")).unwrap_or_default()
     }
 }
 

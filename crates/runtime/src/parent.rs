@@ -135,6 +135,7 @@ fn first_record(plan: &Plan, user: Uid) -> Record {
         annotations: plan.annotations.clone(),
         resctrl: Made::default(),
         restored: false,
+        keeps_keyring: plan.init.keyring.is_none(),
         net_devices: Vec::new(),
     }
 }

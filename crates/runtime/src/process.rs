@@ -9,13 +9,13 @@ use crate::last_words::LastWords;
 use crate::launch::fail;
 use crate::plan::ProcessPlan;
 use crate::{home, program};
-use kernel::credentials::{self, set_limits};
+use kernel::credentials::set_limits;
 use kernel::device::{Console, take_terminal};
 use kernel::landlock::{self, Rules, Ruleset};
 use kernel::path::{Procfs, Root};
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::OrError;
 use sys::process::{Words, close_all_but, execve};
@@ -290,17 +290,19 @@ fn label(plan: &ProcessPlan, procfs: &Procfs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Gives the process a session keyring of its own, if there is a name for one.
-pub(crate) fn join_keyring(
+/// Gives the process another session keyring than its caller's, by `join`, if there is a name for
+/// one.
+pub(crate) fn leave_keyring(
     plan: &ProcessPlan,
     name: Option<&CString>,
     procfs: Option<&Procfs>,
+    join: fn(&CStr) -> Result<(), sys::Error>,
 ) -> Result<(), Failure> {
     let Some(name) = name else { return Ok(()) };
     if let (Some(label), Some(procfs)) = (&plan.selinux_label, procfs) {
         label.set_for_keys(procfs).map_err(|error| Failure::new(Step::Label, error))?;
     }
-    credentials::join_session_keyring(name).during(Step::Keyring)
+    join(name).during(Step::Keyring)
 }
 
 /// Opens a terminal of the container's and sends its master to the parent.

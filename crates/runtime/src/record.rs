@@ -32,6 +32,9 @@ pub(crate) struct Record {
     /// clocks go on from where they were.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) restored: bool,
+    /// Whether its processes stay in the session keyring of who starts them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) keeps_keyring: bool,
     /// The machine's network devices that it has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) net_devices: Vec<kernel::netdev::Moved>,

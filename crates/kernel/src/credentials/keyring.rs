@@ -16,10 +16,23 @@ const PERMISSIONS: u32 = 0x3f1b_0000;
 ///
 /// # Errors
 /// EDQUOT for too many keys.
-pub fn join_session_keyring(name: &CStr) -> Result<(), sys::Error> {
-    let key = match keyring::join_session_keyring(name) {
-        Err(Errno::NOSYS | Errno::PERM) => return Ok(()),
-        result => result.or_error("keyctl", || format!("JOIN_SESSION_KEYRING, {name:?}"))?,
-    };
+pub fn make_session_keyring(name: &CStr) -> Result<(), sys::Error> {
+    let Some(key) = join(name)? else { return Ok(()) };
     keyring::set_key_permissions(key, PERMISSIONS).or_error("keyctl", || "SETPERM")
+}
+
+/// Gives the calling process the one that [`make_session_keyring`] has made, or a new one where
+/// that is gone, or closed to others: never that of whoever started it.
+///
+/// # Errors
+/// EDQUOT for too many keys.
+pub fn join_session_keyring(name: &CStr) -> Result<(), sys::Error> {
+    join(name).map(drop)
+}
+
+fn join(name: &CStr) -> Result<Option<i32>, sys::Error> {
+    match keyring::join_session_keyring(name) {
+        Err(Errno::NOSYS | Errno::PERM) => Ok(None),
+        result => result.or_error("keyctl", || format!("JOIN_SESSION_KEYRING, {name:?}")).map(Some),
+    }
 }

@@ -12,7 +12,7 @@ mod schedule;
 
 pub use capability::{Capabilities, CapabilitySet, UnknownCapability, capability_names};
 pub use identity::{Identity, take_root_ids};
-pub use keyring::join_session_keyring;
+pub use keyring::{join_session_keyring, make_session_keyring};
 pub use limit::{Limit, UnknownLimit, limit_names, set_limits};
 pub use list::{InvalidList, parse_list};
 pub use schedule::{

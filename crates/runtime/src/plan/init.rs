@@ -106,9 +106,7 @@ impl Init {
             readonly_paths: paths("linux.readonlyPaths", &spec.linux.readonly_paths)?,
             hostname: name("hostname", &spec.hostname, namespaces)?,
             domainname: name("domainname", &spec.domainname, namespaces)?,
-            keyring: (!request.no_new_keyring)
-                .then(|| c_string("id", &format!("_ses.{}", request.id)))
-                .transpose()?,
+            keyring: (!request.no_new_keyring).then(|| request.id.keyring()),
             loopback: namespaces.new.contains(Kind::Network),
             no_pivot: request.no_pivot.then(Vec::new),
             working_folder: RootedPath::parse(process.cwd.as_bytes())

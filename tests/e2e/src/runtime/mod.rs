@@ -16,6 +16,7 @@ mod concurrency;
 mod devices;
 mod exec;
 mod hooks;
+mod keyring;
 mod kill;
 mod landlock;
 mod lifecycle;
@@ -146,6 +147,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::hooks::a_time_out_is_a_failure,
         runtime::hooks::a_program_that_is_missing_is_named,
         runtime::hooks::a_path_that_is_relative_is_refused,
+        runtime::keyring::it_is_new_unless_forbidden,
+        runtime::keyring::that_of_exec_is_the_containers,
         runtime::kill::signals_are_taken_by_name_and_number,
         runtime::kill::a_signal_that_is_none_is_refused,
         runtime::kill::a_stopped_container_takes_no_signal,
@@ -246,7 +249,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::process::the_personality_is_as_configured,
         runtime::process::nothing_is_inherited_from_the_caller,
         runtime::process::standard_input_is_passed_on,
-        runtime::process::the_session_keyring_is_new_unless_forbidden,
         runtime::readiness::run_passes_on_what_the_program_tells,
         runtime::readiness::start_returns_when_the_program_is_ready,
         runtime::readiness::run_detached_returns_when_the_program_is_ready,

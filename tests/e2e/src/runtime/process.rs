@@ -370,19 +370,3 @@ pub(crate) fn standard_input_is_passed_on() -> Result<()> {
     expect_eq!(finished.stdout, "got a line\n");
     Ok(())
 }
-
-/// What the caller's keyring holds is not for the container.
-pub(crate) fn the_session_keyring_is_new_unless_forbidden() -> Result<()> {
-    const POSSESSOR_ALONE: u32 = 0x3f00_0000;
-    let name = format!("of-the-caller-{}", std::process::id());
-    let key = ::sys::keyring::join_session_keyring(&std::ffi::CString::new(name.clone())?)?;
-    ::sys::keyring::set_key_permissions(key, POSSESSOR_ALONE)?;
-    let script = format!("grep -c {name} /proc/keys");
-    let sees = |flags: &[&str]| -> Result<String> {
-        let bundle = Bundle::script(&script)?.set("/linux/maskedPaths", json!([]));
-        Ok(Container::new(bundle)?.launch_new("run", flags).finish()?.stdout)
-    };
-    expect_eq!(sees(&["--no-new-keyring"])?, "1\n");
-    expect_eq!(sees(&[])?, "0\n");
-    Ok(())
-}
