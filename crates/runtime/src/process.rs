@@ -6,7 +6,7 @@ use crate::failure::{During, Failure, Step};
 use crate::handshake::{Channel, Order, Report};
 use crate::hooks::Surroundings;
 use crate::last_words::LastWords;
-use crate::launch::fail;
+use crate::launch::{self, fail};
 use crate::plan::ProcessPlan;
 use crate::{home, program};
 use kernel::credentials::set_limits;
@@ -49,6 +49,11 @@ pub(crate) fn prepare(
     channel: &Channel,
     listening: Option<&OwnedFd>,
 ) -> Result<Program, Failure> {
+    // Before it has no more rights than others that can be in its PID namespace: those of `exec`
+    // while it waits, and what its hooks leave behind. It has the caller's memory, and no filter.
+    if listening.is_some() || !plan.start_hooks.is_empty() {
+        launch::hide().during(Step::Internal)?;
+    }
     if let Some(procfs) = &procfs {
         label(plan, procfs)?;
     }

@@ -132,3 +132,51 @@ pub(crate) fn a_process_on_its_way_in_shows_nothing() -> Result<()> {
     }
     Ok(())
 }
+
+/// Looks into the first process from beside it, in all ways that its user has.
+const LOOK_INTO_FIRST: &str = "cat /proc/1/environ /proc/1/auxv /proc/1/mem 2>&1 | tr '\\0' '\\n'; \
+    readlink /proc/1/fd/* /proc/1/exe /proc/1/cwd; true";
+
+/// What the caller of the runtime has in its environment, and what it has open.
+fn with_secret(launch: Launch) -> Result<Launch> {
+    leaking(launch.env("SECRET=of-the-caller"))
+}
+
+fn expect_nothing_seen(seen: &str) -> Result<()> {
+    ensure!(seen.contains("denied"), "it was not looked at: {seen}");
+    for text in ["of-the-caller", "socket:", "/memfd", "tinyort", "/null"] {
+        ensure!(!seen.contains(text), "{text} was seen from inside: {seen}");
+    }
+    Ok(())
+}
+
+/// As long as a container waits to be started, its first process has the memory of who made it, the
+/// caller's environment with it, and no filter yet. A process that is added meanwhile has the same
+/// rights, and could look into it, trace it, and go on without the filter in its stead.
+pub(crate) fn a_first_process_that_waits_shows_nothing() -> Result<()> {
+    for user_namespace in [false, true] {
+        let bundle = Bundle::service()?;
+        let bundle = if user_namespace { bundle.user_namespace(280_000)? } else { bundle };
+        let container = Container::new(bundle)?;
+        with_secret(container.launch_new("create", &[]))?.finish()?.expect_code(0)?;
+        let seen = container.exec(LOOK_INTO_FIRST)?;
+        expect_nothing_seen(&seen.stdout)?;
+        // The program itself is none of the runtime's any more.
+        container.tell("start", &[])?.expect_code(0)?;
+        let seen = container.exec("cat /proc/1/environ")?;
+        ensure!(seen.stdout.contains("PATH="), "the program hides itself: {seen:?}");
+    }
+    Ok(())
+}
+
+/// A hook in the container is a program of the image, and may leave something behind.
+pub(crate) fn a_first_process_shows_its_hooks_nothing() -> Result<()> {
+    let script = format!("({LOOK_INTO_FIRST}) > /dev/shm/seen 2>&1");
+    let hook = serde_json::json!({ "path": "/bin/sh", "args": ["sh", "-c", script] });
+    let bundle =
+        Bundle::command(&["/bin/cat", "/dev/shm/seen"])?.add("/hooks/startContainer", hook);
+    let container = Container::new(bundle)?;
+    let finished = with_secret(container.launch_new("run", &[]))?.finish()?;
+    finished.expect_code(0)?;
+    expect_nothing_seen(&finished.stdout)
+}

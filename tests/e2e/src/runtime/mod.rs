@@ -48,6 +48,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::attack_descriptors::no_descriptor_of_the_machine_is_inherited,
         runtime::attack_descriptors::hooks_inherit_no_descriptor,
         runtime::attack_descriptors::a_process_on_its_way_in_shows_nothing,
+        runtime::attack_descriptors::a_first_process_that_waits_shows_nothing,
+        runtime::attack_descriptors::a_first_process_shows_its_hooks_nothing,
         runtime::attack_executable::through_exec_of_a_program,
         runtime::attack_executable::through_an_interpreter_that_is_the_runtime,
         runtime::attack_executable::through_a_program_that_is_the_runtime,
