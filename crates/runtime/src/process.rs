@@ -75,17 +75,7 @@ pub(crate) fn prepare(
         .during(Step::Descriptors)?;
     // With the rights to find all paths of the rules.
     let restrictions = plan.landlock.as_ref().map(find_places).transpose()?;
-    // Once with all rights, and if that is not enough, as on a network file system, as the user.
-    let entered = chdir(&plan.working_folder);
-    plan.identity.assume().during(Step::User)?;
-    let folder = || format!("{:?}", plan.working_folder);
-    if entered == Err(Errno::ACCESS) { chdir(&plan.working_folder) } else { entered }
-        .or_error("chdir", folder)
-        .during(Step::WorkingDirectory)?;
-    // What is the root now cannot be outside.
-    if plan.working_folder.as_c_str() != c"/" {
-        refuse_outside()?;
-    }
+    become_user_in_folder(plan)?;
     let lacking = plan.capabilities.apply(plan.restricts_without_no_new_privileges());
     let lacking = lacking.during(Step::Capabilities)?;
     if !lacking.is_empty() {
@@ -103,6 +93,22 @@ pub(crate) fn prepare(
         program::find(launched, plan.path.as_deref())?;
     }
     Ok(Program { file, environment: Words::new(environment), restrictions })
+}
+
+/// Takes the ids of the user, in the working folder.
+fn become_user_in_folder(plan: &ProcessPlan) -> Result<(), Failure> {
+    // Once with all rights, and if that is not enough, as on a network file system, as the user.
+    let entered = chdir(&plan.working_folder);
+    plan.identity.assume().during(Step::User)?;
+    let folder = || format!("{:?}", plan.working_folder);
+    if entered == Err(Errno::ACCESS) { chdir(&plan.working_folder) } else { entered }
+        .or_error("chdir", folder)
+        .during(Step::WorkingDirectory)?;
+    // What is the root now cannot be outside.
+    if plan.working_folder.as_c_str() != c"/" {
+        refuse_outside()?;
+    }
+    Ok(())
 }
 
 /// Finds the places of Landlock's rules, in what is the root by now.
