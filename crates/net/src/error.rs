@@ -1,6 +1,7 @@
 //! What can go wrong with a network.
 
 use crate::subnet::Subnet;
+use std::io;
 
 /// Why something about a network was not done.
 #[derive(Debug, thiserror::Error)]
@@ -77,4 +78,10 @@ impl Error {
     pub(crate) fn doing(doing: impl Into<String>) -> impl FnOnce(sys::Error) -> Error {
         move |error| Error::Call { doing: doing.into(), error }
     }
+}
+
+/// Whether accept(2) has failed for one client, or none: not for all of them, as without a descriptor.
+pub(crate) fn concerns_one(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
+    matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted)
 }

@@ -8,13 +8,14 @@ use super::udp::{Forwarded, Heard};
 use super::upstream::Upstream;
 use super::zone::{self, Zone};
 use crate::Error;
+use crate::error::concerns_one;
 use crate::firewall::redirect_names;
 use crate::link::Container;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use sys::OrError;
 use sys::rustix::buffer::spare_capacity;
 use sys::rustix::event::{Timespec, epoll};
@@ -27,6 +28,9 @@ pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 /// container can make its monitor keep must have an end.
 const MAX_FORWARDED: usize = 512;
 const MAX_CLIENTS: usize = 16;
+
+/// After a client could not be taken in, the next try.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What became ready, as epoll tells it: the two sockets that listen, or a task by its number.
 const UDP: u64 = 0;
@@ -42,6 +46,8 @@ pub struct Responder {
     poll: OwnedFd,
     udp: UdpSocket,
     tcp: TcpListener,
+    /// Clients over TCP are taken in again from then on.
+    paused: Option<Instant>,
     zones: Vec<Zone>,
     upstream: Upstream,
     forwarded: BTreeMap<u64, Forwarded>,
@@ -107,6 +113,7 @@ impl Responder {
             poll,
             udp,
             tcp,
+            paused: None,
             zones,
             upstream,
             forwarded: BTreeMap::new(),
@@ -128,7 +135,8 @@ impl Responder {
     #[must_use]
     pub fn wakeup(&self) -> Option<Instant> {
         let forwarded = self.forwarded.values().map(|it| it.deadline);
-        forwarded.chain(self.clients.values().map(|it| it.deadline)).min()
+        let clients = self.clients.values().map(|it| it.deadline);
+        forwarded.chain(clients).chain(self.paused).min()
     }
 
     /// Does all that can be done without waiting. What goes wrong with one question is its own
@@ -219,7 +227,12 @@ impl Responder {
 
     /// Clients over TCP.
     fn accept(&mut self, now: Instant) {
-        while let Ok((stream, _)) = self.tcp.accept() {
+        loop {
+            let stream = match self.tcp.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if concerns_one(&error) => return,
+                Err(_) => return self.pause(now),
+            };
             if self.clients.len() == MAX_CLIENTS {
                 // Those in the queue are closed by it, too, instead of waiting in vain.
                 continue;
@@ -233,6 +246,13 @@ impl Responder {
                 self.clients.insert(number, Client::new(stream, now));
                 self.talk(number, now);
             }
+        }
+    }
+
+    /// No descriptor is left, or no memory: who waits would be told of again at once, for nothing.
+    fn pause(&mut self, now: Instant) {
+        if epoll::delete(&self.poll, &self.tcp).is_ok() {
+            self.paused = Some(now + PAUSE);
         }
     }
 
@@ -257,6 +277,10 @@ impl Responder {
 
     fn expire(&mut self, now: Instant) {
         let late = |deadline: Instant| deadline <= now;
+        if self.paused.is_some_and(late) {
+            let again = watch(&self.poll, &self.tcp, TCP, epoll::EventFlags::IN);
+            self.paused = again.is_err().then_some(now + PAUSE);
+        }
         let forwarded: Vec<u64> =
             self.forwarded.iter().filter(|it| late(it.1.deadline)).map(|it| *it.0).collect();
         forwarded.into_iter().for_each(|number| self.ask_the_next(number, now));

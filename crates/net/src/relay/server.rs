@@ -4,9 +4,9 @@ use super::Socket;
 use super::datagrams::{Datagrams, MOST_CLIENTS};
 use super::stream::{Connection, Ready};
 use crate::Error;
+use crate::error::concerns_one;
 use crate::port::Protocol;
 use std::collections::BTreeMap;
-use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -194,13 +194,9 @@ impl Server {
                         self.connections.insert(id, connection);
                     }
                 }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock
-                    | io::ErrorKind::Interrupted
-                    | io::ErrorKind::ConnectionAborted => {}
-                    // No descriptor, no memory.
-                    _ => self.paused = Some(Instant::now() + PAUSE),
-                },
+                Err(error) if concerns_one(&error) => {}
+                // No descriptor, no memory.
+                Err(_) => self.paused = Some(Instant::now() + PAUSE),
             },
         }
     }

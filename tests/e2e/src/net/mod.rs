@@ -32,5 +32,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         names_hostile::questions_that_are_none,
         names_hostile::servers_that_mean_harm,
         names_hostile::many_questions_to_a_slow_server,
+        names_hostile::no_descriptor_is_left,
     ]
 }

@@ -3,14 +3,16 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use ::net::dns::Upstream;
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::Pid;
 
 use super::names::{Scene, scene};
 use super::world::Server;
 use crate::expect_eq;
+use crate::support::processes::without_descriptors;
 
 const MISSING: &str = "no bind9-dnsutils, dnsmasq, iproute2, nftables or python3";
 
@@ -216,5 +218,20 @@ print({about(a) for a in answers}, len({a[:2] for a in answers}))
 "#,
     )?;
     expect_eq!(said, "True\n{'NOERROR 1'} 401\n");
+    Ok(())
+}
+
+/// Who waits to be taken in was told of again and again, as fast as it can be.
+pub(crate) fn no_descriptor_is_left() -> Result<()> {
+    let Some(scene) = scene(Upstream::None)? else { return harness::skip(MISSING) };
+    scene.write(&[("10.231.11.2", &["web"])])?;
+    let monitor = Pid::from_raw(scene.monitor).context("a process")?;
+    let client = without_descriptors(monitor, || {
+        let mut command = scene.container.command(&["timeout", "60", "python3", "-c"]);
+        command.arg(format!("{CLIENT}print(about(tcp(question('web'))))"));
+        Ok(command.stdout(Stdio::piped()).spawn()?)
+    })?;
+    expect_eq!(String::from_utf8(client.wait_with_output()?.stdout)?, "NOERROR 1\n");
+    expect_eq!(ask(&scene, "print(about(udp(question('web'))))")?, "NOERROR 1\n");
     Ok(())
 }

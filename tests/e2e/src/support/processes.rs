@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 /// The fields of `/proc/PID/stat` that the tests look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,4 +91,27 @@ pub(crate) fn descriptors(pid: i32) -> Result<Vec<(i32, PathBuf)>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// A process that can open nothing for a second in which `begin` has somebody come to it: it waits for
+/// better times, and does not spend that second on asking for them.
+pub(crate) fn without_descriptors<T>(pid: Pid, begin: impl FnOnce() -> Result<T>) -> Result<T> {
+    let number = pid.as_raw_nonzero();
+    // Less would be too little for poll(2).
+    let is_free = |it: &u64| !PathBuf::from(format!("/proc/{number}/fd/{it}")).is_symlink();
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let none = Rlimit { current: (0..).find(is_free), maximum };
+    let usual = prlimit(Some(pid), Resource::Nofile, none)?;
+    let begun = begin()?;
+    let ticks = || {
+        let (user, system) = stat(number.get()).context("it has ended")?.ticks;
+        Ok::<u64, anyhow::Error>(user + system)
+    };
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let before = ticks()?;
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let spent = ticks()? - before;
+    prlimit(Some(pid), Resource::Nofile, usual)?;
+    ensure!(spent < 20, "it has worked for {spent} ticks");
+    Ok(begun)
 }
