@@ -13,9 +13,14 @@ use sys::rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, send};
 /// How long a client that does not read keeps a monitor whose container has ended.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// After one could not be taken in, the next try.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// All of them.
 pub(super) struct Clients {
     listener: OwnedFd,
+    /// Nobody is taken in before that.
+    paused: Option<Instant>,
     clients: Vec<Client>,
 }
 
@@ -104,7 +109,7 @@ impl Client {
 impl Clients {
     pub(super) fn new(starter: OwnedFd, path: &Path) -> Result<Clients> {
         let clients = vec![Client::new(starter, true)];
-        Ok(Clients { listener: protocol::serve(path)?, clients })
+        Ok(Clients { listener: protocol::serve(path)?, paused: None, clients })
     }
 
     /// Lets the starter know, who may be gone or not care any more.
@@ -129,9 +134,17 @@ impl Clients {
         self.clients.iter().any(|client| client.waiting.is_some())
     }
 
+    /// When somebody may be taken in again.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.paused
+    }
+
     /// What to wait for: the listener first, then each client.
     pub(super) fn wanted(&self, want_input: bool) -> Vec<(BorrowedFd<'_>, PollFlags)> {
-        let mut wanted = vec![(self.listener.as_fd(), PollFlags::IN)];
+        let mut wanted = Vec::new();
+        if self.paused.is_none() {
+            wanted.push((self.listener.as_fd(), PollFlags::IN));
+        }
         wanted.extend(self.clients.iter().map(|client| {
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::OUT, client.waiting.is_some());
@@ -143,14 +156,15 @@ impl Clients {
 
     /// Takes in who is new, and what they say.
     pub(super) fn serve(&mut self, want_input: bool) -> Result<Wishes> {
-        loop {
+        self.paused = self.paused.filter(|at| *at > Instant::now());
+        while self.paused.is_none() {
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
             match accept_with(&self.listener, flags) {
                 Ok(socket) => self.clients.push(Client::new(socket, false)),
                 Err(Errno::AGAIN) => break,
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
-                // No descriptor is left; those who wait are served later.
-                Err(Errno::MFILE | Errno::NFILE) => break,
+                // No descriptor is left; those who wait are served later, and told of then.
+                Err(Errno::MFILE | Errno::NFILE) => self.paused = Some(Instant::now() + PAUSE),
                 Err(errno) => return Err(sys::Error::new("accept4", "clients", errno).into()),
             }
         }

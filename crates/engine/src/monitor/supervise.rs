@@ -198,6 +198,7 @@ impl Monitor {
             );
             timeout = timeout.into_iter().chain(self.watched.deadline()).min();
         }
+        let timeout = timeout.into_iter().chain(self.clients.deadline()).min();
         let timeout = timeout.map(|at| at.saturating_duration_since(Instant::now()));
         let timeout = timeout.map(|left| {
             // Rounded up, or the last moment would be waited for again and again.

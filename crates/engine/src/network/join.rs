@@ -41,21 +41,22 @@ impl Engine {
         }
         let wish = Wish { addresses: addresses(ips)?, mac: None, aliases: aliases.to_vec() };
         let connected = row::connect(&self.store, &container.id, network, &wish)?;
-        let joined = self.join(container, &connected, network);
-        if joined.is_ok() {
-            self.tell_event_of_network(network, "connect", Some(container))?;
-        }
-        if joined.is_err() {
-            // Whatever of it was done.
-            self.take_device(container, &connected, network)?;
-            names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
-            row::disconnect(&self.store, &container.id, &network.name)?;
-        }
-        joined.map_err(|error| match error {
+        let Err(error) = self.join(container, &connected, network) else {
+            return self.tell_event_of_network(network, "connect", Some(container));
+        };
+        let error = match error {
             // Its namespace goes first, and then its process.
             Error::Network(net::Error::Namespace(_)) => ending(container),
             Error::Call(error) if error.errno == Errno::SRCH => ending(container),
             error => error,
+        };
+        // Whatever of it was done.
+        Err(match self.leave(container, &connected, network) {
+            Ok(()) => error,
+            Err(left) => Error::Several(vec![
+                error.to_string(),
+                format!("what was done of it by then could not be taken back: {left}"),
+            ]),
         })
     }
 
@@ -98,15 +99,20 @@ impl Engine {
             let (name, network) = (&container.name, &network.name);
             Error::invalid(format!("container {name} is not connected to network {network}"))
         })?;
-        self.take_device(container, connected, network)?;
-        // Of one that does not run, a start that was killed may have left them.
-        names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
-        row::disconnect(&self.store, &container.id, &network.name)?;
+        self.leave(container, connected, network)?;
         if self.pid(container)?.is_some() {
             self.write_connection(container)?;
             self.tell_monitor(container)?;
         }
         self.tell_event_of_network(network, "disconnect", Some(container))
+    }
+
+    /// Takes back all that is there of a connection.
+    fn leave(&self, container: &Container, of: &Connected, network: &Network) -> Result<()> {
+        self.take_device(container, of, network)?;
+        // Of one that does not run, a start that was killed may have left them.
+        names::set_names(&self.folders, &network.name, &container.id[..12], &[])?;
+        row::disconnect(&self.store, &container.id, &network.name).map(drop)
     }
 
     /// Takes a device of a network away from a container, if it runs.

@@ -158,6 +158,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::faults::upkeep::reset_leaves_nothing,
         engine::faults::upkeep::prune_and_df,
         engine::faults::many::networks_are_removed_together,
+        engine::faults::narrow::a_monitor_without_descriptors_waits,
+        engine::faults::narrow::a_connection_that_fails_and_cannot_be_taken_back,
         engine::faults::many::reset_leaves_no_lock,
         engine::faults::upkeep::what_is_left_of_a_former_boot,
         engine::faults::upkeep::start_and_stop_with_the_machine,

@@ -9,6 +9,7 @@ pub(crate) mod failing;
 pub(crate) mod full;
 pub(crate) mod guard;
 pub(crate) mod many;
+pub(crate) mod narrow;
 pub(crate) mod shutdown;
 pub(crate) mod stopped;
 mod storm;
