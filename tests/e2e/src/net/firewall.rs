@@ -236,6 +236,24 @@ pub(crate) fn what_was_flushed_is_restored() -> Result<()> {
     run("nft add element inet tinya some { 192.0.2.7 }")?;
     run("nft delete element inet tinya some { 192.0.2.7 }")?;
     ensure!(!is_readable(&watch, 0)?, "elements of others wake those that watch");
+    let both = "nft add element inet tinya some { 192.0.2.7 } ;";
+    run(&format!("{both} add element inet tinya some {{ 192.0.2.8 }}"))?;
+    expect_eq!(watch.take()?, false);
+    // What is ours may be anywhere in what another program changes at once.
+    for last in [
+        "delete element inet tinyo ports_ipv4 { tcp . 8080 }",
+        "flush chain inet tinyo published",
+        "delete table inet tinyo",
+    ] {
+        run(&format!("{both} {last}"))?;
+        ensure!(is_readable(&watch, 10)?, "{last} was not heard");
+        expect_eq!(watch.take()?, true, "{last}");
+        expect_eq!(firewall.is_whole(&elements)?, false, "{last}");
+        firewall.restore(&elements)?;
+        watch.take()?;
+        run("nft flush set inet tinya some")?;
+        watch.take()?;
+    }
     // Somebody else's table is heard of, too, but all of ours is there.
     run("nft add table inet another")?;
     ensure!(is_readable(&watch, 10)?, "another table was not heard of");
