@@ -76,7 +76,7 @@ impl Engine {
             Ok(seen) if seen.status.is_over() => self.start(container, Attach::Nothing).map(drop),
             // To look was to start it, which did not work out; its monitor tries it again.
             Ok(Seen { status: Status::Restarting, state }) if !state.error.is_empty() => {
-                Err(Error::NotStarted { code: state.exit_code, message: state.error })
+                Err(Error::not_started(state.exit_code, state.error))
             }
             Ok(_) => Ok(()),
             Err(error) => Err(error),

@@ -1,7 +1,9 @@
 //! Why something could not be done, and whose fault it is.
 
+use runtime::Step;
 use std::io;
 use std::path::PathBuf;
+use sys::rustix::io::Errno;
 
 /// The result of an engine call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -100,6 +102,8 @@ pub enum Error {
         code: u8,
         /// What the runtime said.
         message: String,
+        /// Because a disk is full.
+        is_disk_full: bool,
     },
     /// The monitor ended without a word.
     #[error("the monitor of the container was killed before it had started it")]
@@ -173,6 +177,31 @@ impl image::store::OfStore for Error {
 }
 
 impl Error {
+    /// A program that was not started, for another reason than a full disk.
+    pub(crate) fn not_started(code: u8, message: impl Into<String>) -> Error {
+        Error::NotStarted { code, message: message.into(), is_disk_full: false }
+    }
+
+    /// Whether a disk has no room left, or a quota is used up.
+    pub fn is_disk_full(&self) -> bool {
+        let errno = match self {
+            Error::NotStarted { is_disk_full, .. } => return *is_disk_full,
+            Error::Store(error) => return error.is_full_disk(),
+            Error::File { error, .. } => Errno::from_io_error(error),
+            Error::Call(error)
+            | Error::Runtime(runtime::Error::Call(error) | runtime::Error::File { error, .. }) => {
+                Some(error.errno)
+            }
+            // Of groups and keys these numbers say something else.
+            Error::Runtime(runtime::Error::Child(it)) => match it.step {
+                Step::JoinCgroup | Step::EnterNamespace | Step::Keyring => None,
+                _ => Some(Errno::from_raw_os_error(it.errno)),
+            },
+            _ => None,
+        };
+        matches!(errno, Some(Errno::NOSPC | Errno::DQUOT))
+    }
+
     pub(crate) fn invalid(text: impl Into<String>) -> Error {
         Error::Invalid(text.into())
     }

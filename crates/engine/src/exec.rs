@@ -67,8 +67,8 @@ impl Engine {
         self.wait_for_monitor(container, &socket)?;
         match hear(&socket, &mut buffer, RecvFlags::empty()) {
             Ok(Some(Message::Started(_))) => Ok(()),
-            Ok(Some(Message::Failed(code, message))) => {
-                Err(Error::NotStarted { code, message: message.to_owned() })
+            Ok(Some(Message::Failed(code, message, is_disk_full))) => {
+                Err(Error::NotStarted { code, message: message.to_owned(), is_disk_full })
             }
             Ok(_) => Err(gone()),
             Err(errno) => Err(sys::Error::new("recv", "the monitor", errno).into()),
@@ -237,7 +237,7 @@ impl Engine {
             match crate::monitor::start_code(&message) {
                 125 if message.starts_with(INSIDE) => not_started(error.into()),
                 125 => error.into(),
-                code => Error::NotStarted { code, message },
+                code => Error::not_started(code, message),
             }
         })
     }
@@ -252,13 +252,13 @@ const INSIDE: &str = "unable to start container process: ";
 
 /// As Docker has it, one that could not begin is one that cannot be run.
 fn not_started(error: Error) -> Error {
-    match error {
-        Error::Invalid(message) => Error::NotStarted { code: 126, message },
-        Error::Runtime(error) => {
-            Error::NotStarted { code: 126, message: crate::blame::of_flag(&error.to_string()) }
-        }
-        error => error,
-    }
+    let is_disk_full = error.is_disk_full();
+    let message = match error {
+        Error::Invalid(message) => message,
+        Error::Runtime(error) => crate::blame::of_flag(&error.to_string()),
+        error => return error,
+    };
+    Error::NotStarted { code: 126, message, is_disk_full }
 }
 
 /// Whoever is root has what the container may have, and others nothing.

@@ -68,10 +68,14 @@ impl Engine {
                     Ok((Left::Running(master), running)) => {
                         bury(&theirs, master.as_ref(), &running)
                     }
-                    Err(Error::NotStarted { code, message }) => {
-                        tell(&theirs, &Message::Failed(code, &message))
+                    Err(error) => {
+                        let code = match &error {
+                            Error::NotStarted { code, .. } => *code,
+                            _ => 1,
+                        };
+                        let is_full = error.is_disk_full();
+                        tell(&theirs, &Message::Failed(code, &error.to_string(), is_full))
                     }
-                    Err(error) => tell(&theirs, &Message::Failed(1, &error.to_string())),
                 };
                 exit_now(i32::from(told.is_err()))
             }
@@ -120,10 +124,10 @@ fn follow(
             // It goes on, and is buried by whoever buries orphans.
             Some(Message::Left) => return Ok(Outcome::Detached),
             Some(Message::Exit(code)) => Ok(Outcome::Ended(code)),
-            Some(Message::Failed(code, text)) => {
-                Err(Error::NotStarted { code, message: text.to_owned() })
+            Some(Message::Failed(code, text, is_disk_full)) => {
+                Err(Error::NotStarted { code, message: text.to_owned(), is_disk_full })
             }
-            _ => Err(Error::NotStarted { code: 137, message: "it was killed".to_owned() }),
+            _ => Err(Error::not_started(137, "it was killed")),
         };
         waitpid(Some(keeper), WaitOptions::empty()).or_error("waitpid", || "the keeper")?;
         return outcome;

@@ -68,8 +68,9 @@ pub(crate) enum Message<'a> {
     GuardLost,
     /// From the monitor: the program runs, as this process.
     Started(i32),
-    /// From the monitor: it could not be started; an exit code and why.
-    Failed(u8, &'a str),
+    /// From the monitor: it could not be started; an exit code and why, and whether that is a full
+    /// disk.
+    Failed(u8, &'a str, bool),
     /// From the monitor: the program has printed something.
     Output(Stream, &'a [u8]),
     /// From the monitor: whether the check that was asked for has found it healthy.
@@ -101,7 +102,10 @@ impl<'a> Message<'a> {
             Message::Over => vec![b'o'],
             Message::GuardLost => vec![b'g'],
             Message::Started(pid) => with(b'S', &pid.to_le_bytes()),
-            Message::Failed(code, text) => with(b'F', &[&[*code], text.as_bytes()].concat()),
+            Message::Failed(code, text, is_full) => {
+                let kind = if *is_full { b'D' } else { b'F' };
+                with(kind, &[&[*code], text.as_bytes()].concat())
+            }
             Message::Output(Stream::Output, bytes) => with(b'O', bytes),
             Message::Output(Stream::Error, bytes) => with(b'E', bytes),
             Message::Checked(healthy) => vec![b'H', u8::from(*healthy)],
@@ -132,9 +136,9 @@ impl<'a> Message<'a> {
             b'o' => Message::Over,
             b'g' => Message::GuardLost,
             b'S' => Message::Started(i32::from_le_bytes(rest.try_into().ok()?)),
-            b'F' => {
+            b'F' | b'D' => {
                 let (code, text) = rest.split_first()?;
-                Message::Failed(*code, std::str::from_utf8(text).ok()?)
+                Message::Failed(*code, std::str::from_utf8(text).ok()?, *kind == b'D')
             }
             b'O' => Message::Output(Stream::Output, rest),
             b'E' => Message::Output(Stream::Error, rest),
@@ -259,7 +263,8 @@ mod tests {
             Message::Over,
             Message::GuardLost,
             Message::Started(70_000),
-            Message::Failed(127, "no such file"),
+            Message::Failed(127, "no such file", false),
+            Message::Failed(125, "no room", true),
             Message::Output(Stream::Output, b"out"),
             Message::Output(Stream::Error, b""),
             Message::Checked(true),

@@ -163,8 +163,9 @@ impl Engine {
         self.wait_for_word(container, &ours)?;
         match hear(&ours, &mut buffer, RecvFlags::empty()) {
             Ok(Some(Message::Started(_))) => Ok(Client::new(ours)),
-            Ok(Some(Message::Failed(code, message))) => {
-                let failed = Error::NotStarted { code, message: message.to_owned() };
+            Ok(Some(Message::Failed(code, message, is_disk_full))) => {
+                let message = message.to_owned();
+                let failed = Error::NotStarted { code, message, is_disk_full };
                 // It ends next, and what it has is free then; or it tries again, if its policy says so.
                 let goes_on = before.phase == Phase::Restarting;
                 while !goes_on && let Ok(Some(_)) = hear(&ours, &mut buffer, RecvFlags::empty()) {}
@@ -242,7 +243,7 @@ impl Engine {
     fn why_it_died(&self, container: &Container, told_before: &str) -> Error {
         match State::read(&self.folder(container)) {
             Ok(State { error, .. }) if !error.is_empty() && error != told_before => {
-                Error::NotStarted { code: 125, message: error }
+                Error::not_started(125, error)
             }
             _ => Error::MonitorDied,
         }

@@ -62,6 +62,7 @@ fn of(cause: &(dyn Error + 'static)) -> Option<&'static str> {
         Some(engine::Error::File { error, .. }) => return of_io(error),
         Some(engine::Error::Store(error)) => return of_store(error),
         Some(engine::Error::Call(error)) => return of_errno(error.errno),
+        Some(error) if error.is_disk_full() => return of_errno(Errno::NOSPC),
         _ => {}
     }
     if let Some(project::Error::Engine(error) | project::Error::Service { error, .. }) =

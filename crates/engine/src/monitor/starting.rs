@@ -141,7 +141,7 @@ impl Monitor {
         self.state.pid = 0;
         // First, so that whoever is told finds it.
         let written = self.state.write_if_possible(&self.folder);
-        self.clients.tell_starter(&Message::Failed(code, &message));
+        self.clients.tell_starter(&Message::Failed(code, &message, error.is_disk_full()));
         written
     }
 }

@@ -246,7 +246,8 @@ impl Monitor {
                 Ok(pid) => tell(&socket, &Message::Started(*pid)),
                 Err(error) => {
                     let message = error.to_string();
-                    tell(&socket, &Message::Failed(start_code(&message), &message))
+                    let is_full = error.is_disk_full();
+                    tell(&socket, &Message::Failed(start_code(&message), &message, is_full))
                 }
             };
             // Whoever asked may be gone.

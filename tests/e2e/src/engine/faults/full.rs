@@ -91,6 +91,7 @@ fn none_is_confused(engine: &Engine, commands: &[&str]) -> Result<()> {
             "{text}: {status}: {said}"
         );
         let is_said = said.contains("No space left") || said.contains("full");
+        let is_said = is_said && said.contains("\nhint: make room");
         ensure!(status.success() || is_said, "{text}: {status}: {said}");
         ensure!(!said.contains("write()"), "{text}: it is not said what: {said}");
         ensure!(!said.contains("panicked") && !said.contains("damaged"), "{text}: {said}");
