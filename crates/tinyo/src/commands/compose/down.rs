@@ -1,6 +1,7 @@
 //! `tinyo down`.
 
 use super::file::ProjectOptions;
+use super::services::Patience;
 use super::up::wait_for_turn;
 use crate::context::Context;
 use crate::show::{Screen, print_line};
@@ -13,15 +14,8 @@ pub(super) struct Options {
     /// The volumes as well, with all that is in them
     #[arg(short, long)]
     volumes: bool,
-    /// Seconds until containers are killed; -1: never
-    #[arg(
-        short,
-        long,
-        visible_alias = "time",
-        value_name = "SECONDS",
-        allow_negative_numbers = true
-    )]
-    timeout: Option<i64>,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 pub(super) fn run(context: &Context, of: &ProjectOptions, options: &Options) -> Result<()> {
@@ -40,6 +34,7 @@ pub(super) fn run(context: &Context, of: &ProjectOptions, options: &Options) -> 
             told = print_line(&text);
         }
     };
-    project::down(&engine, &name, &found, options.volumes, options.timeout, &mut tell)?;
+    let timeout = options.patience.timeout;
+    project::down(&engine, &name, &found, options.volumes, timeout, &mut tell)?;
     told
 }

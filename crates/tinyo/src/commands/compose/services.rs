@@ -18,8 +18,9 @@ pub(super) struct Names {
     services: Vec<String>,
 }
 
+// How long they may take to end; no doc comment, which clap would show as what the command does.
 #[derive(Args)]
-pub(super) struct Ending {
+pub(super) struct Patience {
     /// Seconds until containers are killed; -1: never
     #[arg(
         short,
@@ -28,7 +29,13 @@ pub(super) struct Ending {
         value_name = "SECONDS",
         allow_negative_numbers = true
     )]
-    timeout: Option<i64>,
+    pub(super) timeout: Option<i64>,
+}
+
+#[derive(Args)]
+pub(super) struct Ending {
+    #[command(flatten)]
+    patience: Patience,
     #[command(flatten)]
     names: Names,
 }
@@ -129,12 +136,14 @@ pub(super) fn start(context: &Context, of: &ProjectOptions, names: &Names) -> Re
 }
 
 pub(super) fn stop(context: &Context, of: &ProjectOptions, how: &Ending) -> Result<()> {
-    change(context, of, &how.names, |engine, found| Ok(project::stop(engine, found, how.timeout)?))
+    change(context, of, &how.names, |engine, found| {
+        Ok(project::stop(engine, found, how.patience.timeout)?)
+    })
 }
 
 pub(super) fn restart(context: &Context, of: &ProjectOptions, how: &Ending) -> Result<()> {
     change(context, of, &how.names, |engine, found| {
-        project::stop(engine, found, how.timeout)?;
+        project::stop(engine, found, how.patience.timeout)?;
         Ok(project::start(engine, found)?)
     })
 }
