@@ -1,4 +1,4 @@
-//! Whom new files belong to: setfsuid(2) and setfsgid(2).
+//! Who we are, and whom new files belong to: setfsuid(2) and setfsgid(2).
 
 #![allow(unsafe_code)]
 
@@ -7,6 +7,14 @@ use rustix::process::{getegid, geteuid};
 use rustix::thread::{
     CapabilitiesSecureBits, capabilities_secure_bits, set_capabilities_secure_bits,
 };
+
+/// Whether the program was started as root of its user namespace: `AT_EUID`, getauxval(3), which
+/// takes no system call.
+#[must_use]
+pub fn started_as_root() -> bool {
+    // SAFETY: it reads what the kernel has put above the stack, which stays.
+    unsafe { libc::getauxval(libc::AT_EUID) == 0 }
+}
 
 /// Files that the calling thread makes belong to somebody else, while this lives. It keeps all its
 /// rights.
@@ -54,8 +62,13 @@ fn set(user: u32, group: u32) -> (u32, u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::FileIdentity;
+    use super::{FileIdentity, started_as_root};
     use std::os::unix::fs::MetadataExt as _;
+
+    #[test]
+    fn we_are_who_we_were_started_as() {
+        assert_eq!(started_as_root(), rustix::process::geteuid().is_root());
+    }
 
     #[test]
     fn new_files_are_somebody_elses() {

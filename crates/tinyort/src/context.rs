@@ -5,8 +5,8 @@ use crate::log::Log;
 use runtime::{Bus, CgroupDriver, ContainerId, ListenFds};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use sys::identity::started_as_root;
 use sys::rustix::fs::stat;
-use sys::rustix::process::geteuid;
 use tinyort::flags;
 use tinyort::parse::{Flags, Line};
 
@@ -82,7 +82,7 @@ impl<'a> Context<'a> {
 
     /// The systemd that is asked: the user's own, unless he is root.
     fn bus(&self) -> Result<Bus> {
-        if geteuid().is_root() && !self.rootless() {
+        if started_as_root() && !self.rootless() {
             return Ok(Bus::System);
         }
         let runtime_folder = std::env::var("XDG_RUNTIME_DIR")
@@ -121,7 +121,7 @@ fn variable(name: &str) -> Option<u32> {
 fn is_rootless() -> bool {
     /// The number of the machine's own namespace: `USER_NS_INIT_INO`, linux/nsfs.h.
     const OF_MACHINE: u64 = 0xefff_fffd;
-    if !geteuid().is_root() {
+    if !started_as_root() {
         return true;
     }
     if std::env::var_os("USER").is_some_and(|user| user == "root")

@@ -10,6 +10,7 @@ use super::hybrid::Hybrid;
 use super::layout::{Hierarchy, Layout, Membership};
 use super::location::Location;
 use super::resources::Resources;
+use super::spent::Spent;
 use super::systemd::{self, Bus, Systemd};
 use super::v1::V1;
 use super::v2::V2;
@@ -180,6 +181,11 @@ impl Prepared {
             Some(error) if !self.resources.limit_nothing() => Err(Error::NotPermitted(error)),
             _ => Ok(Box::new(Absent)),
         }
+    }
+
+    /// The files that making the group has left open, which may be closed with others.
+    pub fn spent(&mut self) -> Spent {
+        std::mem::take(&mut self.creation.spent)
     }
 }
 

@@ -4,6 +4,7 @@ use sys::rustix::io::Errno;
 
 use super::error::{Error, Result};
 use super::folder::Folder;
+use super::spent::Spent;
 
 /// What came of making a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +25,18 @@ pub(super) struct Creation {
     denied: Option<sys::Error>,
     /// A process that may be in the folders already.
     placeholder: Option<i32>,
+    pub(super) spent: Spent,
 }
 
 impl Creation {
     pub(super) fn new(rootless: bool) -> Creation {
-        Creation { rootless, made: Vec::new(), denied: None, placeholder: None }
+        Creation {
+            rootless,
+            made: Vec::new(),
+            denied: None,
+            placeholder: None,
+            spent: Spent::default(),
+        }
     }
 
     /// Makes a folder and those above.

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use super::folder;
 #[cfg(doc)]
 use super::group::Description;
-use sys::process::close_all;
+use super::spent::Spent;
 
 /// What a process must do to be in a group from its first instruction on.
 ///
@@ -16,15 +16,20 @@ use sys::process::close_all;
 pub struct Entry {
     pub(super) folder: Option<OwnedFd>,
     pub(super) tasks: Vec<OwnedFd>,
+    spent: Spent,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        close_all(std::mem::take(&mut self.tasks));
+        self.spent.add(std::mem::take(&mut self.tasks));
     }
 }
 
 impl Entry {
+    pub(super) fn new(folder: Option<OwnedFd>, tasks: Vec<OwnedFd>) -> Entry {
+        Entry { folder, tasks, spent: Spent::default() }
+    }
+
     /// The folder for `CLONE_INTO_CGROUP`, if there is a v2 group.
     pub fn clone_into(&self) -> Option<BorrowedFd<'_>> {
         self.folder.as_ref().map(|folder| folder.as_fd())
@@ -38,7 +43,12 @@ impl Entry {
 
     /// What was handed over.
     pub fn of_tasks(tasks: Vec<OwnedFd>) -> Entry {
-        Entry { folder: None, tasks }
+        Entry::new(None, tasks)
+    }
+
+    /// Has other files closed together with these.
+    pub fn close_with(&mut self, mut spent: Spent) {
+        self.spent.append(&mut spent);
     }
 
     /// Moves the calling thread into all v1 groups. To be called in the child, before it makes

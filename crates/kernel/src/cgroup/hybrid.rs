@@ -10,6 +10,7 @@ use super::events::Events;
 use super::files::Files;
 use super::group::{Description, Group, SubGroup};
 use super::resources::Resources;
+use super::spent::Spent;
 use super::statistics::Statistics;
 use super::v1::V1;
 use super::v2::{Current, V2};
@@ -54,9 +55,14 @@ impl Hybrid {
         self.v2.apply(&limits.v2, &[])
     }
 
-    fn apply_devices(&self, resources: &Resources, is_new: bool) -> Result<()> {
+    fn apply_devices(
+        &self,
+        resources: &Resources,
+        is_new: bool,
+        spent: &mut Spent,
+    ) -> Result<()> {
         match self.v1.folder("devices") {
-            Some(_) => self.v1.apply_devices(resources, is_new),
+            Some(_) => self.v1.apply_devices(resources, is_new, spent),
             None => self.v2.apply_devices(resources),
         }
     }
@@ -94,7 +100,7 @@ impl Files for Hybrid {
             return v1.create(resources, creation);
         }
         self.apply(&self.limits(resources, &Current::default())?)?;
-        self.apply_devices(resources, true)?;
+        self.apply_devices(resources, true, &mut creation.spent)?;
         Ok(Some(self))
     }
 }
@@ -138,7 +144,7 @@ impl Group for Hybrid {
 
     fn update(&self, resources: &Resources) -> Result<()> {
         self.apply(&self.limits(resources, &self.v2.current(resources)?)?)?;
-        self.apply_devices(resources, false)
+        self.apply_devices(resources, false, &mut Spent::default())
     }
 
     fn freeze(&self) -> Result<()> {

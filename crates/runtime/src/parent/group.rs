@@ -8,18 +8,19 @@ use super::{Making, invalid};
 use crate::error::Result;
 use crate::launch::Launched;
 use crate::plan::Plan;
-use kernel::cgroup::Entry;
+use kernel::cgroup::{Entry, Spent};
 use spec::runtime::Spec;
 
 impl Making {
-    /// Makes the cgroup, or what is missing of it.
-    pub(super) fn make_group(&mut self) -> Result<()> {
-        let Some(planned) = &mut self.planned else { return Ok(()) };
+    /// Makes the cgroup, or what is missing of it. Returns the files that may be closed later.
+    pub(super) fn make_group(&mut self) -> Result<Spent> {
+        let Some(planned) = &mut self.planned else { return Ok(Spent::default()) };
         let group = planned.complete()?;
+        let spent = planned.spent();
         self.planned = None;
         self.record.cgroup = Some(group.description());
         self.group = Some(group);
-        Ok(())
+        Ok(spent)
     }
 
     /// What it takes to be born in the cgroup, or in as much of it as there must be for that.
@@ -48,13 +49,14 @@ impl Making {
         launched: &Launched,
     ) -> Result<Option<Entry>> {
         let waited = self.planned.is_some();
-        self.make_group()?;
+        let spent = self.make_group()?;
         if plan.starts_in_advance {
             self.directory.write_record(&self.record)?;
         }
         let starts_with_group = waited && plan.starts_in_advance && !plan.process().is_filtered;
-        let entry = waited.then(|| self.late_entry()).transpose()?;
-        if let Some(entry) = &entry {
+        let mut entry = waited.then(|| self.late_entry()).transpose()?;
+        if let Some(entry) = &mut entry {
+            entry.close_with(spent);
             launched.channel.hand_group(entry, starts_with_group)?;
         }
         if plan.starts_in_advance && !starts_with_group {

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use sys::process::close_all;
 use sys::rustix::fs::OFlags;
 
 #[cfg(any(test, fuzzing))]
@@ -16,6 +15,7 @@ use super::super::devices::{self, Devices};
 use super::super::error::{Error, Result};
 use super::super::folder::{self, Folder};
 use super::super::resources::{DeviceAccess, DeviceKind, DeviceRule};
+use super::super::spent::Spent;
 
 /// What a group's list says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -197,15 +197,20 @@ pub(super) fn check(rules: &[DeviceRule]) -> Result<()> {
 }
 
 /// Sets the list of a group; a new one has that of the group above.
-pub(super) fn apply(folder: Option<&Folder>, rules: &[DeviceRule], is_new: bool) -> Result<()> {
+pub(super) fn apply(
+    folder: Option<&Folder>,
+    rules: &[DeviceRule],
+    is_new: bool,
+    spent: &mut Spent,
+) -> Result<()> {
     let missing = || Error::resource("devices", "there is no devices controller here");
     let folder = folder.ok_or_else(missing)?;
     let new = State::of(&devices::complete(rules))?;
     let old = if is_new { None } else { State::parse(&folder.read("devices.list")?) };
-    perform(folder, &operations(old.as_ref(), &new))
+    perform(folder, &operations(old.as_ref(), &new), spent)
 }
 
-fn perform(folder: &Folder, operations: &[Operation]) -> Result<()> {
+fn perform(folder: &Folder, operations: &[Operation], spent: &mut Spent) -> Result<()> {
     let mut files = [("devices.deny", None), ("devices.allow", None)];
     for (allow, value) in operations {
         let (file, open) = &mut files[usize::from(*allow)];
@@ -220,7 +225,7 @@ fn perform(folder: &Folder, operations: &[Operation]) -> Result<()> {
             source,
         })?;
     }
-    close_all(files.into_iter().filter_map(|(_, open)| open).collect());
+    spent.add(files.into_iter().filter_map(|(_, open)| open));
     Ok(())
 }
 

@@ -6,7 +6,6 @@ mod statistics;
 
 use std::os::fd::OwnedFd;
 
-use sys::process::close_all;
 use sys::rustix::fs::OFlags;
 
 use super::creation::{Creation, Made};
@@ -18,6 +17,7 @@ use super::folder::{Folder, is_gone};
 use super::group::{Description, Group, SubGroup};
 use super::processes::{self, Deadline};
 use super::resources::Resources;
+use super::spent::Spent;
 use super::statistics::Statistics;
 use super::write::{self, Controller, Write};
 
@@ -46,7 +46,7 @@ impl V1 {
                 continue;
             }
             if has(&names, "cpuset") {
-                inherit_cpu_set(&folder, how == Made::New)?;
+                inherit_cpu_set(&folder, how == Made::New, &mut creation.spent)?;
             }
             made.push((names, folder));
         }
@@ -80,9 +80,16 @@ impl V1 {
     }
 
     /// Sets the list of devices; without rights nobody can.
-    pub(super) fn apply_devices(&self, resources: &Resources, is_new: bool) -> Result<()> {
+    pub(super) fn apply_devices(
+        &self,
+        resources: &Resources,
+        is_new: bool,
+        spent: &mut Spent,
+    ) -> Result<()> {
         match &resources.devices {
-            Some(rules) if !self.rootless => devices::apply(self.folder("devices"), rules, is_new),
+            Some(rules) if !self.rootless => {
+                devices::apply(self.folder("devices"), rules, is_new, spent)
+            }
             _ => Ok(()),
         }
     }
@@ -176,7 +183,7 @@ impl Files for V1 {
             return Ok(None);
         }
         self.apply(&self.writes(resources, false)?)?;
-        self.apply_devices(resources, true)?;
+        self.apply_devices(resources, true, &mut creation.spent)?;
         Ok(Some(self))
     }
 }
@@ -191,7 +198,7 @@ impl Group for V1 {
     }
 
     fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry> {
-        Ok(Entry { folder: None, tasks: self.tasks(groups)? })
+        Ok(Entry::new(None, self.tasks(groups)?))
     }
 
     fn entry_beside(&self, _: i32) -> Result<Entry> {
@@ -211,7 +218,7 @@ impl Group for V1 {
 
     fn update(&self, resources: &Resources) -> Result<()> {
         self.apply(&self.writes(resources, false)?)?;
-        self.apply_devices(resources, false)
+        self.apply_devices(resources, false, &mut Spent::default())
     }
 
     fn freeze(&self) -> Result<()> {
@@ -305,28 +312,25 @@ fn has(names: &str, controller: &str) -> bool {
 
 /// A cpuset is born without processors and memory, and then no process can enter it: it gets those
 /// of the group above, which may have to get its own first.
-fn inherit_cpu_set(folder: &Folder, is_new: bool) -> Result<()> {
-    let mut files = Vec::new();
+fn inherit_cpu_set(folder: &Folder, is_new: bool, spent: &mut Spent) -> Result<()> {
     for file in ["cpuset.cpus", "cpuset.mems"] {
         if is_new {
-            inherit_from_above(folder, file, &mut files)?;
+            inherit_from_above(folder, file, spent)?;
         } else {
-            inherit(folder, file, &mut files)?;
+            inherit(folder, file, spent)?;
         }
     }
-    close_all(files);
     Ok(())
 }
 
-/// The files that it opens are added to `files`, to be closed together.
-fn inherit(folder: &Folder, file: &str, files: &mut Vec<OwnedFd>) -> Result<String> {
+fn inherit(folder: &Folder, file: &str, spent: &mut Spent) -> Result<String> {
     let (own, descriptor) = folder.read_line(file)?;
-    files.push(descriptor);
-    if own.trim_end().is_empty() { inherit_from_above(folder, file, files) } else { Ok(own) }
+    spent.add([descriptor]);
+    if own.trim_end().is_empty() { inherit_from_above(folder, file, spent) } else { Ok(own) }
 }
 
-fn inherit_from_above(folder: &Folder, file: &str, files: &mut Vec<OwnedFd>) -> Result<String> {
-    let above = inherit(&folder.parent(), file, files)?;
-    files.push(folder.write_open(file, above.trim_end())?);
+fn inherit_from_above(folder: &Folder, file: &str, spent: &mut Spent) -> Result<String> {
+    let above = inherit(&folder.parent(), file, spent)?;
+    spent.add([folder.write_open(file, above.trim_end())?]);
     Ok(above)
 }

@@ -238,14 +238,14 @@ impl Group for V2 {
     }
 
     fn entry_below(&self, groups: &[SubGroup]) -> Result<Entry> {
-        Ok(Entry { folder: Some(self.open(groups)?), tasks: Vec::new() })
+        Ok(Entry::new(Some(self.open(groups)?), Vec::new()))
     }
 
     fn entry_beside(&self, pid: i32) -> Result<Entry> {
         let groups = Membership::of(pid)?;
         let below = below(self.folder.path(), groups.v2().unwrap_or("/"));
         let folder = below.ok_or(Error::NoGroup("joining a process that is in none"))?;
-        Ok(Entry { folder: Some(Folder::at(folder).open_itself()?), tasks: Vec::new() })
+        Ok(Entry::new(Some(Folder::at(folder).open_itself()?), Vec::new()))
     }
 
     fn delegate(&self, user: u32) -> Result<()> {
