@@ -123,6 +123,21 @@ impl Container<'_> {
         Ok(bytes.trim().parse::<u64>()? / 1024)
     }
 
+    /// What is charged to its cgroup at this moment, in kB: its pages and what is the kernel's. It waits
+    /// until the kernel has counted the pages, which it does every two seconds.
+    pub(crate) fn memory_now(&self) -> Result<u64> {
+        sleep(Duration::from_millis(2500));
+        let stat = self.memory("memory.stat", "memory.stat")?;
+        let field =
+            |name: &str| stat.lines().find_map(|line| line.strip_prefix(name)?.parse().ok());
+        let both = |v1: &str, v2: &str| field(v1).or_else(|| field(v2)).unwrap_or(0_u64);
+        let kernel = match field("kernel ") {
+            Some(bytes) => bytes,
+            None => self.memory("memory.kmem.usage_in_bytes", "memory.stat")?.trim().parse()?,
+        };
+        Ok((both("rss ", "anon ") + both("cache ", "file ") + kernel) / 1024)
+    }
+
     /// What a file of its cgroup says.
     fn memory(&self, v1: &str, v2: &str) -> Result<String> {
         let text = fs::read_to_string(format!("/proc/{}/cgroup", self.pid))?;

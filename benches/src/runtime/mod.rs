@@ -104,6 +104,7 @@ impl Bench<'_> {
         self.add("run: peak memory, kB", 0, FEW_ROUNDS, |it| Ok(plain(it)?.peak_kb as f64));
         self.add("charged to the cgroup, kB", 0, FEW_ROUNDS, measure::charged_memory);
         self.add("of it the kernel's, kB", 0, FEW_ROUNDS, measure::kernel_memory);
+        self.add("created, waiting: charged, kB", 0, 1, measure::created_memory);
     }
 
     fn times(&mut self, rounds: usize) {
@@ -111,6 +112,7 @@ impl Bench<'_> {
         self.add("run: processor, ms", 2, rounds, |it| measure::processor_time(it, plain));
         self.add("run, ms", 2, rounds, |it| measure::run_time(it, plain));
         self.add("run, seccomp, ms", 2, rounds, |it| measure::run_time(it, Kind::Seccomp));
+        self.add("of it for the filter, ms", 2, rounds, measure::filter_time);
         self.add("run, user namespace, ms", 2, rounds, |it| measure::run_time(it, Kind::User));
         self.add("create + start + delete, ms", 2, rounds, measure::create_start_delete);
         self.add("exec, ms", 2, rounds, |it| measure::tell(it, "exec", &["/bin/true"]));

@@ -55,12 +55,7 @@ impl Hybrid {
         self.v2.apply(&limits.v2, &[])
     }
 
-    fn apply_devices(
-        &self,
-        resources: &Resources,
-        is_new: bool,
-        spent: &mut Spent,
-    ) -> Result<()> {
+    fn apply_devices(&self, resources: &Resources, is_new: bool, spent: &mut Spent) -> Result<()> {
         match self.v1.folder("devices") {
             Some(_) => self.v1.apply_devices(resources, is_new, spent),
             None => self.v2.apply_devices(resources),

@@ -94,6 +94,10 @@ fn errors_name_the_path_and_what_would_be_right() {
         (r#""second":"blue""#, r#"parts[0].second: "blue" is not one of red, green"#),
         (r#""labels":{"x.y":1}"#, "parts[0].labels.x.y: expected a text without NUL, found 1"),
         (r#""name":"a\u0000""#, r#"parts[0].name: expected a text without NUL, found "a\0""#),
+        (
+            "\"name\":\"a\0\"",
+            "parts[0].name: control character (\\u0000-\\u001F) found while parsing a string",
+        ),
         (r#""name":null"#, "parts[0].name: missing, but required"),
         (r#""colour":"""#, "parts[0].colour: missing, but required"),
         (r#""parts":[1]"#, "parts[0].parts[0]: invalid type: integer `1`, expected an object"),

@@ -84,10 +84,15 @@ impl<'de> Value<'de> for bool {
 impl<'de> Value<'de> for Text<'de> {
     fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Text<'de>, D::Error> {
         match scalar(deserializer, "a text")? {
-            Scalar::Text(value) if !value.contains('\0') => Ok(value),
+            Scalar::Text(value) if !has_nul(&value) => Ok(value),
             other => Err(other.unexpected(format_args!("a text without NUL"))),
         }
     }
+}
+
+/// A NUL stands in no JSON text but as an escape sequence, and then the text is a copy.
+fn has_nul(text: &Text<'_>) -> bool {
+    matches!(text, Text::Owned(text) if text.contains('\0'))
 }
 
 macro_rules! whole_number {
