@@ -49,8 +49,9 @@ impl Assembly<'_> {
             let Some((place, mut shape)) = self.find(path).map_err(&failed)? else { continue };
             let mut cover = covers.of(shape, path)?;
             let mut attached = tree::attach(cover.as_fd(), place.as_fd());
-            // What move_mount(2) says of a file on a folder, among others.
-            if shape == Shape::File && attached.as_ref().is_err_and(|it| it.errno == Errno::INVAL) {
+            // It was a folder.
+            if shape == Shape::File && attached.as_ref().is_err_and(|it| it.errno == Errno::NOTDIR)
+            {
                 shape = Shape::Directory;
                 cover = covers.of(shape, path)?;
                 attached = tree::attach(cover.as_fd(), place.as_fd());

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::fmt::Display;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::OrError;
-use sys::rustix::fs::CWD;
+use sys::rustix::fs::{AtFlags, CWD, FileType, statat};
 use sys::rustix::io::Errno;
 use sys::rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
@@ -49,6 +49,7 @@ pub(super) fn attach(tree: impl AsFd, place: BorrowedFd<'_>) -> Result<(), sys::
     let tree = tree.as_fd();
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     move_mount(tree, c"", place, c"", flags)
+        .map_err(|errno| refused(errno, tree, place, c""))
         .or_error("move_mount", || format!("{}, {}", tree.as_raw_fd(), place.as_raw_fd()))
 }
 
@@ -59,7 +60,21 @@ pub(super) fn attach_at(
     name: &CStr,
 ) -> Result<(), sys::Error> {
     move_mount(tree, c"", parent, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+        .map_err(|errno| refused(errno, tree, parent, name))
         .or_error("move_mount", || {
             format!("{}, {}, {name:?}", tree.as_raw_fd(), parent.as_raw_fd())
         })
+}
+
+/// What mount(2) would say: of a folder on a file, or the other way round, `move_mount(2)` says no
+/// more than EINVAL. Docker tells its user what is wrong by ENOTDIR.
+fn refused(errno: Errno, tree: BorrowedFd<'_>, parent: BorrowedFd<'_>, name: &CStr) -> Errno {
+    let is_folder = |parent: BorrowedFd<'_>, name: &CStr| {
+        statat(parent, name, AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW)
+            .map(|status| FileType::from_raw_mode(status.st_mode) == FileType::Directory)
+    };
+    match (is_folder(tree, c""), is_folder(parent, name)) {
+        (Ok(tree), Ok(place)) if errno == Errno::INVAL && tree != place => Errno::NOTDIR,
+        _ => errno,
+    }
 }

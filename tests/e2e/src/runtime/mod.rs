@@ -205,6 +205,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::mounts::ids_are_mapped_on_demand,
         runtime::mounts::ids_are_mapped_as_in_the_user_namespace,
         runtime::mounts::without_pivot_it_works_too,
+        runtime::mounts::a_folder_is_not_mounted_on_a_file_nor_a_file_on_a_folder,
         runtime::namespaces::new_ones_are_made_and_others_shared,
         runtime::namespaces::each_can_be_joined_by_its_path,
         runtime::namespaces::a_joined_pid_namespace_outlives_the_container,

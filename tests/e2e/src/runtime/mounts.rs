@@ -389,3 +389,23 @@ pub(crate) fn without_pivot_it_works_too() -> Result<()> {
     expect_eq!(finished.stdout, "bin\ndev\netc\nproc\nsys\ntmp\nwork\nsh\n");
     container.expect_gone()
 }
+
+/// Docker looks for these words, and tells its user what is wrong.
+pub(crate) fn a_folder_is_not_mounted_on_a_file_nor_a_file_on_a_folder() -> Result<()> {
+    let folder = scratch("folder");
+    fs::create_dir(&folder)?;
+    let file = folder.join("file");
+    fs::write(&file, "")?;
+    for (source, target) in
+        [(&folder, "/tmp/file"), (&file, "/tmp"), (&file, "/bin"), (&folder, "/tmp/file/x")]
+    {
+        let bundle = Bundle::script("true")?
+            .mount("/tmp", "bind", &folder, "bind")
+            .mount(target, "bind", source, "bind");
+        let finished = Container::new(bundle)?.run()?;
+        ensure!(finished.code()? != 0, "{source:?} was mounted on {target}");
+        let said = finished.stderr.to_lowercase();
+        ensure!(said.contains("not a directory"), "{source:?} on {target}: {said}");
+    }
+    Ok(())
+}
