@@ -25,7 +25,12 @@ pub fn features() -> Features<'static> {
         ]
         .into_iter()
         .collect(),
-        unsafe_annotations: names(&["org.criu.config", "org.systemd.property.", "org.tinyo."]),
+        unsafe_annotations: names(&[
+            "org.criu.config",
+            "org.systemd.property.",
+            "org.tinyo.",
+            "run.oci.keep_original_groups",
+        ]),
     }
 }
 

@@ -44,9 +44,8 @@ impl Cgroups {
     /// The mounts cannot be read, or a user's systemd cannot be reached.
     pub fn find(driver: &Driver, rootless: bool) -> Result<Cgroups> {
         let (layout, root) = match driver {
-            Driver::Files => (Layout::find()?, String::new()),
+            Driver::Files | Driver::None => (Layout::find()?, String::new()),
             Driver::Systemd(bus) => (Layout::find()?, systemd::root(bus)?),
-            Driver::None => (Layout::default(), String::new()),
         };
         Ok(Cgroups { layout, driver: driver.clone(), root, rootless })
     }
@@ -88,9 +87,11 @@ impl Cgroups {
     /// The group at a location, if the machine has any.
     fn files(&self, location: &Location) -> Result<Option<Box<dyn Files>>> {
         let Layout { v1, v2 } = &self.layout;
+        if matches!(self.driver, Driver::None) {
+            return Ok(None);
+        }
         if v1.is_empty() && v2.is_none() {
             return match self.driver {
-                Driver::None => Ok(None),
                 Driver::Files if self.rootless => Ok(None),
                 _ => Err(Error::NoGroup("limiting and ending it")),
             };

@@ -14,8 +14,8 @@ pub struct Identity {
     pub user: u32,
     /// Group id.
     pub group: u32,
-    /// More groups.
-    pub groups: Vec<u32>,
+    /// More groups; or those that it has anyway.
+    pub groups: Option<Vec<u32>>,
 }
 
 impl Identity {
@@ -28,15 +28,21 @@ impl Identity {
         if self.user != 0 {
             set_keep_capabilities(true).or_error("prctl", || "PR_SET_KEEPCAPS, 1")?;
         }
-        let groups: Vec<Gid> = self.groups.iter().copied().map(Gid::from_raw).collect();
-        match set_thread_groups(&groups) {
-            // In a user namespace whose maker had no rights nobody may call it, and its groups
-            // stay as they are; whoever asks for more groups there asks for too much.
-            Err(Errno::PERM) if self.groups.iter().all(|group| *group == self.group) => {}
-            result => result.or_error("setgroups", || format!("{:?}", self.groups))?,
+        if let Some(groups) = &self.groups {
+            self.set_groups(groups)?;
         }
         set_group(self.group)?;
         set_user(self.user)
+    }
+
+    fn set_groups(&self, groups: &[u32]) -> Result<(), sys::Error> {
+        let ids: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
+        match set_thread_groups(&ids) {
+            // In a user namespace whose maker had no rights nobody may call it, and its groups
+            // stay as they are; whoever asks for more groups there asks for too much.
+            Err(Errno::PERM) if groups.iter().all(|group| *group == self.group) => Ok(()),
+            result => result.or_error("setgroups", || format!("{groups:?}")),
+        }
     }
 }
 

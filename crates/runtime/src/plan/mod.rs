@@ -3,6 +3,7 @@
 //! After it, whatever fails does so because of the machine: the kernel, permissions, a file that
 //! is missing. The child gets the plan as the copy of memory that clone3 makes, and parses nothing.
 
+mod annotations;
 mod cgroup_mounts;
 mod hooks;
 mod init;

@@ -1,7 +1,7 @@
 //! A process in a container: its first one, or one that `exec` adds.
 
 use super::init::c_string;
-use super::{Invalid, seccomp};
+use super::{Invalid, annotations, seccomp};
 use crate::hooks::Hooks;
 use crate::plan::AllHooks;
 use crate::readiness;
@@ -99,7 +99,8 @@ impl ProcessPlan {
             identity: Identity {
                 user: process.user.uid,
                 group: process.user.gid,
-                groups: process.user.additional_gids.clone(),
+                groups: (!annotations::keeps_groups(spec))
+                    .then(|| process.user.additional_gids.clone()),
             },
             umask: process.user.umask,
             capabilities: capabilities(process.capabilities.as_ref().or(own.capabilities.as_ref())),
@@ -107,7 +108,7 @@ impl ProcessPlan {
             no_new_privileges: process.no_new_privileges,
             oom_score: process.oom_score_adj,
             scheduling: scheduling(&at(""), process, &spec.linux)?,
-            own_cores: own_cores(spec)?,
+            own_cores: annotations::own_cores(spec)?,
             apparmor_profile: text(&process.apparmor_profile)
                 .or_else(|| text(&own.apparmor_profile))
                 .map(|profile| AppArmorProfile::parse(&profile))
@@ -151,11 +152,11 @@ impl ProcessPlan {
         process: &oci::Process<'_>,
         spec: &Spec<'_>,
     ) -> Result<ProcessPlan, Invalid> {
-        let Some(text) = spec.annotations.get(LAUNCHER) else { return Ok(self) };
+        let Some(text) = spec.annotations.get(annotations::LAUNCHER) else { return Ok(self) };
         let number: Option<usize> = text.parse().ok();
         let launched = number.and_then(|number| process.args.get(number)).ok_or_else(|| {
             let what = format!("{text:?} is not the number of a word of process.args");
-            Invalid::new(format!("annotations.{LAUNCHER}"), what)
+            Invalid::new(format!("annotations.{}", annotations::LAUNCHER), what)
         })?;
         Ok(ProcessPlan { launched: Some(launched.to_string()), ..self })
     }
@@ -304,24 +305,6 @@ fn scheduling(
             oci::PersonalityDomain::Linux32 => 8,
         }),
     })
-}
-
-/// The annotation that says how many of the first words of `process.args` are an init's. What
-/// comes then is looked for, too, so that a program that is missing is told at once.
-const LAUNCHER: &str = "org.tinyo.launcher";
-
-/// The annotation for core scheduling, `true` or `false`.
-const OWN_CORES: &str = "org.tinyo.core-scheduling";
-
-fn own_cores(spec: &Spec<'_>) -> Result<bool, Invalid> {
-    match spec.annotations.get(OWN_CORES).map(|value| &**value) {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(other) => {
-            let what = format!("{other:?} is neither \"true\" nor \"false\"");
-            Err(Invalid::new(format!("annotations.{OWN_CORES}"), what))
-        }
-    }
 }
 
 fn scheduler_attributes(

@@ -1,6 +1,7 @@
 //! `tinyort`, the OCI runtime, by its command line alone: any other runtime with that command line
 //! can be tried with `TINYORT_BIN=/usr/sbin/runc`.
 
+mod annotations;
 mod attack_descriptors;
 mod attack_executable;
 mod attack_fields;
@@ -166,6 +167,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::landlock::a_process_that_is_added_is_restricted_too,
         runtime::landlock::programs_that_are_not_listed_are_not_executed,
         runtime::landlock::a_wrong_annotation_is_refused,
+        runtime::annotations::the_callers_groups_are_kept_on_demand,
+        runtime::annotations::without_cgroups_the_machines_are_shown_read_only,
         runtime::lifecycle::run_passes_output_and_exit_code_on,
         runtime::lifecycle::a_program_killed_by_a_signal_is_128_and_its_number,
         runtime::lifecycle::run_ends_although_its_caller_ignores_the_end_of_children,
