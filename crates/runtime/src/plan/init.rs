@@ -374,7 +374,15 @@ fn paths(field: &str, texts: &[Text<'_>]) -> Result<Vec<RootedPath>, Invalid> {
         }
         RootedPath::parse(text.as_bytes()).map_err(|error| Invalid::new(path(), error))
     };
-    texts.iter().enumerate().map(parse).collect()
+    let mut all = Vec::with_capacity(texts.len());
+    for path in texts.iter().enumerate().map(parse) {
+        let path = path?;
+        // Callers put lists together, and a second mount on the first hides nothing more.
+        if !all.contains(&path) {
+            all.push(path);
+        }
+    }
+    Ok(all)
 }
 
 pub(super) fn c_string(field: &str, text: &str) -> Result<CString, Invalid> {

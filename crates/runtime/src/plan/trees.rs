@@ -6,17 +6,49 @@ use super::namespaces::{Namespaces, maps};
 use crate::error::{Error, Result};
 use crate::handshake::{Channel, Report};
 use kernel::mount::{Mount, Source, attach_tree};
-use kernel::namespace::{self, IdMap, Kind, Mapping};
-use std::os::fd::{AsFd, BorrowedFd};
+use kernel::namespace::{self, IdMap, Kind, Mapping, Namespace};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use sys::rustix::process::geteuid;
 
-/// The maps for a mount.
+/// How the ids of a mount are mapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MountMap {
-    pub(super) users: Vec<IdMap>,
-    pub(super) groups: Vec<IdMap>,
+    ids: Ids,
     /// Whether it is for all that is mounted below, too.
-    pub(super) all: bool,
+    all: bool,
+}
+
+/// Where the maps for a mount come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ids {
+    Given {
+        users: Vec<IdMap>,
+        groups: Vec<IdMap>,
+    },
+    /// They are those of the user namespace at this path, which the container joins.
+    OfNamespace(PathBuf),
+}
+
+impl Ids {
+    /// Those of the container's user namespace.
+    fn of_container(namespaces: &Namespaces) -> Option<Ids> {
+        if !namespaces.users.is_empty() {
+            let (users, groups) = (namespaces.users.clone(), namespaces.groups.clone());
+            return Some(Ids::Given { users, groups });
+        }
+        let mut joined = namespaces.joined.iter();
+        let (_, path) = joined.find(|(kind, _)| *kind == Kind::User)?;
+        Some(Ids::OfNamespace(path.clone()))
+    }
+
+    /// A namespace with these maps. It is asked for where the path means what the caller says.
+    fn open(&self) -> Result<OwnedFd> {
+        Ok(match self {
+            Ids::Given { users, groups } => Mapping::new(users, groups)?.into(),
+            Ids::OfNamespace(path) => Namespace::open(Kind::User, path)?.into(),
+        })
+    }
 }
 
 impl MountMap {
@@ -39,18 +71,14 @@ impl MountMap {
         let all = bind.idmap == Some(true);
         if own {
             let (users, groups) = (maps(&mount.uid_mappings), maps(&mount.gid_mappings));
-            return Ok(Some(MountMap { users, groups, all }));
+            return Ok(Some(MountMap { ids: Ids::Given { users, groups }, all }));
         }
         if bind.idmap.is_none() {
             return Ok(None);
         }
-        if namespaces.users.is_empty() {
-            let what =
-                "idmap without uidMappings takes those of a new user namespace, and there is none";
-            return Err(Invalid::new(field, what));
-        }
-        let (users, groups) = (namespaces.users.clone(), namespaces.groups.clone());
-        Ok(Some(MountMap { users, groups, all }))
+        let what = "idmap without uidMappings takes those of the user namespace, and there is none";
+        let ids = Ids::of_container(namespaces).ok_or_else(|| Invalid::new(field, what))?;
+        Ok(Some(MountMap { ids, all }))
     }
 }
 
@@ -83,12 +111,12 @@ impl Init {
     pub(crate) fn hand_trees(&self, namespace: BorrowedFd<'_>, channel: &Channel) -> Result<()> {
         let trees = self.mounts.iter().zip(&self.trees);
         let trees = trees.filter_map(|(mount, tree)| Some((mount, tree.as_ref()?)));
-        let mut mappings: Vec<(&MountMap, Mapping)> = Vec::new();
+        let mut mappings: Vec<(&MountMap, OwnedFd)> = Vec::new();
         for (_, Tree { map }) in trees.clone() {
             if let Some(map) = map
                 && !mappings.iter().any(|(known, _)| *known == map)
             {
-                mappings.push((map, Mapping::new(&map.users, &map.groups)?));
+                mappings.push((map, map.ids.open()?));
             }
         }
         let hand_all = || {

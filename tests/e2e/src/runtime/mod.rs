@@ -207,6 +207,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::mounts::cgroups_are_shown_read_only_and_from_the_containers_own,
         runtime::mounts::ids_are_mapped_on_demand,
         runtime::mounts::ids_are_mapped_as_in_the_user_namespace,
+        runtime::mounts::ids_are_mapped_as_in_a_joined_user_namespace,
+        runtime::mounts::what_is_told_twice_is_masked_and_protected_once,
         runtime::mounts::without_pivot_it_works_too,
         runtime::mounts::a_folder_is_not_mounted_on_a_file_nor_a_file_on_a_folder,
         runtime::namespaces::new_ones_are_made_and_others_shared,

@@ -382,6 +382,32 @@ pub(crate) fn ids_are_mapped_as_in_the_user_namespace() -> Result<()> {
     Ok(())
 }
 
+/// Who joins a user namespace has its maps for such a mount, too, without telling them again.
+pub(crate) fn ids_are_mapped_as_in_a_joined_user_namespace() -> Result<()> {
+    let source = scratch("ids");
+    fs::create_dir(&source)?;
+    fs::write(source.join("file"), "")?;
+    std::os::unix::fs::chown(source.join("file"), Some(5), Some(6))?;
+    let first = Container::new(Bundle::service()?.user_namespace(300_000)?)?;
+    first.start_service()?;
+    let bundle = Bundle::script("cd /work && stat -c '%u %g' file")?
+        .join("user", format!("/proc/{}/ns/user", first.pid()?))
+        .mount("/work", "bind", &source, "rbind,ridmap");
+    std::os::unix::fs::chown(bundle.rootfs(), Some(300_000), Some(300_000))?;
+    expect_eq!(output_if_mapped(&Container::new(bundle)?)?, "5 6\n");
+    Ok(())
+}
+
+/// A list that names a path twice, as callers put several together, hides and protects it once.
+pub(crate) fn what_is_told_twice_is_masked_and_protected_once() -> Result<()> {
+    let script = "grep -c ' /proc/cpuinfo ' /proc/self/mounts; grep -c ' /etc ' /proc/self/mounts";
+    let bundle = Bundle::script(script)?
+        .set("/linux/maskedPaths", json!(["/proc/cpuinfo", "/proc/./cpuinfo", "/proc/cpuinfo"]))
+        .set("/linux/readonlyPaths", json!(["/etc", "/etc"]));
+    expect_eq!(Container::new(bundle)?.output()?, "1\n1\n");
+    Ok(())
+}
+
 pub(crate) fn without_pivot_it_works_too() -> Result<()> {
     let container = Container::new(Bundle::script("ls /; cat /proc/1/comm; true")?)?;
     let finished = container.launch_new("run", &["--no-pivot"]).finish()?;
