@@ -177,6 +177,7 @@ impl Engine {
                 id,
                 process,
                 console_socket: None,
+                plain_lines: false,
                 pidfd_socket: None,
                 pid_file: None,
                 detach: false,

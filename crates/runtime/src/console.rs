@@ -15,24 +15,34 @@ pub(crate) enum Terminal {
     /// To whoever listens here.
     Socket(OwnedFd),
     /// To the caller.
-    Caller(Option<OwnedFd>),
+    Caller(Front, Option<OwnedFd>),
+}
+
+/// A caller that stays, and shows what a terminal prints.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) plain_lines: bool,
 }
 
 impl Terminal {
     /// Connects to the console socket, before there is anything to undo.
-    pub(crate) fn new(wanted: bool, socket: Option<&Path>, foreground: bool) -> Result<Terminal> {
-        match (wanted, socket) {
-            (false, None) => Ok(Terminal::None),
-            (false, Some(_)) => Err(Error::Unsupported(
+    pub(crate) fn new(
+        wanted: bool,
+        socket: Option<&Path>,
+        front: Option<Front>,
+    ) -> Result<Terminal> {
+        match (wanted, socket, front) {
+            (false, None, _) => Ok(Terminal::None),
+            (false, Some(_), _) => Err(Error::Unsupported(
                 "a console socket was given, but process.terminal is false: there is nothing to send".into(),
             )),
-            (true, None) if foreground => Ok(Terminal::Caller(None)),
-            (true, None) => Err(Error::Unsupported(
+            (true, None, Some(front)) => Ok(Terminal::Caller(front, None)),
+            (true, None, None) => Err(Error::Unsupported(
                 "process.terminal is true: cannot allocate tty without a console socket; give \
                  --console-socket"
                     .into(),
             )),
-            (true, Some(path)) => {
+            (true, Some(path), _) => {
                 let error = |error| Error::File { what: "console socket", path: path.into(), error };
                 connect_to(path).map(Terminal::Socket).map_err(error)
             }
@@ -47,9 +57,12 @@ impl Terminal {
             Terminal::Socket(socket) => {
                 send_with_descriptors(socket.as_fd(), b"/dev/pts/ptmx", &[master.as_fd()])?;
             }
-            Terminal::Caller(kept) => {
-                // Before the program can ask for its size.
+            Terminal::Caller(front, kept) => {
+                // Before the program can ask for its size, and print anything.
                 terminal::resize_as_host(&master);
+                if front.plain_lines {
+                    terminal::print_as_to_file(&master)?;
+                }
                 *kept = Some(master);
             }
         }
@@ -58,7 +71,7 @@ impl Terminal {
 
     pub(crate) fn into_master(self) -> Option<OwnedFd> {
         match self {
-            Terminal::Caller(master) => master,
+            Terminal::Caller(_, master) => master,
             Terminal::None | Terminal::Socket(_) => None,
         }
     }

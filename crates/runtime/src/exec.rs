@@ -1,7 +1,7 @@
 //! `exec`: one more process in a container.
 
 use crate::child::expect;
-use crate::console::Terminal;
+use crate::console::{Front, Terminal};
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::failure::{During, Failure, Step};
@@ -38,6 +38,8 @@ pub struct Exec<'a> {
     pub process: &'a Process<'a>,
     /// Where the master of its terminal is to be sent; without one it goes to the caller.
     pub console_socket: Option<&'a Path>,
+    /// As [`Create`](crate::Create) has it.
+    pub plain_lines: bool,
     /// Where a pidfd of it is to be sent.
     pub pidfd_socket: Option<&'a Path>,
     /// Where its id is to be written.
@@ -99,7 +101,8 @@ fn add(request: &Exec<'_>, container: &Container, spec: &Spec<'_>) -> Result<Run
         Some(group) => group.entry_below(request.cgroups)?,
         None => Entry::default(),
     };
-    let mut terminal = Terminal::new(plan.terminal, request.console_socket, !request.detach)?;
+    let front = (!request.detach).then_some(Front { plain_lines: request.plain_lines });
+    let mut terminal = Terminal::new(plan.terminal, request.console_socket, front)?;
     let placement = placement(container, spec)?;
     let surroundings = Surroundings {
         placement: &placement,

@@ -46,6 +46,7 @@ impl Machine {
             configuration: None,
             detach: true,
             console_socket: None,
+            plain_lines: false,
             pidfd_socket: None,
             pid_file: None,
             no_pivot: false,

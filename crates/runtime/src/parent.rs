@@ -13,7 +13,7 @@
 mod group;
 mod undo;
 
-use crate::console::Terminal;
+use crate::console::{Front, Terminal};
 use crate::container::state_text;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
@@ -94,7 +94,8 @@ pub(crate) fn make(request: &Create<'_>, caller: Caller, build: Build<'_>) -> Re
         plan.init.mounts_before_group = None;
     }
     let stays = caller != Caller::Creates && !request.detach;
-    let terminal = Terminal::new(plan.process().terminal, request.console_socket, stays)?;
+    let front = stays.then_some(Front { plain_lines: request.plain_lines });
+    let terminal = Terminal::new(plan.process().terminal, request.console_socket, front)?;
     let directory = Directory::claim(request.root, request.id)?;
     let record = first_record(&plan, user);
     let mut made = Making {

@@ -27,6 +27,9 @@ pub struct Create<'a> {
     pub detach: bool,
     /// Where the master of its terminal is to be sent; without one it goes to the caller of `run`.
     pub console_socket: Option<&'a Path>,
+    /// Whether lines of a terminal that goes to the caller end as those of a file do, where what the
+    /// caller prints is read by no terminal, which would move its cursor to the left.
+    pub plain_lines: bool,
     /// Where a pidfd of its first process is to be sent.
     pub pidfd_socket: Option<&'a Path>,
     /// Where the id of its first process is to be written.

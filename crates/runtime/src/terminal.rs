@@ -9,7 +9,7 @@ use sys::rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use sys::rustix::io::{Errno, read, write};
 use sys::rustix::stdio;
 use sys::rustix::termios::{
-    OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
+    OptionalActions, OutputModes, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
 };
 
 /// Bytes that are copied at once. A pipe that is ready takes as many without blocking.
@@ -27,6 +27,20 @@ pub(crate) fn resize_as_host(master: &OwnedFd) {
     if let Some(size) = of_host().and_then(|host| tcgetwinsize(host).ok()) {
         _ = tcsetwinsize(master, size);
     }
+}
+
+/// Where standard output is no terminal, lets a container's terminal end lines with a line feed
+/// alone: a script that reads them wants nothing else. A terminal in front wants all that a program
+/// has written, as it may have turned this off for itself.
+pub(crate) fn print_as_to_file(master: &OwnedFd) -> Result<()> {
+    if isatty(stdio::stdout()) {
+        return Ok(());
+    }
+    let mut modes = tcgetattr(master).or_error("tcgetattr", || "the container's terminal")?;
+    modes.output_modes.remove(OutputModes::ONLCR);
+    tcsetattr(master, OptionalActions::Now, &modes)
+        .or_error("tcsetattr", || "the container's terminal")?;
+    Ok(())
 }
 
 /// The terminal whose keys the caller reads.

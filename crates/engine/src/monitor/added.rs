@@ -43,6 +43,7 @@ pub(super) fn start(
             id: &id,
             process,
             console_socket: None,
+            plain_lines: false,
             pidfd_socket: None,
             pid_file: None,
             detach: false,

@@ -64,6 +64,7 @@ impl Program {
             configuration: Some(&folder.configuration()),
             detach: false,
             console_socket: None,
+            plain_lines: false,
             pidfd_socket: None,
             pid_file: None,
             no_pivot: false,

@@ -77,6 +77,7 @@ pub(super) fn request<'a>(
         configuration: flags.path(&flags::CONFIG).filter(|it| *it != Path::new("config.json")),
         detach: true,
         console_socket: flags.path(&flags::CONSOLE_SOCKET),
+        plain_lines: true,
         pidfd_socket: flags.path(&flags::PIDFD_SOCKET),
         pid_file: flags.path(&flags::PID_FILE),
         no_pivot: flags.is_on(&flags::NO_PIVOT),

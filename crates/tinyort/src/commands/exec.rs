@@ -37,6 +37,7 @@ fn start(context: &Context<'_>, process: &Process<'_>) -> Result<ExitCode> {
         id: &id,
         process,
         console_socket: flags.path(&flags::CONSOLE_SOCKET),
+        plain_lines: true,
         pidfd_socket: flags.path(&flags::PIDFD_SOCKET),
         pid_file: flags.path(&flags::PID_FILE),
         detach: flags.is_on(&flags::DETACH),

@@ -318,6 +318,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::stdio::a_terminal_without_a_socket_is_refused,
         runtime::stdio::exec_has_a_terminal_of_its_own,
         runtime::stdio::run_connects_two_terminals,
+        runtime::stdio::a_script_reads_plain_lines_of_a_terminal,
         runtime::stdio::descriptors_are_handed_on_by_number,
         runtime::stdio::descriptors_of_socket_activation_are_handed_on,
         runtime::stdio::exec_hands_descriptors_on,

@@ -159,6 +159,18 @@ pub(crate) fn run_connects_two_terminals() -> Result<()> {
     Ok(())
 }
 
+/// A script that reads what a terminal prints gets lines as from a file, not those of a screen.
+pub(crate) fn a_script_reads_plain_lines_of_a_terminal() -> Result<()> {
+    let talk = "tty; echo to stderr >&2";
+    let container = Container::new(with_terminal(talk)?)?;
+    expect_eq!(container.output()?, "/dev/pts/0\nto stderr\n", "run");
+    let service = Container::new(Bundle::service()?)?;
+    service.start_service()?;
+    let said = service.tell_with("exec", &["--tty"], &["/bin/sh", "-c", talk])?;
+    expect_eq!(said.stdout, "/dev/pts/0\nto stderr\n", "exec");
+    Ok(())
+}
+
 pub(crate) fn descriptors_are_handed_on_by_number() -> Result<()> {
     let bundle = Bundle::script("ls /proc/self/fd | tr '\\n' ' '; cat <&3; cat <&4")?;
     let container = Container::new(bundle)?;
