@@ -87,9 +87,9 @@ impl Engine {
     }
 }
 
-/// The bytes of the files of a tree, as Docker counts them: folders have none.
+/// The bytes of the files of a tree, as Docker counts them: folders have none. Nothing if it is gone.
 fn length(path: &Path) -> Result<u64> {
-    let folder = File::open(path).map_err(Error::file(path))?;
+    let Some(folder) = open(path)? else { return Ok(0) };
     let mut bytes = 0;
     each_below(folder.into(), &mut |status| {
         let is_file = FileType::from_raw_mode(status.st_mode).is_file();
@@ -101,10 +101,7 @@ fn length(path: &Path) -> Result<u64> {
 /// The bytes of a tree, as the disk counts; a file with several names counts once. Nothing if it is
 /// gone.
 fn size(path: &Path) -> Result<u64> {
-    let folder = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        folder => folder.map_err(Error::file(path))?,
-    };
+    let Some(folder) = open(path)? else { return Ok(0) };
     let own = fstat(&folder).or_error("fstat", || format!("{path:?}"))?;
     let mut seen = BTreeSet::new();
     let mut blocks = own.st_blocks;
@@ -115,6 +112,13 @@ fn size(path: &Path) -> Result<u64> {
         }
     })?;
     Ok(blocks.unsigned_abs() * 512)
+}
+
+fn open(path: &Path) -> Result<Option<File>> {
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        folder => folder.map(Some).map_err(Error::file(path)),
+    }
 }
 
 /// Tells of all that is below a folder. What goes away meanwhile does not count, and links are not
@@ -145,8 +149,15 @@ fn each_below(folder: OwnedFd, tell: &mut dyn FnMut(&Stat)) -> Result<()> {
 /// Tells of what is in a folder, and returns the names of the folders in it.
 fn each_in(folder: &Cursor, tell: &mut dyn FnMut(&Stat)) -> Result<Vec<CString>> {
     let mut folders = Vec::new();
-    for entry in Dir::read_from(folder).or_error("getdents", || "a folder")? {
-        let entry = entry.or_error("getdents", || "a folder")?;
+    let entries = match Dir::read_from(folder) {
+        Err(errno) if is_gone(errno) => return Ok(folders),
+        entries => entries.or_error("openat", || "a folder")?,
+    };
+    for entry in entries {
+        let entry = match entry {
+            Err(errno) if is_gone(errno) => break,
+            entry => entry.or_error("getdents", || "a folder")?,
+        };
         let name = entry.file_name();
         if name == c"." || name == c".." {
             continue;

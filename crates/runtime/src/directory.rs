@@ -155,9 +155,9 @@ impl Directory {
             }
             lines => lines?,
         };
+        // Whose creator has not come that far, as its record.
         let end = lines.iter().position(|byte| *byte == b'\n');
-        let damaged = || Error::Damaged { id: self.id.clone(), reason: "no configuration".into() };
-        lines.truncate(end.ok_or_else(damaged)?);
+        lines.truncate(end.ok_or_else(|| Error::NotFound(self.id.clone()))?);
         Ok(lines)
     }
 

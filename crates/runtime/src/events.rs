@@ -80,7 +80,11 @@ impl Watch {
             Ok((own_network, class))
         })?;
         let pid = container.process().map_or(0, |process| process.pid);
-        let events = group.events()?;
+        let events = group.events().or_else(|error| match container.pidfd()? {
+            Some(_) => Err(error.into()),
+            // It has ended meanwhile, and its group is removed.
+            None => Err(Error::NotRunning(id.clone())),
+        })?;
         Ok(Watch { group, events, pidfd, pid, own_network, class, pending: Vec::new() })
     }
 

@@ -149,6 +149,21 @@ pub(crate) fn an_unknown_container_is_named_in_the_error() -> Result<()> {
     Ok(())
 }
 
+/// Its creator has made its file, and has not written it yet.
+pub(crate) fn one_that_is_being_made_is_not_there_yet() -> Result<()> {
+    let container = Container::new(Bundle::service()?)?;
+    let folder = container.root.join(&container.id);
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("state.jsonl"), "")?;
+    for (verb, words) in [("kill", &["KILL"][..]), ("kill", &["TERM"]), ("exec", &["/bin/true"])] {
+        let finished = container.tell(verb, words)?;
+        anyhow::ensure!(finished.code()? != 0, "{verb} succeeded");
+        finished.expect_stderr("does not exist").with_context(|| verb.to_owned())?;
+    }
+    container.tell_with("delete", &["--force"], &[])?.expect_code(0)?;
+    Ok(())
+}
+
 pub(crate) fn an_id_that_is_no_file_name_is_refused() -> Result<()> {
     // A runtime that joins the id to its root unchecked would write beside it, or above.
     for id in ["", ".", "..", "../beside", "a/b", "/absolute", "a b", "a\nb", "-\u{e4}"] {

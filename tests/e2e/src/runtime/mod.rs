@@ -181,6 +181,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::lifecycle::a_created_container_can_be_killed_and_deleted,
         runtime::lifecycle::delete_by_force_of_an_unknown_container_succeeds,
         runtime::lifecycle::an_unknown_container_is_named_in_the_error,
+        runtime::lifecycle::one_that_is_being_made_is_not_there_yet,
         runtime::lifecycle::an_id_that_is_no_file_name_is_refused,
         runtime::lifecycle::an_id_is_taken_once,
         runtime::lifecycle::the_pid_file_has_the_pid_and_no_newline,

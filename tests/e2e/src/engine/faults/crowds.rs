@@ -8,7 +8,7 @@ use crate::engine::support::Engine;
 use crate::expect_eq;
 use crate::support::{processes, until};
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 22] = [
     "start NAME",
     "stop -t 0 NAME",
     "restart -t 0 NAME",
@@ -21,6 +21,8 @@ const COMMANDS: [&str; 20] = [
     "network disconnect own NAME",
     "inspect NAME",
     "ps -a",
+    "ps -a --size",
+    "stats --no-stream",
     "logs NAME",
     "pause NAME",
     "unpause NAME",
