@@ -99,8 +99,7 @@ impl ProcessPlan {
             identity: Identity {
                 user: process.user.uid,
                 group: process.user.gid,
-                groups: (!annotations::keeps_groups(spec))
-                    .then(|| process.user.additional_gids.clone()),
+                groups: groups(process, spec),
             },
             umask: process.user.umask,
             capabilities: capabilities(process.capabilities.as_ref().or(own.capabilities.as_ref())),
@@ -305,6 +304,14 @@ fn scheduling(
             oci::PersonalityDomain::Linux32 => 8,
         }),
     })
+}
+
+/// Each group once: Docker gives the user's own one, and that again which `/etc/group` says he is in.
+fn groups(process: &oci::Process<'_>, spec: &Spec<'_>) -> Option<Vec<u32>> {
+    let mut groups = process.user.additional_gids.clone();
+    groups.sort_unstable();
+    groups.dedup();
+    (!annotations::keeps_groups(spec)).then_some(groups)
 }
 
 fn scheduler_attributes(

@@ -138,7 +138,7 @@ pub(crate) fn what_cannot_run_is_explained() -> Result<()> {
 pub(crate) fn user_groups_and_umask_are_as_configured() -> Result<()> {
     let script = "grep -E '^(Uid|Gid|Groups|Umask)' /proc/self/status";
     let change = |bundle: Bundle| {
-        let user = json!({ "uid": 12, "gid": 34, "additionalGids": [5, 66, 7], "umask": 0o123 });
+        let user = json!({ "uid": 12, "gid": 34, "additionalGids": [5, 66, 7, 5], "umask": 0o123 });
         bundle.set("/process/user", user)
     };
     let expected = "Umask:\t0123\nUid:\t12\t12\t12\t12\nGid:\t34\t34\t34\t34\nGroups:\t5 7 66 \n";
