@@ -36,7 +36,9 @@ pub(super) fn mounts_before_group(
 ) -> Option<usize> {
     let is_handed = request.root_mount.as_ref().is_some_and(RootMount::is_handed);
     let needs_answer = is_handed || namespaces.new.contains(Kind::Time);
-    if needs_answer || !view.groups.can_wait_for_child() {
+    // Who is not root may put into a group of v1 only processes that have his own id.
+    let loses_id = view.rootless && namespaces.has(Kind::User);
+    if needs_answer || loses_id || !view.groups.can_wait_for_child() {
         return None;
     }
     let is_bare = |mount: &&Mount| matches!(&mount.source, Source::New(new) if new.is_bare());

@@ -291,6 +291,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::rootless::delegated_groups_are_not_writable_from_inside,
         runtime::rootless::delegated_groups_in_sys_are_not_writable_from_inside,
         runtime::rootless::ids_of_subuid_are_mapped,
+        runtime::rootless::a_delegated_group_is_entered_whatever_id_root_has,
         runtime::seccomp::a_call_fails_as_configured,
         runtime::seccomp::the_default_action_has_its_own_errno,
         runtime::seccomp::a_call_kills_as_configured,

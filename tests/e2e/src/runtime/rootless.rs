@@ -279,8 +279,8 @@ fn expect_not_writable(options: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// More ids than the own one, by the setuid programs for it.
-pub(crate) fn ids_of_subuid_are_mapped() -> Result<()> {
+/// Gives the user more ids than his own one, from 500000 on.
+fn give_ids() -> Result<()> {
     for program in ["/usr/bin/newuidmap", "/usr/bin/newgidmap"] {
         if !Path::new(program).is_file() {
             harness::skip(format!("there is no {program}"))?;
@@ -300,6 +300,12 @@ pub(crate) fn ids_of_subuid_are_mapped() -> Result<()> {
         fs::write(&own, text)?;
         mount_bind(&own, file)?;
     }
+    Ok(())
+}
+
+/// By the setuid programs for it.
+pub(crate) fn ids_of_subuid_are_mapped() -> Result<()> {
+    give_ids()?;
     let script = "touch /work/new; chown 1000:1000 /work/new; stat -c '%u %g' /work/new; \
         tr -s ' ' < /proc/self/uid_map";
     let rootless = Rootless::new(Bundle::script(script)?)?;
@@ -319,4 +325,28 @@ pub(crate) fn ids_of_subuid_are_mapped() -> Result<()> {
     finished.expect_code(0)?;
     expect_eq!(finished.stdout, format!("1000 1000\n 0 {USER} 1\n 1 500000 65536\n"));
     Ok(())
+}
+
+/// As `podman run --userns=keep-id` has it: on v1 the user may put nobody into his group but himself.
+pub(crate) fn a_delegated_group_is_entered_whatever_id_root_has() -> Result<()> {
+    groups::folder("x", "pids")?;
+    give_ids()?;
+    let delegated = Delegated::new()?;
+    let inner = format!("/{}/inner", delegated.name);
+    let bundle = Bundle::script("id -u; cat /proc/self/cgroup")?;
+    let rootless = Rootless::new(bundle.set("/linux/cgroupsPath", &*inner))?;
+    rootless.0.change(|config| {
+        let mapping = json!([
+            { "containerID": 0, "hostID": 500_000, "size": 1000 },
+            { "containerID": 1000, "hostID": USER, "size": 1 },
+        ]);
+        config["linux"]["uidMappings"] = mapping.clone();
+        config["linux"]["gidMappings"] = mapping;
+        config["linux"]["resources"] = json!({ "pids": { "limit": 77 } });
+    })?;
+    let finished = rootless.run()?;
+    finished.expect_code(0)?;
+    ensure!(finished.stdout.starts_with("0\n"), "{:?}", finished.stdout);
+    ensure!(finished.stdout.contains(&inner), "it is in {:?}", finished.stdout);
+    rootless.0.expect_gone()
 }
