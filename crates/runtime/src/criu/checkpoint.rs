@@ -1,21 +1,22 @@
 //! `checkpoint`: all of a container's processes into files.
 
+use super::external::Externals;
 use super::message::Message;
-use super::options::{Criu, Folders, LAZY_PAGES, TRACKS_MEMORY, external_mount};
+use super::options::{Criu, Folders, LAZY_PAGES, TRACKS_MEMORY};
 use super::swrk::{Kind, Question, Swrk};
 use crate::container::Container;
 use crate::error::{Error, Result};
 use crate::file;
 use crate::id::ContainerId;
 use kernel::device::default_nodes;
-use kernel::path::{Links, Root, RootedPath};
+use kernel::path::{Links, ParseError, Root, RootedPath};
 use spec::runtime::{Mount, NamespaceKind, Spec, Status};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use sys::OrError;
-use sys::rustix::fs::{CWD, FileType, lstat, major, readlinkat, stat};
+use sys::rustix::fs::{CWD, FileType, Stat, fstat, lstat, major, readlinkat, stat};
 
 const LOG: &str = "dump.log";
 
@@ -123,14 +124,7 @@ fn describe(
     if request.pre_dump {
         return Ok(message);
     }
-    let root = open_root(&record.rootfs)?;
-    for place in external_places(spec, pid)? {
-        let place = resolved(&root, &place);
-        message = message.message(23, &external_mount(&place, &place));
-    }
-    for place in masked_files(spec, &format!("/proc/{pid}/root")) {
-        message = message.message(23, &external_mount(place, "/dev/null"));
-    }
+    message = externals(spec, &record.bundle, pid)?.into_message(message);
     let streams = streams(pid)?;
     for outside in streams.iter().filter(|stream| stream.starts_with(OUTSIDE)) {
         message = message.text(37, outside);
@@ -169,23 +163,54 @@ pub(super) fn external_key(kind: NamespaceKind) -> Option<(&'static str, &'stati
     }
 }
 
-/// Bind mounts: in a user namespace device files are some; where there is no cgroup namespace those of cgroup v1, which are binds then.
-fn external_places(spec: &Spec<'_>, pid: i32) -> Result<Vec<String>> {
-    let binds = spec.mounts.iter().filter(|mount| is_bind(mount));
-    let mut places: Vec<String> = binds.map(|mount| mount.destination.to_string()).collect();
-    let has = |kind| spec.linux.namespaces.iter().any(|it| it.kind == kind);
-    if has(NamespaceKind::User) {
-        let usual = default_nodes(Vec::new()).into_iter();
-        places.extend(usual.map(|it| format!("/{}", it.path.as_c_str().to_string_lossy())));
-        places.extend(spec.linux.devices.iter().map(|device| device.path.to_string()));
+/// What lies outside: the places of mounts, and by what names a restore knows them.
+fn externals(spec: &Spec<'_>, bundle: &Path, pid: i32) -> Result<Externals> {
+    let mut all = Externals::default();
+    let root = open_root(Path::new(&format!("/proc/{pid}/root")))?;
+    for (name, source) in binds(spec, bundle)? {
+        all.add(place_of(&root, &name, &source)?, name.to_string())?;
     }
-    if !has(NamespaceKind::Cgroup) {
-        let text = file::read_all(CWD, format!("/proc/{pid}/mountinfo"), 16 << 20)?;
-        let text = String::from_utf8_lossy(&text);
-        let of_v1 = text.lines().filter(|line| line.contains(" - cgroup "));
-        places.extend(of_v1.filter_map(|line| line.split(' ').nth(4)).map(str::to_owned));
+    for place in groups_of_v1(spec, pid)? {
+        all.add(&place, &place)?;
     }
-    Ok(places)
+    for place in masked_files(spec, &format!("/proc/{pid}/root")) {
+        all.add(place, "/dev/null")?;
+    }
+    Ok(all)
+}
+
+/// Bind mounts, and of what. In a user namespace device files are some.
+fn binds(spec: &Spec<'_>, bundle: &Path) -> Result<Vec<(RootedPath, PathBuf)>> {
+    let name = |path: &str| {
+        let damaged = |error: ParseError| Error::Unsupported(format!("{path:?}: {error}"));
+        RootedPath::parse(path).map_err(damaged)
+    };
+    let mut all = Vec::new();
+    for mount in spec.mounts.iter().filter(|mount| is_bind(mount)) {
+        all.push((name(&mount.destination)?, bundle.join(&*mount.source)));
+    }
+    if spec.linux.namespaces.iter().any(|it| it.kind == NamespaceKind::User) {
+        let mut nodes: Vec<_> = default_nodes(Vec::new()).into_iter().map(|it| it.path).collect();
+        for device in &spec.linux.devices {
+            nodes.push(name(&device.path)?);
+        }
+        all.extend(nodes.into_iter().map(|node| {
+            let source = node.to_string().into();
+            (node, source)
+        }));
+    }
+    Ok(all)
+}
+
+/// Where there is no cgroup namespace those of cgroup v1 are binds.
+fn groups_of_v1(spec: &Spec<'_>, pid: i32) -> Result<Vec<String>> {
+    if spec.linux.namespaces.iter().any(|it| it.kind == NamespaceKind::Cgroup) {
+        return Ok(Vec::new());
+    }
+    let text = file::read_all(CWD, format!("/proc/{pid}/mountinfo"), 16 << 20)?;
+    let text = String::from_utf8_lossy(&text);
+    let of_v1 = text.lines().filter(|line| line.contains(" - cgroup "));
+    Ok(of_v1.filter_map(|line| line.split(' ').nth(4)).map(str::to_owned).collect())
 }
 
 fn is_bind(mount: &Mount<'_>) -> bool {
@@ -210,16 +235,27 @@ pub(super) fn open_root(rootfs: &Path) -> Result<Root> {
     Ok(Root::open(&path)?)
 }
 
-/// The place in the container without links on the way, as its mounts are known to the kernel.
-pub(super) fn resolved(root: &Root, place: &str) -> Vec<u8> {
-    let found = RootedPath::parse(place.as_bytes()).ok().and_then(|path| {
-        let place = root.resolve(&path, Links::Follow).ok()?;
-        let whole = path_of(place.as_fd())?;
-        let root = path_of(root.resolve(&RootedPath::root(), Links::Follow).ok()?.as_fd())?;
-        whole.strip_prefix(root.as_slice()).map(<[u8]>::to_vec)
-    });
-    // Below what is mounted there is nothing to be found from here.
-    found.unwrap_or_else(|| place.as_bytes().to_vec())
+/// The place in the container without links on the way, as the kernel knows the mount there.
+fn place_of(root: &Root, name: &RootedPath, source: &Path) -> Result<Vec<u8>> {
+    let found = root.resolve(name, Links::Follow).ok();
+    let Some((found, place)) = found.and_then(|found| Some((path_of(found.as_fd())?, found)))
+    else {
+        return Ok(name.to_string().into_bytes());
+    };
+    if found == name.to_string().as_bytes() {
+        return Ok(found);
+    }
+    // Links may have led elsewhere when the mount was made: what is there now may be another one,
+    // which is to stay read-only.
+    let identity = |it: Stat| (it.st_dev, it.st_ino);
+    let there = fstat(&place).or_error("fstat", || name.to_string())?;
+    let outside = stat(source).or_error("stat", || format!("{source:?}"))?;
+    if identity(there) == identity(outside) {
+        return Ok(found);
+    }
+    Err(Error::Unsupported(format!(
+        "{name}: its links do not lead to what is mounted there any more"
+    )))
 }
 
 fn path_of(place: std::os::fd::BorrowedFd<'_>) -> Option<Vec<u8>> {

@@ -168,8 +168,3 @@ impl Criu<'_> {
 pub(super) const TRACKS_MEMORY: u32 = 1;
 /// A field of `criu_features`.
 pub(super) const LAZY_PAGES: u32 = 2;
-
-/// A mount whose other side is outside: its place, and what it is known by.
-pub(super) fn external_mount(place: impl AsRef<[u8]>, name: impl AsRef<[u8]>) -> Message {
-    Message::default().text(1, place).text(2, name)
-}

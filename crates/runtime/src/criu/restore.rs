@@ -1,8 +1,9 @@
 //! `restore`: a container from a checkpoint.
 
-use super::checkpoint::{OUTSIDE, STREAMS, external_key, open_root, resolved};
+use super::checkpoint::{OUTSIDE, STREAMS, external_key, open_root};
+use super::external::Externals;
 use super::message::Message;
-use super::options::{Criu, Folders, LAZY_PAGES, external_mount};
+use super::options::{Criu, Folders, LAZY_PAGES};
 use super::swrk::{Kind, Question, Swrk};
 use crate::console::Terminal;
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ use crate::running::Running;
 use kernel::cgroup::Group;
 use kernel::mount::{Mount, Propagation, Source, isolate};
 use kernel::namespace::{Kind as Namespace, Set, unshare};
-use kernel::path::{Links, Root};
+use kernel::path::Links;
 use spec::runtime::{NamespaceKind, Spec};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -49,10 +50,10 @@ pub fn restore(request: &Restore<'_>) -> Result<Running> {
         request.options.check("lazy pages", LAZY_PAGES)?;
     }
     make(&request.create, Caller::Restores, &mut |made, plan, spec, mut terminal| {
-        let root = prepare_root(plan)?;
+        prepare_root(plan)?;
         // Not before: criu mounts something in there, which it may only in its own namespace.
         let folders = Folders::open(&request.options, false)?;
-        let (description, handed) = describe(request, plan, spec, &folders, &root)?;
+        let (description, handed) = describe(request, plan, spec, &folders)?;
         let swrk = Swrk::start(request.options.program, true, &handed)?;
         if let Some(group) = made.group() {
             group.add(swrk.pid())?;
@@ -70,7 +71,7 @@ pub fn restore(request: &Restore<'_>) -> Result<Running> {
 
 /// Nobody but us and criu sees what is mounted for the restore. criu wants a root that is a mount,
 /// with all places for mounts in it.
-fn prepare_root(plan: &Plan) -> Result<Root> {
+fn prepare_root(plan: &Plan) -> Result<()> {
     unshare(Set::EMPTY.with(Namespace::Mount))?;
     isolate(Propagation::DEFAULT)?;
     mount_bind_recursive(&plan.rootfs, &plan.rootfs)
@@ -90,7 +91,7 @@ fn prepare_root(plan: &Plan) -> Result<Root> {
             _ => drop(root.create_directory(&mount.target, Links::Follow, mode)?),
         }
     }
-    Ok(root)
+    Ok(())
 }
 
 /// Of what it is a bind mount.
@@ -107,7 +108,6 @@ fn describe(
     plan: &Plan,
     spec: &Spec<'_>,
     folders: &Folders,
-    root: &Root,
 ) -> Result<(Message, Vec<OwnedFd>)> {
     let annotation = |name: &str| plan.annotations.get(name).map(String::as_str);
     let mut message = request
@@ -119,18 +119,7 @@ fn describe(
         .switch(26, true)
         .some_text(53, request.lsm_profile)
         .some_text(63, request.lsm_mount_context);
-    for mount in &plan.init.mounts {
-        if let Some(source) = source(mount) {
-            let place = format!("/{}", mount.target.as_c_str().to_string_lossy());
-            let place = resolved(root, &place);
-            message = message.message(23, &external_mount(place, source.to_bytes()));
-        }
-    }
-    message = message.message(23, &external_mount("/dev/null", "/dev/null"));
-    let nodes = plan.init.devices.iter().flatten().filter(|_| plan.init.bind_devices);
-    for place in nodes.map(|node| format!("/{}", node.path.as_c_str().to_string_lossy())) {
-        message = message.message(23, &external_mount(&place, &place));
-    }
+    message = externals(plan)?.into_message(message);
     for (number, stream) in (0..).zip(streams(folders)?) {
         if stream.starts_with("pipe:") || stream.starts_with(OUTSIDE) {
             message = message.message(27, &inherited(&stream, number));
@@ -151,6 +140,23 @@ fn describe(
         }
     }
     Ok((message, handed))
+}
+
+/// What lies outside, by the names that the checkpoint has given them: as the configuration calls
+/// their places, wherever links of the image lead by now.
+fn externals(plan: &Plan) -> Result<Externals> {
+    let mut all = Externals::default();
+    for mount in &plan.init.mounts {
+        if let Some(source) = source(mount) {
+            all.add(mount.target.to_string(), source.to_bytes())?;
+        }
+    }
+    all.add("/dev/null", "/dev/null")?;
+    let nodes = plan.init.devices.iter().flatten().filter(|_| plan.init.bind_devices);
+    for place in nodes.map(|node| node.path.to_string()) {
+        all.add(&place, &place)?;
+    }
+    Ok(all)
 }
 
 /// The name of its file in `/proc/PID/ns`.

@@ -167,3 +167,67 @@ pub(crate) fn what_cannot_be_is_explained() -> Result<()> {
     refused(container.launch_new("restore", &missing).finish()?, "/no/such/criu: No such file")?;
     container.expect_gone()
 }
+
+/// A service with these links in `/tmp` of its image, and a folder of the machine's mounted behind
+/// each of them.
+fn behind_links(links: &[(&str, &str)]) -> Result<Container> {
+    let mut bundle = Bundle::service()?.without_namespace("network");
+    for (name, target) in links {
+        let source = scratch(&format!("source-{name}"));
+        std::fs::create_dir_all(&source)?;
+        std::fs::write(source.join("name"), name)?;
+        let folder = bundle.rootfs().join("tmp");
+        std::fs::create_dir_all(folder.join(target))?;
+        std::os::unix::fs::symlink(target, folder.join(name))?;
+        bundle = bundle.mount(&format!("/tmp/{name}"), "bind", source, "bind,ro");
+    }
+    let container = Container::new(bundle)?;
+    container.start_service()?;
+    Ok(container)
+}
+
+/// CVE-2026-115520, CVE-2026-119101: links of the image have criu take one mount for another, or
+/// a part of a path for one of the machine's, so that after a restore the container has what it was
+/// never given, or can write what it could only read.
+pub(crate) fn links_of_the_image_confuse_no_mounts() -> Result<()> {
+    let images = images("images");
+    let flags = ["--criu", "/no/such/criu", "--image-path", &images];
+    for (links, text) in [
+        (&[("one", "a"), ("two", "b/c")][..], "/no/such/criu"),
+        (&[("one", "a]:/etc")], "]:"),
+        (&[("one", "both"), ("two", "both")], "do not lead to what is mounted"),
+    ] {
+        let container = behind_links(links)?;
+        let finished = checkpoint(&container, &flags)?;
+        ensure!(finished.code()? != 0, "there is no criu");
+        finished.expect_stderr(text)?;
+        expect_eq!(container.status()?, "running");
+    }
+    let container = behind_links(&[("three", "a"), ("four", "b")])?;
+    let folder = container.bundle.rootfs().join("tmp");
+    let (one, other) = (folder.join("three"), folder.join("four"));
+    rustix::fs::renameat_with(
+        rustix::fs::CWD,
+        &one,
+        rustix::fs::CWD,
+        &other,
+        rustix::fs::RenameFlags::EXCHANGE,
+    )?;
+    checkpoint(&container, &flags)?.expect_stderr("do not lead to what is mounted there")?;
+    Ok(())
+}
+
+/// Links that are no trap are in many images.
+pub(crate) fn mounts_behind_links_come_back() -> Result<()> {
+    criu()?;
+    let container = behind_links(&[("one", "a"), ("two", "b")])?;
+    let images = images("images");
+    checkpoint(&container, &["--image-path", &images])?.expect_code(0)?;
+    restore(&container, &images)?;
+    let script = "cat /tmp/one/name /tmp/b/name; touch /tmp/a/new /tmp/two/new";
+    let finished = container.exec(script)?;
+    expect_eq!(finished.stdout, "onetwo");
+    expect_eq!(finished.stderr.matches("Read-only file system").count(), 2, "{finished:?}");
+    container.kill()?;
+    container.delete()
+}

@@ -108,6 +108,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::checkpoint::a_restored_container_is_attended,
         runtime::checkpoint::a_checkpoint_may_have_several_parts,
         runtime::checkpoint::what_cannot_be_is_explained,
+        runtime::checkpoint::links_of_the_image_confuse_no_mounts,
+        runtime::checkpoint::mounts_behind_links_come_back,
         runtime::concurrency::two_creates_of_one_id_leave_one_container,
         runtime::concurrency::a_hundred_are_created_at_once,
         runtime::concurrency::a_hundred_run_at_once,
