@@ -16,6 +16,7 @@ mod checkpoint;
 mod concurrency;
 mod devices;
 mod exec;
+mod faults;
 mod hooks;
 mod keyring;
 mod kill;
@@ -138,6 +139,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::exec::a_sub_group_can_be_given,
         runtime::exec::it_is_where_the_first_process_went,
         runtime::exec::its_processors_can_be_given,
+        runtime::faults::run_tells_of_errors_of_input_and_output,
+        runtime::faults::run_tells_when_there_is_no_memory,
+        runtime::faults::run_tells_when_there_are_no_descriptors,
+        runtime::faults::run_is_interrupted_without_harm,
         runtime::hooks::they_run_in_their_order,
         runtime::hooks::each_is_told_the_state,
         runtime::hooks::each_runs_in_its_namespaces,
@@ -315,6 +320,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::sigkill::run_can_be_killed_at_every_call,
         runtime::sigkill::start_can_be_killed_at_every_call,
         runtime::sigkill::exec_can_be_killed_at_every_call,
+        runtime::sigkill::update_can_be_killed_at_every_call,
         runtime::sigkill::delete_can_be_killed_at_every_call,
         runtime::sigkill::delete_by_force_can_be_killed_at_every_call,
         runtime::stdio::a_terminal_is_sent_to_the_console_socket,

@@ -1,109 +1,23 @@
 //! SIGKILL in the middle: every command is killed at each of its system calls, its own process or
 //! the container's, and whatever was half done must not be in the way afterwards.
 //!
-//! A process of its own traces the command and counts. When it has sent the signal it ends, and
-//! with it the tracing: what is left of the command runs on as it would have without a tracer.
+//! When the tracer has sent the signal it ends, and with it the tracing: what is left of the
+//! command runs on as it would have without a tracer.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
+use super::support::tracing::{Deed, Traced, spread, trace};
 use super::support::{Bundle, Container};
 use crate::expect_eq;
-use crate::support::sys::{self, Change};
+use crate::support::sys;
 use crate::support::{Launch, scratch, until};
 
 /// How long a walk may take. Where it is not enough for every call, those that are visited are
 /// spread over all.
 const PATIENCE: Duration = Duration::from_secs(40);
-
-/// Exit codes of the tracing process.
-const ENDED: i32 = 0;
-const KILLED: i32 = 1;
-const FAILED: i32 = 2;
-
-fn be_traced() -> std::io::Result<()> {
-    sys::ptrace(libc::PTRACE_TRACEME, 0, 0)
-}
-
-/// Runs the command until it makes its `number`th call, which kills who makes it. Tells how many
-/// calls there were, and the command's process.
-fn trace(launch: Launch, number: u64) -> Result<(bool, u64, i32)> {
-    let report = scratch("traced");
-    let tracer = sys::fork(0, || {
-        follow(launch, number).map_or_else(
-            |error| {
-                println!("tracer: {error:#}");
-                FAILED
-            },
-            |(killed, calls, pid)| {
-                let told = std::fs::write(scratch("traced"), format!("{calls} {pid}"));
-                if told.is_err() {
-                    FAILED
-                } else if killed {
-                    KILLED
-                } else {
-                    ENDED
-                }
-            },
-        )
-    })?;
-    let (_, change) = sys::wait(tracer, 0)?.context("the tracer")?;
-    let killed = match change {
-        Change::Exited(ENDED) => false,
-        Change::Exited(KILLED) => true,
-        change => bail!("the tracer ended with {change:?}"),
-    };
-    let text = std::fs::read_to_string(report)?;
-    let (calls, pid) = text.split_once(' ').context("two numbers")?;
-    Ok((killed, calls.parse()?, pid.parse()?))
-}
-
-/// In the tracing process.
-fn follow(launch: Launch, number: u64) -> Result<(bool, u64, i32)> {
-    let running = launch.before_exec(be_traced).start()?;
-    let main = running.pid;
-    // Dropping it would kill what is to live on.
-    std::mem::forget(running);
-    sys::wait(main, 0)?.context("no stop at the exec")?;
-    let options = libc::PTRACE_O_TRACESYSGOOD
-        | libc::PTRACE_O_TRACEFORK
-        | libc::PTRACE_O_TRACEVFORK
-        | libc::PTRACE_O_TRACECLONE
-        | libc::PTRACE_O_TRACEEXEC;
-    sys::ptrace(libc::PTRACE_SETOPTIONS, main, options.cast_unsigned() as usize)?;
-    sys::ptrace(libc::PTRACE_SYSCALL, main, 0)?;
-    let mut calls = 0;
-    let mut known = vec![main];
-    loop {
-        let Ok(Some((pid, change))) = sys::wait(-1, libc::__WALL) else {
-            return Ok((false, calls, main));
-        };
-        let Change::Stopped(stop) = change else {
-            if pid == main {
-                return Ok((false, calls, main));
-            }
-            continue;
-        };
-        let mut deliver = 0;
-        match (stop & 0xff, stop >> 8) {
-            (signal, 0) if signal == libc::SIGTRAP | 0x80 => {
-                calls += u64::from(sys::entered_call(pid).is_ok_and(|call| call.is_some()));
-            }
-            // The first stop of a new process is a SIGSTOP that ptrace made.
-            (libc::SIGSTOP, 0) if !known.contains(&pid) => known.push(pid),
-            (signal, 0) => deliver = signal as usize,
-            _ => {}
-        }
-        if calls == number {
-            sys::send(pid, libc::SIGKILL)?;
-            return Ok((true, calls, main));
-        }
-        // It may have been killed meanwhile.
-        let _ = sys::ptrace(libc::PTRACE_SYSCALL, pid, deliver);
-    }
-}
 
 /// Kills the command made by `command` at each of its calls in turn, each time after `before` and
 /// followed by `after`.
@@ -115,7 +29,7 @@ fn walk(
 ) -> Result<()> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     before()?;
-    let (_, total, _) = trace(command(), u64::MAX)?;
+    let Traced { calls: total, .. } = trace(command(), u64::MAX, Deed::Kill)?;
     after()?;
     ensure!(total > 20, "only {total} calls: tracing does not work");
     let (start, mut visited) = (Instant::now(), 0);
@@ -124,8 +38,8 @@ fn walk(
             break;
         }
         before()?;
-        let (killed, _, pid) = trace(command(), number)?;
-        if killed {
+        let Traced { at, pid, .. } = trace(command(), number, Deed::Kill)?;
+        if at.is_some() {
             wait_for_end(pid).with_context(|| format!("killed at call {number} of {total}"))?;
         }
         after().with_context(|| format!("killed at call {number} of {total}"))?;
@@ -134,19 +48,6 @@ fn walk(
     println!("{}: killed at {visited} of {total} calls", container.id);
     ensure!(visited > 0, "no call was visited");
     Ok(())
-}
-
-/// All numbers up to `total`, in an order that is spread over all of them from the beginning.
-fn spread(total: u64) -> impl Iterator<Item = u64> {
-    let gcd = |mut a: u64, mut b: u64| {
-        while b != 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    };
-    // About the golden section of the whole, and coprime to it.
-    let step = (total * 618 / 1000..).find(|step| gcd(*step, total) == 1).unwrap_or(1);
-    (0..total).map(move |index| (index * step) % total + 1)
 }
 
 /// The command, or what is left of it, must come to an end by itself.
@@ -260,6 +161,23 @@ pub(crate) fn exec_can_be_killed_at_every_call() -> Result<()> {
             container.exec("exit 5")?.expect_code(5)?;
             expect_eq!(container.status()?, "running");
             Ok(())
+        },
+    )?;
+    expect_clean(&container)
+}
+
+/// The container goes on, and can be changed again, whatever was written by then.
+pub(crate) fn update_can_be_killed_at_every_call() -> Result<()> {
+    let container = Container::new(Bundle::command(&["/bin/sleep", "100000"])?)?;
+    container.start()?;
+    walk(
+        &container,
+        || Ok(()),
+        || container.launch(&["update", "--pids-limit", "50", "--cpu-share", "500", &container.id]),
+        || {
+            expect_eq!(container.status()?, "running");
+            container.tell_with("update", &["--pids-limit", "60"], &[])?.expect_code(0)?;
+            container.exec("exit 5")?.expect_code(5).map(drop)
         },
     )?;
     expect_clean(&container)

@@ -191,6 +191,20 @@ pub(crate) fn entered_call(pid: i32) -> io::Result<Option<u64>> {
     Ok(Some(unsafe { info.u.entry.nr }))
 }
 
+/// Has the call that a process stopped by `PTRACE_SYSCALL` is entering fail instead.
+pub(crate) fn fail_call(pid: i32, errno: i32) -> io::Result<()> {
+    // SAFETY: plain data, for which all zeroes is a value.
+    let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
+    let none = std::ptr::null_mut::<u8>();
+    // SAFETY: the kernel fills `registers`, a live local of the type that it fills.
+    result(unsafe { libc::ptrace(libc::PTRACE_GETREGS, pid, none, &raw mut registers) })?;
+    // No call has this number, so none is made, and what is in `rax` is its result.
+    registers.orig_rax = u64::MAX;
+    registers.rax = i64::from(-errno).cast_unsigned();
+    // SAFETY: the kernel reads `registers`, as above.
+    result(unsafe { libc::ptrace(libc::PTRACE_SETREGS, pid, none, &raw const registers) }).map(drop)
+}
+
 /// `dup2(2)` with plain numbers: the tests decide which descriptors a program starts with.
 pub(crate) fn duplicate(from: i32, to: i32) -> io::Result<()> {
     // SAFETY: called between fork and exec, where nothing owns the number that is overwritten.

@@ -4,6 +4,7 @@ pub(super) mod bundle;
 pub(super) mod container;
 pub(super) mod groups;
 pub(super) mod kernel;
+pub(super) mod tracing;
 
 pub(super) use bundle::Bundle;
 pub(super) use container::Container;
