@@ -57,6 +57,7 @@ impl Machine {
             listen_fds: None,
             root_mount: None,
             given: Vec::new(),
+            keeps_restrictions: false,
             ends_with_caller: false,
             notify_socket: None,
         };

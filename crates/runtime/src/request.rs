@@ -51,6 +51,9 @@ pub struct Create<'a> {
     pub root_mount: Option<RootMount>,
     /// Mounts that the caller has, in place of the bind mounts that the configuration has there.
     pub given: Vec<Rc<GivenMount>>,
+    /// Whether a bind mount keeps what the machine forbids on its source, read-only or no programs,
+    /// when it has options, too, that do not say so. Other runtimes let go of it.
+    pub keeps_restrictions: bool,
     /// Its first process is killed when the caller of `run` ends, however early that is.
     pub ends_with_caller: bool,
     /// `NOTIFY_SOCKET` of the caller, sd_notify(3): the service manager hears from the program.

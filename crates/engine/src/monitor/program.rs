@@ -76,6 +76,7 @@ impl Program {
             notify_socket: None,
             root_mount: Some(root_mount),
             given,
+            keeps_restrictions: true,
             ends_with_caller: true,
         };
         inherited.hand_on()?;

@@ -176,7 +176,7 @@ impl<'a> Assembly<'a> {
         }
         let place = self.place_of(path, &|| shape_of(tree, path))?;
         let (plain, recursive) = (mount.attributes, mount.recursive);
-        let later = !plain.is_empty() && !self.change(tree, path, false, plain)?;
+        let later = !plain.is_empty() && !self.change_bind(tree, mount)?;
         if !recursive.is_empty() {
             self.change(tree, path, true, recursive)?;
         }
@@ -312,6 +312,18 @@ impl<'a> Assembly<'a> {
             self.leave_open(target.place);
         }
         linked
+    }
+
+    /// Of a bind mount: a user namespace may lock what its source has besides.
+    fn change_bind(&mut self, tree: BorrowedFd<'_>, mount: &Mount) -> Result<bool, Error> {
+        let (path, own) = (&mount.target, mount.attributes);
+        let all = mount.besides.then(own);
+        match self.change(tree, path, false, all) {
+            Err(Error::Call { error, .. }) if error.errno == Errno::PERM && all != own => {
+                self.change(tree, path, false, own)
+            }
+            result => result,
+        }
     }
 
     /// Of an attached mount.

@@ -27,6 +27,22 @@ impl Attributes {
     /// Read-only.
     pub const READ_ONLY: Attributes = Attributes { set: MOUNT_ATTR_RDONLY, clear: 0 };
 
+    /// Nothing forbidden.
+    pub(super) const UNRESTRICTED: Attributes = Attributes {
+        set: 0,
+        clear: MOUNT_ATTR_RDONLY
+            | MOUNT_ATTR_NOSUID
+            | MOUNT_ATTR_NODEV
+            | MOUNT_ATTR_NOEXEC
+            | MOUNT_ATTR_NOSYMFOLLOW,
+    };
+
+    /// The same without what others set or clear.
+    pub(super) fn without(self, others: Attributes) -> Attributes {
+        let all = others.set | others.clear;
+        Attributes { set: self.set & !all, clear: self.clear & !all }
+    }
+
     /// Nothing to change.
     #[must_use]
     pub fn is_empty(self) -> bool {

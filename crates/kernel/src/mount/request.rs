@@ -14,6 +14,9 @@ pub struct Mount {
     pub source: Source,
     /// Of the mount itself.
     pub attributes: Attributes,
+    /// Of a bind mount: what its source may have besides, and is taken off where it is not locked
+    /// (mount_namespaces(7)). See [`Mount::leave_to_options`].
+    pub besides: Attributes,
     /// Of the mount and all below it.
     pub recursive: Attributes,
     /// Applied one after the other, when all else is done.
@@ -113,7 +116,20 @@ impl Mount {
         let Options { attributes, recursive, ref propagation, .. } = options;
         let propagation = propagation.clone();
         let source = parse_source(kind, source, binds, options)?;
-        Ok(Mount { target, source, attributes, recursive, propagation, keep: false })
+        let besides = Attributes::default();
+        Ok(Mount { target, source, attributes, besides, recursive, propagation, keep: false })
+    }
+
+    /// Has a bind mount with options of its own get only what they say, as mount(2) with
+    /// `MS_REMOUNT|MS_BIND` does it: it is not read-only, for one, because its source is. One
+    /// without options has all that its source has; access times are its source's in any case.
+    #[must_use]
+    pub fn leave_to_options(mut self) -> Mount {
+        let own = self.attributes;
+        if matches!(self.source, Source::Bind(_)) && !own.is_empty() {
+            self.besides = Attributes::UNRESTRICTED.without(own);
+        }
+        self
     }
 }
 

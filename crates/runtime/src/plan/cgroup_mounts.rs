@@ -71,10 +71,10 @@ impl View<'_> {
         let target = RootedPath::parse(format!("{}/{name}", mount.target))
             .map_err(|error| Invalid::new("mounts", error))?;
         let source = self.source(controllers, place)?;
-        let Mount { attributes, .. } = *mount;
+        let Mount { attributes, besides, .. } = *mount;
         let recursive = Self::recursive(mount, &source);
         let propagation = mount.propagation.clone();
-        Ok(Mount { target, source, attributes, recursive, propagation, keep: false })
+        Ok(Mount { target, source, attributes, besides, recursive, propagation, keep: false })
     }
 
     /// Where the container's own group is not known, all groups are shown, and none of them may be
@@ -141,6 +141,7 @@ fn tmpfs(mount: &Mount) -> Mount {
             label: None,
         }),
         attributes: mount.attributes,
+        besides: mount.besides,
         recursive: Attributes::default(),
         propagation: mount.propagation.clone(),
         keep: true,

@@ -74,7 +74,7 @@ impl Init {
         let process = spec.process.as_ref().ok_or_else(|| {
             Invalid::new("process", "missing, but a container that is to be started needs it")
         })?;
-        let mut mounts = mounts(spec, bundle, view, namespaces)?;
+        let mut mounts = mounts(spec, bundle, view, namespaces, request.keeps_restrictions)?;
         let notify_folder = request.notify_folder(process);
         if let Some(folder) = &notify_folder {
             mounts.add_notify_folder(folder, namespaces)?;
@@ -201,6 +201,7 @@ fn mounts(
     bundle: &Path,
     view: &View<'_>,
     namespaces: &Namespaces,
+    keeps_restrictions: bool,
 ) -> Result<Mounts, Invalid> {
     let mut all = Mounts::default();
     for (index, mount) in spec.mounts.iter().enumerate() {
@@ -222,7 +223,7 @@ fn mounts(
         } else {
             let map = MountMap::new(&format!("mounts[{index}]"), mount, &parsed, namespaces)?;
             all.trees.push(Tree::new(map, &parsed, namespaces));
-            all.mounts.push(parsed);
+            all.mounts.push(if keeps_restrictions { parsed } else { parsed.leave_to_options() });
         }
     }
     Ok(all)

@@ -88,6 +88,7 @@ pub(super) fn request<'a>(
         listen_fds: context.listen_fds(),
         notify_socket: context.notify_socket.as_deref(),
         root_mount: None,
+        keeps_restrictions: false,
         ends_with_caller: false,
         given: Vec::new(),
     })

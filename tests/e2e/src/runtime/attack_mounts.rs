@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use super::mounts::output_if_mapped;
+use super::bind_mounts::output_if_mapped;
 use super::support::{Bundle, Container, unshare_mounts};
 use crate::expect_eq;
 use crate::support::scratch;

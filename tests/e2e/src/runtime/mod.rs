@@ -12,6 +12,7 @@ mod attack_races;
 mod attack_state;
 mod bad_input;
 mod beside;
+mod bind_mounts;
 mod checkpoint;
 mod concurrency;
 mod devices;
@@ -213,10 +214,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::mounts::tmpcopyup_copies_more_folders_than_can_be_open,
         runtime::mounts::the_root_is_read_only_on_demand,
         runtime::mounts::cgroups_are_shown_read_only_and_from_the_containers_own,
-        runtime::mounts::ids_are_mapped_on_demand,
-        runtime::mounts::ids_are_mapped_as_in_the_user_namespace,
-        runtime::mounts::ids_are_mapped_as_in_a_joined_user_namespace,
         runtime::mounts::what_is_told_twice_is_masked_and_protected_once,
+        runtime::bind_mounts::a_bind_mount_with_options_has_only_these,
+        runtime::bind_mounts::ids_are_mapped_on_demand,
+        runtime::bind_mounts::ids_are_mapped_as_in_the_user_namespace,
+        runtime::bind_mounts::ids_are_mapped_as_in_a_joined_user_namespace,
         runtime::mounts::without_pivot_it_works_too,
         runtime::mounts::a_folder_is_not_mounted_on_a_file_nor_a_file_on_a_folder,
         runtime::namespaces::new_ones_are_made_and_others_shared,

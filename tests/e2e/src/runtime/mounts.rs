@@ -14,8 +14,9 @@ use crate::support::scratch;
 
 /// Fields of a line of `/proc/self/mountinfo`.
 #[derive(Debug)]
-struct Mounted {
-    options: Vec<String>,
+pub(super) struct Mounted {
+    /// Of the mount itself.
+    pub(super) options: Vec<String>,
     propagation: String,
     kind: String,
     super_options: Vec<String>,
@@ -33,7 +34,7 @@ fn mounted(target: &str, change: impl FnOnce(Bundle) -> Bundle) -> Result<Mounte
     find(&container.output()?, target)
 }
 
-fn find(text: &str, target: &str) -> Result<Mounted> {
+pub(super) fn find(text: &str, target: &str) -> Result<Mounted> {
     let matches = |line: &&str| line.split(' ').nth(4) == Some(target);
     let line = text.lines().rev().find(matches).with_context(|| format!("{target} in {text}"))?;
     let (left, right) = line.split_once(" - ").context("a dash")?;
@@ -335,66 +336,6 @@ pub(crate) fn cgroups_are_shown_read_only_and_from_the_containers_own() -> Resul
     ensure!(!said.contains("written") && !said.contains("made"), "writable: {said}");
     // What it sees are its own processes and no others, which would read as 0.
     ensure!(!said.lines().any(|line| line == "0"), "other processes are shown: {said}");
-    Ok(())
-}
-
-pub(crate) fn ids_are_mapped_on_demand() -> Result<()> {
-    let source = scratch("ids");
-    fs::create_dir(&source)?;
-    fs::write(source.join("file"), "")?;
-    std::os::unix::fs::chown(source.join("file"), Some(5), Some(6))?;
-    let script = "stat -c '%u %g' /work/file";
-    let mapping = |first: u32| json!([{ "containerID": 0, "hostID": first, "size": 1000 }]);
-    let bundle = Bundle::script(script)?.add(
-        "/mounts",
-        json!({
-            "destination": "/work", "type": "bind", "source": source, "options": ["bind", "idmap"],
-            "uidMappings": mapping(3000), "gidMappings": mapping(4000),
-        }),
-    );
-    expect_eq!(output_if_mapped(&Container::new(bundle)?)?, "3005 4006\n");
-    Ok(())
-}
-
-/// The output, unless the kernel cannot map the ids of the test's files.
-pub(super) fn output_if_mapped(container: &Container) -> Result<String> {
-    let finished = container.run()?;
-    if finished.stderr.contains("its file system cannot have them mapped") {
-        harness::skip("this kernel maps no ids of the file system with the test's files")?;
-    }
-    finished.expect_code(0)?;
-    Ok(finished.stdout)
-}
-
-/// With a user namespace and no mapping of its own, an id-mapped mount takes the container's.
-pub(crate) fn ids_are_mapped_as_in_the_user_namespace() -> Result<()> {
-    let source = scratch("ids");
-    fs::create_dir(&source)?;
-    fs::write(source.join("file"), "")?;
-    std::os::unix::fs::chown(source.join("file"), Some(5), Some(6))?;
-    let bundle = Bundle::script("stat -c '%u %g' /work/file; touch /work/new")?
-        .user_namespace(300_000)?
-        .mount("/work", "bind", &source, "rbind,ridmap");
-    expect_eq!(output_if_mapped(&Container::new(bundle)?)?, "5 6\n");
-    use std::os::unix::fs::MetadataExt as _;
-    let made = fs::metadata(source.join("new"))?;
-    expect_eq!((made.uid(), made.gid()), (0, 0), "the owner of what it made");
-    Ok(())
-}
-
-/// Who joins a user namespace has its maps for such a mount, too, without telling them again.
-pub(crate) fn ids_are_mapped_as_in_a_joined_user_namespace() -> Result<()> {
-    let source = scratch("ids");
-    fs::create_dir(&source)?;
-    fs::write(source.join("file"), "")?;
-    std::os::unix::fs::chown(source.join("file"), Some(5), Some(6))?;
-    let first = Container::new(Bundle::service()?.user_namespace(300_000)?)?;
-    first.start_service()?;
-    let bundle = Bundle::script("cd /work && stat -c '%u %g' file")?
-        .join("user", format!("/proc/{}/ns/user", first.pid()?))
-        .mount("/work", "bind", &source, "rbind,ridmap");
-    std::os::unix::fs::chown(bundle.rootfs(), Some(300_000), Some(300_000))?;
-    expect_eq!(output_if_mapped(&Container::new(bundle)?)?, "5 6\n");
     Ok(())
 }
 
