@@ -24,6 +24,7 @@ use std::convert::Infallible;
 use std::ffi::CString;
 use std::path::Path;
 use sys::OrError;
+use sys::process::Spent;
 use sys::rustix::io::Errno;
 use sys::rustix::process::{Pid, WaitOptions, waitpid};
 
@@ -94,7 +95,10 @@ fn add(request: &Exec<'_>, container: &Container, spec: &Spec<'_>) -> Result<Run
         .and_then(|plan| plan.with_filter(spec))
         .and_then(|plan| plan.with_descriptors(request.preserve_fds, request.listen_fds.as_ref()))
         .map_err(invalid)?;
-    let plan = ProcessPlan { ignored_signals: crate::record::ignored_signals()?, ..plan };
+    let plan = ProcessPlan {
+        ignored_signals: crate::record::ignored_signals(&mut Spent::default())?,
+        ..plan
+    };
     let group = container.group()?;
     let entry = match &group {
         Some(group) if request.cgroups.is_empty() => beside(&**group, container)?,
@@ -226,7 +230,7 @@ fn placement(container: &Container, spec: &Spec<'_>) -> Result<Placement> {
 
 /// Whether this is the machine's own user namespace, where every user is whom it says.
 pub(crate) fn owns_machine() -> Result<bool> {
-    let map = crate::file::read_made_up("/proc/self/uid_map")?;
+    let map = crate::file::read_made_up("/proc/self/uid_map", &mut Spent::default())?;
     let map = String::from_utf8_lossy(&map);
     Ok(map.split_ascii_whitespace().eq(["0", "0", "4294967295"]))
 }

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use sys::OrError;
+use sys::process::Spent;
 use sys::rustix::buffer::spare_capacity;
 use sys::rustix::fs::{
     AtFlags, CWD, Mode, OFlags, SeekFrom, openat, readlink, renameat, seek, unlinkat,
@@ -27,6 +28,19 @@ pub(crate) fn read_all(
     limit: usize,
 ) -> Result<Vec<u8>, sys::Error> {
     read_open(&open(folder, &name, OFlags::RDONLY)?, name, limit)
+}
+
+/// The same; the file is closed with others.
+pub(crate) fn read_all_and_spend(
+    folder: impl AsFd,
+    name: impl AsRef<Path> + Debug,
+    limit: usize,
+    spent: &mut Spent,
+) -> Result<Vec<u8>, sys::Error> {
+    let file = open(folder, &name, OFlags::RDONLY)?;
+    let bytes = read_open(&file, name, limit)?;
+    spent.add([file]);
+    Ok(bytes)
 }
 
 /// The same of what ought to be a file of ours: nothing that somebody has put there instead leads
@@ -59,13 +73,17 @@ fn read_open(file: &OwnedFd, name: impl Debug, limit: usize) -> Result<Vec<u8>, 
 
 /// A file that the kernel makes up when it is read, and hands over at once if there is room: one
 /// of procfs that is no list. Refused when it is larger than 64 kB.
-pub(crate) fn read_made_up(name: impl AsRef<Path> + Debug) -> Result<Vec<u8>, sys::Error> {
+pub(crate) fn read_made_up(
+    name: impl AsRef<Path> + Debug,
+    spent: &mut Spent,
+) -> Result<Vec<u8>, sys::Error> {
     let file = open(CWD, &name, OFlags::RDONLY)?;
     let mut bytes = vec![0; 4 * 1024];
     loop {
         match read(&file, &mut bytes) {
             Ok(length) if length < bytes.len() => {
                 bytes.truncate(length);
+                spent.add([file]);
                 return Ok(bytes);
             }
             Ok(_) if bytes.len() < 64 * 1024 => {

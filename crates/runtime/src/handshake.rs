@@ -66,7 +66,9 @@ pub(crate) struct Channel {
 impl Channel {
     /// The parent's and the child's end.
     pub(crate) fn pair() -> Result<(Channel, Channel), sys::Error> {
-        let (ours, theirs) =
+        // The parent closes the lower one of the two, so that what it opens next is beside what it has
+        // open, and all of that is closed by one call.
+        let (theirs, ours) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .or_error("socketpair", || "AF_UNIX, SOCK_SEQPACKET")?;
         Ok((Channel::new(ours), Channel::new(theirs)))

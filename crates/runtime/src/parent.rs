@@ -35,6 +35,7 @@ use spec::runtime::{Spec, Status};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::SystemTime;
+use sys::process::Spent;
 use sys::rustix::fs::{CWD, OFlags};
 use sys::rustix::process::{Pid, Uid, geteuid};
 
@@ -76,19 +77,22 @@ pub(crate) type Build<'a> =
 pub(crate) fn make(request: &Create<'_>, caller: Caller, build: Build<'_>) -> Result<Running> {
     let bundle = request.bundle()?;
     let path = request.configuration.map_or_else(|| bundle.join("config.json"), Path::to_owned);
-    let text = file::read_all(CWD, &path, crate::directory::MAX_CONFIGURATION)
+    let mut spent = Spent::default();
+    let largest = crate::directory::MAX_CONFIGURATION;
+    let text = file::read_all_and_spend(CWD, &path, largest, &mut spent)
         .map_err(|error| Error::File { what: "configuration", path: path.clone(), error })?;
     let spec: Spec<'_> = spec::json::parse(&text).map_err(|it| wrong(it.to_string()))?;
     let user = geteuid();
     let rootless = request.rootless.unwrap_or(!user.is_root());
-    let cgroups = Cgroups::find(&request.cgroup_driver, rootless)?;
+    let mut cgroups = Cgroups::find(&request.cgroup_driver, rootless)?;
+    spent.append(&mut cgroups.spent());
     let cgroup = plan::cgroup(&spec, request, &cgroups).map_err(|it| invalid(&it))?;
     let groups = cgroup.description();
     let nothing_before = caller == Caller::Runs && !request.holds_up_the_start();
     let mut plan = Plan::new(&spec, &bundle, request, &cgroups, &groups)
         .and_then(|plan| plan.with_start(&spec, nothing_before))
         .map_err(|it| invalid(&it))?;
-    plan.init.process.ignored_signals = record::ignored_signals()?;
+    plan.init.process.ignored_signals = record::ignored_signals(&mut spent)?;
     plan.init.process.ends_with_parent = request.ends_with_caller;
     if caller == Caller::Restores {
         plan.init.mounts_before_group = None;
@@ -106,6 +110,7 @@ pub(crate) fn make(request: &Create<'_>, caller: Caller, build: Build<'_>) -> Re
         guests: None,
         record,
         warnings: Vec::new(),
+        spent,
     };
     let result = made.begin(&mut plan, &text, cgroup);
     let result = result.and_then(|()| build(&mut made, &plan, &spec, terminal));
@@ -151,6 +156,7 @@ pub(crate) struct Making {
     guests: Option<Guests>,
     record: Record,
     warnings: Vec<String>,
+    spent: Spent,
 }
 
 impl Making {
@@ -194,7 +200,7 @@ impl Making {
         })?;
         self.child = Some(launched.pid);
         drop(listening);
-        let process = Process::now(launched.pid)?;
+        let process = Process::now(launched.pid, &mut self.spent)?;
         self.record.process = Some(process);
         if let Some(class) = &plan.resctrl {
             Resctrl::find()?.assign(class, process.pid, &mut self.record.resctrl)?;
@@ -204,8 +210,9 @@ impl Making {
         let late_entry = self.tell_in_advance(plan, spec, &launched)?;
         let (master, last_words) = self.serve(plan, &launched, terminal)?;
         // The child has closed its own by now, and goes on meanwhile.
-        drop((entry, late_entry));
-        sys::early::close_left_open();
+        [Some(entry), late_entry].into_iter().flatten().for_each(|it| it.spend(&mut self.spent));
+        self.spent.add(sys::early::left_open());
+        self.spent.close();
         if !plan.starts_in_advance {
             if let Some(group) = &self.group {
                 group.first_process_entered()?;

@@ -4,6 +4,7 @@ use crate::file;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use sys::process::Spent;
 use sys::rustix::io::Errno;
 use sys::rustix::process::Pid;
 use sys::signal::SIGCHLD;
@@ -65,9 +66,9 @@ pub(crate) const CHILD_NAME: &std::ffi::CStr = c"tinyort:init";
 
 impl Process {
     /// The process with this id as it is now, or ESRCH.
-    pub(crate) fn now(pid: Pid) -> Result<Process, sys::Error> {
+    pub(crate) fn now(pid: Pid, spent: &mut Spent) -> Result<Process, sys::Error> {
         let pid = pid.as_raw_nonzero().get();
-        let stat = stat(pid)?;
+        let stat = stat(pid, spent)?;
         let stat = stat.as_deref().and_then(Stat::parse);
         let stat =
             stat.ok_or_else(|| sys::Error::new("read", format!("/proc/{pid}/stat"), Errno::SRCH))?;
@@ -81,7 +82,7 @@ impl Process {
 
     /// Whether it has ended, or is about to: its namespaces go before it is a zombie.
     pub(crate) fn is_ending(self) -> bool {
-        let Ok(text) = stat(self.pid) else { return false };
+        let Ok(text) = stat(self.pid, &mut Spent::default()) else { return false };
         match text.as_deref().and_then(Stat::parse) {
             Some(Stat { state: b'Z' | b'X', .. }) | None => true,
             Some(Stat { start, flags, .. }) => start != self.start || flags & PF_EXITING != 0,
@@ -90,7 +91,7 @@ impl Process {
 
     /// What it is doing.
     pub(crate) fn life(self) -> Result<Life, sys::Error> {
-        let text = stat(self.pid)?;
+        let text = stat(self.pid, &mut Spent::default())?;
         let Some(stat) = text.as_deref().and_then(Stat::parse) else { return Ok(Life::Gone) };
         Ok(match stat {
             Stat { start, .. } if start != self.start => Life::Gone,
@@ -105,8 +106,8 @@ impl Process {
 const PF_EXITING: u32 = 4;
 
 /// `/proc/PID/stat`, or `None` if there is no such process.
-fn stat(pid: i32) -> Result<Option<Vec<u8>>, sys::Error> {
-    match file::read_made_up(format!("/proc/{pid}/stat")) {
+fn stat(pid: i32, spent: &mut Spent) -> Result<Option<Vec<u8>>, sys::Error> {
+    match file::read_made_up(format!("/proc/{pid}/stat"), spent) {
         Ok(text) => Ok(Some(text)),
         Err(error) if matches!(error.errno, Errno::NOENT | Errno::SRCH) => Ok(None),
         Err(error) => Err(error),
@@ -115,8 +116,8 @@ fn stat(pid: i32) -> Result<Option<Vec<u8>>, sys::Error> {
 
 /// The signals that this process was started with ignored: bit N - 1 for signal N, `SigIgn` of
 /// proc_pid_status(5). SIGCHLD is not ignored any more then, or the end of a child would never be told.
-pub(crate) fn ignored_signals() -> Result<u64, sys::Error> {
-    let text = file::read_made_up("/proc/self/status")?;
+pub(crate) fn ignored_signals(spent: &mut Spent) -> Result<u64, sys::Error> {
+    let text = file::read_made_up("/proc/self/status", spent)?;
     let mut lines = text.split(|byte| *byte == b'\n');
     let mask = lines.find_map(|line| line.strip_prefix(b"SigIgn:"));
     let mask = mask.and_then(|mask| std::str::from_utf8(mask).ok());
@@ -155,6 +156,7 @@ impl Stat<'_> {
 #[cfg(test)]
 mod tests {
     use super::{Life, Process, Stat};
+    use sys::process::Spent;
     use sys::rustix::process::getpid;
 
     #[test]
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_process_of_another_start_is_gone() {
-        let process = Process::now(getpid()).unwrap();
+        let process = Process::now(getpid(), &mut Spent::default()).unwrap();
         assert!(!process.is_ending());
         assert_eq!(process.life().unwrap(), Life::Running);
         let earlier = Process { start: process.start + 1, ..process };

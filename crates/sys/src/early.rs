@@ -16,20 +16,20 @@ use std::os::fd::{FromRawFd as _, OwnedFd};
 static LEFT_OPEN: [AtomicI32; 2] = [AtomicI32::new(-1), AtomicI32::new(-1)];
 
 /// Whether the program runs from a read-only mount because of [`early_entry`], and
-/// [`close_left_open`] was not called yet.
+/// [`left_open`] was not called yet.
 #[must_use]
 pub fn runs_from_mount() -> bool {
     LEFT_OPEN.iter().all(|it| it.load(Ordering::Relaxed) >= 0)
 }
 
-/// Closes that mount and the file in it, which are close-on-exec, if there are such. The kernel takes a
-/// tenth of a millisecond for the last one of them, as it waits for all processors: this is for a
-/// moment when nobody waits for the caller.
-pub fn close_left_open() {
+/// That mount and the file in it, which are close-on-exec, to be closed, if there are such. The kernel
+/// takes a tenth of a millisecond for the last one of them, as it waits for all processors: this is for
+/// a moment when nobody waits for the caller.
+pub fn left_open() -> Vec<OwnedFd> {
     let numbers = LEFT_OPEN.each_ref().map(|it| it.swap(-1, Ordering::Relaxed));
     let open = numbers.into_iter().filter(|number| *number >= 0);
     // SAFETY: `move_to_read_only_mount` has opened them, and nobody else knew the numbers.
-    crate::process::close_all(open.map(|it| unsafe { OwnedFd::from_raw_fd(it) }).collect());
+    open.map(|it| unsafe { OwnedFd::from_raw_fd(it) }).collect()
 }
 
 /// Makes the linker's entry point `begin_early`, which has the program run from a read-only mount
@@ -73,7 +73,7 @@ macro_rules! early_entry {
 /// program is mapped again, from the mount, and `/proc/self/exe` is made to say so (`PR_SET_MM_MAP`,
 /// Linux 3.18, for who may checkpoint): the kernel refuses that as long as anything of the old file
 /// is mapped. Where it does, or has no mount_setattr, nothing is changed but where the pages come
-/// from. See [`close_left_open`] for what it leaves.
+/// from. See [`left_open`] for what it leaves.
 ///
 /// # Safety
 /// `stack` is what the kernel hands to a new program: the number of arguments, these, null, the

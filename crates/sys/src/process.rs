@@ -214,6 +214,34 @@ pub fn close_all_but(kept: &[BorrowedFd<'_>], first: u32) -> Result<(), Errno> {
     close_range(first, u32::MAX, 0)
 }
 
+/// Files that nobody needs any more. They are closed together when this is dropped: two dozen of them
+/// by a few calls.
+#[derive(Debug, Default)]
+pub struct Spent(Vec<OwnedFd>);
+
+impl Spent {
+    /// Has these closed, too.
+    pub fn add(&mut self, files: impl IntoIterator<Item = OwnedFd>) {
+        self.0.extend(files);
+    }
+
+    /// Takes over all that another one would close.
+    pub fn append(&mut self, other: &mut Spent) {
+        self.0.append(&mut other.0);
+    }
+
+    /// Closes them now.
+    pub fn close(&mut self) {
+        close_all(std::mem::take(&mut self.0));
+    }
+}
+
+impl Drop for Spent {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 /// Closes all of these, neighbours among them by one close_range(2) together, and one by one where
 /// that is missing.
 pub fn close_all(descriptors: Vec<OwnedFd>) {

@@ -1,5 +1,7 @@
 //! From what the machine has to one container's group.
 
+use sys::process::Spent;
+
 use super::absent::Absent;
 use super::creation::Creation;
 use super::entry::Entry;
@@ -10,7 +12,6 @@ use super::hybrid::Hybrid;
 use super::layout::{Hierarchy, Layout, Membership};
 use super::location::Location;
 use super::resources::Resources;
-use super::spent::Spent;
 use super::systemd::{self, Bus, Systemd};
 use super::v1::V1;
 use super::v2::V2;
@@ -34,6 +35,7 @@ pub struct Cgroups {
     /// The group below which the driver makes others at absolute locations.
     root: String,
     rootless: bool,
+    spent: Spent,
 }
 
 impl Cgroups {
@@ -43,11 +45,12 @@ impl Cgroups {
     /// # Errors
     /// The mounts cannot be read, or a user's systemd cannot be reached.
     pub fn find(driver: &Driver, rootless: bool) -> Result<Cgroups> {
+        let mut spent = Spent::default();
         let (layout, root) = match driver {
-            Driver::Files | Driver::None => (Layout::find()?, String::new()),
-            Driver::Systemd(bus) => (Layout::find()?, systemd::root(bus)?),
+            Driver::Files | Driver::None => (Layout::find(&mut spent)?, String::new()),
+            Driver::Systemd(bus) => (Layout::find(&mut spent)?, systemd::root(bus)?),
         };
-        Ok(Cgroups { layout, driver: driver.clone(), root, rootless })
+        Ok(Cgroups { layout, driver: driver.clone(), root, rootless, spent })
     }
 
     /// Where each hierarchy is mounted, with its controllers as `/proc/self/cgroup` spells them
@@ -55,6 +58,11 @@ impl Cgroups {
     pub fn mount_points(&self) -> impl Iterator<Item = (&str, &str)> {
         let Layout { v1, v2 } = &self.layout;
         v1.iter().chain(v2).map(|it| (it.controllers.as_str(), it.mount_point.as_str()))
+    }
+
+    /// The files that looking what there is has left open: they may be closed with others.
+    pub fn spent(&mut self) -> Spent {
+        std::mem::take(&mut self.spent)
     }
 
     /// Takes a `cgroupsPath` apart, in the form of the driver.
@@ -73,7 +81,8 @@ impl Cgroups {
     /// # Errors
     /// A limit that cannot be kept here, with the name of its field.
     pub fn prepare(&self, location: &Location, resources: Resources) -> Result<Prepared> {
-        let files = self.files(location)?;
+        let mut creation = Creation::new(self.rootless);
+        let files = self.files(location, &mut creation.spent)?;
         match &files {
             Some(files) => {
                 files.check_devices(&resources)?;
@@ -81,11 +90,11 @@ impl Cgroups {
             }
             None => Absent.update(&resources)?,
         }
-        Ok(Prepared { files, resources, creation: Creation::new(self.rootless) })
+        Ok(Prepared { files, resources, creation })
     }
 
     /// The group at a location, if the machine has any.
-    fn files(&self, location: &Location) -> Result<Option<Box<dyn Files>>> {
+    fn files(&self, location: &Location, spent: &mut Spent) -> Result<Option<Box<dyn Files>>> {
         let Layout { v1, v2 } = &self.layout;
         if matches!(self.driver, Driver::None) {
             return Ok(None);
@@ -97,7 +106,7 @@ impl Cgroups {
             };
         }
         // An absolute location needs no look at the caller's own group.
-        let own = if location.absolute { None } else { Some(Membership::own()?) };
+        let own = if location.absolute { None } else { Some(Membership::own(spent)?) };
         let below = |hierarchy: &Hierarchy| -> Result<String> {
             let own = own.as_ref().map_or(Ok(self.root.as_str()), |own| own.path_in(hierarchy))?;
             // A v2 group with processes cannot hand controllers down: next to it, not below.
@@ -184,7 +193,7 @@ impl Prepared {
         }
     }
 
-    /// The files that making the group has left open, which may be closed with others.
+    /// The same of making the group.
     pub fn spent(&mut self) -> Spent {
         std::mem::take(&mut self.creation.spent)
     }

@@ -1,10 +1,10 @@
 //! Making folders, all or none.
 
+use sys::process::Spent;
 use sys::rustix::io::Errno;
 
 use super::error::{Error, Result};
 use super::folder::Folder;
-use super::spent::Spent;
 
 /// What came of making a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

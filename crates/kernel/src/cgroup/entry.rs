@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use super::folder;
 #[cfg(doc)]
 use super::group::Description;
-use super::spent::Spent;
+use sys::process::{Spent, close_all};
 
 /// What a process must do to be in a group from its first instruction on.
 ///
@@ -16,18 +16,17 @@ use super::spent::Spent;
 pub struct Entry {
     pub(super) folder: Option<OwnedFd>,
     pub(super) tasks: Vec<OwnedFd>,
-    spent: Spent,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.spent.add(std::mem::take(&mut self.tasks));
+        close_all(std::mem::take(&mut self.tasks));
     }
 }
 
 impl Entry {
     pub(super) fn new(folder: Option<OwnedFd>, tasks: Vec<OwnedFd>) -> Entry {
-        Entry { folder, tasks, spent: Spent::default() }
+        Entry { folder, tasks }
     }
 
     /// The folder for `CLONE_INTO_CGROUP`, if there is a v2 group.
@@ -46,9 +45,10 @@ impl Entry {
         Entry::new(None, tasks)
     }
 
-    /// Has other files closed together with these.
-    pub fn close_with(&mut self, mut spent: Spent) {
-        self.spent.append(&mut spent);
+    /// Nobody is to enter any more: its files are closed with others.
+    pub fn spend(mut self, spent: &mut Spent) {
+        spent.add(std::mem::take(&mut self.tasks));
+        spent.add(self.folder.take());
     }
 
     /// Moves the calling thread into all v1 groups. To be called in the child, before it makes

@@ -3,6 +3,8 @@
 //! Limits are kept by v1 as far as it has the controllers, and the others by v2. Processes are
 //! frozen, killed and waited for by v2, which can do it at once and tell when it is done.
 
+use sys::process::Spent;
+
 use super::creation::Creation;
 use super::entry::Entry;
 use super::error::Result;
@@ -10,7 +12,6 @@ use super::events::Events;
 use super::files::Files;
 use super::group::{Description, Group, SubGroup};
 use super::resources::Resources;
-use super::spent::Spent;
 use super::statistics::Statistics;
 use super::v1::V1;
 use super::v2::{Current, V2};

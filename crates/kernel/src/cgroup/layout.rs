@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use sys::OrError as _;
+use sys::process::Spent;
 use sys::rustix::fs::{self, CWD, FsWord, Mode, OFlags};
 
 use super::error::{Error, Result};
@@ -54,7 +55,7 @@ pub(super) struct Layout {
 
 impl Layout {
     /// Looks. One call on a machine with cgroup v2 alone.
-    pub(super) fn find() -> Result<Layout> {
+    pub(super) fn find(spent: &mut Spent) -> Result<Layout> {
         let usual = fs::statfs(USUAL);
         if usual.is_ok_and(|found| found.f_type == CGROUP2_SUPER_MAGIC) {
             let v2 = Hierarchy {
@@ -64,13 +65,16 @@ impl Layout {
             };
             return Ok(Layout { v1: Vec::new(), v2: Some(v2) });
         }
-        Ok(parse_mounts(&read_file("/proc/self/mountinfo")?))
+        Ok(parse_mounts(&read_file("/proc/self/mountinfo", spent)?))
     }
 }
 
 /// Reads a file of procfs.
-fn read_file(path: &str) -> Result<String> {
-    Ok(folder::read(&open(path)?).or_error("read", || format!("{path:?}"))?)
+fn read_file(path: &str, spent: &mut Spent) -> Result<String> {
+    let file = open(path)?;
+    let text = folder::read(&file).or_error("read", || format!("{path:?}"))?;
+    spent.add([file]);
+    Ok(text)
 }
 
 fn open(path: &str) -> Result<OwnedFd> {
@@ -154,19 +158,20 @@ pub(super) struct Membership {
 
 impl Membership {
     /// Of this process.
-    pub(super) fn own() -> Result<Membership> {
-        Membership::read("/proc/self/cgroup")
+    pub(super) fn own(spent: &mut Spent) -> Result<Membership> {
+        Membership::read("/proc/self/cgroup", spent)
     }
 
     /// Of another process.
     pub(super) fn of(pid: i32) -> Result<Membership> {
-        Membership::read(&format!("/proc/{pid}/cgroup"))
+        Membership::read(&format!("/proc/{pid}/cgroup"), &mut Spent::default())
     }
 
     /// The kernel hands over the whole list at once if there is room, so it ends where a line does.
-    fn read(path: &str) -> Result<Membership> {
+    fn read(path: &str, spent: &mut Spent) -> Result<Membership> {
         let file = open(path)?;
         let text = folder::read_line(&file).or_error("read", || format!("{path:?}"))?;
+        spent.add([file]);
         Ok(Membership::parse(&text))
     }
 

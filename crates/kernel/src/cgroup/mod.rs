@@ -42,7 +42,6 @@ mod layout;
 mod location;
 mod processes;
 mod resources;
-mod spent;
 mod statistics;
 mod systemd;
 mod text;
@@ -60,7 +59,6 @@ pub use resources::{
     BlockIo, Cpu, DeviceAccess, DeviceKind, DeviceRate, DeviceRule, DeviceWeight, HugePages,
     Memory, Network, Rdma, Resources,
 };
-pub use spent::Spent;
 pub use statistics::{
     BlockIoUse, CpuSetUse, CpuUse, DeviceUse, MemoryUse, Pressure, RdmaUse, Stall, Statistics,
     Usage,

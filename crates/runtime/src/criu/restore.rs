@@ -21,6 +21,7 @@ use spec::runtime::{NamespaceKind, Spec};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use sys::OrError;
+use sys::process::Spent;
 use sys::rustix::fs::{CWD, FileType, Mode, OFlags, stat};
 use sys::rustix::mount::mount_bind_recursive;
 use sys::rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -212,13 +213,13 @@ fn serve(
     let pid = Pid::from_raw(question.pid);
     match (&*question.point, pid, question.fd) {
         ("setup-namespaces", Some(pid), _) => {
-            made.is_process(Process::now(pid)?);
+            made.is_process(Process::now(pid, &mut Spent::default())?);
             let pidfd = pidfd_open(pid, PidfdFlags::empty()).or_error("pidfd_open", || "it")?;
             made.bring_devices(plan, pidfd.as_fd())?;
             made.runtime_hooks(plan)
         }
         ("post-restore", Some(pid), _) => {
-            made.is_process(Process::now(pid)?);
+            made.is_process(Process::now(pid, &mut Spent::default())?);
             made.is_child(pid);
             Ok(())
         }

@@ -8,19 +8,19 @@ use super::{Making, invalid};
 use crate::error::Result;
 use crate::launch::Launched;
 use crate::plan::Plan;
-use kernel::cgroup::{Entry, Spent};
+use kernel::cgroup::Entry;
 use spec::runtime::Spec;
 
 impl Making {
-    /// Makes the cgroup, or what is missing of it. Returns the files that may be closed later.
-    pub(super) fn make_group(&mut self) -> Result<Spent> {
-        let Some(planned) = &mut self.planned else { return Ok(Spent::default()) };
+    /// Makes the cgroup, or what is missing of it.
+    pub(super) fn make_group(&mut self) -> Result<()> {
+        let Some(planned) = &mut self.planned else { return Ok(()) };
         let group = planned.complete()?;
-        let spent = planned.spent();
+        self.spent.append(&mut planned.spent());
         self.planned = None;
         self.record.cgroup = Some(group.description());
         self.group = Some(group);
-        Ok(spent)
+        Ok(())
     }
 
     /// What it takes to be born in the cgroup, or in as much of it as there must be for that.
@@ -49,14 +49,13 @@ impl Making {
         launched: &Launched,
     ) -> Result<Option<Entry>> {
         let waited = self.planned.is_some();
-        let spent = self.make_group()?;
+        self.make_group()?;
         if plan.starts_in_advance {
             self.directory.write_record(&self.record)?;
         }
         let starts_with_group = waited && plan.starts_in_advance && !plan.process().is_filtered;
-        let mut entry = waited.then(|| self.late_entry()).transpose()?;
-        if let Some(entry) = &mut entry {
-            entry.close_with(spent);
+        let entry = waited.then(|| self.late_entry()).transpose()?;
+        if let Some(entry) = &entry {
             launched.channel.hand_group(entry, starts_with_group)?;
         }
         if plan.starts_in_advance && !starts_with_group {

@@ -57,7 +57,7 @@ fn start(context: &Context<'_>, process: &Process<'_>) -> Result<ExitCode> {
     let mut running = runtime::exec(&request)?;
     context.warn(&running.warnings);
     context.log.debug(|| format!("process {} runs in container {id}", running.pid));
-    sys::early::close_left_open();
+    sys::process::close_all(sys::early::left_open());
     Ok(ExitCode::from(foreground.attend(&mut running)?))
 }
 

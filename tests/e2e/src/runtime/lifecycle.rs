@@ -3,9 +3,10 @@
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
+use super::support::tracing::{Deed, trace};
 use super::support::{Bundle, Container};
 use crate::expect_eq;
-use crate::support::{processes, scratch};
+use crate::support::{Launch, processes, scratch};
 
 pub(crate) fn run_passes_output_and_exit_code_on() -> Result<()> {
     let container = Container::new(Bundle::script("echo out; echo err >&2; exit 7")?)?;
@@ -31,8 +32,12 @@ pub(crate) fn run_ends_although_its_caller_ignores_the_end_of_children() -> Resu
     container.expect_gone()
 }
 
+fn is_debug_build() -> Result<bool> {
+    Ok(std::fs::metadata(harness::tinyort())?.len() > 2 << 20)
+}
+
 pub(crate) fn run_holds_at_most_1500_kb_of_memory() -> Result<()> {
-    if std::fs::metadata(harness::tinyort())?.len() > 2 << 20 {
+    if is_debug_build()? {
         return harness::skip("a debug build is larger");
     }
     let container = Container::new(Bundle::service()?)?;
@@ -45,6 +50,34 @@ pub(crate) fn run_holds_at_most_1500_kb_of_memory() -> Result<()> {
     anyhow::ensure!(kilobytes <= 1536, "{kilobytes} kB");
     container.tell("kill", &["KILL"])?.expect_code(0)?;
     running.finish()?.expect_code(137)?;
+    container.expect_gone()
+}
+
+/// The container that `spec` describes, but for a terminal. Ten hierarchies of cgroups are in the
+/// number; each more takes seven calls, to make, enter, mount and remove a folder.
+pub(crate) fn run_makes_at_most_300_system_calls() -> Result<()> {
+    if is_debug_build()? {
+        return harness::skip("a debug build makes more");
+    }
+    let hierarchies = std::fs::read_to_string("/proc/self/cgroup")?.lines().count() as u64;
+    let container = Container::new(Bundle::command(&["/bin/true"])?)?;
+    let folder = scratch("spec");
+    std::fs::create_dir_all(&folder)?;
+    container.launch(&["spec"]).folder(&folder).finish()?.expect_code(0)?;
+    let template: Value = serde_json::from_slice(&std::fs::read(folder.join("config.json"))?)?;
+    container.change(|config| {
+        let cgroup = config["linux"]["cgroupsPath"].take();
+        *config = template;
+        config["linux"]["cgroupsPath"] = cgroup;
+        config["process"]["terminal"] = false.into();
+        config["process"]["args"] = serde_json::json!(["/bin/true"]);
+    })?;
+    let calls = |launch| anyhow::Ok(trace(launch, u64::MAX, Deed::Kill)?.calls);
+    let of_the_program = calls(Launch::new(container.bundle.rootfs().join("bin/true")))?;
+    let made = calls(container.launch_new("run", &[]))? - of_the_program;
+    println!("{made} calls");
+    let most = 300 + 7 * hierarchies.saturating_sub(10);
+    anyhow::ensure!(made <= most, "{made} calls, {most} may be");
     container.expect_gone()
 }
 

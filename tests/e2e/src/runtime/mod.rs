@@ -181,6 +181,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::lifecycle::a_program_killed_by_a_signal_is_128_and_its_number,
         runtime::lifecycle::run_ends_although_its_caller_ignores_the_end_of_children,
         runtime::lifecycle::run_holds_at_most_1500_kb_of_memory,
+        runtime::lifecycle::run_makes_at_most_300_system_calls,
         runtime::lifecycle::the_states_follow_each_other,
         runtime::lifecycle::state_tells_what_the_specification_asks,
         runtime::lifecycle::a_created_container_has_not_run_its_program,

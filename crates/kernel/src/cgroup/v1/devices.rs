@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use sys::process::Spent;
 use sys::rustix::fs::OFlags;
 
 #[cfg(any(test, fuzzing))]
@@ -15,7 +16,6 @@ use super::super::devices::{self, Devices};
 use super::super::error::{Error, Result};
 use super::super::folder::{self, Folder};
 use super::super::resources::{DeviceAccess, DeviceKind, DeviceRule};
-use super::super::spent::Spent;
 
 /// What a group's list says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,6 +6,7 @@ mod statistics;
 
 use std::os::fd::OwnedFd;
 
+use sys::process::Spent;
 use sys::rustix::fs::OFlags;
 
 use super::creation::{Creation, Made};
@@ -17,7 +18,6 @@ use super::folder::{Folder, is_gone};
 use super::group::{Description, Group, SubGroup};
 use super::processes::{self, Deadline};
 use super::resources::Resources;
-use super::spent::Spent;
 use super::statistics::Statistics;
 use super::write::{self, Controller, Write};
 
