@@ -26,6 +26,15 @@ pub struct Service {
     pub pull: Pull,
     /// What must be there before it starts.
     pub needs: Vec<Need>,
+    /// It is only meant where one of these is; empty: always.
+    pub profiles: Vec<String>,
+}
+
+impl Service {
+    fn is_in(&self, profiles: &[String]) -> bool {
+        let is_one = |own| profiles.iter().any(|it| it == own || it == "*");
+        self.profiles.is_empty() || self.profiles.iter().any(is_one)
+    }
 }
 
 /// When a registry is asked for an image.
@@ -140,13 +149,18 @@ impl Project {
         if service == self.name { service.to_owned() } else { format!("{}-{service}", self.name) }
     }
 
-    /// Only these services, and what they depend on; all if none are named.
+    /// Only these services, whatever their profiles are; without names, those without profiles or
+    /// with one of these (`*`: any). In any case with what they depend on.
     ///
     /// # Errors
     /// There is none of that name.
-    pub fn only(mut self, names: &[String]) -> Result<Project, ProjectError> {
-        let Some(project) = names.first().map(|_| self.name.clone()) else { return Ok(self) };
+    pub fn only(mut self, names: &[String], profiles: &[String]) -> Result<Project, ProjectError> {
+        let project = self.name.clone();
         let mut wanted: Vec<String> = names.to_vec();
+        if names.is_empty() {
+            let meant = self.services.iter().filter(|it| it.is_in(profiles));
+            wanted.extend(meant.map(|it| it.name.clone()));
+        }
         let mut place = 0;
         while let Some(name) = wanted.get(place).cloned() {
             let Some(service) = self.services.iter().find(|it| it.name == name) else {
@@ -267,9 +281,9 @@ mod tests {
     #[test]
     fn some_services_and_what_they_need() {
         let all = || project("a:c b c:d d e").unwrap();
-        assert_eq!(names(&all().only(&["c".to_owned(), "e".to_owned()]).unwrap()), "d c e");
-        assert_eq!(names(&all().only(&[]).unwrap()), "d c a b e");
-        assert!(all().only(&["x".to_owned()]).is_err());
+        assert_eq!(names(&all().only(&["c".to_owned(), "e".to_owned()], &[]).unwrap()), "d c e");
+        assert_eq!(names(&all().only(&[], &[]).unwrap()), "d c a b e");
+        assert!(all().only(&["x".to_owned()], &[]).is_err());
     }
 
     #[test]

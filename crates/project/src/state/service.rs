@@ -62,7 +62,8 @@ pub(super) fn read(
         ..Settings::default()
     };
     let needs = fields.take("depends-on").map_or(Ok(Vec::new()), |item| needs::read(&item))?;
-    Ok(Service { name: name.to_owned(), settings, pull: pull(fields)?, needs })
+    let profiles = list(fields, "profiles", "names of profiles, such as [debug]")?;
+    Ok(Service { name: name.to_owned(), settings, pull: pull(fields)?, needs, profiles })
 }
 
 fn restart(fields: &mut Fields<'_>) -> Result<Restart, FileError> {

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 
+use super::support::end_of;
 use super::up::Place;
 use crate::expect_eq;
 use crate::support::until;
@@ -57,6 +58,33 @@ pub(crate) fn services_are_looked_at_and_entered() -> Result<()> {
     ensure!(top.starts_with("shop-db\nUID") && top.contains("sleep 1000"), "{top}");
     let images = place.ok(&["compose", "images"])?;
     ensure!(images.lines().count() == 3 && images.contains("shop-db     box"), "{images}");
+    place.ok(&["down", "-t0"])?;
+    place.is_clean()
+}
+
+const PROFILES: &str = "\
+services:
+  web: {image: box, command: sleep 1000}
+  debug: {image: box, command: sleep 1000, profiles: [dev, test], depends-on: [helper]}
+  helper: {image: box, command: sleep 1000, profiles: [other]}
+";
+
+pub(crate) fn services_with_profiles_are_for_who_asks() -> Result<()> {
+    let place = Place::new(PROFILES)?;
+    let names = || place.ok(&["compose", "ps", "-a", "--format={{.Names}}"]);
+    expect_eq!(place.ok(&["up", "-d"])?, "web is running");
+    expect_eq!(place.ok(&["compose", "config", "--services"])?, "web");
+    let with = ["compose", "--profile", "dev", "config", "--services"];
+    expect_eq!(place.ok(&with)?, "web\nhelper\ndebug");
+    let mut command = place.engine.command(&place.words(&["compose", "config", "--services"])?);
+    let done = end_of(command.env("COMPOSE_PROFILES", "none,other"))?;
+    expect_eq!(done.stdout, "web\nhelper\n");
+    // What is named is meant, and what is not meant is no orphan.
+    place.ok(&["up", "-d", "debug"])?;
+    expect_eq!(names()?, "shop-debug\nshop-helper\nshop-web");
+    let done = place.engine.run(&place.words(&["up", "-d", "--remove-orphans"])?)?;
+    expect_eq!((done.stdout.as_str(), done.stderr.as_str()), ("web is running\n", ""));
+    expect_eq!(names()?, "shop-debug\nshop-helper\nshop-web");
     place.ok(&["down", "-t0"])?;
     place.is_clean()
 }

@@ -342,6 +342,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::userns::that_of_another_container,
         engine::compose::services_are_stopped_started_and_removed,
         engine::compose::services_are_looked_at_and_entered,
+        engine::compose::services_with_profiles_are_for_who_asks,
         engine::up::secrets_and_variables_of_files,
         engine::up::the_smallest_form,
         engine::up::several_that_need_each_other,

@@ -1,5 +1,6 @@
 //! Where the file is, and how the project is called.
 
+use crate::context::environment;
 use crate::show::print_line;
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
@@ -19,6 +20,10 @@ pub(super) struct ProjectOptions {
     /// What it is called together [default: what the file says, or its folder's name]
     #[arg(short, long, visible_alias = "project", value_name = "NAME")]
     project_name: Option<String>,
+    /// With the services of this profile; * for all, several times for several
+    /// [default: COMPOSE_PROFILES]
+    #[arg(long, value_name = "PROFILE")]
+    profile: Vec<String>,
 }
 
 #[derive(Args)]
@@ -38,7 +43,7 @@ pub(super) struct ConfigOptions {
 pub(super) fn config(of: &ProjectOptions, options: &ConfigOptions) -> Result<()> {
     let (text, shown) = of.bytes()?;
     let project = of.parse(&text, &shown)?;
-    for service in project.services() {
+    for service in of.choose(project, &[])?.services() {
         if options.services {
             print_line(&service.name)?;
         } else if options.images {
@@ -54,7 +59,20 @@ pub(super) fn config(of: &ProjectOptions, options: &ConfigOptions) -> Result<()>
 impl ProjectOptions {
     /// As if nothing else was said.
     pub(super) fn of_file(file: Option<&Path>) -> ProjectOptions {
-        ProjectOptions { file: file.map(Path::to_owned), project_name: None }
+        let file = file.map(Path::to_owned);
+        ProjectOptions { file, project_name: None, profile: Vec::new() }
+    }
+
+    /// What is meant of it: these services, or those that are in no other profile.
+    pub(super) fn choose(&self, project: Project, services: &[String]) -> Result<Project> {
+        let usual = environment("COMPOSE_PROFILES").filter(|_| self.profile.is_empty());
+        let usual = usual.iter().flat_map(|text| text.split(',')).map(str::to_owned);
+        let profiles: Vec<String> = self.profile.iter().cloned().chain(usual).collect();
+        let chosen = project.only(services, &profiles)?;
+        if chosen.services().is_empty() {
+            bail!("all services are in profiles: name one of these with --profile, or a service");
+        }
+        Ok(chosen)
     }
 
     /// What the file says.

@@ -63,9 +63,8 @@ pub(super) struct PullOptions {
 
 pub(super) fn run(context: &Context, of: &ProjectOptions, options: &Options) -> Result<ExitCode> {
     let (begin, now) = (Instant::now(), SystemTime::now());
-    let mut project = of.read()?;
+    let mut project = of.choose(of.read()?, &options.services)?;
     project.complete_variables(environment);
-    let project = project.only(&options.services)?;
     let engine = context.engine()?;
     let screen = Screen::new(options.quiet);
     let turn = wait_for_turn(&engine, project.name(), &screen)?;
@@ -117,7 +116,7 @@ pub(super) fn run(context: &Context, of: &ProjectOptions, options: &Options) -> 
 
 /// Gets images, without starting anything.
 pub(super) fn pull(context: &Context, of: &ProjectOptions, options: &PullOptions) -> Result<()> {
-    let project = of.read()?.only(&options.services)?;
+    let project = of.choose(of.read()?, &options.services)?;
     let (engine, screen) = (context.engine()?, Screen::new(options.quiet));
     let how = (Some(Policy::Newer), &options.registry);
     obtain_all(context, &engine, &project, how, screen).map(drop)
