@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// A variable that cargo sets for what it runs, and that costs a static program's start time and memory.
+pub const OF_CARGO: &str = "LD_LIBRARY_PATH";
+
 /// A program that is measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contestant {

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::contestant::OF_CARGO;
 use crate::process::children;
 
 /// Whether the contestant is PID 1 of a PID namespace.
@@ -43,7 +44,7 @@ impl Gate {
                 unshare
             }
         };
-        command.arg("gate").args(words);
+        command.arg("gate").args(words).env_remove(OF_CARGO);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut started = command.spawn().with_context(|| format!("{command:?}"))?;
         let keyhole = started.stdin.take().context("no standard input")?;

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::bundle::Kind;
 use super::machine::Machine;
+use crate::contestant::OF_CARGO;
 
 /// The file name of the program that does nothing but the system calls.
 pub(crate) const BARE: &str = "bench-bare";
@@ -176,5 +177,6 @@ fn file_of_memory(line: &str, v1: &str, v2: &str) -> Option<PathBuf> {
 
 fn quiet(mut command: Command) -> Command {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.env_remove(OF_CARGO);
     command
 }

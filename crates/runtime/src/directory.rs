@@ -124,8 +124,15 @@ impl Directory {
     pub(crate) fn begin_records(&mut self, configuration: &[u8], record: &Record) -> Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let records = file::open(&self.folder, RECORDS, flags)?;
-        let line = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
-        let mut lines: Vec<u8> = configuration.iter().map(line).collect();
+        /// Most records are shorter.
+        const RECORD: usize = 1024;
+        let mut lines = Vec::with_capacity(configuration.len() + RECORD);
+        lines.extend_from_slice(configuration);
+        // What managers write is on one line: then each byte is not looked at alone.
+        if lines.contains(&b'\n') || lines.contains(&b'\r') {
+            let ends = lines.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r'));
+            ends.for_each(|byte| *byte = b' ');
+        }
         lines.push(b'\n');
         lines.extend(record_line(record)?);
         file::write_all(&records, &lines)?;
