@@ -69,7 +69,7 @@ impl Assembler {
 
     /// Finds what happens on the number in the accumulator. The result is the first instruction.
     fn search(&mut self, ranges: &[Range], default: Verdict) -> Place {
-        let place = self.subtree(ranges, default);
+        let place = self.subtree(ranges, &weights_before(ranges), default);
         if place + 1 == self.backwards.len() {
             return place;
         }
@@ -77,8 +77,9 @@ impl Assembler {
         self.push_jump(place)
     }
 
-    /// Like [`search`](Assembler::search), but the result may be anywhere.
-    fn subtree(&mut self, ranges: &[Range], default: Verdict) -> Place {
+    /// Like [`search`](Assembler::search), but the result may be anywhere. `before` says for each range
+    /// how much those before it weigh.
+    fn subtree(&mut self, ranges: &[Range], before: &[u32], default: Verdict) -> Place {
         match ranges {
             [] => self.verdict(default),
             [only] => self.decision(&only.decision, default),
@@ -91,9 +92,10 @@ impl Assembler {
                 self.branch(IF_EQUAL, one.first, matched, otherwise)
             }
             _ => {
-                let (below, above) = ranges.split_at(middle(ranges));
-                let upper = self.subtree(above, default);
-                let lower = self.subtree(below, default);
+                let split = middle(ranges, before);
+                let (below, above) = ranges.split_at(split);
+                let upper = self.subtree(above, &before[split..], default);
+                let lower = self.subtree(below, &before[..split], default);
                 self.branch(IF_GREATER_OR_EQUAL, above[0].first, upper, lower)
             }
         }
@@ -210,24 +212,32 @@ impl Assembler {
 
 /// Where to split, so that about as many system calls are below as above: a call is then found the
 /// sooner the more there are around it with the same verdict, and those are the usual ones.
-fn middle(ranges: &[Range]) -> usize {
-    /// More than there are calls in the longest range, and less than there are numbers that nobody
-    /// uses: those weigh as one.
-    const LONGEST: u32 = 256;
-    let weight = |index: usize| {
-        let end = ranges.get(index + 1).map_or(u32::MAX, |next| next.first);
-        let length = end - ranges[index].first;
-        if length > LONGEST { 1 } else { length }
-    };
-    let total: u32 = (0..ranges.len()).map(weight).sum();
-    let mut below = weight(0);
-    let mut split = 1;
+fn middle(ranges: &[Range], before: &[u32]) -> usize {
+    let last = ranges.len() - 1;
+    let total = before[last] - before[0] + weight(u32::MAX - ranges[last].first);
     // The first range alone, and then as many as come nearer to the half.
-    while split + 1 < ranges.len() && 2 * below + weight(split) < total {
-        below += weight(split);
-        split += 1;
-    }
-    split
+    let is_nearer = |split: &usize| before[*split] + before[split + 1] < 2 * before[0] + total;
+    (1..last).find(|split| !is_nearer(split)).unwrap_or(last)
+}
+
+/// For each range how much those before it weigh.
+fn weights_before(ranges: &[Range]) -> Vec<u32> {
+    let mut sum = 0;
+    let ends = ranges.iter().skip(1).map(|next| next.first).chain([u32::MAX]);
+    let before = |(range, end): (&Range, u32)| {
+        let before = sum;
+        sum += weight(end - range.first);
+        before
+    };
+    ranges.iter().zip(ends).map(before).collect()
+}
+
+/// So many numbers in a row count as so many calls, but as one where nobody can use them all.
+fn weight(length: u32) -> u32 {
+    /// More than there are calls in the longest range, and less than there are numbers that nobody
+    /// uses.
+    const LONGEST: u32 = 256;
+    if length > LONGEST { 1 } else { length }
 }
 
 /// One of the two words of an argument.

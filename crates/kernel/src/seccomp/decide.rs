@@ -188,6 +188,11 @@ fn add_architecture(
     ranges.push(undecided, default());
     for (number, row) in syscalls::by_number(architecture) {
         let decision = if let Some(verdict) = all.only(checked, architecture, number, row) {
+            // Most calls: as the one before.
+            if undecided == number && ranges.end_with(verdict) {
+                undecided += 1;
+                continue;
+            }
             Decision::Always(verdict)
         } else {
             all.collect(architecture, number, row, &mut mentions);
@@ -306,6 +311,12 @@ fn order(case: &Case) -> impl Ord + use<> {
 struct Ranges(Vec<Range>);
 
 impl Ranges {
+    /// Whether this happens from the last number on.
+    fn end_with(&self, verdict: Verdict) -> bool {
+        let last = self.0.last().map(|range| &range.decision);
+        matches!(last, Some(Decision::Always(known)) if *known == verdict)
+    }
+
     /// From `first` on, which is not below the last one, this happens.
     fn push(&mut self, first: u32, decision: Decision) {
         let last_says = |ranges: &[Range]| ranges.last().is_some_and(|it| it.decision == decision);
