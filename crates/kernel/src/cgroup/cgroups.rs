@@ -193,7 +193,7 @@ impl Prepared {
         }
     }
 
-    /// The same of making the group.
+    /// The files that making the group has left open: they may be closed with others.
     pub fn spent(&mut self) -> Spent {
         std::mem::take(&mut self.creation.spent)
     }
