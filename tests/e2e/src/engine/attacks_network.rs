@@ -68,6 +68,8 @@ fn witnessed(attack: impl FnOnce() -> Result<()>) -> Result<String> {
     let end =
         "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'end', ('127.0.0.1', 9999))";
     python(end)?;
+    // The next witness is not ready before it says so.
+    std::fs::remove_file(&ready)?;
     Ok(String::from_utf8(witness.wait_with_output()?.stdout)?)
 }
 
