@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::support::tracing::{Deed, trace};
-use super::support::{Bundle, Container};
+use super::support::{Bundle, Container, runtime};
 use crate::expect_eq;
 use crate::support::{Launch, processes, scratch};
 
@@ -33,7 +33,7 @@ pub(crate) fn run_ends_although_its_caller_ignores_the_end_of_children() -> Resu
 }
 
 fn is_debug_build() -> Result<bool> {
-    Ok(std::fs::metadata(harness::tinyort())?.len() > 2 << 20)
+    Ok(std::fs::metadata(runtime()?)?.len() > 2 << 20)
 }
 
 pub(crate) fn run_holds_at_most_1500_kb_of_memory() -> Result<()> {
