@@ -89,17 +89,17 @@ pub(crate) fn a_start_that_takes_long_is_waited_for() -> Result<()> {
 /// The last five, with the beginning of what each printed; one that takes too long says that.
 pub(crate) fn what_checks_print_is_remembered() -> Result<()> {
     let engine = Engine::new()?;
-    let check = |name: &str, command: &str| {
+    let check = |name: &str, timeout: &str, command: &str| {
         let command = format!("--health-cmd={command}");
         let flags = ["-d", "--name", name, &command, "--health-interval=30ms"];
-        let timeout = ["--health-timeout=300ms", "box", "sleep", "100"];
+        let timeout = ["--health-timeout", timeout, "box", "sleep", "1000"];
         engine.ok(&[&["run"], &flags[..], &timeout].concat())
     };
-    check("one", "echo out; echo error >&2; exit 3")?;
-    check("long", "seq 1 100000")?;
-    check("slow", "echo hi; exec sleep 100")?;
+    check("one", "60s", "echo out; echo error >&2; exit 3")?;
+    check("long", "60s", "seq 1 100000")?;
+    check("slow", "300ms", "echo hi; exec sleep 1000")?;
     // What it leaves running is not waited for.
-    check("left", "sleep 100 & echo left")?;
+    check("left", "60s", "sleep 1000 & echo left")?;
     let count = |name: &str| state(&engine, name, "State.Health.Log | len");
     for (name, code, output) in [
         ("one", "3", "out\nerror\n"),
