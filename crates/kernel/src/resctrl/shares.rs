@@ -1,6 +1,6 @@
 //! What a class gets of caches and memory bandwidth, and what it uses of them.
 
-use super::{Error, Resctrl, check};
+use super::{Class, Error, Resctrl, check};
 use crate::path::read_at;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -55,20 +55,21 @@ impl Resctrl {
     /// There is no such class, or a file cannot be read.
     pub fn shares(&self, class: &str, monitor: Option<&str>) -> Result<Shares, Error> {
         check(class)?;
+        let class = Class::folder(class);
         let cache = |name| number(self.root.as_fd(), &format!("info/L3/{name}"));
         let bandwidth = |name| number(self.root.as_fd(), &format!("info/MB/{name}"));
         let mut shares = Shares {
-            root: schemata(&text(self.root.as_fd(), "schemata")?),
-            class: schemata(&text(self.root.as_fd(), &format!("{class}/schemata"))?),
+            root: schemata(&self.text("schemata")?),
+            class: schemata(&self.text(&format!("{class}/schemata"))?),
             ..Shares::default()
         };
-        let mask = text(self.root.as_fd(), "info/L3/cbm_mask")?;
+        let mask = self.text("info/L3/cbm_mask")?;
         if !mask.is_empty() {
             shares.cache = Some((mask, cache("min_cbm_bits")?, cache("num_closids")?));
         }
         let names = ["bandwidth_gran", "delay_linear", "min_bandwidth", "num_closids"];
         let [step, linear, least, classes] = names.map(bandwidth);
-        if !text(self.root.as_fd(), "info/MB/num_closids")?.is_empty() {
+        if !self.text("info/MB/num_closids")?.is_empty() {
             shares.bandwidth = Some([step?, linear?, least?, classes?]);
         }
         let folder = match monitor {
@@ -80,6 +81,11 @@ impl Resctrl {
         };
         shares.domains = self.domains(&folder)?;
         Ok(shares)
+    }
+
+    /// A file, by its path from the root.
+    pub(super) fn text(&self, path: &str) -> Result<String, Error> {
+        text(self.root.as_fd(), path)
     }
 
     fn domains(&self, path: &str) -> Result<Vec<DomainUse>, Error> {

@@ -10,35 +10,109 @@ fn is_found_among_other_mounts() {
 
 #[test]
 fn names_that_lead_elsewhere_are_refused() {
-    for name in ["", ".", "..", "a/b", "info", "mon_groups", "a\nb"] {
+    for name in ["", ".", "..", "a/b", "/a", "info", "mon_groups", "a\nb"] {
         assert!(check(name).is_err(), "{name:?}");
     }
-    assert!(check("web").is_ok());
+    for name in ["web", Class::DEFAULT] {
+        assert!(check(name).is_ok(), "{name:?}");
+    }
 }
 
-/// In an ordinary folder, in which the files do not appear by themselves.
-#[test]
-fn a_class_is_made_once_and_removed() {
-    let root = std::env::temp_dir().join(format!("resctrl-{}", std::process::id()));
-    std::fs::create_dir_all(root.join("web")).unwrap();
-    for file in ["schemata", "tasks"] {
-        std::fs::write(root.join("web").join(file), "").unwrap();
+/// An ordinary folder, in which the files do not appear by themselves.
+struct Fake(std::path::PathBuf);
+
+impl Fake {
+    fn new(name: &str) -> Fake {
+        let root = std::env::temp_dir().join(format!("resctrl-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&root).unwrap();
+        Fake(root)
     }
-    let resctrl = Resctrl::at(root.clone()).unwrap();
-    let schemata = vec!["L3:0=f".to_owned(), String::new(), "MB:0=50".to_owned()];
-    let class = Class { name: "web".to_owned(), schemata, monitor: None };
-    let mut made = Made::default();
-    resctrl.assign(&class, 7, &mut made).unwrap();
-    assert_eq!(made, Made::default(), "it was there");
-    assert_eq!(std::fs::read_to_string(root.join("web/schemata")).unwrap(), "L3:0=f\nMB:0=50\n");
-    assert_eq!(std::fs::read_to_string(root.join("web/tasks")).unwrap(), "7");
+
+    fn resctrl(&self) -> Resctrl {
+        Resctrl::at(self.0.clone()).unwrap()
+    }
+
+    fn class(&self, path: &str, schemata: &str) {
+        let folder = self.0.join(path);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("schemata"), schemata).unwrap();
+        std::fs::write(folder.join("tasks"), "").unwrap();
+    }
+
+    fn text(&self, path: &str) -> String {
+        std::fs::read_to_string(self.0.join(path)).unwrap()
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+fn chosen(name: &str, agreed: &[&str], schemata: &[&str]) -> Class {
+    let lines = |lines: &[&str]| lines.iter().map(|&it| it.to_owned()).collect();
+    let (agreed, schemata) = (lines(agreed), lines(schemata));
+    Class { name: name.to_owned(), is_chosen: true, agreed, schemata, monitor: None }
+}
+
+#[test]
+fn a_class_of_ones_own_is_made_and_removed() {
+    let fake = Fake::new("own");
     let class = Class { name: "new".to_owned(), ..Class::default() };
-    resctrl.assign(&class, 7, &mut made).unwrap_err();
-    assert_eq!(made.folders, [root.join("new")]);
+    let mut made = Made::default();
+    // No kernel has put a file there.
+    fake.resctrl().assign(&class, 7, &mut made).unwrap_err();
+    assert_eq!(made.folders, [fake.0.join("new")]);
     made.remove().unwrap();
     made.remove().unwrap();
-    assert!(!root.join("new").exists());
-    std::fs::remove_dir_all(root).unwrap();
+    assert!(!fake.0.join("new").exists());
+}
+
+#[test]
+fn a_chosen_class_stays() {
+    let fake = Fake::new("chosen");
+    let mut made = Made::default();
+    fake.resctrl().assign(&chosen("web", &[], &["L3:0=f"]), 7, &mut made).unwrap_err();
+    assert_eq!(made, Made::default());
+    assert!(fake.0.join("web").exists());
+    let missing = fake.resctrl().assign(&chosen("db", &[], &[]), 7, &mut made);
+    assert!(matches!(missing, Err(Error::Missing(name)) if name == "db"));
+    assert!(!fake.0.join("db").exists());
+    fake.class("db", "");
+    fake.resctrl().assign(&chosen("db", &[], &[]), 7, &mut made).unwrap();
+    assert_eq!((fake.text("db/tasks"), fake.text("db/schemata")), ("7".into(), String::new()));
+}
+
+#[test]
+fn a_chosen_class_must_agree() {
+    let fake = Fake::new("agree");
+    let present = "    MB:0= 50;1=100\n    L3:0=00f;1=fff\n";
+    fake.class("web", present);
+    let assign = |agreed: &[&str], schemata: &[&str]| {
+        fake.resctrl().assign(&chosen("web", agreed, schemata), 7, &mut Made::default())
+    };
+    assign(&["L3:0=F;1=0fff", "MB:1=100"], &[]).unwrap();
+    assert_eq!(fake.text("web/schemata"), present, "nothing is written");
+    for line in ["L3:0=e", "L3:2=f", "L2:0=f", "MB:0=5"] {
+        let error = assign(&[line], &[]).unwrap_err();
+        assert!(matches!(error, Error::Disagrees { .. }), "{line}: {error}");
+    }
+    assign(&["L3:0=f"], &["L3:0=e"]).unwrap();
+    assert!(fake.text("web/schemata").starts_with("L3:0=e\n"), "written after it was compared");
+}
+
+#[test]
+fn the_default_class_is_the_root() {
+    let fake = Fake::new("default");
+    fake.class("", "L3:0=fff\n");
+    std::fs::create_dir_all(fake.0.join("mon_groups")).unwrap();
+    let monitor = Some("box".to_owned());
+    let class = Class { monitor, ..chosen(Class::DEFAULT, &[], &[]) };
+    let mut made = Made::default();
+    fake.resctrl().assign(&class, 7, &mut made).unwrap_err();
+    assert_eq!(fake.text("tasks"), "7");
+    assert_eq!(made.folders, [fake.0.join("./mon_groups/box")]);
 }
 
 #[test]

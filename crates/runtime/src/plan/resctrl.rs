@@ -16,10 +16,11 @@ pub(crate) fn class(section: Option<&IntelRdt<'_>>, id: &str) -> Result<Option<C
             format!("{name:?} is no name of a folder"),
         ));
     }
-    let lines = section.schemata.iter().chain([&section.l3_cache_schema, &section.mem_bw_schema]);
-    let schemata = lines.filter(|line| !line.is_empty()).map(ToString::to_string).collect();
+    let agreed = [&section.l3_cache_schema, &section.mem_bw_schema];
+    let agreed = agreed.into_iter().filter(|it| !it.is_empty()).map(ToString::to_string).collect();
+    let schemata = section.schemata.iter().map(ToString::to_string).collect();
     let monitor = section.enable_monitoring.then(|| id.to_owned());
-    Ok(Some(Class { name, schemata, monitor }))
+    Ok(Some(Class { name, is_chosen: named, agreed, schemata, monitor }))
 }
 
 /// The class of a container that exists, for an update: only these lines are written.
@@ -31,5 +32,5 @@ pub(crate) fn schemata_class(
     let none = IntelRdt::default();
     let class = class(Some(section.unwrap_or(&none)), id.as_str())?.unwrap_or_default();
     let schemata = schemata.iter().map(ToString::to_string).collect();
-    Ok(Class { schemata, monitor: None, ..class })
+    Ok(Class { agreed: Vec::new(), schemata, monitor: None, ..class })
 }

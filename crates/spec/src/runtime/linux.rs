@@ -165,29 +165,53 @@ names! {
 object! {
     /// The container's class of service in resctrl, and what it gets.
     #[derive(Default)]
-    pub struct IntelRdt<'a> {
-        /// The class; the container's id without one.
+    pub struct IntelRdt<'a>, check check_intel_rdt {
+        /// The class; the container's id without one, `/` for that of all who are in no other.
         optional clos_id: Text<'a> = "closID",
-        /// The lines for the class's `schemata` file.
+        /// Lines for the class's `schemata` file, written after the two below.
         optional schemata: Vec<Text<'a>> = "schemata",
-        /// The line about the L3 cache. `schemata` goes before it.
+        /// The line about the L3 cache. A chosen class that is there must have it already.
         optional l3_cache_schema: Text<'a> = "l3CacheSchema",
-        /// The line about memory bandwidth. `schemata` goes before it.
+        /// The line about memory bandwidth. A chosen class that is there must have it already.
         optional mem_bw_schema: Text<'a> = "memBwSchema",
         /// Whether the container gets a monitoring group of its own.
         optional enable_monitoring: bool = "enableMonitoring",
     }
 }
 
+fn check_intel_rdt(section: &IntelRdt<'_>) -> Result<(), Problem> {
+    let line = &section.mem_bw_schema;
+    if !line.is_empty() && (!line.starts_with("MB:") || line.contains('\n')) {
+        let what = format_args!("{line:?} is not one line that begins with MB:");
+        return Err(Problem::at("memBwSchema", what));
+    }
+    match section.schemata.iter().position(|line| line.trim().is_empty() || line.contains('\n')) {
+        Some(index) => Err(Problem::at(format_args!("schemata[{index}]"), "not one line")),
+        None => Ok(()),
+    }
+}
+
 object! {
     /// The arguments of set_mempolicy(2).
-    pub struct MemoryPolicy<'a> {
+    pub struct MemoryPolicy<'a>, check check_memory_policy {
         /// The policy.
         required mode: MemoryPolicyMode = "mode",
         /// A list of nodes such as `0-3,7`.
         optional nodes: Text<'a> = "nodes",
         /// Flags.
         optional flags: Vec<MemoryPolicyFlag> = "flags",
+    }
+}
+
+fn check_memory_policy(policy: &MemoryPolicy<'_>) -> Result<(), Problem> {
+    use MemoryPolicyMode::{Default, Local, Preferred};
+    let MemoryPolicy { mode, nodes, .. } = policy;
+    match (mode, nodes.is_empty()) {
+        (Default | Local, false) => {
+            Err(Problem::at("nodes", format_args!("{mode} is not about certain nodes")))
+        }
+        (Default | Local | Preferred, true) | (_, false) => Ok(()),
+        _ => Err(Problem::at("nodes", format_args!("missing, but {mode} needs them"))),
     }
 }
 
