@@ -2,7 +2,6 @@
 
 use crate::container::Container;
 use crate::error::{Error, Result};
-use crate::guests::Guests;
 use crate::id::ContainerId;
 use crate::plan::AllHooks;
 use spec::runtime::Status;
@@ -39,8 +38,6 @@ pub fn delete(root: &Path, id: &ContainerId, force: bool) -> Result<Vec<String>>
             status => return Err(container.wrong("delete", status, " (use --force to kill it)")),
         }
     }
-    // While its namespace can still be found.
-    let guests = Guests::of(&container);
     // A container that is being made: its child ends, and so does, with an error, its maker, who
     // holds the lock.
     kill_first(&container)?;
@@ -48,7 +45,7 @@ pub fn delete(root: &Path, id: &ContainerId, force: bool) -> Result<Vec<String>>
     // It may have written more, or removed everything, before it gave up the lock.
     match Container::open_to_remove(root, id) {
         Err(Error::NotFound(_)) => Ok(Vec::new()),
-        container => remove(&container?, guests),
+        container => remove(&container?),
     }
 }
 
@@ -66,7 +63,7 @@ pub fn forget(root: &Path, id: &ContainerId) -> Result<()> {
 
 /// Takes down everything, carrying on past failures. The folder, by which everything else can be
 /// found, is kept if something else could not be removed.
-fn remove(container: &Container, guests: Result<Option<Guests>>) -> Result<Vec<String>> {
+fn remove(container: &Container) -> Result<Vec<String>> {
     kill_first(container)?;
     let mut failed = Vec::new();
     match container.group().map(|group| group.map(|group| group.remove())) {
@@ -74,8 +71,6 @@ fn remove(container: &Container, guests: Result<Option<Guests>>) -> Result<Vec<S
         Ok(Some(Err(error))) => failed.push(error.to_string()),
         Err(error) => failed.push(error.to_string()),
     }
-    let given_back = guests.and_then(|guests| guests.map_or(Ok(()), Guests::give_back));
-    failed.extend(given_back.err().map(|error| error.to_string()));
     failed.extend(container.remove_resctrl().err().map(|error| error.to_string()));
     if !failed.is_empty() {
         return Err(Error::Teardown(failed));

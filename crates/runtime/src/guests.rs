@@ -1,6 +1,9 @@
-//! Network devices of the machine that a container has for its time.
+//! Network devices of the machine that a container gets for good.
+//!
+//! They belong to its network namespace then, which may be somebody else's and go on: nothing takes
+//! them back from there but the kernel, when the namespace ends. Only those of a container that does
+//! not come to be are given back.
 
-use crate::container::Container;
 use crate::error::{Error, Result};
 use kernel::namespace::{Kind, visit};
 use kernel::netdev::{Device, Moved, Side, give_back, move_devices};
@@ -21,23 +24,7 @@ impl Guests {
         Ok(Guests { here, there, moved })
     }
 
-    /// Those that a container has which still lives. From one that has ended the kernel has taken
-    /// them: physical ones are back on the machine, and others are gone with the namespace.
-    pub(crate) fn of(container: &Container) -> Result<Option<Guests>> {
-        let moved = container.record().map_or(&[][..], |record| &record.net_devices);
-        if moved.is_empty() {
-            return Ok(None);
-        }
-        let Some(pidfd) = container.pidfd()? else { return Ok(None) };
-        let (here, there) = sides(std::os::fd::AsFd::as_fd(&pidfd))?;
-        Ok(Some(Guests { here, there, moved: moved.to_vec() }))
-    }
-
-    pub(crate) fn moved(&self) -> &[Moved] {
-        &self.moved
-    }
-
-    /// Gives them back, once nobody in the container uses them any more.
+    /// Gives them back, since there will be no container.
     pub(crate) fn give_back(mut self) -> Result<()> {
         Ok(give_back(&mut self.here, &mut self.there, self.moved)?)
     }

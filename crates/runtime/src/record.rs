@@ -36,9 +36,6 @@ pub(crate) struct Record {
     /// Whether its processes stay in the session keyring of who starts them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) keeps_keyring: bool,
-    /// The machine's network devices that it has.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) net_devices: Vec<kernel::netdev::Moved>,
 }
 
 /// A process that cannot be mistaken for a later one of the same id.

@@ -2,7 +2,6 @@
 
 use crate::directory::Directory;
 use crate::error::Result;
-use crate::guests::Guests;
 use crate::hooks::Hooks;
 use crate::readiness::Readiness;
 use kernel::cgroup::Group;
@@ -52,7 +51,6 @@ impl Running {
 pub(crate) struct Remains {
     pub(crate) directory: Directory,
     pub(crate) group: Option<Box<dyn Group>>,
-    pub(crate) guests: Option<Guests>,
     pub(crate) resctrl: Made,
     pub(crate) poststop: Hooks,
     pub(crate) state: String,
@@ -64,7 +62,6 @@ impl Remains {
         if let Some(group) = &self.group {
             group.remove()?;
         }
-        self.guests.take().map_or(Ok(()), Guests::give_back)?;
         self.resctrl.remove()?;
         self.directory.remove()?;
         Ok(self.poststop.run_all(&self.state))

@@ -1,6 +1,5 @@
 //! Addresses of devices, rtnetlink(7).
 
-use serde::{Deserialize, Serialize};
 use sys::netlink::{ACKNOWLEDGE, DUMP, Message, Received, Socket, attributes, number};
 
 const RTM_NEWADDR: u16 = 20;
@@ -29,7 +28,7 @@ const RT_SCOPE_UNIVERSE: u8 = 0;
 const STRUCTURE: usize = 8;
 
 /// An address, and how it is set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Address {
     family: u8,
     prefix: u8,

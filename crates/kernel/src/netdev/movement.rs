@@ -3,7 +3,6 @@
 use super::address::{self, Address};
 use super::link::{self, Link};
 use super::{Device, Error};
-use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, OwnedFd};
 use sys::OrError;
 use sys::netlink::Socket;
@@ -30,7 +29,7 @@ impl Side {
 }
 
 /// A device that was moved, and what it takes to give it back.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Moved {
     /// Its name before.
     name: String,

@@ -31,33 +31,38 @@ fn expect_given_back() -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn they_are_moved_in_and_given_back_at_the_end() -> Result<()> {
+/// Where somebody else has the namespace, the container has no say in what becomes of them.
+pub(crate) fn they_stay_in_a_namespace_of_somebody_else() -> Result<()> {
     machine()?;
+    let pod = Container::new(Bundle::service()?)?;
+    pod.start_service()?;
+    let namespace = format!("/proc/{}/ns/net", pod.pid()?);
     let script =
         "ip -o addr show dev inside | awk '{ print $2, $4 }' | head -n 1; ls /sys/class/net";
     let bundle = Bundle::script(script)?
+        .join("network", &namespace)
         .set("/linux/netDevices/given77", json!({ "name": "inside" }))
         .set("/linux/netDevices/kept77", json!({}));
     let said = Container::new(bundle)?.output()?;
     expect_eq!(said, "inside 192.0.2.7/24\ninside\nkept77\nlo\n");
-    ip("link show dev kept77")?;
-    expect_given_back()
+    let next = Container::new(Bundle::service()?.join("network", &namespace))?;
+    next.start_service()?;
+    next.tell_with("delete", &["--force"], &[])?.expect_code(0)?;
+    let said = pod.tell_with("exec", &[], &["ls", "/sys/class/net"])?;
+    expect_eq!(said.stdout, "inside\nkept77\nlo\n");
+    ensure!(ip("link show dev given77").is_err(), "it is on the machine");
+    Ok(())
 }
 
-pub(crate) fn they_are_given_back_when_a_container_is_deleted() -> Result<()> {
+/// Those that exist nowhere else go with the namespace, as the kernel has it.
+pub(crate) fn they_go_with_the_containers_own_namespace() -> Result<()> {
     machine()?;
     let bundle = Bundle::service()?.set("/linux/netDevices/given77", json!({ "name": "eth%d" }));
     let container = Container::new(bundle)?;
-    for started in [false, true] {
-        if started {
-            container.start_service()?
-        } else {
-            container.create()?
-        };
-        ensure!(ip("link show dev given77").is_err(), "it is still on the machine");
-        container.tell_with("delete", &["--force"], &[])?.expect_code(0)?;
-        expect_given_back()?;
-    }
+    container.start_service()?;
+    ensure!(ip("link show dev given77").is_err(), "it is still on the machine");
+    container.tell_with("delete", &["--force"], &[])?.expect_code(0)?;
+    ensure!(ip("link show dev given77").is_err(), "it was taken out of the namespace");
     Ok(())
 }
 
