@@ -78,7 +78,7 @@ fn set_up(
     process::prepare(&init.process, procfs, channel, listening)
 }
 
-/// In a user namespace: wait for its maps, and take the ids that own it.
+/// In a user namespace: wait for its maps, and take the ids that own it, and then its queues.
 fn become_root(plan: &Plan, channel: &Channel) -> Result<(), Failure> {
     if plan.namespaces.new.contains(Kind::User) {
         expect(channel, Order::Proceed)?;
@@ -87,6 +87,9 @@ fn become_root(plan: &Plan, channel: &Channel) -> Result<(), Failure> {
     }
     if plan.namespaces.has(Kind::User) {
         take_root_ids().during(Step::BecomeRoot)?;
+        if plan.namespaces.new.contains(Kind::Ipc) {
+            namespace::unshare(Set::EMPTY.with(Kind::Ipc)).during(Step::EnterNamespace)?;
+        }
     }
     Ok(())
 }

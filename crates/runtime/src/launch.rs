@@ -36,14 +36,15 @@ pub(crate) struct Launched {
     pub(crate) channel: Channel,
 }
 
-/// Kinds that the child itself makes later on, in [`child_namespaces`].
+/// Kinds that the child itself makes later on, in its cgroup.
 ///
 /// cgroup: it would be rooted at the parent's cgroup while CLONE_INTO_CGROUP is at work, or before
 /// the child has joined its own. time: its offsets cannot be set once somebody is in it.
 pub(crate) const MADE_BY_CHILD: [Kind; 2] = [Kind::Cgroup, Kind::Time];
 
 /// Starts `child` in a process of its own, which is to be in the cgroup whose folder is given, and
-/// in these namespaces, but for those of [`MADE_BY_CHILD`].
+/// in these namespaces, but for those of [`MADE_BY_CHILD`], and for that of IPC where the child makes
+/// it as root of its user namespace: `/dev/mqueue` is its maker's for good.
 ///
 /// Namespaces that exist are entered by the caller, which returns to its own ones, if it may:
 /// then one clone3 is enough, and the caller's rights count, which a new user namespace would
@@ -56,6 +57,13 @@ pub(crate) fn launch(
 ) -> Result<Launched> {
     let (ours, theirs) = Channel::pair()?;
     let made_at_once = MADE_BY_CHILD.into_iter().fold(placement.new, Set::without);
+    let is_user = |it: &Namespace| it.kind() == Kind::User;
+    let made_at_once = if placement.new.contains(Kind::User) || placement.joined.iter().any(is_user)
+    {
+        made_at_once.without(Kind::Ipc)
+    } else {
+        made_at_once
+    };
     let (flags, entered) = if placement.child_enters {
         (Set::EMPTY, Vec::new())
     } else {

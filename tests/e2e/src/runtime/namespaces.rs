@@ -164,6 +164,21 @@ pub(crate) fn files_made_in_a_user_namespace_belong_to_its_root() -> Result<()> 
     Ok(())
 }
 
+/// The folder of queues belongs for good to who has made the IPC namespace.
+pub(crate) fn queues_belong_to_the_root_of_the_user_namespace() -> Result<()> {
+    let first = Bundle::script("stat -c '%u %g' /dev/mqueue; cat /proc/sys/fs/mqueue/msg_max")?
+        .user_namespace(240_000)?
+        .set("/linux/sysctl", json!({ "fs.mqueue.msg_max": "7" }));
+    expect_eq!(Container::new(first)?.output()?, "0 0\n7\n");
+    let pod = Container::new(Bundle::service()?.user_namespace(240_000)?)?;
+    pod.start_service()?;
+    let joins = Bundle::script("stat -c '%u %g' /dev/mqueue")?
+        .join("user", format!("/proc/{}/ns/user", pod.pid()?));
+    std::os::unix::fs::chown(joins.rootfs(), Some(240_000), Some(240_000))?;
+    expect_eq!(Container::new(joins)?.output()?, "0 0\n");
+    Ok(())
+}
+
 pub(crate) fn clocks_are_shifted_as_configured() -> Result<()> {
     let offsets = json!({ "monotonic": { "secs": 864_000 }, "boottime": { "secs": 1_728_000, "nanosecs": 5 } });
     let bundle = Bundle::script("cut -d. -f1 /proc/uptime; tail -n 2 /proc/self/timens_offsets")?
