@@ -105,7 +105,7 @@ pub enum Error {
     #[error("{0}")]
     Mount(#[from] kernel::mount::Error),
     /// The cgroup could not be made, joined, changed or removed.
-    #[error("{0}")]
+    #[error("{below}{0}", below = resources(.0))]
     Cgroup(#[from] kernel::cgroup::Error),
     /// criu failed.
     #[error("{0}")]
@@ -134,6 +134,11 @@ impl Error {
             _ => false,
         }
     }
+}
+
+/// What leads to the place that the text of such an error begins with, if it does.
+pub(crate) fn resources(error: &kernel::cgroup::Error) -> &'static str {
+    if error.names_resource() { "linux.resources." } else { "" }
 }
 
 fn clone_hint(error: &sys::Error) -> &'static str {

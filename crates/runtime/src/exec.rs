@@ -185,7 +185,7 @@ fn follow(
         crate::parent::set_oom_score(launched.pid, score)?;
     }
     launched.channel.order(Order::Proceed)?;
-    let mut warnings = Vec::new();
+    let mut warnings = plan.warnings.clone();
     let last_words = loop {
         match launched.channel.next_report()?.ok_or(Error::ChildDied)? {
             (Report::Console, Some(master)) => terminal.arrived(master)?,

@@ -109,7 +109,7 @@ pub(crate) fn make(request: &Create<'_>, caller: Caller, build: Build<'_>) -> Re
         child: None,
         guests: None,
         record,
-        warnings: Vec::new(),
+        warnings: std::mem::take(&mut plan.init.process.warnings),
         spent,
     };
     let result = made.begin(&mut plan, &text, cgroup);
@@ -142,7 +142,6 @@ fn first_record(plan: &Plan, user: Uid) -> Record {
         resctrl: Made::default(),
         restored: false,
         keeps_keyring: plan.init.keyring.is_none(),
-        net_devices: Vec::new(),
     }
 }
 
@@ -318,9 +317,7 @@ impl Making {
         if plan.net_devices.is_empty() {
             return Ok(());
         }
-        let guests = Guests::bring(&plan.net_devices, process)?;
-        self.record.net_devices = guests.moved().to_vec();
-        self.guests = Some(guests);
+        self.guests = Some(Guests::bring(&plan.net_devices, process)?);
         Ok(())
     }
 
@@ -341,8 +338,8 @@ impl Making {
     fn into_remains(self, poststop: Hooks) -> Result<Remains> {
         let record = Record { process: None, ..self.record };
         let state = state_text(self.directory.id(), &record, Status::Stopped)?;
-        let Making { directory, group, guests, .. } = self;
-        Ok(Remains { directory, group, guests, resctrl: record.resctrl, poststop, state })
+        let Making { directory, group, .. } = self;
+        Ok(Remains { directory, group, resctrl: record.resctrl, poststop, state })
     }
 }
 
@@ -374,8 +371,15 @@ fn prepare(plan: &Plan, launched: &Launched) -> Result<()> {
 pub(crate) fn set_oom_score(pid: Pid, score: i32) -> Result<()> {
     let path = format!("/proc/{pid}/oom_score_adj");
     let file = file::open(CWD, &path, OFlags::WRONLY)?;
-    let error = |error: sys::Error| sys::Error { arguments: format!("{path:?}, {score}"), ..error };
-    Ok(file::write_all(&file, score.to_string().as_bytes()).map_err(error)?)
+    let refused = |error: sys::Error| Error::Configuration {
+        file: "config.json".into(),
+        reason: format!(
+            "process.oomScoreAdj: {score} cannot be set, for less than the caller has needs \
+             CAP_SYS_RESOURCE: {}",
+            sys::Error { arguments: format!("{path:?}, {score}"), ..error }
+        ),
+    };
+    file::write_all(&file, score.to_string().as_bytes()).map_err(refused)
 }
 
 fn placement(plan: &Plan) -> Result<Placement> {

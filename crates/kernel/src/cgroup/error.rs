@@ -45,6 +45,9 @@ pub enum Error {
     /// A `cgroupsPath` that names no group a container may have.
     #[error("cgroupsPath: {0}")]
     Path(String),
+    /// A group below the container's, in a hierarchy of v1 that there is not.
+    #[error("there is no hierarchy of the controller {0:?} here")]
+    NoHierarchy(String),
     /// Limits were asked for, but this user may not make a group.
     #[error("cannot limit resources: no cgroup can be made: {0}")]
     NotPermitted(sys::Error),
@@ -105,6 +108,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether its text begins with a place below `linux.resources`.
+    #[must_use]
+    pub fn names_resource(&self) -> bool {
+        use Error::{HandDown, MemoryInUse, NoController, Resource, Write};
+        matches!(
+            self,
+            Resource { .. }
+                | NoController { .. }
+                | HandDown { .. }
+                | Write { .. }
+                | MemoryInUse { .. }
+        )
+    }
+
     /// Whether it is this error of systemd.
     pub(super) fn is_refusal(&self, wanted: &str) -> bool {
         matches!(self, Error::SystemdRefused { name, .. } if name == wanted)

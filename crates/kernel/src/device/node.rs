@@ -71,6 +71,14 @@ pub struct Node {
     pub group: u32,
 }
 
+impl Node {
+    /// Which device it is, wherever its file is and whoever owns that.
+    #[must_use]
+    pub fn number(&self) -> (Kind, u32, u32) {
+        (self.kind, self.major, self.minor)
+    }
+}
+
 impl fmt::Display for Node {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {

@@ -29,13 +29,18 @@ pub(crate) struct View<'a> {
 
 impl View<'_> {
     /// The mounts in place of this one: on a machine with version 2 alone, that; otherwise a folder
-    /// with one mount for each hierarchy, as the host has them.
+    /// with one mount for each hierarchy, as the host has them, but for the type `cgroup2`.
     pub(crate) fn expand(
         &self,
         mount: Mount,
         links: &mut Vec<Link>,
     ) -> Result<Vec<Mount>, Invalid> {
         let mut all: Vec<_> = self.cgroups.mount_points().collect();
+        // Who says so wants that of version 2 alone, where there are both.
+        let is_v2 = matches!(&mount.source, Source::New(it) if it.kind.as_c_str() == c"cgroup2");
+        if is_v2 && all.iter().any(|(controllers, _)| controllers.is_empty()) {
+            all.retain(|(controllers, _)| controllers.is_empty());
+        }
         if let [("", place)] = all[..] {
             let source = self.source("", place)?;
             let recursive = Self::recursive(&mount, &source);

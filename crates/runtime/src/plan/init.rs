@@ -7,7 +7,7 @@ use crate::readiness;
 use crate::request::{Create, GivenMount, RootMount};
 use kernel::device::{Kind as NodeKind, Node, default_nodes};
 use kernel::label::SelinuxLabel;
-use kernel::mount::{Attributes, Bind, FileSystem, Mount, Propagation, Source};
+use kernel::mount::{Attributes, Bind, FileSystem, Mount, Propagation, PropagationKind, Source};
 use kernel::namespace::{Kind, visit_new_mounts};
 use kernel::path::RootedPath;
 use kernel::sysctl::{Owned, Sysctl};
@@ -84,6 +84,12 @@ impl Init {
         let Mounts { mut mounts, trees, links } = mounts;
         keep_folders(&mut mounts);
         let label = mount_label(&spec.linux.mount_label)?;
+        let masked_paths = paths("linux.maskedPaths", &spec.linux.masked_paths)?;
+        if let Some(index) = masked_paths.iter().position(RootedPath::is_root) {
+            let what = "/ is the root of the container, and nothing would be left of it";
+            return Err(Invalid::new(format!("linux.maskedPaths[{index}]"), what));
+        }
+        let readonly_paths = paths("linux.readonlyPaths", &spec.linux.readonly_paths)?;
         if let Some(label) = &label {
             mounts.iter_mut().try_for_each(|mount| add_label(mount, label))?;
         }
@@ -91,7 +97,7 @@ impl Init {
             rootfs: c_string("root.path", &rootfs.to_string_lossy())?,
             root_mount: request.root_mount.clone(),
             handed_root: None,
-            readonly: spec.root.readonly,
+            readonly: spec.root.readonly || readonly_paths.iter().any(RootedPath::is_root),
             isolation: isolation(spec.linux.rootfs_propagation.map(propagation)),
             propagation: spec.linux.rootfs_propagation.map(propagation),
             devices: devices(spec, &mounts)?,
@@ -102,8 +108,8 @@ impl Init {
             trees,
             given,
             links,
-            masked_paths: paths("linux.maskedPaths", &spec.linux.masked_paths)?,
-            readonly_paths: paths("linux.readonlyPaths", &spec.linux.readonly_paths)?,
+            masked_paths,
+            readonly_paths,
             hostname: name("hostname", &spec.hostname, namespaces)?,
             domainname: name("domainname", &spec.domainname, namespaces)?,
             keyring: (!request.no_new_keyring).then(|| request.id.keyring()),
@@ -284,7 +290,14 @@ fn devices(spec: &Spec<'_>, mounts: &[Mount]) -> Result<Option<Vec<Node>>, Inval
             group: device.gid.unwrap_or(0),
         })
     });
-    nodes.collect::<Result<_, _>>().map(|nodes| Some(default_nodes(nodes)))
+    let nodes: Vec<Node> = nodes.collect::<Result<_, _>>()?;
+    for (index, node) in nodes.iter().enumerate() {
+        if nodes[..index].iter().any(|it| it.path == node.path && it.number() != node.number()) {
+            let what = format!("{} is there already, as another device", node.path);
+            return Err(Invalid::new(format!("linux.devices[{index}].path"), what));
+        }
+    }
+    Ok(Some(default_nodes(nodes)))
 }
 
 fn sysctls(spec: &Spec<'_>, namespaces: &Namespaces) -> Result<Vec<Sysctl>, Invalid> {
@@ -304,7 +317,13 @@ fn sysctls(spec: &Spec<'_>, namespaces: &Namespaces) -> Result<Vec<Sysctl>, Inva
 /// Mounts of the machine go on to arrive unless the configuration says otherwise, and nothing goes
 /// the other way unless it says so.
 fn isolation(root: Option<Propagation>) -> Propagation {
-    root.unwrap_or(Propagation::DEFAULT)
+    match root.unwrap_or(Propagation::DEFAULT) {
+        // Only in the end: what cannot be bound elsewhere cannot become the root.
+        Propagation { kind: PropagationKind::Unbindable, recursive } => {
+            Propagation { kind: PropagationKind::Private, recursive }
+        }
+        other => other,
+    }
 }
 
 /// Checks that the machine can have the label, and the text of an option can.
@@ -352,7 +371,7 @@ fn add_label(mount: &mut Mount, label: &str) -> Result<(), Invalid> {
 }
 
 fn propagation(propagation: spec::runtime::Propagation) -> Propagation {
-    use kernel::mount::PropagationKind as K;
+    use PropagationKind as K;
     use spec::runtime::Propagation as P;
     let (kind, recursive) = match propagation {
         P::Private => (K::Private, false),

@@ -200,7 +200,8 @@ pub(crate) fn cgroup(
     }
     let none = spec::runtime::Resources::default();
     let limits = resources::resources(spec.linux.resources.as_ref().unwrap_or(&none));
-    cgroups.prepare(&location, limits).map_err(|error| Invalid(format!("linux.resources.{error}")))
+    let invalid = |error| Invalid(format!("{}{error}", crate::error::resources(&error)));
+    cgroups.prepare(&location, limits).map_err(invalid)
 }
 
 /// The kinds of namespaces of a container that a process which is added to it must enter.

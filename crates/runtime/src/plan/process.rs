@@ -38,6 +38,8 @@ pub(crate) struct ProcessPlan {
     pub(crate) identity: Identity,
     pub(crate) umask: Option<u32>,
     pub(crate) capabilities: Capabilities,
+    /// What is not as it was asked for.
+    pub(crate) warnings: Vec<String>,
     pub(crate) limits: Vec<Limit>,
     pub(crate) no_new_privileges: bool,
     pub(crate) oom_score: Option<i32>,
@@ -86,6 +88,8 @@ impl ProcessPlan {
             found.map(str::to_owned)
         };
         let own = spec.process.as_ref().unwrap_or(process);
+        let rights = process.capabilities.as_ref().or(own.capabilities.as_ref());
+        let mut warnings = Vec::new();
         let limited = if process.rlimits.is_empty() { &own.rlimits } else { &process.rlimits };
         Ok(ProcessPlan {
             program: process.args.first().map(ToString::to_string).unwrap_or_default(),
@@ -102,7 +106,8 @@ impl ProcessPlan {
                 groups: groups(process, spec),
             },
             umask: process.user.umask,
-            capabilities: capabilities(process.capabilities.as_ref().or(own.capabilities.as_ref())),
+            capabilities: capabilities(&at("capabilities"), rights, &mut warnings),
+            warnings,
             limits: limits(&at("rlimits"), limited)?,
             no_new_privileges: process.no_new_privileges,
             oom_score: process.oom_score_adj,
@@ -238,7 +243,7 @@ fn c_strings(field: &str, texts: &[Text<'_>]) -> Result<Vec<CString>, Invalid> {
 
 /// The last one of each name: a program would find the first, and what was added later counts.
 fn variables(field: &str, texts: &[Text<'_>]) -> Result<Vec<CString>, Invalid> {
-    if let Some(index) = texts.iter().position(|text| !text.contains('=')) {
+    if let Some(index) = texts.iter().position(|text| text.find('=').unwrap_or(0) == 0) {
         let what = format!("{:?} is not NAME=VALUE", texts[index]);
         return Err(Invalid::new(format!("{field}[{index}]"), what));
     }
@@ -253,20 +258,29 @@ fn variables(field: &str, texts: &[Text<'_>]) -> Result<Vec<CString>, Invalid> {
     Ok(words)
 }
 
-/// Without this section, none. A name that no capability has is passed over: it is one of a newer
-/// kernel, which the specification does not want to be an error.
-fn capabilities(capabilities: Option<&oci::Capabilities<'_>>) -> Capabilities {
+/// Without this section, none. A name that no capability has is passed over with a warning: it is
+/// one of a newer kernel, which the specification does not want to be an error.
+fn capabilities(
+    field: &str,
+    capabilities: Option<&oci::Capabilities<'_>>,
+    warnings: &mut Vec<String>,
+) -> Capabilities {
     let Some(capabilities) = capabilities else { return Capabilities::default() };
-    let set = |names: &[Text<'_>]| {
-        let known = names.iter().filter_map(|name| CapabilitySet::named(name).ok());
+    let mut set = |name: &str, names: &[Text<'_>]| {
+        let known = names.iter().enumerate().filter_map(|(index, text)| {
+            let known = CapabilitySet::named(text);
+            let unknown = known.as_ref().err();
+            warnings.extend(unknown.map(|error| format!("{field}.{name}[{index}]: {error}")));
+            known.ok()
+        });
         known.fold(CapabilitySet::default(), CapabilitySet::with)
     };
     Capabilities {
-        bounding: set(&capabilities.bounding),
-        effective: set(&capabilities.effective),
-        inheritable: set(&capabilities.inheritable),
-        permitted: set(&capabilities.permitted),
-        ambient: set(&capabilities.ambient),
+        bounding: set("bounding", &capabilities.bounding),
+        effective: set("effective", &capabilities.effective),
+        inheritable: set("inheritable", &capabilities.inheritable),
+        permitted: set("permitted", &capabilities.permitted),
+        ambient: set("ambient", &capabilities.ambient),
     }
 }
 

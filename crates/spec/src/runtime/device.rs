@@ -26,11 +26,20 @@ fn check_device(device: &Device<'_>) -> Result<(), Problem> {
     if !device.path.starts_with('/') {
         return Err(Problem::at("path", format_args!("{:?} is not absolute", device.path)));
     }
-    check_number("major", device.major, 0)?;
-    check_number("minor", device.minor, 0)
+    // What has more bits would be another device.
+    for (field, number, bits) in [("major", device.major, 12), ("minor", device.minor, 20)] {
+        let high = (1 << bits) - 1;
+        if !(0..=high).contains(&number) {
+            return Err(super::out_of_range(field, number, 0, high));
+        }
+    }
+    for (field, id) in [("uid", device.uid), ("gid", device.gid)] {
+        id.map_or(Ok(()), |id| super::check_id(field, id))?;
+    }
+    Ok(())
 }
 
-/// Linux has 12 bits for major numbers and 20 for minor ones; the interfaces have 32.
+/// Linux has 12 bits for major numbers and 20 for minor ones; the interfaces for rules have 32.
 fn check_number(field: &str, number: i64, low: i64) -> Result<(), Problem> {
     if (low..=i64::from(u32::MAX)).contains(&number) {
         Ok(())

@@ -67,6 +67,9 @@ fn check_spec(spec: &Spec<'_>) -> Result<(), Problem> {
             return Err(Problem::at(field, what));
         }
     }
+    if spec.annotations.get("").is_some() {
+        return Err(Problem::at("annotations", "a key is empty"));
+    }
     Ok(())
 }
 
@@ -94,8 +97,19 @@ fn repeated<T: PartialEq>(values: impl Iterator<Item = T>) -> Option<(usize, T)>
     None
 }
 
+/// The largest number is no id: to the kernel it means "no change", and who asks for it would stay
+/// root.
+fn check_id(field: impl std::fmt::Display, id: u32) -> Result<(), Problem> {
+    if id < u32::MAX { Ok(()) } else { Err(out_of_range(field, id, 0, u32::MAX - 1)) }
+}
+
 /// The problem of a number that is not in the range of its field.
-fn out_of_range<T: std::fmt::Display>(field: &str, value: T, low: T, high: T) -> Problem {
+fn out_of_range<T: std::fmt::Display>(
+    field: impl std::fmt::Display,
+    value: T,
+    low: T,
+    high: T,
+) -> Problem {
     Problem::at(field, format_args!("{value} is not from {low} to {high}"))
 }
 

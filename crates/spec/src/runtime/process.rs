@@ -1,6 +1,6 @@
 //! The program that a container is for, and who it is.
 
-use super::{CpuAffinity, IoPriority, Scheduler, out_of_range, repeated};
+use super::{CpuAffinity, IoPriority, Scheduler, check_id, out_of_range, repeated};
 use crate::json::{Problem, Text, object};
 
 object! {
@@ -86,6 +86,11 @@ object! {
 }
 
 fn check_user(user: &User) -> Result<(), Problem> {
+    check_id("uid", user.uid)?;
+    check_id("gid", user.gid)?;
+    for (index, group) in user.additional_gids.iter().enumerate() {
+        check_id(format_args!("additionalGids[{index}]"), *group)?;
+    }
     match user.umask {
         Some(umask) if umask > 0o777 => Err(out_of_range("umask", umask, 0, 0o777)),
         _ => Ok(()),

@@ -138,7 +138,7 @@ object! {
 object! {
     /// The weight of one disk.
     #[derive(Copy, Default)]
-    pub struct WeightDevice {
+    pub struct WeightDevice, check check_weight_device {
         /// The major number.
         required major: i64 = "major",
         /// The minor number.
@@ -147,6 +147,13 @@ object! {
         optional weight: Option<u16> = "weight",
         /// The weight beside cgroups below; version 1 only.
         optional leaf_weight: Option<u16> = "leafWeight",
+    }
+}
+
+fn check_weight_device(device: &WeightDevice) -> Result<(), Problem> {
+    match (device.weight, device.leaf_weight) {
+        (None, None) => Err(Problem::at("weight", "missing, and so is leafWeight")),
+        _ => Ok(()),
     }
 }
 
@@ -199,10 +206,17 @@ object! {
 object! {
     /// Limits for one RDMA device.
     #[derive(Copy, Default)]
-    pub struct Rdma {
+    pub struct Rdma, check check_rdma {
         /// The most handles.
         optional hca_handles: Option<u32> = "hcaHandles",
         /// The most objects.
         optional hca_objects: Option<u32> = "hcaObjects",
+    }
+}
+
+fn check_rdma(limits: &Rdma) -> Result<(), Problem> {
+    match (limits.hca_handles, limits.hca_objects) {
+        (None, None) => Err(Problem::at("hcaHandles", "missing, and so is hcaObjects")),
+        _ => Ok(()),
     }
 }

@@ -24,11 +24,22 @@ object! {
 }
 
 fn check_scheduler(scheduler: &Scheduler) -> Result<(), Problem> {
-    if (-20..=19).contains(&scheduler.nice) {
-        Ok(())
-    } else {
-        Err(out_of_range("nice", scheduler.nice, -20, 19))
+    use SchedulerPolicy::{Deadline, Fifo, RoundRobin};
+    let Scheduler { policy, nice, priority, runtime, deadline, period, .. } = *scheduler;
+    if !(-20..=19).contains(&nice) {
+        return Err(out_of_range("nice", nice, -20, 19));
     }
+    let (low, high) = if matches!(policy, Fifo | RoundRobin) { (1, 99) } else { (0, 0) };
+    if !(low..=high).contains(&priority) {
+        let what = format_args!("{priority} is not from {low} to {high}, as {policy} has it");
+        return Err(Problem::at("priority", what));
+    }
+    for (field, time) in [("runtime", runtime), ("deadline", deadline), ("period", period)] {
+        if time != 0 && policy != Deadline {
+            return Err(Problem::at(field, format_args!("{policy} has none; {Deadline} has one")));
+        }
+    }
+    Ok(())
 }
 
 names! {

@@ -5,7 +5,7 @@ use crate::json::{Problem, Text, names, object};
 
 object! {
     /// The section `linux.seccomp`.
-    pub struct Seccomp<'a> {
+    pub struct Seccomp<'a>, check check_seccomp {
         /// What happens to a call that no rule is about.
         required default_action: SeccompAction = "defaultAction",
         /// The errno or trace message of that.
@@ -23,9 +23,16 @@ object! {
     }
 }
 
+fn check_seccomp(seccomp: &Seccomp<'_>) -> Result<(), Problem> {
+    if !seccomp.listener_metadata.is_empty() && seccomp.listener_path.is_empty() {
+        return Err(Problem::at("listenerMetadata", "there is no listenerPath to send it to"));
+    }
+    Ok(())
+}
+
 object! {
     /// What happens to some calls.
-    pub struct SyscallRule<'a> {
+    pub struct SyscallRule<'a>, check check_rule {
         /// The calls.
         required names: Vec<Text<'a>> = "names",
         /// What happens.
@@ -35,6 +42,10 @@ object! {
         /// Only when the arguments are these.
         optional args: Vec<ArgumentRule> = "args",
     }
+}
+
+fn check_rule(rule: &SyscallRule<'_>) -> Result<(), Problem> {
+    if rule.names.is_empty() { Err(Problem::at("names", "empty")) } else { Ok(()) }
 }
 
 object! {

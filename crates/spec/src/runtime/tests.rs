@@ -69,7 +69,7 @@ fn wrong_values_are_named_by_their_path() {
         (linux(r#""timeOffsets":{"boottime":{"nanosecs":1000000000}}"#), "linux.timeOffsets.boottime.nanosecs: 1000000000 is not from 0 to 999999999"),
         (linux(r#""devices":[{"path":"dev/x","type":"c"}]"#), r#"linux.devices[0].path: "dev/x" is not absolute"#),
         (linux(r#""devices":[{"path":"/dev/x","type":"d"}]"#), r#"linux.devices[0].type: "d" is not one of c, b, u, p"#),
-        (linux(r#""devices":[{"path":"/dev/x","type":"c","major":-1}]"#), "linux.devices[0].major: -1 is not from 0 to 4294967295"),
+        (linux(r#""devices":[{"path":"/dev/x","type":"c","major":-1}]"#), "linux.devices[0].major: -1 is not from 0 to 4095"),
         (linux(r#""rootfsPropagation":"public""#), r#"linux.rootfsPropagation: "public" is not one of private, "#),
         (linux(r#""personality":{"domain":"LINUX","flags":["X"]}"#), r#"linux.personality.flags[0]: "X", but no flag is defined"#),
         (linux(r#""memoryPolicy":{"mode":"MPOL_X"}"#), r#"linux.memoryPolicy.mode: "MPOL_X" is not one of "#),
@@ -100,6 +100,9 @@ fn no_field_is_lost() {
     let expected: serde_json::Value = serde_json::from_str(FULL).unwrap();
     assert_eq!(written, expected);
     assert_eq!(spec(&to_lines(&whole, "  ").unwrap()).unwrap(), whole);
+    // What does not go with the policy there.
+    let text = r#"{"policy":"SCHED_RR","priority":99}"#;
+    assert_eq!(to_line(&parse::<super::Scheduler>(text.as_bytes()).unwrap()).unwrap(), text);
 }
 
 #[test]

@@ -30,8 +30,12 @@ fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
         ("/process/env", json!(["no equals sign"]), "process.env[0]"),
         ("/process/user/uid", json!(-1), "process.user.uid"),
         ("/process/user/uid", json!(4_294_967_296_u64), "process.user.uid"),
+        ("/process/user/uid", json!(u32::MAX), "process.user.uid"),
+        ("/process/user/gid", json!(u32::MAX), "process.user.gid"),
         ("/process/user/gid", json!("root"), "process.user.gid"),
+        ("/process/user/additionalGids", json!([1, u32::MAX]), "process.user.additionalGids[1]"),
         ("/process/user/additionalGids", json!([1, "x"]), "process.user.additionalGids[1]"),
+        ("/process/env", json!(["A=1", "=no name"]), "process.env[1]"),
         ("/process/oomScoreAdj", json!(1001), "process.oomScoreAdj"),
         ("/process/rlimits/0/type", json!("RLIMIT_NONE"), "process.rlimits[0].type"),
         ("/process/rlimits/0/soft", json!(2000), "process.rlimits[0]"),
@@ -42,6 +46,17 @@ fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             "process.ioPriority",
         ),
         ("/process/scheduler", json!({ "policy": "SCHED_SOME" }), "process.scheduler.policy"),
+        ("/process/scheduler", json!({ "policy": "SCHED_RR" }), "process.scheduler.priority"),
+        (
+            "/process/scheduler",
+            json!({ "policy": "SCHED_BATCH", "priority": 1 }),
+            "process.scheduler.priority",
+        ),
+        (
+            "/process/scheduler",
+            json!({ "policy": "SCHED_OTHER", "period": 1 }),
+            "process.scheduler.period",
+        ),
         ("/process/terminal", json!("yes"), "process.terminal"),
         ("/root/path", json!("/no/such/rootfs"), "/no/such/rootfs"),
         ("/root/readonly", json!(1), "root.readonly"),
@@ -60,6 +75,30 @@ fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
         ),
         ("/linux/devices", json!([{ "path": "/dev/x", "type": "x" }]), "linux.devices[0].type"),
         ("/linux/devices", json!([{ "path": "rel", "type": "p" }]), "linux.devices[0].path"),
+        (
+            "/linux/devices",
+            json!([{ "path": "/dev/x", "type": "c", "major": 4096, "minor": 0 }]),
+            "linux.devices[0].major",
+        ),
+        (
+            "/linux/devices",
+            json!([{ "path": "/dev/x", "type": "c", "major": 1, "minor": 1_048_576 }]),
+            "linux.devices[0].minor",
+        ),
+        (
+            "/linux/devices",
+            json!([{ "path": "/dev/x", "type": "p", "uid": u32::MAX }]),
+            "linux.devices[0].uid",
+        ),
+        (
+            "/linux/devices",
+            json!([
+                { "path": "/dev/x", "type": "c", "major": 1, "minor": 3 },
+                { "path": "/dev/x", "type": "c", "major": 1, "minor": 3, "fileMode": 384 },
+                { "path": "/dev/x", "type": "c", "major": 1, "minor": 5 },
+            ]),
+            "linux.devices[2].path",
+        ),
         ("/linux/resources/memory", json!({ "limit": "1G" }), "linux.resources.memory.limit"),
         ("/linux/resources/memory", json!({ "limit": -5 }), "linux.resources.memory.limit"),
         (
@@ -82,12 +121,25 @@ fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
         ),
         ("/linux/resources/blockIO", json!({ "weight": 9 }), "linux.resources.blockIO.weight"),
         (
+            "/linux/resources/blockIO",
+            json!({ "weightDevice": [{ "major": 1, "minor": 1 }] }),
+            "linux.resources.blockIO.weightDevice[0].weight",
+        ),
+        // What the kernel refuses only when it is written.
+        (
+            "/linux/resources/blockIO",
+            json!({ "throttleReadBpsDevice": [{ "major": 4000, "minor": 1, "rate": 1 }] }),
+            "linux.resources.blockIO.throttleReadBpsDevice",
+        ),
+        ("/linux/resources/rdma", json!({ "mlx5_1": {} }), "linux.resources.rdma.mlx5_1"),
+        (
             "/linux/resources/hugepageLimits",
             json!([{ "pageSize": "2", "limit": 1 }]),
             "linux.resources.hugepageLimits[0]",
         ),
         ("/linux/rootfsPropagation", json!("everywhere"), "linux.rootfsPropagation"),
         ("/linux/maskedPaths", json!(["relative"]), "linux.maskedPaths[0]"),
+        ("/linux/maskedPaths", json!(["/etc/.."]), "linux.maskedPaths[0]"),
         ("/linux/readonlyPaths", json!(["relative"]), "linux.readonlyPaths[0]"),
         ("/linux/sysctl", json!({ "kernel.msgmax": 5 }), "linux.sysctl"),
         (
@@ -106,6 +158,17 @@ fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             json!({ "defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/x" }),
             "linux.seccomp",
         ),
+        (
+            "/linux/seccomp",
+            json!({ "defaultAction": "SCMP_ACT_ALLOW",
+            "syscalls": [{ "names": [], "action": "SCMP_ACT_ERRNO" }] }),
+            "linux.seccomp.syscalls[0].names",
+        ),
+        (
+            "/linux/seccomp",
+            json!({ "defaultAction": "SCMP_ACT_ALLOW", "listenerMetadata": "x" }),
+            "linux.seccomp.listenerMetadata",
+        ),
         ("/linux/personality", json!({ "domain": "BEOS" }), "linux.personality.domain"),
         ("/linux/timeOffsets", json!({ "monotonic": { "secs": 1 } }), "linux.timeOffsets"),
         ("/linux/timeOffsets", json!({ "realtime": { "secs": 1 } }), "linux.timeOffsets"),
@@ -114,7 +177,19 @@ fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
             json!({ "mode": "MPOL_SOME", "nodes": "0" }),
             "linux.memoryPolicy.mode",
         ),
+        ("/linux/memoryPolicy", json!({ "mode": "MPOL_BIND" }), "linux.memoryPolicy.nodes"),
+        (
+            "/linux/memoryPolicy",
+            json!({ "mode": "MPOL_LOCAL", "nodes": "0" }),
+            "linux.memoryPolicy.nodes",
+        ),
         ("/linux/intelRdt", json!({ "closID": "a/b" }), "linux.intelRdt.closID"),
+        ("/linux/intelRdt", json!({ "memBwSchema": "L3:0=f" }), "linux.intelRdt.memBwSchema"),
+        (
+            "/linux/intelRdt",
+            json!({ "schemata": ["L3:0=f\nMB:0=5"] }),
+            "linux.intelRdt.schemata[0]",
+        ),
         (
             "/hostname",
             json!("a-name-that-is-longer-than-the-sixty-four-bytes-that-the-kernel-takes"),
@@ -123,6 +198,7 @@ fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
         ("/ociVersion", json!("2.0.0"), "ociVersion"),
         ("/ociVersion", json!(1), "ociVersion"),
         ("/annotations", json!({ "key": 1 }), "annotations"),
+        ("/annotations", json!({ "": "value" }), "annotations"),
     ]
 }
 

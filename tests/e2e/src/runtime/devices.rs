@@ -185,6 +185,16 @@ pub(crate) fn read_only_paths_are_read_only() -> Result<()> {
     Ok(())
 }
 
+pub(crate) fn a_root_among_the_read_only_paths_is_read_only() -> Result<()> {
+    let script = "(echo x > /etc/other) 2>/dev/null && echo written; echo x > /tmp/file && echo ok";
+    let bundle = Bundle::script(script)?
+        .set("/linux/readonlyPaths", json!(["/tmp/.."]))
+        .set("/root/readonly", false)
+        .mount("/tmp", "tmpfs", "tmpfs", "");
+    expect_eq!(Container::new(bundle)?.output()?, "ok\n");
+    Ok(())
+}
+
 pub(crate) fn the_sensitive_parts_of_proc_are_hidden() -> Result<()> {
     let script = "cat /proc/keys /proc/timer_list 2>/dev/null; ls /sys/firmware /proc/acpi 2>/dev/null; \
         (echo 1 > /proc/sys/kernel/panic) 2>/dev/null && echo written; true";

@@ -206,6 +206,12 @@ pub(crate) fn a_sub_group_can_be_given() -> Result<()> {
         ensure!(at.iter().all(|it| it.ends_with("/sub")), "{at:?}");
         ensure!(beside.iter().all(|it| !it.ends_with("/sub")), "{beside:?}");
     }
+    if !groups::only_v2() {
+        for named in ["nothing:/sub", "pids,nothing:/sub"] {
+            let refused = container.tell_with("exec", &["--cgroup", named], &cat)?;
+            refused.expect_code(255)?.expect_stderr("the controller \"nothing\"")?;
+        }
+    }
     for folder in &made {
         std::fs::remove_dir(folder)?;
     }

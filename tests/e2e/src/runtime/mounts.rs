@@ -202,9 +202,13 @@ pub(crate) fn propagation_is_as_configured() -> Result<()> {
 }
 
 pub(crate) fn propagation_of_the_root_is_as_configured() -> Result<()> {
-    for (word, held) in
-        [("private", ""), ("slave", ""), ("shared", "shared"), ("unbindable", "unbindable")]
-    {
+    for (word, held) in [
+        ("private", ""),
+        ("slave", ""),
+        ("shared", "shared"),
+        ("unbindable", "unbindable"),
+        ("runbindable", "unbindable"),
+    ] {
         let found = mounted("/", |bundle| bundle.set("/linux/rootfsPropagation", word))?;
         ensure!(found.propagation.starts_with(held), "{word}: {found:?}");
         ensure!(!held.is_empty() || !found.propagation.contains("shared"), "{word}: {found:?}");
@@ -336,6 +340,14 @@ pub(crate) fn cgroups_are_shown_read_only_and_from_the_containers_own() -> Resul
     ensure!(!said.contains("written") && !said.contains("made"), "writable: {said}");
     // What it sees are its own processes and no others, which would read as 0.
     ensure!(!said.lines().any(|line| line == "0"), "other processes are shown: {said}");
+    Ok(())
+}
+
+/// Who asks for version 2 alone gets that, on a machine that has both.
+pub(crate) fn groups_of_version_2_are_shown_alone_on_demand() -> Result<()> {
+    let script = "cd /work; ls cgroup.procs; grep ' /work' /proc/self/mounts | cut -d ' ' -f 2,3";
+    let bundle = Bundle::script(script)?.mount("/work", "cgroup2", "cgroup", "ro");
+    expect_eq!(Container::new(bundle)?.output()?, "cgroup.procs\n/work cgroup2\n");
     Ok(())
 }
 

@@ -96,6 +96,11 @@ impl V1 {
 
     /// Opens what a process writes into to move itself, in each hierarchy.
     pub(super) fn tasks(&self, below: &[SubGroup]) -> Result<Vec<OwnedFd>> {
+        let named = below.iter().filter_map(|it| it.controllers.as_deref());
+        let is_unknown = |one: &&str| !self.folders.iter().any(|(names, _)| has(names, one));
+        if let Some(unknown) = named.flat_map(|it| it.split(',')).find(is_unknown) {
+            return Err(Error::NoHierarchy(unknown.to_owned()));
+        }
         let open = |(names, folder): &(String, Folder)| {
             let wanted = below.iter().rev().find(|it| {
                 let controllers = it.controllers.as_deref();
