@@ -11,6 +11,7 @@ use super::{
 use crate::path::{Links, Root, RootedPath};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::rc::Rc;
 use sys::OrError;
 use sys::rustix::fs::{
     AtFlags, FileType, Mode, StatxAttributes, StatxFlags, fstat, mkdirat, statx,
@@ -29,6 +30,8 @@ pub struct Assembly<'a> {
     pub(super) root: &'a Root,
     attribute_call: AttributeCall,
     kept: Vec<Kept>,
+    /// What was mounted as procfs or sysfs, by its path: see [`Assembly::of_kernel`].
+    kernels: Vec<(RootedPath, Rc<Root>)>,
     /// The one that is the current folder.
     current: Option<usize>,
     /// Whether something mounted here may show up in another namespace.
@@ -64,7 +67,8 @@ impl<'a> Assembly<'a> {
     /// The same with the way in which attributes are set, to test the one for old kernels.
     #[must_use]
     pub fn with(root: &'a Root, shared: bool, attribute_call: AttributeCall) -> Assembly<'a> {
-        Assembly { root, attribute_call, kept: Vec::new(), current: None, shared, left_open: 0 }
+        let (kept, kernels) = (Vec::new(), Vec::new());
+        Assembly { root, attribute_call, kept, kernels, current: None, shared, left_open: 0 }
     }
 
     /// Mounts one thing.
@@ -107,6 +111,9 @@ impl<'a> Assembly<'a> {
     /// # Errors
     /// The call that failed.
     pub fn finish(mut self) -> Result<(), Error> {
+        for (_, root) in std::mem::take(&mut self.kernels) {
+            Rc::into_inner(root).into_iter().for_each(|root| self.leave_open(root.into()));
+        }
         for Kept { path, folder, protect } in std::mem::take(&mut self.kept) {
             if protect {
                 let path = path.unwrap_or_else(RootedPath::root);
@@ -133,14 +140,16 @@ impl<'a> Assembly<'a> {
         let propagates = !mount.propagation.is_empty()
             && (self.shared || mount.propagation.iter().any(|it| it.kind == Unbindable));
         let labels = file_system.label.is_some();
-        if !(propagates || labels || is_tmpfs && (protect || mount.keep || file_system.copy_up)) {
+        let is_kernels = is_kernels(file_system);
+        let is_filled = is_tmpfs && (protect || mount.keep || file_system.copy_up);
+        if !(propagates || labels || is_kernels || is_filled) {
             self.mount_in_place(file_system, attributes, &place, &inherited)
                 .map_err(Error::at(Step::Attach, path))?;
             self.covered(path, place);
             return Ok(());
         }
         if let (false, false, Place::At(target)) =
-            (propagates || labels, file_system.copy_up, &place)
+            (propagates || labels || is_kernels, file_system.copy_up, &place)
             && !target.linked
         {
             self.mount_in_place(file_system, attributes, &place, &inherited)
@@ -164,9 +173,23 @@ impl<'a> Assembly<'a> {
         self.attach(folder.as_fd(), &place, path)?;
         propagate(&mount.propagation, folder.as_fd(), path)?;
         let linked = self.covered(path, place);
+        if is_kernels {
+            self.kernels.push((path.clone(), Rc::new(Root::from_descriptor(folder))));
+            return Ok(());
+        }
         let path = (is_tmpfs && !file_system.copy_up && !linked).then(|| path.clone());
         self.kept.push(Kept { path, folder, protect });
         Ok(())
+    }
+
+    /// The procfs or sysfs that a path is in, and where in there.
+    ///
+    /// Its root folder is known from when it was made. By its path, whoever shares the files of the
+    /// container could lead away: they rename the folder that it is mounted on, and it goes with
+    /// that. In there they can rename nothing.
+    pub(super) fn of_kernel(&self, path: &RootedPath) -> Option<(Rc<Root>, RootedPath)> {
+        let mut all = self.kernels.iter().rev();
+        all.find_map(|(top, root)| Some((Rc::clone(root), path.below(top)?)))
     }
 
     fn mount_tree(&mut self, mount: &Mount, tree: BorrowedFd<'_>) -> Result<(), Error> {
@@ -186,6 +209,12 @@ impl<'a> Assembly<'a> {
         }
         propagate(&mount.propagation, tree, path)?;
         self.covered(path, place);
+        if is_for_kernels(path) {
+            let tree = tree.try_clone_to_owned().map_err(|_| Errno::MFILE);
+            let tree = tree.or_error("fcntl", || "F_DUPFD_CLOEXEC");
+            let tree = tree.map_err(Error::at(Step::Attach, path))?;
+            self.kernels.push((path.clone(), Rc::new(Root::from_descriptor(tree))));
+        }
         Ok(())
     }
 
@@ -216,9 +245,8 @@ impl<'a> Assembly<'a> {
 
     /// The place of a new file system: a folder.
     fn place(&mut self, file_system: &FileSystem, path: &RootedPath) -> Result<Place, Error> {
-        let kind = file_system.kind.as_c_str();
-        if kind == c"proc" || kind == c"sysfs" {
-            let place = ordinary(self.root, path, &kind.to_string_lossy())?;
+        if is_kernels(file_system) {
+            let place = ordinary(self.root, path, &file_system.kind.to_string_lossy())?;
             return Ok(Place::At(Target { place, made: false, linked: false }));
         }
         self.place_of(path, &|| Ok(Shape::Directory))
@@ -229,7 +257,7 @@ impl<'a> Assembly<'a> {
         path: &RootedPath,
         shape: &dyn Fn() -> Result<Shape, Error>,
     ) -> Result<Place, Error> {
-        if path.as_c_str() == c"proc" || path.as_c_str() == c"sys" {
+        if is_for_kernels(path) {
             let place = ordinary(self.root, path, "bind")?;
             return Ok(Place::At(Target { place, made: false, linked: false }));
         }
@@ -308,6 +336,7 @@ impl<'a> Assembly<'a> {
         for kept in &mut self.kept {
             kept.path.take_if(|kept| linked || kept.starts_with(path));
         }
+        self.kernels.retain(|(top, _)| !top.starts_with(path));
         if let Place::At(target) = place {
             self.leave_open(target.place);
         }
@@ -384,6 +413,16 @@ fn inherited(file_system: &FileSystem, place: &Place, path: &RootedPath) -> Resu
         return Ok(format!("{mode},uid={},gid={}", status.st_uid, status.st_gid));
     }
     Ok(mode)
+}
+
+/// Whether a file system is one that programs trust to be the kernel's own word.
+fn is_kernels(file_system: &FileSystem) -> bool {
+    [c"proc", c"sysfs"].contains(&file_system.kind.as_c_str())
+}
+
+/// Whether such a file system is expected there.
+fn is_for_kernels(path: &RootedPath) -> bool {
+    [c"proc", c"sys"].contains(&path.as_c_str())
 }
 
 /// Whether a mount shows a folder or anything else.

@@ -26,6 +26,17 @@ pub(super) fn of_descriptor(place: BorrowedFd<'_>, recursive: bool) -> Result<Ow
     clone(place, c"", recursive)
 }
 
+/// A copy of the mount that shows an entry of a folder, with all below it. A link is not followed:
+/// its copy can be attached nowhere.
+pub(super) fn of_entry(folder: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, sys::Error> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE
+        | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+    open_tree(folder, name, flags)
+        .or_error("open_tree", || format!("{}, {name:?}, {flags:?}", folder.as_raw_fd()))
+}
+
 fn clone(directory: BorrowedFd<'_>, path: &CStr, recursive: bool) -> Result<OwnedFd, sys::Error> {
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     if path.is_empty() {
@@ -73,8 +84,11 @@ fn refused(errno: Errno, tree: BorrowedFd<'_>, parent: BorrowedFd<'_>, name: &CS
         statat(parent, name, AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW)
             .map(|status| FileType::from_raw_mode(status.st_mode) == FileType::Directory)
     };
+    if errno != Errno::INVAL {
+        return errno;
+    }
     match (is_folder(tree, c""), is_folder(parent, name)) {
-        (Ok(tree), Ok(place)) if errno == Errno::INVAL && tree != place => Errno::NOTDIR,
+        (Ok(tree), Ok(place)) if tree != place => Errno::NOTDIR,
         _ => errno,
     }
 }

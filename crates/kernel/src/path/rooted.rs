@@ -87,6 +87,13 @@ impl RootedPath {
         Some((RootedPath(parent), name))
     }
 
+    /// What it is called in the folder `other`, if it is below that.
+    #[must_use]
+    pub fn below(&self, other: &RootedPath) -> Option<RootedPath> {
+        let rest = self.0.as_bytes().strip_prefix(other.0.as_bytes())?.strip_prefix(b"/")?;
+        CString::new(rest).ok().map(RootedPath)
+    }
+
     /// Whether it is `other` or below it.
     #[must_use]
     pub fn starts_with(&self, other: &RootedPath) -> bool {
@@ -147,6 +154,14 @@ mod tests {
         assert_eq!(parse("/").split(), None);
         assert_eq!(parse("/").components().count(), 0);
         assert!(parse("/a/b").components().eq([b"a", b"b"]));
+    }
+
+    #[test]
+    fn is_called_by_the_rest_in_a_folder() {
+        assert_eq!(parse("/proc/sys/net").below(&parse("/proc")), Some(parse("/sys/net")));
+        for other in ["/proc", "/process", "/pro"] {
+            assert_eq!(parse(other).below(&parse("/proc")), None, "{other}");
+        }
     }
 
     #[test]

@@ -177,3 +177,34 @@ pub(crate) fn proc_that_changes_places() -> Result<()> {
     drop(swapper);
     container.expect_gone()
 }
+
+/// Whoever may rename the folder on which procfs is mounted takes the mount along with it. What is to
+/// be hidden or read-only in there is not found then, and the container has a procfs with all that
+/// the machine's root may write, in another place.
+pub(crate) fn what_is_protected_in_proc_and_sys_goes_with_them() -> Result<()> {
+    for (name, protected) in [("proc", "/sys"), ("sys", "/kernel")] {
+        let bundle = Bundle::script("cat /*/self/mountinfo")?
+            .set("/linux/maskedPaths", json!([]))
+            .set("/linux/readonlyPaths", json!([format!("/{name}{protected}")]));
+        let rootfs = bundle.rootfs();
+        fs::create_dir(rootfs.join("swapped"))?;
+        let container = Container::new(bundle)?;
+        let _swapper = Swapper::start(&rootfs.join(name), &rootfs.join("swapped"))?;
+        let mut seen = 0;
+        again_and_again(&container, |finished| {
+            // It is not seen where it has changed its place just then.
+            if finished.stdout.is_empty() {
+                return Ok(());
+            }
+            seen += 1;
+            let mut mounts =
+                finished.stdout.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+            let is_protected =
+                mounts.any(|mount| mount[3] == protected && mount[5].starts_with("ro"));
+            ensure!(is_protected, "{protected} of /{name} is not read-only");
+            Ok(())
+        })?;
+        ensure!(seen > 0, "no container has shown its mounts");
+    }
+    Ok(())
+}
