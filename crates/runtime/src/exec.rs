@@ -220,11 +220,10 @@ fn placement(container: &Container, spec: &Spec<'_>) -> Result<Placement> {
     if container.record()?.restored {
         kinds = kinds.with(Kind::Time);
     }
-    // Root may enter the PID namespace of any user namespace below its own; others must be inside
-    // first.
+    // Who has no rights on the machine must be in the user namespace first. In a PID namespace others
+    // see the process, so it is born where it is in all of them.
     let is_outside = kinds.contains(Kind::User) && !sys::rustix::process::geteuid().is_root();
-    // Root of a user namespace alone may enter, too, but not come back.
-    let child_enters = is_outside || kinds.contains(Kind::Pid) && !owns_machine()?;
+    let child_enters = is_outside || kinds.contains(Kind::Pid);
     Ok(Placement { of_process: Some((pidfd, kinds)), child_enters, ..Placement::default() })
 }
 

@@ -23,8 +23,8 @@ pub(crate) struct Placement {
     pub(crate) joined: Vec<Namespace>,
     /// Those of this process, all at once.
     pub(crate) of_process: Option<(OwnedFd, Set)>,
-    /// The caller may not enter them itself before it clones: the child must, inside its user
-    /// namespace, and then clone again to be in the PID namespace.
+    /// The caller does not enter them itself before it clones: the child does, inside its user
+    /// namespace if there is one, and then clones again to be in the PID namespace.
     pub(crate) child_enters: bool,
 }
 
@@ -49,7 +49,9 @@ pub(crate) const MADE_BY_CHILD: [Kind; 2] = [Kind::Cgroup, Kind::Time];
 /// Namespaces that exist are entered by the caller, which returns to its own ones, if it may:
 /// then one clone3 is enough, and the caller's rights count, which a new user namespace would
 /// take away. If one of them is a user namespace, the child enters, makes the others inside, and
-/// clones once more, as a child of the caller.
+/// clones once more, as a child of the caller. So it does for `exec`: who is in the container sees
+/// the process from its birth on, and must not see the machine's network and mounts by it, which
+/// `/proc/PID/net` and `/proc/PID/mountinfo` show to everybody.
 pub(crate) fn launch(
     placement: &Placement,
     cgroup: Option<BorrowedFd<'_>>,
@@ -75,6 +77,9 @@ pub(crate) fn launch(
     if let Ok(Cloned::Child) = cloned {
         drop(ours);
         drop(entered);
+        if hidden.is_hidden {
+            sys::command_line::forget();
+        }
         if placement.child_enters {
             enter_inside(placement, made_at_once, theirs, child)
         } else {
@@ -97,6 +102,7 @@ pub(crate) fn launch(
 /// for it has the caller's memory (CVE-2016-9962): it is born not dumpable. In a new namespace
 /// there is nobody.
 struct Hidden {
+    is_hidden: bool,
     was_dumpable: bool,
 }
 
@@ -105,10 +111,11 @@ impl Hidden {
         // Without rights the caller could not write the maps of a process that is hidden.
         let possible = !placement.new.contains(Kind::User) || geteuid().is_root();
         if placement.new.contains(Kind::Pid) || !possible {
-            return Ok(Hidden { was_dumpable: false });
+            return Ok(Hidden { is_hidden: false, was_dumpable: false });
         }
         let dumpable = dumpable_behavior().or_error("prctl", || "PR_GET_DUMPABLE")?;
-        let hidden = Hidden { was_dumpable: dumpable == DumpableBehavior::Dumpable };
+        let was_dumpable = dumpable == DumpableBehavior::Dumpable;
+        let hidden = Hidden { is_hidden: true, was_dumpable };
         if hidden.was_dumpable {
             hide()?;
         }
@@ -147,12 +154,6 @@ fn enter_in_parent(placement: &Placement, own: &mut Vec<Namespace>) -> Result<()
         own.push(Namespace::own(namespace.kind())?);
         namespace.enter()?;
     }
-    if let Some((process, kinds)) = &placement.of_process
-        && kinds.contains(Kind::Pid)
-    {
-        own.push(Namespace::own(Kind::Pid)?);
-        namespace::enter_process(process.as_fd(), Set::EMPTY.with(Kind::Pid))?;
-    }
     Ok(())
 }
 
@@ -165,8 +166,7 @@ fn enter_after(
     let mut mounts = placement.joined.iter().filter(|it| it.kind() == Kind::Mount);
     let result = mounts.try_for_each(enter).and_then(|()| {
         let Some((process, kinds)) = &placement.of_process else { return Ok(()) };
-        let rest = kinds.without(Kind::Pid);
-        namespace::enter_process(process.as_fd(), rest).during(Step::EnterNamespace)
+        namespace::enter_process(process.as_fd(), *kinds).during(Step::EnterNamespace)
     });
     match result {
         Ok(()) => child(channel),

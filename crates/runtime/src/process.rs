@@ -53,6 +53,7 @@ pub(crate) fn prepare(
     // while it waits, and what its hooks leave behind. It has the caller's memory, and no filter.
     if listening.is_some() || !plan.start_hooks.is_empty() {
         launch::hide().during(Step::Internal)?;
+        sys::command_line::forget();
     }
     if let Some(procfs) = &procfs {
         label(plan, procfs)?;

@@ -5,6 +5,7 @@
 
 pub mod bpf;
 mod call;
+pub mod command_line;
 pub mod early;
 mod error;
 pub mod identity;

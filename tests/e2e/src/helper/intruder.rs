@@ -85,6 +85,18 @@ fn watch_processes(stop: &Path) {
                     say(&format!("{} {}", link.display(), target.display()));
                 }
             }
+            let command_line = fs::read_to_string(folder.join("cmdline")).unwrap_or_default();
+            let words = command_line.replace('\0', " ");
+            if !words.trim().is_empty() && seen.insert(PathBuf::from(&words)) {
+                say(&format!("{}/cmdline {words}", folder.display()));
+            }
+            for file in ["mountinfo", "net/unix"] {
+                let other = fs::read(folder.join(file)).unwrap_or_default();
+                let own = fs::read(Path::new("/proc/self").join(file)).unwrap_or_default();
+                if !other.is_empty() && other != own && seen.insert(file.into()) {
+                    say(&format!("{}/{file} differs", folder.display()));
+                }
+            }
         }
     }
 }
