@@ -3,7 +3,7 @@
 use super::PropagationKind::Unbindable;
 use super::attributes::{change, remount};
 use super::filesystem::Detached;
-use super::target::{Shape, Target, find_or_make, is_proc, ordinary};
+use super::target::{Shape, Target, find_or_make, is_proc, mounted, ordinary};
 use super::{
     AttributeCall, Attributes, Bind, Error, FileSystem, Mount, Propagation, Remount, Source, Step,
     copy_up, filesystem, tree,
@@ -221,8 +221,7 @@ impl<'a> Assembly<'a> {
     fn remount(&mut self, mount: &Mount, change: &Remount) -> Result<(), Error> {
         let path = &mount.target;
         let Remount { only_mount, flags, data } = change;
-        let place = self.root.resolve(path, Links::Follow);
-        let place = place.map_err(Error::at(Step::Target, path))?;
+        let place = mounted(self.root, path, *only_mount)?;
         if *only_mount {
             self.set_attributes(place.as_fd(), path, mount.attributes)?;
         } else {

@@ -102,14 +102,35 @@ pub(super) fn find_or_make(
         }
         Err(error) => return Err(Error::at(Step::Target, path)(error)),
     };
+    refuse_by_link(root, target.place.as_fd(), path)?;
+    Ok(target)
+}
+
+/// The place of a mount that is there already, to change it. What a whole file system is to be told
+/// is told to nothing that a link leads to: who made the link chooses which one it is, and it may be one
+/// of the machine's.
+pub(super) fn mounted(root: &Root, path: &RootedPath, alone: bool) -> Result<OwnedFd, Error> {
     let failed = Error::at(Step::Target, path);
-    if leads_into_proc(root, target.place.as_fd()).map_err(&failed)? {
+    match root.resolve(path, Links::Refuse) {
+        Err(error) if alone && error.errno == Errno::LOOP => {
+            let place = root.resolve(path, Links::Follow).map_err(failed)?;
+            refuse_by_link(root, place.as_fd(), path)?;
+            Ok(place)
+        }
+        place => place.map_err(failed),
+    }
+}
+
+/// Refuses what no link of the image may lead to.
+fn refuse_by_link(root: &Root, place: BorrowedFd<'_>, path: &RootedPath) -> Result<(), Error> {
+    let failed = Error::at(Step::Target, path);
+    if leads_into_proc(root, place).map_err(&failed)? {
         return Err(Error::InsideProc { path: path.to_string() });
     }
-    if status(target.place.as_fd()).map_err(&failed)? == status(root.as_fd()).map_err(failed)? {
+    if status(place).map_err(&failed)? == status(root.as_fd()).map_err(failed)? {
         return Err(Error::OverRoot { path: path.to_string() });
     }
-    Ok(target)
+    Ok(())
 }
 
 fn make(root: &Root, path: &RootedPath, links: Links, shape: Shape) -> Result<OwnedFd, Error> {

@@ -4,10 +4,11 @@
 use anyhow::{Result, ensure};
 use rustix::mount::{MountFlags, mount};
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
 use super::bind_mounts::output_if_mapped;
+use super::support::bundle::write_rootfs;
 use super::support::{Bundle, Container, unshare_mounts};
 use crate::expect_eq;
 use crate::support::scratch;
@@ -100,5 +101,34 @@ pub(crate) fn what_is_masked_in_proc_is_not_seen_in_a_new_one() -> Result<()> {
     let open = bundle()?.remove("/linux/maskedPaths").remove("/linux/readonlyPaths");
     let finished = Container::new(open)?.run()?;
     ensure!(finished.stdout.starts_with("mounted\n"), "it is never allowed: {finished:?}");
+    Ok(())
+}
+
+/// What is to be changed of a mount is changed of the root's, by a link of the image: and that is a
+/// file system of the machine, which nobody could write to any more.
+pub(crate) fn no_link_leads_a_remount_to_the_machines_file_system() -> Result<()> {
+    unshare_mounts()?;
+    let machine = scratch("machine");
+    fs::create_dir(&machine)?;
+    mount("machine", &machine, "tmpfs", MountFlags::empty(), None)?;
+    let rootfs = machine.join("rootfs");
+    write_rootfs(&rootfs)?;
+    for (link, to) in [("root", "/"), ("up", ".."), ("proc", "/proc"), ("shm", "/dev/shm")] {
+        symlink(to, rootfs.join("tmp").join(link))?;
+        for options in ["remount,ro", "remount,bind,ro"] {
+            let bundle = Bundle::on_rootfs(&["/bin/true"], Some(&rootfs))?.mount(
+                &format!("/tmp/{link}"),
+                "tmpfs",
+                "tmpfs",
+                options,
+            );
+            let container = Container::new(bundle)?;
+            let finished = container.run()?;
+            fs::write(machine.join("written"), "")?;
+            let is_refused = finished.code()? != 0;
+            expect_eq!(is_refused, (link, options) != ("shm", "remount,bind,ro"), "{finished:?}");
+            container.expect_gone()?;
+        }
+    }
     Ok(())
 }

@@ -67,6 +67,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::attack_mounts::nor_where_ids_are_mapped,
         runtime::attack_mounts::what_covers_is_not_left_out,
         runtime::attack_mounts::what_is_masked_in_proc_is_not_seen_in_a_new_one,
+        runtime::attack_mounts::no_link_leads_a_remount_to_the_machines_file_system,
         runtime::attack_paths::proc_and_sys_must_be_folders,
         runtime::attack_paths::mount_targets_are_resolved_in_the_root,
         runtime::attack_paths::dev_may_lead_nowhere,

@@ -224,7 +224,7 @@ fn entry<'a>(value: &'a mut Value, place: &str) -> &'a mut Value {
     })
 }
 
-fn write_rootfs(rootfs: &Path) -> Result<()> {
+pub(in crate::runtime) fn write_rootfs(rootfs: &Path) -> Result<()> {
     for name in ["bin", "dev", "etc", "proc", "sys", "tmp", "work"] {
         fs::create_dir_all(rootfs.join(name))?;
     }
