@@ -54,9 +54,9 @@ pub(crate) fn expect_code(command: &mut Command, code: i32) -> Result<Ended> {
     Ok(ended)
 }
 
-/// Asks until the answer is yes, at most ten seconds.
+/// Asks until the answer is yes, at most a minute: no measure of speed, but the end of a hang.
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !is_so()? {
         if Instant::now() > deadline {
             bail!("gave up waiting until {what}");
@@ -75,7 +75,7 @@ impl Daemon {
         Ok(Self(command.spawn().with_context(|| format!("{command:?}"))?))
     }
 
-    /// Waits for the process to end by itself, at most ten seconds.
+    /// Waits for the process to end by itself, at most a minute.
     pub(crate) fn wait(&mut self) -> Result<Option<i32>> {
         let mut code = None;
         wait_until("the program ends", || {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::commands::{Daemon, end_of, expect_code, find, text_of, wait_until};
 use crate::rootfs::{build_tar, copy_tino, has_no_zombie};
 use crate::sandbox;
-use crate::terminal::{SIZE, Terminal};
+use crate::terminal::{BUSY, SIZE, Terminal};
 
 /// A running daemon that has the image `box`.
 pub(crate) struct Docker {
@@ -183,15 +183,12 @@ pub(crate) fn terminal() -> Result<()> {
         let mut terminal = Terminal::start(&mut docker.run("-it --rm", &["sh"]))?;
         terminal.type_and_expect("", "# ")?;
         terminal.type_and_expect(SIZE, "24 80")?;
-        terminal.type_and_expect("sleep 100 | cat\r", "\n")?;
-        let_it_start();
+        terminal.type_and_expect(&format!("{BUSY} | cat\r"), "started")?;
         terminal.type_and_expect("\x03", "# ")?;
         terminal.type_and_expect("echo code $?\r", "code 130")?;
-        terminal.type_and_expect("sleep 100\r", "\n")?;
-        let_it_start();
+        terminal.type_and_expect(&format!("{BUSY}\r"), "started")?;
         terminal.type_and_expect("\x1a", "Stopped")?;
-        terminal.type_and_expect("fg\r", "\nsleep 100")?;
-        let_it_start();
+        terminal.type_and_expect("fg\r", "goes on")?;
         terminal.type_and_expect("\x03", "# ")?;
         let code = terminal.type_and_wait("exit 5\r")?;
         ensure!(code == Some(5), "docker run ended with {code:?} and not 5");
@@ -221,9 +218,4 @@ pub(crate) fn landlock_by_variable_under_our_seccomp_profile() -> Result<()> {
         ensure!(ended.stdout == "refused\n", "it says {:?}", ended.stdout);
         Ok(())
     })
-}
-
-/// A key typed too early is for the shell and not for the program that it is about to start.
-pub(crate) fn let_it_start() {
-    std::thread::sleep(std::time::Duration::from_millis(300));
 }

@@ -105,7 +105,7 @@ impl Place {
     /// files meanwhile.
     fn clear(&self) -> Result<()> {
         let store = self.folder.join("store");
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         loop {
             match fs::remove_dir_all(&store) {
                 Err(error)

@@ -22,17 +22,26 @@ tell ready
 while :; do sleep 0.05; done
 ";
 
-/// Leaves three orphans that end soon, and prints the states of all processes once they have.
+/// Leaves three orphans that end soon, and prints the states of all processes once they have. What
+/// has ended may not have been reaped at once, and is looked at again; but not for ever.
 const ORPHANS: &str = "\
 #!/bin/sh
-for number in 1 2 3; do (sleep 0.1 &); done
-sleep 0.6
-for process in /proc/[0-9]*; do
-    while read name value rest; do
-        case $name in Name:) command=$value ;; State:) state=$value ;; esac
-    done < $process/status
-    echo $state $command
+for number in 1 2 3; do ( (sleep 0.1; : > /tmp/$$.$number) & ); done
+for number in 1 2 3; do until [ -e /tmp/$$.$number ]; do sleep 0.1; done; done
+look() {
+    for process in /proc/[0-9]*; do
+        while read name value rest; do
+            case $name in Name:) command=$value ;; State:) state=$value ;; esac
+        done < $process/status
+        echo $state $command
+    done
+}
+for number in $(seq 300); do
+    states=$(look)
+    echo \"$states\" | grep -q ^Z || break
+    sleep 0.1
 done
+echo \"$states\"
 ";
 
 /// Fills `folder` with the root file system, `tino` among it as `/bin/tino`.

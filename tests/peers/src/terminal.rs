@@ -14,6 +14,11 @@ use crate::commands::{Daemon, wait_until};
 /// Has a shell print the size of its terminal, once it has one: some clients tell it late.
 pub(crate) const SIZE: &str = "until stty size 2>/dev/null; do sleep 0.1; done\r";
 
+/// Has a shell run a program that has the terminal for long, and says when it has: a key typed too
+/// early would be for the shell. What it says is not in the line that is typed.
+pub(crate) const BUSY: &str =
+    r#"sh -c 'trap "echo goes\ on" CONT; echo star\ted; while :; do sleep 1; done'"#;
+
 /// A program whose standard streams are a terminal that this test holds the other end of.
 pub(crate) struct Terminal {
     keyboard: File,

