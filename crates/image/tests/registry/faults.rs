@@ -1,7 +1,11 @@
 //! Answers that must become clear errors, and those that must be tried again.
 
-use crate::support::{Fake, Reply, Server, blob, error, noise, registries, remote, sha256};
+use crate::support::{
+    Fake, Reply, Server, blob, error, noise, registries, registries_within, remote, sha256,
+};
+use image::hosts::Hosts;
 use image::registry::RegistryError;
+use image::transport::Proxies;
 use std::io::Read;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -113,11 +117,13 @@ fn a_server_that_says_nothing_is_left() {
         declared: Some(10),
         ..Reply::ok("x")
     });
-    let registries = registries();
+    // The head comes, and must come within this.
+    let patience = std::time::Duration::from_secs(3);
+    let registries = registries_within(patience, Proxies::default(), Hosts::default());
     let remote = remote(&registries, &server.host(), "a");
     let mut part = remote.blob(&blob(b"0123456789"), 0..10).unwrap();
     let stalled = part.body.read(&mut [0; 10]).unwrap_err();
-    assert_eq!(stalled.to_string(), "nothing came for 1 s");
+    assert_eq!(stalled.to_string(), "nothing came for 3 s");
 }
 
 #[test]

@@ -67,9 +67,9 @@ fn who_stands_still_is_not_waited_for() {
 #[test]
 fn who_works_is_waited_for() {
     /// Longer than a busy machine lets anybody wait for a processor, shorter than the work takes.
-    const PATIENCE: Duration = Duration::from_secs(1);
+    const PATIENCE: Duration = Duration::from_secs(3);
     // No program is loaded meanwhile: a busy disk would hold that up.
-    let work = "exec 8<> <(:); for ((i = 0; i < 40; i++)); do read -t 0.05 -u 8; done";
+    let work = "exec 8<> <(:); for ((i = 0; i < 100; i++)); do read -t 0.05 -u 8; done";
     let locked = Locked::new("works", work);
     let file = File::open(&locked.path).unwrap();
     take(file.as_fd(), PATIENCE).unwrap();

@@ -22,17 +22,18 @@ use spec::image::{Algorithm, Descriptor, MediaType};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A client that gives up quickly.
+/// A client that asks again at once, and waits as long as a busy machine takes.
 pub(crate) fn registries() -> Registries {
     registries_with(Proxies::default(), Hosts::default())
 }
 
 pub(crate) fn registries_with(proxies: Proxies, hosts: Hosts) -> Registries {
-    let timeouts = Timeouts {
-        connect: Duration::from_secs(5),
-        head: Duration::from_secs(2),
-        stall: Duration::from_secs(1),
-    };
+    registries_within(Duration::from_secs(60), proxies, hosts)
+}
+
+/// One that waits no longer than this.
+pub(crate) fn registries_within(patience: Duration, proxies: Proxies, hosts: Hosts) -> Registries {
+    let timeouts = Timeouts { connect: patience, head: patience, stall: patience };
     let settings = Settings {
         resolver: Resolver::new("127.0.0.1 registry.test other.test\n", "nameserver 127.0.0.1:1\n"),
         proxies,
