@@ -35,7 +35,7 @@ impl Arguments {
             filters: Vec::new(),
             exact: false,
             jobs: 2,
-            time_limit: Duration::from_secs(60),
+            time_limit: Duration::from_secs(300),
             begun: None,
         };
         while let Some(word) = words.next() {
