@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::support::{Engine, end_of};
 use crate::expect_eq;
 use crate::support::pty::Pty;
-use crate::support::{scratch, until};
+use crate::support::{processes, scratch, sys, until};
 
 /// In front of a container, left, and come back, by `run`, `attach` and `start`.
 pub(crate) fn containers_are_left_by_keys() -> Result<()> {
@@ -32,7 +32,9 @@ pub(crate) fn containers_are_left_by_keys() -> Result<()> {
     let (_terminal, peer) = Pty::open()?;
     let words = ["attach", "--no-stdin", "--sig-proxy=false", "one"];
     let running = engine.launch(&words).terminal(peer).start()?;
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    until("no signal ends it unseen", || {
+        processes::signals(running.pid, "SigBlk").is_ok_and(|it| it & sys::bit(libc::SIGTERM) != 0)
+    })?;
     running.send(libc::SIGTERM)?;
     running.finish()?.expect_code(1)?;
     expect_eq!(engine.status("one")?, "running");
@@ -88,10 +90,14 @@ pub(crate) fn added_programs_are_left_by_keys() -> Result<()> {
         terminal.see("20000")?;
         terminal.type_text(keys)?;
         running.finish()?.expect_code(0)?;
-        expect_eq!(engine.ok(&["exec", "one", "ls", &format!("/tmp/go{name}")])?.len(), 8);
+        until("it goes on", || {
+            engine.ok(&["exec", "one", "ls", &format!("/tmp/go{name}")]).is_ok()
+        })?;
     }
-    let all = engine.ok(&["exec", "one", "ps", "-o", "args"])?;
-    expect_eq!(all.lines().filter(|line| *line == "sleep 100").count(), 2, "{all}");
+    until("both sleep", || {
+        let all = engine.ok(&["exec", "one", "ps", "-o", "args"]).unwrap_or_default();
+        all.lines().filter(|line| *line == "sleep 100").count() == 2
+    })?;
     // Without keys they are typed; and what ends says how.
     let (mut terminal, peer) = Pty::open()?;
     let words = ["exec", "-it", "--detach-keys=", "one", "sh", "-c", "echo up; read a; exit 7"];

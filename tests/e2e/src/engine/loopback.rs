@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::support::Engine;
 use crate::expect_eq;
 use crate::net::world::{
-    ECHO, MISSING, ask, ask_in_vain, has_programs, other_machine, python, run,
+    ECHO, MISSING, ask, ask_by_tcp, ask_in_vain, has_programs, other_machine, python, run,
 };
 use crate::support::{processes, until};
 
@@ -86,7 +86,7 @@ pub(super) fn published_ports_answer_there() -> Result<()> {
     for (address, port) in [("127.0.0.1", 8081), ("2001:db8::1", 8081), ("::1", 8082)] {
         expect_eq!(python(&ask_in_vain(address, port))?, both("None"));
     }
-    expect_eq!(python(&ask_in_vain("127.0.0.1", 8082))?, format!("{gateway}\nNone\n"));
+    expect_eq!(python(&ask_by_tcp("127.0.0.1", 8082))?, format!("{gateway}\nNone\n"));
     for address in ["192.0.2.1", "2001:db8::1"] {
         expect_eq!(other.python(&ask_in_vain(address, 8081))?, both("None"));
     }
@@ -121,12 +121,12 @@ pub(super) fn they_answer_after_everything_else() -> Result<()> {
     let id = serve(&engine, "all", ECHO, &["-p", "8080:80/tcp", "-p", "8080:80/udp"])?;
     serve(&engine, "one", ECHO, &["-p", "[::1]:8081:80"])?;
     expect_eq!(python(&ask("::1", 8080))?, both("10.200.0.1"));
-    expect_eq!(python(&ask_in_vain("::1", 8081))?, "10.200.0.1\nNone\n");
+    expect_eq!(python(&ask_by_tcp("::1", 8081))?, "10.200.0.1\nNone\n");
     // After a start, and after the end of its monitor, with connections that are not long over.
     engine.ok(&["restart", "-t", "0", "all"])?;
     let answers = || python(&ask_in_vain("::1", 8080)).is_ok_and(|text| text == both("10.200.0.1"));
     until("it answers after a restart", answers)?;
-    crate::support::sys::send(engine.monitor(&id)?, libc::SIGKILL)?;
+    super::faults::kill(engine.monitor(&id)?)?;
     expect_eq!(engine.status("all")?, "exited");
     expect_eq!(python(&ask_in_vain("::1", 8080))?, both("None"));
     engine.ok(&["start", "all"])?;

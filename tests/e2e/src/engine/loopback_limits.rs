@@ -101,10 +101,12 @@ pub(super) fn who_goes_without_a_word_is_forgotten() -> Result<()> {
 for _ in range(100):
     it = connect(); talk(it)
     it.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); it.close()
-it = connect(); it.settimeout(1); sent = 0
-try:
-    while True: sent += it.send(b'z' * 65536)
-except TimeoutError: print(sent > 1 << 20)
+it = connect(); it.settimeout(1); sent = 0; is_full = False
+while not is_full:
+    try: sent += it.send(b'z' * 65536)
+    # On a slow machine it is passed on at times only.
+    except TimeoutError: is_full = sent > 1 << 20
+print(is_full)
 it.close()
 ";
     expect_eq!(python(&format!("{CLIENT}{clients}"))?, "True\n");

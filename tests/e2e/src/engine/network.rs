@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::support::Engine;
 use crate::expect_eq;
 use crate::net::world::{
-    ECHO, MISSING, ask, ask_in_vain, has_programs, other_machine, python, run,
+    ECHO, MISSING, ask, ask_by_tcp, ask_in_vain, has_programs, other_machine, python, run,
 };
 use crate::support::until;
 
@@ -80,7 +80,7 @@ pub(super) fn a_published_port_and_a_name() -> Result<()> {
     serve(&engine, "any", &["-p", "80"])?;
     let port = engine.ok(&["port", "any", "80"])?;
     let port = port.lines().next().and_then(|it| it.rsplit(':').next()).context("a port")?;
-    ensure!(python(&ask("127.0.0.1", port.parse()?))?.starts_with(gateway), "port {port}");
+    ensure!(python(&ask_by_tcp("127.0.0.1", port.parse()?))?.starts_with(gateway), "port {port}");
     engine.ok(&["rm", "-f", "web", "any"])?;
     expect_eq!(other.python(&ask_in_vain("192.0.2.1", 8080))?, both("None"));
     nothing_is_left(&engine)

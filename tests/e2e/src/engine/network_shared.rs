@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use super::support::Engine;
 use crate::expect_eq;
 use crate::net::world::{
-    ECHO, MISSING, ask, ask_in_vain, has_programs, other_machine, python, run,
+    ECHO, MISSING, ask, ask_by_tcp, ask_in_vain, has_programs, other_machine, python, run,
 };
 use crate::support::until;
 
@@ -59,10 +59,16 @@ fn of_driver(driver: &str, mode: &str) -> Result<()> {
     until("it serves", || engine.ok(&["logs", "late"]).is_ok_and(|text| text == "ready"))?;
     engine.ok(&["network", "connect", "--ip", "192.0.2.99", "lan", "late"])?;
     expect_eq!(other.python(&ask("192.0.2.99", 80))?, both("192.0.2.2"));
-    ensure!(python(&ask("127.0.0.1", 8080))?.starts_with("10.200.0.1\n"), "no published port");
+    ensure!(
+        python(&ask_by_tcp("127.0.0.1", 8080))?.starts_with("10.200.0.1\n"),
+        "no published port"
+    );
     engine.ok(&["network", "disconnect", "lan", "late"])?;
     ensure!(!engine.ok(&["exec", "late", "ip", "link"])?.contains("eth1"), "the device is left");
-    ensure!(python(&ask("127.0.0.1", 8080))?.starts_with("10.200.0.1\n"), "no published port");
+    ensure!(
+        python(&ask_by_tcp("127.0.0.1", 8080))?.starts_with("10.200.0.1\n"),
+        "no published port"
+    );
     // Only what may be chosen is chosen.
     engine.ok(&["create", "--network", "lan", "box", "true"])?;
     engine.ok(&["create", "--network", "lan", "box", "true"])?;

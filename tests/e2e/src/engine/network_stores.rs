@@ -45,7 +45,7 @@ pub(super) fn two_stores_have_nothing_in_common() -> Result<()> {
     expect_eq!(second.ok(&["system", "check"])?, "");
     second.ok(&["system", "reset", "-f"])?;
     let address = first.ok(&["inspect", "-f", ADDRESS, "one"])?;
-    run(&format!("busybox ping -c1 -W5 {address}"))?;
+    run(&format!("busybox ping -c1 -W30 {address}"))?;
     // What the machine has is not given to a network, and what is made for it goes again.
     let before = run("ip -o link")?;
     let words = ["network", "create", "--subnet", "10.200.16.0/20", "more"];
@@ -80,7 +80,7 @@ pub(super) fn the_default_network_moves_away() -> Result<()> {
     let moved = first.ok(&["inspect", "-f", ADDRESS, "two"])?;
     expect_eq!(moved, two.replace("10.200.0.", "10.200.16."));
     expect_eq!(first.ok(&["exec", "one", "grep", "-c", "10.200.16.", "/etc/hosts"])?, "1");
-    run(&format!("busybox ping -c1 -W5 {moved}"))?;
+    run(&format!("busybox ping -c1 -W30 {moved}"))?;
     // One that somebody has chosen stays, and so does one where an address was chosen.
     run("ip link add dummy type bridge")?;
     run("ip addr add 10.231.70.9/24 dev dummy")?;

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use super::pods::{groups, infra, kill, member, state};
 use super::support::Engine;
 use crate::expect_eq;
-use crate::support::{processes, until};
+use crate::support::{processes, sys, until};
 
 pub(crate) fn a_killed_monitor() -> Result<()> {
     let engine = Engine::new()?;
@@ -44,10 +44,9 @@ pub(crate) fn a_killed_monitor() -> Result<()> {
         let monitors: Vec<i32> =
             all.into_iter().map(|id| engine.monitor(id)).collect::<Result<_>>()?;
         for monitor in monitors {
-            // With the process ids of the first one the others have ended.
-            if processes::alive(monitor) {
-                kill(monitor)?;
-            }
+            // With the process ids of the first one the others end.
+            let _ = sys::send(monitor, libc::SIGKILL);
+            until("it has ended", || !processes::alive(monitor))?;
         }
         expect_eq!(state(&engine, "one")?, "Exited");
         // And by its process alone.

@@ -19,6 +19,7 @@ pub(crate) fn policies() -> Result<()> {
     engine.until_status("thrice", "exited")?;
     let path = engine.store.join("volumes/count/_data/c");
     expect_eq!(fs::read_to_string(path)?.lines().count(), 3);
+    engine.until_status("once", "exited")?;
     expect_eq!(engine.field("once", "ExitCode")?, "1");
     // Whoever is started again is in the pod again.
     engine.start("always", &["--pod", "one", "--restart", "always"], "sleep 1000")?;

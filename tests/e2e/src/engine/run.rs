@@ -379,6 +379,7 @@ pub(crate) fn a_user_without_rights() -> Result<()> {
     user(&["run", "-d", "--name", "one", "box", "sh", "-c", "echo ready; sleep 100"])?;
     expect_eq!(user(&["exec", "one", "id", "-u"])?, "0");
     expect_eq!(user(&["ps", "--format={{.Names}} {{.State}}"])?, "one running");
+    crate::support::until("it is ready", || user(&["logs", "one"]).is_ok_and(|it| it == "ready"))?;
     user(&["stop", "-t", "0", "one"])?;
     expect_eq!(user(&["logs", "one"])?, "ready");
     user(&["rm", "one"])?;

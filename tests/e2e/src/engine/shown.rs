@@ -58,6 +58,7 @@ pub(crate) fn files_of_containers_that_run() -> Result<()> {
     engine.ok(&["kill", "-s", "TERM", "one"])?;
     let count = || fs::read_to_string(place.join("count")).unwrap_or_default().lines().count();
     until("it was started again", || count() == 2)?;
+    engine.until_status("one", "running")?;
     expect_eq!(engine.ok(&["exec", "one", "cat", "/outside"])?, "seen");
     expect_eq!(engine.ok(&["restart", "-t", "0", "one"])?, "one");
     until("it was started anew", || count() == 3)?;

@@ -53,7 +53,9 @@ pub(crate) fn ids_inside_and_outside() -> Result<()> {
     let pid = engine.ok(&["inspect", "up", "--format={{.State.Pid}}"])?;
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     ensure!(status.contains(&format!("Uid:\t{FIRST}\t")), "{status}");
-    engine.ok(&["exec", "up", "test", "-e", "/mine"])?;
+    until("it has given it away", || {
+        engine.ok(&["exec", "up", "stat", "-c", "%u", "/mine"]).is_ok_and(|it| it == "7")
+    })?;
     // What is added can open its output once more, too.
     for user in ["0", "7"] {
         let words = ["exec", "-u", user, "up", "sh", "-c", "echo said > /dev/stdout"];
@@ -279,7 +281,9 @@ pub(crate) fn a_pod() -> Result<()> {
     let (one, two) = (of("one")?, of("two")?);
     expect_eq!(one, two);
     ensure!(one.contains(&format!("{FIRST}      65536")), "{one}");
-    expect_eq!(engine.ok(&["exec", "two", "cat", "/dev/shm/said"])?, "hello");
+    until("it is said", || {
+        engine.ok(&["exec", "two", "cat", "/dev/shm/said"]).is_ok_and(|it| it == "hello")
+    })?;
     expect_eq!(engine.ok(&["exec", "two", "sh", "-c", "touch /x; stat -c %u /x"])?, "0");
     engine.ok(&["pod", "restart", "pod"])?;
     ensure!(of("one")?.contains(&format!("{FIRST}      65536")), "other ids after a restart");

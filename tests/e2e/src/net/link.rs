@@ -40,10 +40,10 @@ pub(crate) fn a_container_reaches_its_gateway_and_its_neighbour() -> Result<()> 
     expect_eq!(run("cat /proc/sys/net/ipv4/ip_forward")?, "1\n");
     expect_eq!(run("cat /proc/sys/net/ipv6/conf/tinyo-t1/accept_ra")?, "0\n");
     for target in ["10.231.7.1", "fd31:7::1", "10.231.7.3", "fd31:7::3"] {
-        first.run(&format!("busybox ping -c1 -W5 {target}"))?;
+        first.run(&format!("busybox ping -c1 -W30 {target}"))?;
     }
-    second.run("busybox ping -c1 -W5 10.231.7.2")?;
-    run("busybox ping -c1 -W5 10.231.7.2")?;
+    second.run("busybox ping -c1 -W30 10.231.7.2")?;
+    run("busybox ping -c1 -W30 10.231.7.2")?;
     let taken = taken_subnets(&mut host)?;
     for subnet in SUBNETS {
         ensure!(taken.contains(&subnet.parse()?), "{subnet} is not in {taken:?}");
@@ -82,7 +82,7 @@ pub(crate) fn what_is_there_already_is_made_what_it_should_be() -> Result<()> {
     // A pair of the same name, whose other end is elsewhere or here.
     run("ip link add v2-t2 type veth peer name eth0")?;
     let space = Space::container(&network, 2)?;
-    space.run("busybox ping -c1 -W5 10.231.7.1")?;
+    space.run("busybox ping -c1 -W30 10.231.7.1")?;
     // One that the container has is not taken away from it.
     let mut container = Container::open(space.process.as_fd())?;
     let mut again = attachment(&network, 9, "eth0")?;
@@ -93,7 +93,7 @@ pub(crate) fn what_is_there_already_is_made_what_it_should_be() -> Result<()> {
         "{error}"
     );
     ensure!(run("ip link show dev other").is_err(), "half a connection is left");
-    space.run("busybox ping -c1 -W5 10.231.7.1")?;
+    space.run("busybox ping -c1 -W30 10.231.7.1")?;
 
     run("ip link add tinyo-x type veth peer name xx")?;
     let error =
@@ -125,7 +125,7 @@ pub(crate) fn what_is_sent_at_once_arrives() -> Result<()> {
         space.run(&format!("ip link add probe index {last} type bridge"))?;
         space.run("ip link del probe")?;
         space.join(&network, number, "eth0")?;
-        space.run("busybox ping -c1 -W5 10.231.7.1")?;
+        space.run("busybox ping -c1 -W30 10.231.7.1")?;
     }
     Ok(())
 }
@@ -189,7 +189,7 @@ pub(crate) fn a_hundred_containers_at_once() -> Result<()> {
         expect_eq!(change, crate::support::sys::Change::Exited(0));
     }
     println!("100 connections in {:?}", begun.elapsed());
-    spaces[0].run("busybox ping -c1 -W5 10.231.7.101")?;
-    spaces[99].run("busybox ping -c1 -W5 fd31:7::2")?;
+    spaces[0].run("busybox ping -c1 -W30 10.231.7.101")?;
+    spaces[99].run("busybox ping -c1 -W30 fd31:7::2")?;
     Ok(())
 }

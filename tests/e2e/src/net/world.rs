@@ -107,7 +107,7 @@ impl Space {
 
     /// Runs a program in Python.
     pub(crate) fn python(&self, program: &str) -> Result<String> {
-        output(&mut self.command(&["timeout", "20", "python3", "-c", program]), program)
+        output(&mut self.command(&["timeout", "100", "python3", "-c", program]), program)
     }
 
     /// Starts a program in Python which prints a line when it is ready.
@@ -164,27 +164,41 @@ for kind, work in ((socket.SOCK_STREAM, tcp), (socket.SOCK_DGRAM, udp)):
 print("ready"); time.sleep(1000)
 "#;
 
-/// Prints what the server [`ECHO`] answers over TCP and over UDP, or `None` for what does not come
-/// within five seconds.
+/// Prints what the server [`ECHO`] answers over TCP and over UDP, or `None` for what does not come.
 pub(crate) fn ask(address: &str, port: u16) -> String {
-    question(address, port, 5)
+    question(address, port, LONG, LONG)
 }
 
 /// The same, where no answer is expected.
 pub(crate) fn ask_in_vain(address: &str, port: u16) -> String {
-    question(address, port, 1)
+    question(address, port, SHORT, SHORT)
 }
 
-fn question(address: &str, port: u16, seconds: u16) -> String {
+/// The same, where an answer is expected over TCP alone.
+pub(crate) fn ask_by_tcp(address: &str, port: u16) -> String {
+    question(address, port, LONG, SHORT)
+}
+
+/// The same, where an answer is expected over UDP alone.
+pub(crate) fn ask_by_udp(address: &str, port: u16) -> String {
+    question(address, port, SHORT, LONG)
+}
+
+/// Seconds that an answer may take which is to come, however busy the machine is, and those after
+/// which none is expected any more.
+const LONG: u16 = 40;
+const SHORT: u16 = 1;
+
+fn question(address: &str, port: u16, tcp: u16, udp: u16) -> String {
     format!(
         r#"
 import socket
 def tcp():
-    with socket.create_connection(("{address}", {port}), {seconds}) as it: return it.recv(100)
+    with socket.create_connection(("{address}", {port}), {tcp}) as it: return it.recv(100)
 def udp():
     family = socket.AF_INET6 if ":" in "{address}" else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as it:
-        it.settimeout({seconds}); it.connect(("{address}", {port})); it.send(b"x"); return it.recv(100)
+        it.settimeout({udp}); it.connect(("{address}", {port})); it.send(b"x"); return it.recv(100)
 for ask in tcp, udp:
     try: print(ask().decode())
     except OSError: print(None)

@@ -20,7 +20,7 @@ impl Manager {
     fn new() -> Result<Self> {
         let path = scratch("notify.sock");
         let socket = UnixDatagram::bind(&path)?;
-        socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+        socket.set_read_timeout(Some(Duration::from_secs(120)))?;
         Ok(Self { socket, path })
     }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::support::{Bundle, Container, groups};
 use crate::expect_eq;
+use crate::support::{processes, until};
 
 /// The value in the container's group while it waits to be started.
 fn limit(place: &str, value: impl Into<Value>, at: [&str; 3]) -> Result<String> {
@@ -370,9 +371,10 @@ pub(crate) fn events_go_on_until_the_end() -> Result<()> {
 
 pub(crate) fn events_tell_when_memory_ran_out() -> Result<()> {
     groups::folder("x", "memory")?;
-    // A child is killed; the first process goes on.
+    // A child is killed; the first process goes on, and is the last that the kernel would choose if the
+    // child's memory is not free at once.
     let script = "echo ready; read line < /work/go; \
-        sh -c 'a=$(head -c 40000000 /dev/zero | tr \"\\0\" x)'; echo over; sleep 1000";
+        sh -c 'echo 1000 > /proc/self/oom_score_adj; a=$(head -c 40000000 /dev/zero | tr \"\\0\" x)'; echo over; sleep 1000";
     let bundle = Bundle::script(script)?.set("/linux/resources/memory/limit", 20 << 20);
     let fifo = bundle.rootfs().join("work/go");
     let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o666));
@@ -380,8 +382,15 @@ pub(crate) fn events_tell_when_memory_ran_out() -> Result<()> {
     let container = Container::new(bundle)?;
     let output = container.start_service()?;
     let running = container.launch(&["events", "--interval", "1h", &container.id]).start()?;
-    // The listener must be in place first, which nothing tells from outside.
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    // The listener must be in place first: it waits, and has what tells it of events.
+    until("it listens", || {
+        let listens = |name: &std::path::Path| {
+            ["eventfd", "inotify"].iter().any(|it| name.to_string_lossy().contains(it))
+        };
+        let open = processes::descriptors(running.pid).unwrap_or_default();
+        open.iter().any(|(_, name)| listens(name))
+            && processes::stat(running.pid).is_some_and(|it| it.state == 'S')
+    })?;
     std::fs::write(fifo, "go\n")?;
     output.wait_line("over")?;
     crate::support::until("the event came", || running.stdout().contains("\"oom\""))?;

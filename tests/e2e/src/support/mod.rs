@@ -23,7 +23,7 @@ pub(crate) use running::{Finished, Running};
 /// The limit is no measure of speed: it only turns a hang into a message that says what was
 /// awaited, before the harness ends the trial.
 pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(40);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while !condition() {
         if Instant::now() > deadline {
             bail!("waited in vain until {what}");

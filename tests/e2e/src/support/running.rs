@@ -93,7 +93,7 @@ impl Running {
 
     /// Waits for its end.
     pub(crate) fn finish(self) -> Result<Finished> {
-        self.finish_within(Duration::from_secs(40))
+        self.finish_within(Duration::from_secs(120))
     }
 
     /// The same for what may take longer.

@@ -72,13 +72,13 @@ pub(crate) fn another_signal_does_not_end_it() -> Result<()> {
 pub(crate) fn a_stop_signal_in_the_wait_gives_the_last_exit_code() -> Result<()> {
     for policy in ["on-failure", "always"] {
         let running = start(&["--restart", policy], &["exit=4"])?;
-        // By now the wait is 800 ms, in which the signal surely arrives.
-        until("it waits to start the fifth", || {
-            runs(&running.stdout()) == 4 && processes::children(running.pid).is_empty()
+        // By now the wait is 6.4 s, in which the signal surely arrives.
+        until("it waits to start the eighth", || {
+            runs(&running.stdout()) == 7 && processes::children(running.pid).is_empty()
         })?;
         running.send(libc::SIGTERM)?;
         let finished = running.finish()?;
-        expect_eq!(runs(&finished.expect_code(4)?.stdout), 4);
+        expect_eq!(runs(&finished.expect_code(4)?.stdout), 7);
     }
     Ok(())
 }

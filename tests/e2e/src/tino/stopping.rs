@@ -54,12 +54,24 @@ pub(crate) fn term_is_passed_on_when_the_delay_is_over() -> Result<()> {
 pub(crate) fn a_stubborn_child_is_killed_after_the_grace_time() -> Result<()> {
     for place in PLACES {
         for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT] {
-            let running = recorder(&["--grace-ms", "100"], place, 0)?;
-            running.send(signal)?;
-            running.finish()?.expect_code(137)?.expect_stdout(&format!("got {signal} "))?;
+            is_told_and_killed(place, signal)?;
         }
     }
     Ok(())
+}
+
+/// It is killed in any case; on a busy machine, only a long time is enough to tell of the signal.
+fn is_told_and_killed(place: Place, signal: i32) -> Result<()> {
+    let mut finished = None;
+    for grace in ["100", "1000", "10000", "60000"] {
+        let running = recorder(&["--grace-ms", grace], place, 0)?;
+        running.send(signal)?;
+        let told = finished.insert(running.finish()?).expect_code(137)?;
+        if told.stdout.contains(&format!("got {signal} ")) {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("it was not told of signal {signal}: {finished:?}")
 }
 
 pub(crate) fn a_second_stop_signal_kills_at_once() -> Result<()> {

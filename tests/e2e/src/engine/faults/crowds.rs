@@ -94,11 +94,15 @@ fn is_true(engine: &Engine) -> Result<()> {
     let format = "--format={{.Names}} {{.ID}} {{.State}} {{.Pid}}";
     for line in engine.ok(&["ps", "-a", "--no-trunc", format])?.lines() {
         let fields: Vec<&str> = line.split(' ').collect();
-        let [_, id, status, pid] = fields[..] else { continue };
+        let [name, id, status, pid] = fields[..] else { continue };
         match status {
             "running" | "paused" => {
-                ensure!(processes::alive(pid.parse()?), "{line}: its process is gone");
-                engine.monitor(id)?;
+                let first: i32 = pid.parse()?;
+                // One that was just killed ends a little later, and runs again if its policy says so.
+                until(&format!("{line}: its process and monitor are there"), || {
+                    processes::alive(first) && engine.monitor(id).is_ok()
+                        || engine.field(name, "Pid").is_ok_and(|now| now != pid)
+                })?;
             }
             _ => until(&format!("{line}: no monitor"), || engine.monitor(id).is_err())?,
         }

@@ -48,8 +48,9 @@ fn fill(engine: &Engine) -> Result<PathBuf> {
 
 pub(crate) fn a_full_disk_stops_the_log_and_not_the_program() -> Result<()> {
     let engine = engine_on_disk("24m")?;
-    // What it prints when it is asked to is more than a page.
-    let script = "trap 'seq 5000' USR1; trap 'echo after' USR2; trap 'exit 7' TERM
+    // What it prints when it is asked to is much more than fits into a pipe: when that is over, most of
+    // it was read, and found no room.
+    let script = "trap 'seq 50000; echo >> /dev/shm/printed' USR1; trap 'echo after' USR2; trap 'exit 7' TERM
         echo ready; while :; do sleep 0.1; done";
     let flags = ["--health-cmd=test -e /healthy", "--health-interval=1s", "--health-retries=1"];
     let id = engine.start("one", &flags, script)?;
@@ -61,6 +62,9 @@ pub(crate) fn a_full_disk_stops_the_log_and_not_the_program() -> Result<()> {
     until("it is ready", || has("log", " ready\n"))?;
     let filler = fill(&engine)?;
     sys::send(first, libc::SIGUSR1)?;
+    let printed = PathBuf::from(format!("/proc/{first}/root/dev/shm/printed"));
+    let is_printed = |times: u64| fs::metadata(&printed).is_ok_and(|it| it.len() == times);
+    until("it has printed much", || is_printed(1))?;
     // Its health changes meanwhile, and the file that tells of it finds no room.
     until("its health is known", || has("state", "health unhealthy"))?;
     ensure!(processes::alive(first), "the program has ended");
@@ -81,7 +85,7 @@ pub(crate) fn a_full_disk_stops_the_log_and_not_the_program() -> Result<()> {
     // and elsewhere if not; and the end is recorded.
     let filler = fill(&engine)?;
     sys::send(first, libc::SIGUSR1)?;
-    std::thread::sleep(Duration::from_millis(500));
+    until("it has printed much again", || is_printed(2))?;
     sys::send(first, libc::SIGTERM)?;
     until("its end is known", || has("state", "phase exited"))?;
     fs::remove_file(filler)?;

@@ -24,7 +24,7 @@ use crate::engine::support::Engine;
 use crate::expect_eq;
 use crate::support::{processes, sys, until};
 
-fn kill(pid: i32) -> Result<()> {
+pub(super) fn kill(pid: i32) -> Result<()> {
     sys::send(pid, libc::SIGKILL)?;
     until("it has ended", || !processes::alive(pid))
 }

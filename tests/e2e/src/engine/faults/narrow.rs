@@ -7,7 +7,6 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::process::Pid;
 
 use crate::engine::support::{Engine, end_of};
-use crate::expect_eq;
 use crate::support::processes::without_descriptors;
 
 /// Who waits to be taken in was told of again and again, as fast as it can be.
@@ -19,7 +18,9 @@ pub(crate) fn a_monitor_without_descriptors_waits() -> Result<()> {
         Ok(engine.command(&["wait", "one"]).stdout(Stdio::piped()).spawn()?)
     })?;
     engine.ok(&["stop", "-t", "0", "one"])?;
-    expect_eq!(String::from_utf8(waiting.wait_with_output()?.stdout)?, "137\n");
+    // Whether it was asked to end or killed first.
+    let code = String::from_utf8(waiting.wait_with_output()?.stdout)?;
+    ensure!(["137\n", "143\n"].contains(&code.as_str()), "{code:?}");
     engine.ok(&["rm", "one"])?;
     engine.is_clean()
 }

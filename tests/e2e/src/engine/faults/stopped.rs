@@ -148,12 +148,17 @@ fn stopped_at_its_start(engine: &Engine) -> Result<(String, Child, i32)> {
             found.is_some()
         })?;
         let monitor = found.context("a monitor")?;
-        sys::send(monitor, libc::SIGSTOP)?;
-        std::thread::sleep(Duration::from_millis(300));
-        if start.try_wait()?.is_none() {
+        // It may have come to its end, too.
+        let _ = sys::send(monitor, libc::SIGSTOP);
+        until("it is stopped", || processes::stat(monitor).is_none_or(|it| it.state == 'T'))?;
+        // What it says is in the file before it is said.
+        let state = engine.store.join("containers").join(&id).join("state");
+        let has_spoken = fs::read_to_string(state).is_ok_and(|it| it.contains("phase running"));
+        if !has_spoken && start.try_wait()?.is_none() {
             return Ok((id, start, monitor));
         }
-        sys::send(monitor, libc::SIGCONT)?;
+        let _ = sys::send(monitor, libc::SIGCONT);
+        start.wait()?;
         engine.ok(&["rm", "-f", &id])?;
     }
     anyhow::bail!("monitors are always faster")
