@@ -28,7 +28,11 @@ pub fn update(
     }
     let invalid = |reason: String| Error::Configuration { file: "resources".into(), reason };
     if *resources != Resources::default() {
-        let updated = cgroup_of(&container)?.update(&updates(resources));
+        let mut limits = updates(resources);
+        if limits.pids == Some(0) && !container.with_configuration(|it| Ok(it.has_pids_zero()))? {
+            limits.pids = None;
+        }
+        let updated = cgroup_of(&container)?.update(&limits);
         let updated = updated.map_err(|error| match error {
             kernel::cgroup::Error::Resource { .. } => invalid(error.to_string()),
             other => other.into(),

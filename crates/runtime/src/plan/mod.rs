@@ -199,7 +199,8 @@ pub(crate) fn cgroup(
         }
     }
     let none = spec::runtime::Resources::default();
-    let limits = resources::resources(spec.linux.resources.as_ref().unwrap_or(&none));
+    let mut limits = resources::resources(spec.linux.resources.as_ref().unwrap_or(&none));
+    limits.pids.take_if(|limit| *limit == 0 && !spec.has_pids_zero());
     let invalid = |error| Invalid(format!("{}{error}", crate::error::resources(&error)));
     cgroups.prepare(&location, limits).map_err(invalid)
 }

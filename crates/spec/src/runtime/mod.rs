@@ -56,6 +56,15 @@ object! {
     }
 }
 
+impl Spec<'_> {
+    /// Whether a limit of 0 processes is one: version 1.3 says so. Before it could not be told from
+    /// none, and Podman says it for that.
+    pub fn has_pids_zero(&self) -> bool {
+        let minor = self.oci_version.split('.').nth(1).and_then(|it| it.parse::<u64>().ok());
+        minor.is_some_and(|minor| minor >= 3)
+    }
+}
+
 /// The kernel's `__NEW_UTS_LEN`.
 const UTS_NAME_LENGTH: usize = 64;
 

@@ -35,6 +35,16 @@ fn any_version_1_will_do() {
 }
 
 #[test]
+fn no_process_is_a_limit_since_1_3() {
+    for (version, is_limit) in
+        [("1.0.2-dev", false), ("1.2.1", false), ("1.3.0", true), ("1.10.0", true)]
+    {
+        let text = format!(r#"{{"ociVersion":"{version}","root":{{"path":"r"}}}}"#);
+        assert_eq!(spec(&text).unwrap().has_pids_zero(), is_limit, "{version}");
+    }
+}
+
+#[test]
 fn wrong_values_are_named_by_their_path() {
     let process = |field: &str| {
         format!(r#""process":{{"cwd":"/","args":["a"],"user":{{"uid":0,"gid":0}},{field}}}"#)

@@ -53,6 +53,18 @@ pub(crate) fn processes() -> Result<()> {
     let files = ["pids", "pids.max", "pids.max"];
     expect_eq!(limit("pids/limit", 77, files)?, "77");
     expect_eq!(limit("pids/limit", -1, files)?, "max");
+    // Who follows an older version, as Podman does, says so that there is no limit.
+    expect_eq!(limit("pids/limit", 0, files)?, "max");
+    let bundle = Bundle::service()?.set("/linux/resources/pids/limit", 77);
+    let container = Container::new(bundle)?;
+    container.start_service()?;
+    container.tell_with("update", &["--pids-limit", "0"], &[])?.expect_code(0)?;
+    expect_eq!(groups::value(&container.id, "pids", "pids.max", "pids.max")?, "77");
+    let newest =
+        Bundle::service()?.set("/ociVersion", "1.3.0").set("/linux/resources/pids/limit", 0);
+    let container = Container::new(newest)?;
+    container.start_service()?;
+    expect_eq!(groups::value(&container.id, "pids", "pids.max", "pids.max")?, "1");
     Ok(())
 }
 
