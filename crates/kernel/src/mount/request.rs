@@ -133,18 +133,25 @@ impl Mount {
     }
 }
 
+/// What Podman is told of a volume and leaves in: whether a new one gets what the image has in its
+/// place, which is done by then.
+const OF_CALLERS: [&str; 2] = ["copy", "nocopy"];
+
 fn parse_source(
     kind: Option<&str>,
     source: Option<&str>,
     binds: bool,
     options: Options,
 ) -> Result<Source, ParseError> {
-    let Options { bind, remount, file_system: flags, copy_up, idmap, data, .. } = options;
+    let Options { bind, remount, file_system: flags, copy_up, idmap, mut data, .. } = options;
     if copy_up && (binds || kind != Some("tmpfs")) {
         return Err(ParseError::Misplaced { option: "tmpcopyup", only: "tmpfs" });
     }
     if idmap.is_some() && !binds {
         return Err(ParseError::Misplaced { option: "idmap", only: "bind mounts" });
+    }
+    if binds && data.split(',').all(|option| OF_CALLERS.contains(&option)) {
+        data.clear();
     }
     if binds && !data.is_empty() {
         return Err(ParseError::DataOfBind(data));

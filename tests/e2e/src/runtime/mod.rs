@@ -207,6 +207,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::mounts::options_of_a_bind_mount_are_its_own,
         runtime::mounts::times_of_access_are_recursive_too,
         runtime::mounts::an_unknown_option_is_for_the_file_system_to_judge,
+        runtime::mounts::what_a_caller_did_with_a_volume_is_no_option,
         runtime::mounts::propagation_is_as_configured,
         runtime::mounts::propagation_of_the_root_is_as_configured,
         runtime::mounts::mounts_inside_stay_inside,

@@ -172,6 +172,19 @@ pub(crate) fn an_unknown_option_is_for_the_file_system_to_judge() -> Result<()> 
     container.expect_gone()
 }
 
+/// Podman leaves in what it was told of a volume (`-v name:/work:nocopy`).
+pub(crate) fn what_a_caller_did_with_a_volume_is_no_option() -> Result<()> {
+    let source = scratch("volume");
+    fs::create_dir(&source)?;
+    for (option, works) in [("nocopy", true), ("copy", true), ("mode=700", false)] {
+        let bundle = Bundle::script("true")?;
+        let container =
+            Container::new(bundle.mount("/work", "bind", &source, &format!("rbind,{option}")))?;
+        expect_eq!(container.run()?.code()? == 0, works, "{option}");
+    }
+    Ok(())
+}
+
 pub(crate) fn propagation_is_as_configured() -> Result<()> {
     unshare_mounts()?;
     let source = scratch("shared");
