@@ -234,6 +234,7 @@ const IN_MACHINE: &[&str] = &[
     "runtime::attack_proc::",
     "runtime::devices::",
     "runtime::exec::",
+    "runtime::faults_with::a_checkpoint",
     "runtime::hooks::",
     "runtime::kill::",
     "runtime::lifecycle::",
@@ -244,6 +245,9 @@ const IN_MACHINE: &[&str] = &[
     "runtime::resources::",
     "runtime::rootless::",
     "runtime::seccomp_agent::",
+    "runtime::sigkill_with::checkpoints",
+    "runtime::sigkill_with::restores",
+    "runtime::sigkill_with::scopes",
     "runtime::stdio::",
 ];
 

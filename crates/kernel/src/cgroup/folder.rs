@@ -81,11 +81,11 @@ impl Folder {
         Ok((line.or_error("read", || format!("\"{}/{file}\"", self.path))?, descriptor))
     }
 
-    /// As [`Folder::read`], but `None` on a kernel without the file.
+    /// As [`Folder::read`], but `None` on a kernel without the file, or when the group is gone.
     pub(super) fn read_if_there(&self, file: &str) -> Result<Option<String>, Error> {
         match self.read(file) {
             Ok(text) => Ok(Some(text)),
-            Err(error) if error.errno == Errno::NOENT => Ok(None),
+            Err(error) if is_gone(error.errno) => Ok(None),
             Err(error) => Err(error),
         }
     }

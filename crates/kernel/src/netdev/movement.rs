@@ -81,11 +81,17 @@ fn move_device(
     if before.iter().any(|link| link.name == *new_name) {
         return Err(Error::NameTaken(new_name.clone()));
     }
-    link::set_namespace(&mut here.socket, index, there.namespace.as_fd(), new_name)
-        .map_err(Error::doing("move", name))?;
-    let after = link::all(&mut there.socket).map_err(&looking)?;
-    let index = arrived(device, &before, &after).ok_or_else(|| Error::Lost(name.clone()))?;
+    let asked = link::set_namespace(&mut here.socket, index, there.namespace.as_fd(), new_name)
+        .map_err(Error::doing("move", name));
+    // If it is not here any more, only the answer was lost.
+    if asked.is_err() && !matches!(link::by_name(&mut here.socket, name), Ok(None)) {
+        return asked;
+    }
+    // Once more after a failure: nobody could give back what nobody has found.
+    let arrived = arrived(there, device, &before).or_else(|_| arrived(there, device, &before));
+    let index = arrived.map_err(&looking)?.ok_or_else(|| Error::Lost(name.clone()))?;
     moved.push(Moved { name: name.clone(), index, was_up, addresses });
+    asked?;
     let addresses = &moved[moved.len() - 1].addresses;
     for address in addresses {
         address::add(&mut there.socket, index, address)
@@ -95,10 +101,17 @@ fn move_device(
 }
 
 /// The number of the device that was not there before. It keeps its number only if that is free.
-fn arrived(device: &Device, before: &[Link], after: &[Link]) -> Option<u32> {
+fn arrived(there: &mut Side, device: &Device, before: &[Link]) -> Result<Option<u32>, sys::Error> {
+    if device.is_template() {
+        return Ok(new_one(before, &link::all(&mut there.socket)?));
+    }
+    Ok(link::by_name(&mut there.socket, &device.new_name)?.map(|link| link.index))
+}
+
+/// The number of the first device that was not there before.
+fn new_one(before: &[Link], after: &[Link]) -> Option<u32> {
     let is_new = |link: &&Link| before.iter().all(|old| old.index != link.index);
-    let is_it = |link: &&Link| device.is_template() || link.name == device.new_name;
-    after.iter().filter(is_new).find(is_it).map(|link| link.index)
+    after.iter().find(is_new).map(|link| link.index)
 }
 
 /// Gives devices back that were moved into a container which does not come to be: with their old
@@ -135,21 +148,18 @@ fn give_one_back(here: &mut Side, there: &mut Side, device: &Moved) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::super::Device;
     use super::super::link::Link;
-    use super::arrived;
+    use super::new_one;
 
     fn link(index: u32, name: &str) -> Link {
         Link { index, name: name.to_owned(), is_up: false }
     }
 
     #[test]
-    fn the_new_one_is_found_by_name_or_as_the_only_one() {
+    fn the_one_that_was_not_there_is_the_new_one() {
         let before = [link(1, "lo"), link(7, "eth0")];
-        let after = [link(1, "lo"), link(7, "eth0"), link(9, "eth1"), link(10, "other")];
-        let device = |new_name| Device::parse("eth0", Some(new_name)).unwrap();
-        assert_eq!(arrived(&device("other"), &before, &after), Some(10));
-        assert_eq!(arrived(&device("eth%d"), &before, &after), Some(9));
-        assert_eq!(arrived(&device("eth0"), &before, &after), None);
+        let after = [link(1, "lo"), link(7, "eth0"), link(9, "eth1")];
+        assert_eq!(new_one(&before, &after), Some(9));
+        assert_eq!(new_one(&before, &before), None);
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn run(entry: &Entry, body: impl FnOnce() -> i32) -> Result<i32> {
 }
 
 /// Gives this process cgroup v2 in the usual place and no v1, as far as it can see.
-pub(super) fn see_v2_alone() -> Result<()> {
+pub(crate) fn see_v2_alone() -> Result<()> {
     if is_v2_alone() {
         return Ok(());
     }

@@ -24,7 +24,7 @@ fn folder(group: &dyn Group) -> Result<PathBuf> {
     Ok(group.description().v2.context("a v2 group")?.into())
 }
 
-fn with_systemd(body: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(crate) fn with_systemd(body: impl FnOnce() -> Result<()>) -> Result<()> {
     match missing() {
         Some(program) => harness::skip(format!("no {program}")),
         None => Systemd::boot()?.inside(body),

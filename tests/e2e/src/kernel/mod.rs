@@ -21,7 +21,8 @@ mod proc_writes;
 mod seccomp;
 pub(crate) mod systemd;
 
-pub(crate) use cgroup::see_v1_alone;
+pub(crate) use cgroup::{see_v1_alone, see_v2_alone};
+pub(crate) use cgroup_systemd::with_systemd;
 use harness::{Trial, trials};
 
 /// Every test of the kernel's concerns.

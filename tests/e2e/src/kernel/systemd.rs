@@ -131,6 +131,12 @@ fn become_systemd(log: File) -> Result<()> {
     Err(command.exec()).context(SYSTEMD)
 }
 
+/// Has the scratch folder writable in systemd's namespaces, and empty.
+pub(crate) fn mount_scratch() -> Result<()> {
+    let folder = scratch("");
+    mount("none", &folder, "tmpfs", MountFlags::empty(), None).context("tmpfs")
+}
+
 /// Asks systemd with its own tool, and fails when that does.
 pub(crate) fn control(words: &[&str]) -> Result<()> {
     let output = Command::new("systemctl").args(words).output()?;

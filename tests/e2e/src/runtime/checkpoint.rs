@@ -17,7 +17,7 @@ use crate::support::{Finished, scratch};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Skips the trial where criu does not work.
-fn criu() -> Result<()> {
+pub(super) fn criu() -> Result<()> {
     let Ok(output) = Command::new("criu").arg("check").output() else {
         return harness::skip("criu is not installed");
     };
@@ -46,7 +46,7 @@ fn images(name: &str) -> String {
     scratch(name).to_string_lossy().into_owned()
 }
 
-fn checkpoint(container: &Container, flags: &[&str]) -> Result<Finished> {
+pub(super) fn checkpoint(container: &Container, flags: &[&str]) -> Result<Finished> {
     let launch = container.launch(&["checkpoint"]).words(flags).words(&[&container.id]);
     launch.start()?.finish_within(PATIENCE)
 }

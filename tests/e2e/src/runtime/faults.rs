@@ -16,7 +16,7 @@ use crate::support::{processes, until};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What the container is, as its program sees it; what is different each time is left out.
-const LOOK: &str = "sed 's/^[0-9]* [0-9]* [0-9:]* //' /proc/self/mountinfo | sort; \
+pub(super) const LOOK: &str = "sed 's/^[0-9]* [0-9]* [0-9:]* //' /proc/self/mountinfo | sort; \
     grep -E '^(Uid|Gid|Groups|Cap|NoNew|Seccomp:|Sig(Blk|Ign))' /proc/self/status; \
     hostname; pwd; umask; ulimit -n; ls -l /dev | cut -c1-11; cat /proc/keys /proc/self/limits; \
     cat /proc/sys/net/ipv4/ip_forward /proc/self/oom_score_adj /proc/self/cgroup; \
@@ -73,20 +73,30 @@ fn judge(container: &Container, traced: &Traced, whole: &str) -> Result<()> {
 
 /// Has each call of a `run` fail like this.
 fn walk(errno: i32) -> Result<()> {
+    walk_over(&container()?, PATIENCE, errno, |_| Ok(()))
+}
+
+/// The same with a container of the caller's, and what must be so after each of its ends.
+pub(super) fn walk_over(
+    container: &Container,
+    patience: Duration,
+    errno: i32,
+    after: impl Fn(&Traced) -> Result<()>,
+) -> Result<()> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let container = container()?;
     let whole = container.output()?;
     let all = trace(container.launch_new("run", &[]), u64::MAX, Deed::Fail(errno))?;
     ensure!(all.calls > 100, "only {} calls: tracing does not work", all.calls);
     let (start, mut visited, mut problems) = (Instant::now(), 0, Vec::new());
     for number in spread(all.calls) {
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > patience {
             break;
         }
         let traced = trace(container.launch_new("run", &[]), number, Deed::Fail(errno));
         let judged = traced.and_then(|traced| {
             let call = traced.at.unwrap_or_default();
-            judge(&container, &traced, &whole).with_context(|| format!("stands at call {call}"))
+            let judged = judge(container, &traced, &whole).and_then(|()| after(&traced));
+            judged.with_context(|| format!("stands at call {call}"))
         });
         if let Err(error) = judged {
             problems.push(format!("the {number}th of {} calls: {error:#}", all.calls));

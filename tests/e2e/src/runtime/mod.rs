@@ -18,6 +18,7 @@ mod concurrency;
 mod devices;
 mod exec;
 mod faults;
+mod faults_with;
 mod hooks;
 mod keyring;
 mod kill;
@@ -34,6 +35,7 @@ mod rootless;
 mod seccomp;
 mod seccomp_agent;
 mod sigkill;
+mod sigkill_with;
 mod stdio;
 mod support;
 
@@ -147,6 +149,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::faults::run_tells_when_there_is_no_memory,
         runtime::faults::run_tells_when_there_are_no_descriptors,
         runtime::faults::run_is_interrupted_without_harm,
+        runtime::faults_with::a_run_with_everything_is_whole_or_tells,
+        runtime::faults_with::a_device_comes_back_whatever_fails,
+        runtime::faults_with::what_cannot_be_created_or_started_leaves_nothing,
+        runtime::faults_with::what_cannot_be_deleted_can_be_deleted_again,
+        runtime::faults_with::a_group_that_goes_meanwhile_is_no_error,
+        runtime::faults_with::what_cannot_be_paused_runs_on,
+        runtime::faults_with::an_exec_with_a_terminal_that_fails_leaves_no_process,
+        runtime::faults_with::a_checkpoint_that_fails_leaves_the_container,
         runtime::hooks::they_run_in_their_order,
         runtime::hooks::each_is_told_the_state,
         runtime::hooks::each_runs_in_its_namespaces,
@@ -332,6 +342,16 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::sigkill::update_can_be_killed_at_every_call,
         runtime::sigkill::delete_can_be_killed_at_every_call,
         runtime::sigkill::delete_by_force_can_be_killed_at_every_call,
+        runtime::sigkill_with::hooks_of_all_kinds,
+        runtime::sigkill_with::network_devices,
+        runtime::sigkill_with::a_listener_for_calls,
+        runtime::sigkill_with::mounts_with_mapped_ids,
+        runtime::sigkill_with::ids_of_subuid,
+        runtime::sigkill_with::terminals,
+        runtime::sigkill_with::pause_and_resume,
+        runtime::sigkill_with::scopes_of_systemd,
+        runtime::sigkill_with::checkpoints,
+        runtime::sigkill_with::restores,
         runtime::stdio::a_terminal_is_sent_to_the_console_socket,
         runtime::stdio::the_terminal_belongs_to_the_user,
         runtime::stdio::a_terminal_without_a_socket_is_refused,

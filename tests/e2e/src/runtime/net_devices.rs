@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::support::{Bundle, Container};
 use crate::expect_eq;
+use crate::support::until;
 
 fn ip(words: &str) -> Result<String> {
     let Ok(output) = Command::new("ip").args(words.split(' ')).output() else {
@@ -17,15 +18,35 @@ fn ip(words: &str) -> Result<String> {
 }
 
 /// A device `given77` with an address that is up, and its other end, `kept77`.
-fn machine() -> Result<()> {
+pub(super) fn machine() -> Result<()> {
     sys::process::unshare_namespaces((libc::CLONE_NEWNET | libc::CLONE_NEWNS) as u64)?;
+    make()
+}
+
+fn make() -> Result<()> {
     ip("link add given77 type veth peer name kept77")?;
     ip("addr add 192.0.2.7/24 dev given77")?;
     ip("link set given77 up")?;
     Ok(())
 }
 
-fn expect_given_back() -> Result<()> {
+/// The same once more, wherever the devices went with a container.
+pub(super) fn machine_again() -> Result<()> {
+    // The kernel takes them away some time after the namespace.
+    until("the devices are here or gone", || {
+        ip("link show dev given77").is_ok() == ip("link show dev kept77").is_ok()
+    })?;
+    // Without a word where they are gone.
+    let _ = ip("link del given77");
+    make()
+}
+
+/// Whether the device is whole, or was not given back.
+pub(super) fn expect_whole_or_gone() -> Result<()> {
+    if ip("link show dev given77").is_ok() { expect_given_back() } else { Ok(()) }
+}
+
+pub(super) fn expect_given_back() -> Result<()> {
     let shown = ip("addr show dev given77")?;
     ensure!(shown.contains("192.0.2.7/24") && shown.contains(",UP"), "{shown}");
     Ok(())

@@ -48,7 +48,7 @@ fn own(path: &Path) -> Result<()> {
 }
 
 /// A container that the user manages, with a copy of the runtime that it can reach.
-struct Rootless(Container);
+pub(super) struct Rootless(Container);
 
 impl Rootless {
     fn new(bundle: Bundle) -> Result<Self> {
@@ -76,7 +76,20 @@ impl Rootless {
     }
 
     fn run(&self) -> Result<Finished> {
-        Self::as_user(self.0.launch_new("run", &[])).finish()
+        self.launch_new("run").finish()
+    }
+
+    pub(super) fn container(&self) -> &Container {
+        &self.0
+    }
+
+    /// `VERB --bundle BUNDLE ID`, for `create` and `run`.
+    pub(super) fn launch_new(&self, verb: &str) -> Launch {
+        Self::as_user(self.0.launch_new(verb, &[]))
+    }
+
+    pub(super) fn delete(&self) -> Result<Finished> {
+        self.tell(&["delete", "--force", &self.0.id])
     }
 
     fn tell(&self, words: &[&str]) -> Result<Finished> {
@@ -305,10 +318,18 @@ fn give_ids() -> Result<()> {
 
 /// By the setuid programs for it.
 pub(crate) fn ids_of_subuid_are_mapped() -> Result<()> {
-    give_ids()?;
     let script = "touch /work/new; chown 1000:1000 /work/new; stat -c '%u %g' /work/new; \
         tr -s ' ' < /proc/self/uid_map";
-    let rootless = Rootless::new(Bundle::script(script)?)?;
+    let finished = with_ids_of_subuid(Bundle::script(script)?)?.run()?;
+    finished.expect_code(0)?;
+    expect_eq!(finished.stdout, format!("1000 1000\n 0 {USER} 1\n 1 500000 65536\n"));
+    Ok(())
+}
+
+/// A container that has the ids of `/etc/subuid`.
+pub(super) fn with_ids_of_subuid(bundle: Bundle) -> Result<Rootless> {
+    give_ids()?;
+    let rootless = Rootless::new(bundle)?;
     let mapping = json!([
         { "containerID": 0, "hostID": USER, "size": 1 },
         { "containerID": 1, "hostID": 500_000, "size": 65536 },
@@ -321,10 +342,7 @@ pub(crate) fn ids_of_subuid_are_mapped() -> Result<()> {
             config["process"]["capabilities"][set] = json!(["CAP_CHOWN"]);
         }
     })?;
-    let finished = rootless.run()?;
-    finished.expect_code(0)?;
-    expect_eq!(finished.stdout, format!("1000 1000\n 0 {USER} 1\n 1 500000 65536\n"));
-    Ok(())
+    Ok(rootless)
 }
 
 /// As `podman run --userns=keep-id` has it: on v1 the user may put nobody into his group but himself.

@@ -27,18 +27,30 @@ fn walk(
     command: impl Fn() -> Launch,
     after: impl Fn() -> Result<()>,
 ) -> Result<()> {
+    walk_within(PATIENCE, Deed::Kill, container, before, command, after)
+}
+
+/// The same with a patience and a deed of the caller's.
+pub(super) fn walk_within(
+    patience: Duration,
+    deed: Deed,
+    container: &Container,
+    before: impl Fn() -> Result<()>,
+    command: impl Fn() -> Launch,
+    after: impl Fn() -> Result<()>,
+) -> Result<()> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     before()?;
-    let Traced { calls: total, .. } = trace(command(), u64::MAX, Deed::Kill)?;
+    let Traced { calls: total, .. } = trace(command(), u64::MAX, deed)?;
     after()?;
     ensure!(total > 20, "only {total} calls: tracing does not work");
     let (start, mut visited) = (Instant::now(), 0);
     for number in spread(total) {
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > patience {
             break;
         }
         before()?;
-        let Traced { at, pid, .. } = trace(command(), number, Deed::Kill)?;
+        let Traced { at, pid, .. } = trace(command(), number, deed)?;
         if at.is_some() {
             wait_for_end(pid).with_context(|| format!("killed at call {number} of {total}"))?;
         }
@@ -64,12 +76,12 @@ fn wait_for_end(pid: i32) -> Result<()> {
 }
 
 /// Whatever has lost its parent became a child of this process.
-fn reap() {
+pub(super) fn reap() {
     while let Ok(Some(_)) = sys::wait(-1, libc::WNOHANG) {}
 }
 
 /// `delete --force` must succeed and leave nothing, and the id must be free again.
-fn expect_clean(container: &Container) -> Result<()> {
+pub(super) fn expect_clean(container: &Container) -> Result<()> {
     // PID 1 of the container cannot end before all others of its namespace are reaped.
     reap();
     container.tell_with("delete", &["--force"], &[])?.expect_code(0)?;
@@ -80,7 +92,7 @@ fn expect_clean(container: &Container) -> Result<()> {
     .or_else(|_| container.expect_gone())
 }
 
-fn expect_reusable(container: &Container) -> Result<()> {
+pub(super) fn expect_reusable(container: &Container) -> Result<()> {
     expect_clean(container)?;
     container.create().context("a fresh create of the same id")?;
     expect_eq!(container.status()?, "created");

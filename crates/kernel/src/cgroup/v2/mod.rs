@@ -165,10 +165,10 @@ impl V2 {
     /// Kills all at once, or on kernels before 5.14 one by one.
     pub(super) fn send_kill(&self) -> Result<()> {
         match self.folder.write("cgroup.kill", "1") {
-            Err(error) if error.errno == Errno::NOENT => {}
+            Err(error) if is_gone(error.errno) => {}
             other => return Ok(other?),
         }
-        // There is no such file, or no group any more.
+        // There is no such file, or no group any more, which systemd may have removed just now.
         if self.pids()?.is_empty() {
             return Ok(());
         }

@@ -19,6 +19,8 @@ pub(in crate::runtime) struct Container {
     /// The value of `--root`.
     pub(in crate::runtime) root: PathBuf,
     program: PathBuf,
+    /// Flags before the verb.
+    flags: &'static [&'static str],
 }
 
 /// What the container's own program has printed, while it may still run.
@@ -50,7 +52,7 @@ impl Container {
             Some(_) => bundle,
         };
         bundle.write()?;
-        Ok(Self { id: id.to_owned(), bundle, root: scratch("root"), program })
+        Ok(Self { id: id.to_owned(), bundle, root: scratch("root"), program, flags: &[] })
     }
 
     /// Writes the configuration anew with a change.
@@ -67,9 +69,16 @@ impl Container {
         self
     }
 
-    /// `RUNTIME --root ROOT WORDS`.
+    /// The same container, each command with these flags before its verb.
+    pub(in crate::runtime) fn with_flags(mut self, flags: &'static [&'static str]) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// `RUNTIME --root ROOT FLAGS WORDS`.
     pub(in crate::runtime) fn launch(&self, words: &[&str]) -> Launch {
-        Launch::new(&self.program).words(&["--root"]).words(&[&self.root]).words(words)
+        let launch = Launch::new(&self.program).words(&["--root"]).words(&[&self.root]);
+        launch.words(self.flags).words(words)
     }
 
     /// `VERB --bundle BUNDLE FLAGS ID`, for `create` and `run`.

@@ -14,9 +14,13 @@ use crate::support::{Finished, Launch, Running, scratch, until};
 pub(in crate::runtime) enum Deed {
     /// Who makes the call gets SIGKILL, and the tracer goes.
     Kill,
+    /// The same, and calls of programs that the command executes do not count.
+    KillOwn,
     /// The call is not made, and fails with this errno. Those that never fail and those of the
     /// container's own program do not count, and the tracer stays to the end.
     Fail(i32),
+    /// The same, and only calls of this number count.
+    FailOnly(i64, i32),
 }
 
 /// Calls that do what they are for, whatever their result is. (A descriptor is closed by a close(2)
@@ -158,11 +162,13 @@ impl Tracer {
                         self.at = Some(call);
                         std::fs::write(scratch("traced"), format!("stands at call {call}"))?;
                         match self.deed {
-                            Deed::Kill => {
+                            Deed::Kill | Deed::KillOwn => {
                                 sys::send(pid, libc::SIGKILL)?;
                                 return Ok(true);
                             }
-                            Deed::Fail(errno) => sys::fail_call(pid, errno)?,
+                            Deed::Fail(errno) | Deed::FailOnly(_, errno) => {
+                                sys::fail_call(pid, errno)?;
+                            }
                         }
                     }
                 }
@@ -170,9 +176,9 @@ impl Tracer {
             // The first stop of a new process is a SIGSTOP that ptrace made.
             (libc::SIGSTOP, 0) if !self.known.contains(&pid) => self.known.push(pid),
             (libc::SIGTRAP, libc::PTRACE_EVENT_EXEC)
-                if matches!(self.deed, Deed::Fail(_)) && pid != self.main.pid =>
+                if !matches!(self.deed, Deed::Kill) && pid != self.main.pid =>
             {
-                // The container's own program.
+                // The container's own program, a hook, criu.
                 let _ = sys::ptrace(libc::PTRACE_DETACH, pid, 0);
                 return Ok(false);
             }
@@ -185,7 +191,11 @@ impl Tracer {
     }
 
     fn counts(&self, call: u64) -> bool {
-        matches!(self.deed, Deed::Kill) || !NEVER_FAIL.contains(&call.cast_signed())
+        match self.deed {
+            Deed::Kill | Deed::KillOwn => true,
+            Deed::Fail(_) => !NEVER_FAIL.contains(&call.cast_signed()),
+            Deed::FailOnly(only, _) => call.cast_signed() == only,
+        }
     }
 
     fn tell(self, end: Option<Change>) -> Result<Value> {
