@@ -38,7 +38,11 @@ pub(crate) fn kill(container: &Container, signal: i32, all: bool) -> Result<()> 
         && let Some(group) = group
         && group.is_frozen().unwrap_or(false)
     {
-        group.thaw()?;
+        match group.thaw() {
+            // Killed, it leaves a frozen group of v2 by itself, and somebody has removed that meanwhile.
+            Err(_) if !group.is_frozen().unwrap_or(false) => {}
+            result => result?,
+        }
     }
     Ok(())
 }

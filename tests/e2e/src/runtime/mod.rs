@@ -261,6 +261,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::pause::exec_that_ignores_the_pause_runs_once_resumed,
         runtime::pause::a_group_that_is_frozen_is_refused,
         runtime::pause::a_paused_container_can_be_killed_and_deleted,
+        runtime::pause::a_paused_container_is_deleted_while_it_is_killed,
         runtime::pause::only_a_running_container_can_be_paused,
         runtime::process::words_environment_and_folder_are_as_configured,
         runtime::process::a_folder_that_is_missing_is_made,

@@ -1,9 +1,12 @@
 //! `pause` and `resume`.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Result, ensure};
 
 use super::support::{Bundle, Container, groups};
 use crate::expect_eq;
+use crate::support::{Launch, scratch};
 
 /// Counts in a file as long as it runs.
 const COUNTER: &str = "echo ready; n=0; while :; do n=$((n+1)); echo $n > /work/count; done";
@@ -89,6 +92,43 @@ pub(crate) fn a_paused_container_can_be_killed_and_deleted() -> Result<()> {
     container.tell("resume", &[])?;
     container.wait_status("stopped")?;
     container.delete()
+}
+
+/// Killed, it leaves a frozen group of v2 by itself. Whoever had killed it was told that its group is
+/// gone, as somebody else had deleted it at once.
+pub(crate) fn a_paused_container_is_deleted_while_it_is_killed() -> Result<()> {
+    groups::freezer()?;
+    let container = counter()?;
+    container.tell("pause", &[])?.expect_code(0)?;
+    let is_frozen = |group: &PathBuf| {
+        std::fs::read_to_string(group.join("cgroup.freeze")).is_ok_and(|it| it.trim_end() == "1")
+    };
+    let Some(group) = groups::existing(&container.id).into_iter().find(is_frozen) else {
+        return harness::skip("no tree of cgroup v2 freezes here");
+    };
+    // It looks first, and then thaws: that waits, longer than the rest takes. Where it does not wait
+    // long enough, nothing is shown.
+    if !Path::new("/usr/bin/strace").exists() {
+        return harness::skip("strace is not installed");
+    }
+    let (file, trace) = (group.join("cgroup.freeze"), scratch("trace"));
+    let killing = Launch::new("/usr/bin/strace")
+        .words(&[
+            "-qq",
+            "-e",
+            "trace=open,openat",
+            "-e",
+            "inject=open,openat:delay_enter=5s:when=2",
+            "-P",
+        ])
+        .words(&[&file, Path::new("-o"), &trace, &harness::tinyort()])
+        .words(&[Path::new("--root"), &scratch("root")])
+        .words(&["kill", &container.id, "KILL"])
+        .start()?;
+    container.wait_status("stopped")?;
+    container.tell_with("delete", &["--force"], &[])?.expect_code(0)?;
+    killing.finish()?.expect_code(0)?;
+    container.expect_gone()
 }
 
 pub(crate) fn only_a_running_container_can_be_paused() -> Result<()> {
