@@ -28,7 +28,18 @@ pub(super) fn link(engine: &Engine, name: &str, kind: &str) -> Result<String> {
 }
 
 pub(super) fn state(engine: &Engine, pod: &str) -> Result<String> {
-    engine.ok(&["pod", "inspect", "-f", "{{.State}}", pod])
+    let mut done = engine.run(&["pod", "inspect", "-f", "{{.State}}", pod])?;
+    // On a busy machine, somebody who puts it in order may seem to wait for his disk for ever; then what
+    // is told is what is known, with a warning.
+    until("nobody seems to stand still", || {
+        let seems_stuck = done.stderr.contains("another device that does not answer");
+        if seems_stuck && let Ok(again) = engine.run(&["pod", "inspect", "-f", "{{.State}}", pod]) {
+            done = again;
+        }
+        !seems_stuck
+    })?;
+    ensure!(done.code == Some(0), "{pod}: {done:#?}");
+    Ok(done.stdout.trim_end().to_owned())
 }
 
 pub(super) fn infra(engine: &Engine, pod: &str) -> Result<String> {
