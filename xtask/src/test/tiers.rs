@@ -247,7 +247,6 @@ const IN_MACHINE: &[&str] = &[
     "runtime::seccomp_agent::",
     "runtime::sigkill_with::checkpoints",
     "runtime::sigkill_with::restores",
-    "runtime::sigkill_with::scopes",
     "runtime::stdio::",
 ];
 
