@@ -3,8 +3,8 @@
 
 use sys::rustix::io::Errno;
 
-/// Where it is in `config.json`, or what of a cgroup, and the flag.
-const FLAGS: [(&str, &str); 31] = [
+/// Where it is in `config.json`, or below [`RESOURCES`] there, and the flag.
+const FLAGS: [(&str, &str); 27] = [
     ("process.rlimits", "--ulimit"),
     ("process.apparmorProfile", "--security-opt apparmor"),
     ("process.selinuxLabel", "--security-opt label"),
@@ -19,9 +19,6 @@ const FLAGS: [(&str, &str); 31] = [
     ("linux.cgroupsPath", "--cgroup-parent"),
     ("linux.devices", "--device"),
     ("linux.seccomp", "--security-opt seccomp"),
-    ("linux.resources.cpu.cpus", "--cpuset-cpus"),
-    ("linux.resources.cpu.mems", "--cpuset-mems"),
-    ("linux.resources.cpu.shares", "--cpu-shares"),
     ("cpu.cpus", "--cpuset-cpus"),
     ("cpu.mems", "--cpuset-mems"),
     ("cpu.shares", "--cpu-shares"),
@@ -34,9 +31,11 @@ const FLAGS: [(&str, &str); 31] = [
     ("memory.disableOOMKiller", "--oom-kill-disable"),
     ("pids.limit", "--pids-limit"),
     ("unified", "--cgroup-conf"),
-    ("linux.resources.unified", "--cgroup-conf"),
     ("blockIO", "--blkio-weight or --device-read-bps and its like"),
 ];
+
+/// Where all limits are.
+const RESOURCES: &str = "linux.resources.";
 
 /// What the container's first process was doing for which the user has written something, and the
 /// flag.
@@ -73,6 +72,7 @@ pub(crate) fn of_flag(error: &str) -> String {
     }
     let text = error.strip_prefix("config.json: ").unwrap_or(error);
     let Some((path, what)) = text.split_once(": ") else { return error.to_owned() };
+    let path = path.strip_prefix(RESOURCES).unwrap_or(path);
     let comes_from = |from: &str| {
         let rest = path.strip_prefix(from);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
@@ -137,6 +137,8 @@ mod tests {
             ("config.json: linux.sysctl.foo: is none", "--sysctl: is none"),
             ("config.json: hostname: is too long at line 1 column 7", "--hostname: is too long"),
             ("cpu.period: cannot write \"1\"", "--cpu-period: cannot write \"1\""),
+            ("linux.resources.cpu.quota: cannot be 1", "--cpu-quota: cannot be 1"),
+            ("config.json: linux.resources.memory.limit: -5 is none", "--memory: -5 is none"),
             ("config.json: hooks.prestart: none", "config.json: hooks.prestart: none"),
             ("mountsX: a", "mountsX: a"),
             ("unable to start: x", "unable to start: x"),
