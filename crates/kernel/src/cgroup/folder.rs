@@ -1,14 +1,18 @@
 //! A group's folder in one hierarchy, and its files.
 //!
 //! Paths are safe to use again and again here: no cgroup file system has symbolic links, and the
-//! last name is never followed should something else be there.
+//! last name is never followed should something else be there. Groups that a container may have made are
+//! reached from one to the next.
 
-use sys::rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use sys::rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags, RawDir};
 use sys::rustix::io::{self, Errno};
+use sys::rustix::path::Arg;
 use sys::rustix::process::Uid;
 use sys::{Error, OrError as _};
 
-use std::os::fd::OwnedFd;
+use std::ffi::{CStr, CString};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// A folder of a cgroup file system. It is not kept open: of most, one or two files are wanted.
 #[derive(Debug)]
@@ -109,14 +113,6 @@ impl Folder {
         chown(&self.path)
     }
 
-    /// The groups directly below.
-    pub(super) fn children(&self) -> Result<Vec<Folder>, Error> {
-        self.list(|kind, name| {
-            let is_group = kind == FileType::Directory && name != "." && name != "..";
-            is_group.then(|| Folder::at(format!("{}/{name}", self.path)))
-        })
-    }
-
     /// The sizes for which there is a file `hugetlb.SIZE.{file}`.
     pub(super) fn huge_page_sizes(&self, file: &str) -> Result<Vec<String>, Error> {
         self.list(|_, name| {
@@ -140,16 +136,12 @@ impl Folder {
 
     /// The processes (`cgroup.procs`) of this group and those below.
     pub(super) fn pids(&self) -> Result<Vec<i32>, Error> {
-        let mut pids = self.own_pids()?;
-        for child in self.children()? {
-            match child.pids() {
-                Ok(more) => pids.extend(more),
-                // Somebody removed it meanwhile.
-                Err(error) if is_gone(error.errno) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(pids)
+        let mut pids = Vec::new();
+        let own = |group: &OwnedFd| {
+            pids.extend(own_pids(group)?);
+            Ok(())
+        };
+        self.visit(own, |_, _| Ok(true)).map(|_| pids)
     }
 
     /// As [`Folder::pids`], none when the group is gone.
@@ -160,24 +152,9 @@ impl Folder {
         }
     }
 
-    /// The processes of this group alone. Those of other pid namespaces are 0, and left out.
-    pub(super) fn own_pids(&self) -> Result<Vec<i32>, Error> {
-        let text = match self.read("cgroup.procs") {
-            // In a threaded group of v2 the processes are told by the group above.
-            Err(error) if error.errno == Errno::OPNOTSUPP => String::new(),
-            other => other?,
-        };
-        Ok(text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect())
-    }
-
     /// Removes it unless there is something in it. True also when it was not there.
     pub(super) fn remove_alone(&self) -> Result<bool, Error> {
-        match fs::unlinkat(CWD, &self.path, AtFlags::REMOVEDIR) {
-            Ok(()) => Ok(true),
-            Err(errno) if is_gone(errno) => Ok(true),
-            Err(Errno::BUSY | Errno::NOTEMPTY) => Ok(false),
-            Err(errno) => Err(Error::new("rmdir", format!("{:?}", self.path), errno)),
-        }
+        remove_from(CWD, self.path.as_str())
     }
 
     /// Removes it, the groups below first. True also when it was not there, false when the kernel
@@ -187,19 +164,107 @@ impl Folder {
             return Ok(true);
         }
         let mut removed_below = false;
-        match self.children() {
-            Err(error) if is_gone(error.errno) => return Ok(true),
-            Err(error) => return Err(error),
-            Ok(children) => {
-                for child in children {
-                    if !child.remove()? {
-                        return Ok(false);
-                    }
-                    removed_below = true;
+        let remove = |parent: &OwnedFd, name: &CStr| {
+            removed_below = true;
+            remove_from(parent, name)
+        };
+        match self.visit(|_| Ok(()), remove) {
+            Err(error) if is_gone(error.errno) => Ok(true),
+            Ok(true) if removed_below => self.remove_alone(),
+            other => other.map(|_| false),
+        }
+    }
+
+    /// Goes through this group and all below. `enter` is called for each, and `leave` when all below one
+    /// of them are done, with the folder it is in and its name there, but not for this one. False as
+    /// soon as `leave` says so. Groups that are removed meanwhile are left out.
+    ///
+    /// A container may have made them: their paths can be longer than any that the kernel takes, and
+    /// they can be more than the stack or the descriptors would suffice for. One folder is open, and
+    /// `..` leads back, as no group can be moved into another one.
+    fn visit(
+        &self,
+        mut enter: impl FnMut(&OwnedFd) -> Result<(), Error>,
+        mut leave: impl FnMut(&OwnedFd, &CStr) -> Result<bool, Error>,
+    ) -> Result<bool, Error> {
+        let mut folder = self.open_itself()?;
+        enter(&folder)?;
+        // Where it is, and what is left to do on each level.
+        let mut levels = vec![(c"".to_owned(), groups_in(&folder)?)];
+        while let Some((name, left)) = levels.last_mut() {
+            let Some(next) = left.pop() else {
+                let name = std::mem::take(name);
+                levels.pop();
+                if levels.is_empty() {
+                    break;
                 }
+                folder = open_group(&folder, c"..")?;
+                if !leave(&folder, &name)? {
+                    return Ok(false);
+                }
+                continue;
+            };
+            let opened = open_group(&folder, &next).and_then(|group| {
+                enter(&group)?;
+                Ok((groups_in(&group)?, group))
+            });
+            match opened {
+                Ok((below, group)) => {
+                    levels.push((next, below));
+                    folder = group;
+                }
+                Err(error) if is_gone(error.errno) => {}
+                Err(error) => return Err(error),
             }
         }
-        if removed_below { self.remove_alone() } else { Ok(false) }
+        Ok(true)
+    }
+}
+
+fn open_group(parent: &OwnedFd, name: &CStr) -> Result<OwnedFd, Error> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    fs::openat(parent, name, flags, Mode::empty())
+        .or_error("openat", || format!("{name:?}, O_DIRECTORY"))
+}
+
+/// The names of the groups directly below.
+fn groups_in(group: &OwnedFd) -> Result<Vec<CString>, Error> {
+    let mut buffer = [MaybeUninit::uninit(); 4096];
+    let mut entries = RawDir::new(group, &mut buffer);
+    let mut names = Vec::new();
+    while let Some(entry) = entries.next() {
+        let entry = entry.or_error("getdents64", || "a group")?;
+        let name = entry.file_name();
+        if entry.file_type() == FileType::Directory && name != c"." && name != c".." {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// The processes of a group alone. Those of other pid namespaces are 0, and left out.
+fn own_pids(group: &OwnedFd) -> Result<Vec<i32>, Error> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = fs::openat(group, c"cgroup.procs", flags, Mode::empty())
+        .or_error("openat", || "\"cgroup.procs\"")?;
+    let text = match read(&file) {
+        // In a threaded group of v2 the processes are told by the group above.
+        Err(Errno::OPNOTSUPP) => String::new(),
+        other => other.or_error("read", || "\"cgroup.procs\"")?,
+    };
+    Ok(text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect())
+}
+
+/// Removes a group: true when it is gone, false when there is something in it.
+fn remove_from(parent: impl AsFd, name: impl Arg + Copy) -> Result<bool, Error> {
+    match fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
+        Ok(()) => Ok(true),
+        Err(errno) if is_gone(errno) => Ok(true),
+        Err(Errno::BUSY | Errno::NOTEMPTY) => Ok(false),
+        Err(errno) => {
+            let arguments = format!("{:?}, AT_REMOVEDIR", name.to_string_lossy());
+            Err(Error::new("unlinkat", arguments, errno))
+        }
     }
 }
 

@@ -5,9 +5,10 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixDatagram;
 
 use anyhow::{Result, ensure};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mkdirat, mknodat, open, openat};
+use rustix::io::write;
 
-use super::support::{Bundle, Container};
+use super::support::{Bundle, Container, groups};
 use crate::expect_eq;
 use crate::support::scratch;
 
@@ -82,5 +83,30 @@ pub(crate) fn the_folder_of_the_service_manager_is_not_written_from_inside() -> 
     let finished = launch.finish()?;
     finished.expect_code(0)?;
     ensure!(finished.stderr.contains("Read-only file system"), "it was written: {finished:?}");
+    container.expect_gone()
+}
+
+/// A container that may make groups makes one in the other, until their path is longer than any that
+/// the kernel takes. Its processes in there are to be found, and the groups to be removed.
+pub(crate) fn groups_are_found_and_removed_however_deep_they_are() -> Result<()> {
+    let container = Container::new(Bundle::service()?)?;
+    container.start_service()?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let name = "x".repeat(200);
+    let mut deepest = open(groups::folder(&container.id, "pids")?, flags, Mode::empty())?;
+    for _ in 0..50 {
+        mkdirat(&deepest, &name, Mode::RWXU)?;
+        deepest = openat(&deepest, &name, flags, Mode::empty())?;
+    }
+    let pid = container.pid()?.to_string();
+    let moved = openat(&deepest, "cgroup.procs", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    write(&moved, pid.as_bytes())?;
+    drop((deepest, moved));
+    let finished = container.tell("ps", &[])?;
+    finished.expect_code(0)?;
+    ensure!(finished.stdout.split_whitespace().any(|word| word == pid), "{finished:?}");
+    container.tell_with("kill", &["--all"], &["KILL"])?.expect_code(0)?;
+    container.wait_status("stopped")?;
+    container.delete()?;
     container.expect_gone()
 }

@@ -91,6 +91,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::attack_state::what_is_no_record_is_not_waited_for,
         runtime::attack_state::a_pid_file_is_written_where_it_was_asked_for,
         runtime::attack_state::the_folder_of_the_service_manager_is_not_written_from_inside,
+        runtime::attack_state::groups_are_found_and_removed_however_deep_they_are,
         runtime::bad_input::a_wrong_value_is_named_by_its_path,
         runtime::bad_input::what_is_missing_is_named,
         runtime::bad_input::what_is_no_json_is_refused,
