@@ -113,6 +113,9 @@ pub(crate) fn exec_as_a_user_is_never_root() -> Result<()> {
         ":1",
         "1:2:3",
         "-1",
+        // For setresuid(2) this is the id that it has already.
+        "4294967295",
+        "1:4294967295",
         "4294967296",
         "99999999999999999999",
         " 1",
@@ -122,6 +125,12 @@ pub(crate) fn exec_as_a_user_is_never_root() -> Result<()> {
         let finished = container.tell_with("exec", &["--user", user], &["/bin/id", "-u"])?;
         ensure!(finished.code()? != 0, "--user {user:?} ran as {:?}", finished.stdout);
         expect_eq!(finished.stdout, "", "--user {user:?}");
+    }
+    for field in ["uid", "gid"] {
+        let bundle = Bundle::command(&["/bin/id"])?;
+        let bundle = bundle.set(&format!("/process/user/{field}"), u32::MAX);
+        let finished = Container::new(bundle)?.run()?;
+        ensure!(finished.code()? != 0, "{field} 4294967295 ran as {:?}", finished.stdout);
     }
     Ok(())
 }
