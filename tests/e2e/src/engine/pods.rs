@@ -271,7 +271,7 @@ pub(crate) fn ports_and_names() -> Result<()> {
     expect_eq!(dig(&[], "web")?, address);
     // Whoever kills what holds the port leaves nothing of it.
     kill(engine.monitor(&infra(&engine, "one")?)?)?;
-    expect_eq!(state(&engine, "one")?, "Exited");
+    until("all have ended", || state(&engine, "one").is_ok_and(|it| it == "Exited"))?;
     let rules = run("nft list ruleset")?;
     ensure!(!rules.contains(" . 80 "), "{rules}");
     expect_eq!(fs::read_to_string(engine.store.join("run/networks/bridge"))?, "");

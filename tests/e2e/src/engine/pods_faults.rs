@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
+use super::faults::guard;
 use super::pods::{groups, infra, kill, member, state};
 use super::support::Engine;
 use crate::expect_eq;
@@ -30,8 +31,11 @@ pub(crate) fn a_killed_monitor() -> Result<()> {
             .into_iter()
             .map(|text| Ok(text?.parse()?))
             .collect::<Result<_>>()?;
+        // The guard would be at it, too, and have ended one after the other.
+        let stopped = guard::stop(&engine)?;
         kill(engine.monitor(&infra(&engine, "one")?)?)?;
         expect_eq!(state(&engine, "one")?, "Exited");
+        sys::send(stopped, libc::SIGCONT)?;
         ensure!(!pids.iter().any(|pid| processes::alive(*pid)), "programs go on");
         expect_eq!(
             groups(&engine, "one")?.iter().filter(|it| it.join(&ids[0]).exists()).count(),
@@ -48,7 +52,7 @@ pub(crate) fn a_killed_monitor() -> Result<()> {
             let _ = sys::send(monitor, libc::SIGKILL);
             until("it has ended", || !processes::alive(monitor))?;
         }
-        expect_eq!(state(&engine, "one")?, "Exited");
+        until("all have ended", || state(&engine, "one").is_ok_and(|it| it == "Exited"))?;
         // And by its process alone.
         engine.ok(&["pod", "start", "one"])?;
         let infra = infra(&engine, "one")?;

@@ -35,7 +35,7 @@ pub(crate) fn policies() -> Result<()> {
     let infra = infra(&engine, "one")?;
     let pid = engine.field("always", "Pid")?;
     kill(engine.monitor(&infra)?)?;
-    expect_eq!(engine.status("other")?, "exited");
+    engine.until_status("other", "exited")?;
     until("it is back", || {
         engine.status("always").is_ok_and(|it| it == "running")
             && engine.field("always", "Pid").is_ok_and(|it| it != pid && it != "0")

@@ -45,7 +45,7 @@ fn guard(engine: &Engine) -> Result<i32> {
 }
 
 /// Stops the one there is, for trials in which a command is to be the first.
-pub(super) fn stop(engine: &Engine) -> Result<i32> {
+pub(in crate::engine) fn stop(engine: &Engine) -> Result<i32> {
     let guard = guard(engine)?;
     sys::send(guard, libc::SIGSTOP)?;
     Ok(guard)
