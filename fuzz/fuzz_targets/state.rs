@@ -1,13 +1,21 @@
-//! `state.yaml`: what it means, or what is wrong with it and where.
+//! `state.yaml` and Compose files: what they mean, or what is wrong with them and where.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use project::state::{Defaults, parse};
+use project::state::Defaults;
+use project::{FileError, Project, compose, state};
 use std::path::Path;
 
 fuzz_target!(|bytes: &[u8]| {
-    let defaults = Defaults { name: None, folder_name: "shop", folder: Path::new("/shop") };
-    match parse(bytes, defaults) {
+    let folder = Path::new("/shop");
+    let defaults = Defaults { name: None, folder_name: "shop", folder, environment: |_| None };
+    for parse in [state::parse, compose::parse] {
+        check(bytes, parse(bytes, defaults));
+    }
+});
+
+fn check(bytes: &[u8], result: Result<Project, FileError>) {
+    match result {
         Ok(project) => {
             let services = project.services();
             assert!(!services.is_empty());
@@ -29,4 +37,4 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(position.column > 0 && !error.message.is_empty(), "{error}");
         }
     }
-});
+}

@@ -6,12 +6,16 @@
 
 use crate::error::{Error, Result};
 use crate::labels;
-use crate::model::{Need, Project, Service, Until};
+use crate::model::{Need, Project, ProjectNetwork, Service, Until};
 use crate::plan::{Action, Plan, Step};
-use engine::settings::{MountKind, RestartPolicy, Settings};
-use engine::{Attach, Container, Engine, HealthStatus, NetworkSettings, Seen, Status};
+use crate::verdict::{Verdict, verdict};
+use engine::settings::{Endpoint, MountKind, Settings};
+use engine::{Attach, Container, Engine, NetworkSettings, Range, Seen, Status};
 use image::base::Base;
+use net::subnet::Subnet;
 use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether a service is ready.
@@ -53,17 +57,8 @@ pub fn apply(
     bases: &BTreeMap<String, Base>,
     observer: &mut dyn Observer,
 ) -> Result<Vec<Container>> {
-    plan.steps.iter().try_for_each(check_sources)?;
-    provide_network(engine, project, plan)?;
-    let mut apply =
-        Apply { engine, project, bases, observer, running: BTreeMap::new(), told: Vec::new() };
-    for step in &plan.steps {
-        for need in &step.service.needs {
-            apply.wait_for_need(need)?;
-        }
-        let container = apply.step(step)?;
-        apply.running.insert(step.service.name.clone(), container);
-    }
+    let mut apply = Apply::begin(engine, project, bases, observer)?;
+    apply.steps(plan)?;
     for step in &plan.steps {
         apply.wait(step.service, Until::Ready)?;
     }
@@ -71,13 +66,50 @@ pub fn apply(
     Ok(plan.steps.iter().filter_map(|step| running.remove(&step.service.name)).collect())
 }
 
+/// Makes one more container of a service, which runs beside the service's own, once a plan is done that
+/// has what it needs. `change` says what is different from the service's.
+///
+/// # Errors
+/// As [`apply`].
+pub fn one_off(
+    engine: &Engine,
+    project: &Project,
+    (service, plan): (&Service, &Plan<'_>),
+    bases: &BTreeMap<String, Base>,
+    observer: &mut dyn Observer,
+    change: impl FnOnce(&mut Settings),
+) -> Result<Container> {
+    let mut apply = Apply::begin(engine, project, bases, observer)?;
+    apply.steps(plan)?;
+    service.needs.iter().try_for_each(|need| apply.wait_for_need(need))?;
+    let mut settings = apply.settings(service)?;
+    settings.labels.insert(labels::ONE_OFF.to_owned(), "true".to_owned());
+    // The others mean the service's own container by its names, and it has its addresses.
+    let network = &mut settings.network;
+    (network.aliases, network.addresses, network.mac) = (Vec::new(), Vec::new(), None);
+    for it in &mut network.more {
+        *it = Endpoint { network: it.network.clone(), ..Endpoint::default() };
+    }
+    change(&mut settings);
+    let made = apply.create(service, settings, None)?;
+    let name = format!("{}-run-{}", project.container_name(&service.name), &made.id[..12]);
+    engine.rename(&made, &name)?;
+    Ok(Container { name, ..made })
+}
+
 /// A folder that is missing is told of before anything is stopped for its sake.
-fn check_sources(step: &Step<'_>) -> Result<()> {
-    let service = &step.service.name;
-    let binds = step.service.settings.mounts.iter().filter(|it| it.kind == MountKind::Bind);
+fn check_sources(service: &Service) -> Result<()> {
+    let name = &service.name;
+    let binds = service.settings.mounts.iter().filter(|it| it.kind == MountKind::Bind);
     for mount in binds {
-        std::fs::metadata(&mount.source).map_err(|error| Error::Source {
-            service: service.clone(),
+        let found = match std::fs::metadata(&mount.source) {
+            Err(error) if service.makes_sources && error.kind() == io::ErrorKind::NotFound => {
+                std::fs::create_dir_all(&mount.source)
+            }
+            found => found.map(drop),
+        };
+        found.map_err(|error| Error::Source {
+            service: name.clone(),
             path: mount.source.clone(),
             error,
         })?;
@@ -86,20 +118,28 @@ fn check_sources(step: &Step<'_>) -> Result<()> {
 }
 
 /// One of that name may be there that somebody else has made; `down` leaves it alone.
-fn provide_network(engine: &Engine, project: &Project, plan: &Plan<'_>) -> Result<()> {
-    let is_needed = plan.steps.iter().any(|step| step.service.settings.network.mode.is_empty());
-    if !is_needed {
-        return Ok(());
-    }
-    match engine.network(project.name()) {
-        Err(engine::Error::NoSuchNetwork(name)) => {
-            let labels = BTreeMap::from([(labels::PROJECT.to_owned(), name.clone())]);
-            let settings = NetworkSettings { labels, ..NetworkSettings::default() };
-            engine.create_network(&name, settings)?;
-            Ok(())
+fn provide_networks(engine: &Engine, project: &Project) -> Result<()> {
+    for ProjectNetwork { name, external, internal, subnets } in project.networks() {
+        match engine.network(&name) {
+            Err(engine::Error::NoSuchNetwork(_)) if !external => {
+                let labels = BTreeMap::from([own_label(project)]);
+                let range = |(subnet, gateway): (Subnet, Option<IpAddr>)| {
+                    let usual = Range::of(subnet);
+                    Range { gateway: gateway.unwrap_or(usual.gateway), ..usual }
+                };
+                let subnets = subnets.into_iter().map(range).collect();
+                let settings =
+                    NetworkSettings { labels, internal, subnets, ..NetworkSettings::default() };
+                engine.create_network(&name, settings)?;
+            }
+            network => drop(network?),
         }
-        network => Ok(network.map(drop)?),
     }
+    Ok(())
+}
+
+fn own_label(project: &Project) -> (String, String) {
+    (labels::PROJECT.to_owned(), project.name().to_owned())
 }
 
 struct Apply<'a> {
@@ -112,7 +152,29 @@ struct Apply<'a> {
     told: Vec<String>,
 }
 
-impl Apply<'_> {
+impl<'a> Apply<'a> {
+    /// What all services share.
+    fn begin(
+        engine: &'a Engine,
+        project: &'a Project,
+        bases: &'a BTreeMap<String, Base>,
+        observer: &'a mut dyn Observer,
+    ) -> Result<Apply<'a>> {
+        project.services().iter().try_for_each(check_sources)?;
+        provide_networks(engine, project)?;
+        Ok(Apply { engine, project, bases, observer, running: BTreeMap::new(), told: Vec::new() })
+    }
+
+    /// Each one when what it needs is there.
+    fn steps(&mut self, plan: &Plan<'_>) -> Result<()> {
+        for step in &plan.steps {
+            step.service.needs.iter().try_for_each(|need| self.wait_for_need(need))?;
+            let container = self.step(step)?;
+            self.running.insert(step.service.name.clone(), container);
+        }
+        Ok(())
+    }
+
     fn step(&mut self, step: &Step<'_>) -> Result<Container> {
         let service = step.service;
         let container = match &step.action {
@@ -165,13 +227,37 @@ impl Apply<'_> {
         if let Some(newest) = old.first() {
             take_over_volumes(&mut settings, &newest.settings);
         }
-        let base = self.bases.get(&service.settings.image).ok_or_else(|| {
-            let text = format!("its image {} was not got", service.settings.image);
-            Error::of(&service.name)(engine::Error::Invalid(text))
-        })?;
-        let made = engine.create(base, settings, Some(&name)).map_err(Error::of(&service.name))?;
+        let made = self.create(service, settings, Some(&name))?;
         self.remove_all(&old)?;
         Ok(made)
+    }
+
+    /// Makes a container, which gets copies of what the file has for it.
+    fn create(
+        &self,
+        service: &Service,
+        settings: Settings,
+        name: Option<&str>,
+    ) -> Result<Container> {
+        let (engine, of) = (self.engine, || Error::of(&service.name));
+        let base = self.bases.get(&service.settings.image).ok_or_else(|| {
+            let text = format!("its image {} was not got", service.settings.image);
+            of()(engine::Error::Invalid(text))
+        })?;
+        for (name, text) in &service.texts {
+            if text.is_empty() {
+                let given = service.settings.secrets.iter().find(|it| it.name == *name);
+                let target = given.map_or("", |it| it.target.as_str());
+                let text =
+                    format!("{target} would be empty: its text is, or its variable is not set");
+                return Err(of()(engine::Error::Invalid(text)));
+            }
+            let labels = BTreeMap::from([own_label(self.project)]);
+            engine.create_secret(name, text, labels, true).map_err(of())?;
+        }
+        let made = engine.create(base, settings, name).map_err(of());
+        let removed = service.texts.keys().try_for_each(|it| engine.remove_secret(it).map(drop));
+        made.and_then(|it| removed.map(|()| it).map_err(of()))
     }
 
     /// What the service says, and what follows from the project.
@@ -184,10 +270,9 @@ impl Apply<'_> {
         }
         for mount in &mut settings.mounts {
             if mount.kind == MountKind::Volume && !mount.source.is_empty() {
-                let name = format!("{}_{}", self.project.name(), mount.source);
-                let label = (labels::PROJECT.to_owned(), self.project.name().to_owned());
-                mount.source =
-                    self.engine.create_volume(Some(&name), BTreeMap::from([label]), None)?;
+                let (name, is_own) = self.project.volume(&mount.source);
+                let labels = is_own.then(|| own_label(self.project)).into_iter().collect();
+                mount.source = self.engine.create_volume(Some(&name), labels, None)?;
             }
         }
         Ok(settings)
@@ -247,79 +332,10 @@ fn take_over_volumes(settings: &mut Settings, old: &Settings) {
     }
 }
 
-#[derive(Debug, PartialEq)]
-enum Verdict {
-    Ready,
-    Wait,
-    Never(String),
-}
-
-/// Whether a container is what somebody waits for.
-fn verdict(container: &Container, seen: &Seen, until: Until) -> Verdict {
-    let code = seen.state.exit_code;
-    let is_over = matches!(seen.status, Status::Exited | Status::Created);
-    let comes_back = container.settings.restart.policy != RestartPolicy::No;
-    match (until, seen.status, seen.state.health) {
-        (Until::Completed, Status::Exited, _) if code == 0 => Verdict::Ready,
-        (Until::Completed, _, _) if !is_over => Verdict::Wait,
-        // A job that is done. Somebody who needs its health waits in vain.
-        (Until::Ready | Until::Started, Status::Exited, _) if code == 0 => Verdict::Ready,
-        (_, Status::Restarting, _) if comes_back => Verdict::Wait,
-        _ if is_over => Verdict::Never(format!("has ended with exit code {code}")),
-        (Until::Started, _, _) => Verdict::Ready,
-        (_, _, Some((HealthStatus::Healthy, _))) => Verdict::Ready,
-        (_, _, Some((HealthStatus::Starting, _))) => Verdict::Wait,
-        (_, _, Some((HealthStatus::Unhealthy, failures))) => {
-            Verdict::Never(format!("is unhealthy: its check has failed {failures} times"))
-        }
-        (Until::Healthy, _, None) => {
-            Verdict::Never("has no health check, so it never becomes healthy".to_owned())
-        }
-        (_, _, None) => Verdict::Ready,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Verdict, take_over_volumes, verdict};
-    use crate::model::Until;
+    use super::take_over_volumes;
     use engine::settings::{Mount, MountKind, Settings};
-    use engine::{Container, HealthStatus, Seen, State, Status};
-
-    fn judge(status: Status, health: Option<HealthStatus>, exit_code: u8, until: Until) -> Verdict {
-        let container = Container {
-            id: String::new(),
-            name: String::new(),
-            manifest: None,
-            layers: Vec::new(),
-            created: 0,
-            settings: Settings::default(),
-            pod: None,
-            is_infra: false,
-        };
-        let health = health.map(|health| (health, 3));
-        let state = State { exit_code, health, ..State::default() };
-        verdict(&container, &Seen { status, state }, until)
-    }
-
-    #[test]
-    fn who_is_ready() {
-        use HealthStatus::{Healthy, Starting, Unhealthy};
-        use Status::{Exited, Running};
-        let never = |verdict| matches!(verdict, Verdict::Never(_));
-        assert_eq!(judge(Running, None, 0, Until::Ready), Verdict::Ready);
-        assert_eq!(judge(Running, Some(Starting), 0, Until::Ready), Verdict::Wait);
-        assert_eq!(judge(Running, Some(Starting), 0, Until::Started), Verdict::Ready);
-        assert_eq!(judge(Running, Some(Healthy), 0, Until::Healthy), Verdict::Ready);
-        assert!(never(judge(Running, Some(Unhealthy), 0, Until::Ready)));
-        assert!(never(judge(Running, None, 0, Until::Healthy)));
-        assert_eq!(judge(Running, None, 0, Until::Completed), Verdict::Wait);
-        assert_eq!(judge(Exited, None, 0, Until::Completed), Verdict::Ready);
-        assert_eq!(judge(Exited, None, 0, Until::Ready), Verdict::Ready);
-        assert!(never(judge(Exited, None, 1, Until::Completed)));
-        assert!(never(judge(Exited, None, 1, Until::Ready)));
-        assert!(never(judge(Exited, Some(Starting), 0, Until::Healthy)));
-    }
 
     #[test]
     fn only_volumes_without_a_name_are_taken_over() {

@@ -85,6 +85,13 @@ pub fn down(
             Err(error) => failures.push(error.to_string()),
         }
     }
+    // Whoever made a container with them may have been killed.
+    for secret in engine.secrets()?.iter().filter(|it| is_ours(&it.labels)) {
+        match engine.remove_secret(&secret.name) {
+            Ok(_) | Err(engine::Error::NoSuchSecret(_)) => {}
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
     let all = if volumes { engine.volumes()? } else { Vec::new() };
     for volume in all.iter().filter(|it| is_ours(&it.labels)) {
         match engine.remove_volume(&volume.name) {

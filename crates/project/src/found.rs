@@ -1,7 +1,7 @@
 //! What a project has made so far, and whose turn it is to change that.
 
 use crate::error::{Error, Result};
-use crate::labels::{NEEDS, PROJECT, SERVICE};
+use crate::labels::{NEEDS, ONE_OFF, PROJECT, SERVICE};
 use engine::{Container, Engine, Status};
 use std::fs::{self, File, TryLockError};
 
@@ -18,6 +18,11 @@ impl Found {
     /// The service that it was made for.
     pub fn service(&self) -> &str {
         self.label(SERVICE)
+    }
+
+    /// Whether it was made by [`crate::one_off`].
+    pub fn is_one_off(&self) -> bool {
+        !self.label(ONE_OFF).is_empty()
     }
 
     /// The services that it needs.

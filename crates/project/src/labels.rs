@@ -15,6 +15,9 @@ pub(crate) const FINGERPRINT: &str = "org.tinyo.fingerprint";
 /// Which services it needs, with commas between them.
 pub(crate) const NEEDS: &str = "org.tinyo.needs";
 
+/// It runs beside its service's container, and takes nobody's place.
+pub(crate) const ONE_OFF: &str = "org.tinyo.one-off";
+
 /// The label by which the containers of a project are found, as filters are written.
 pub fn label_of(project: &str) -> String {
     format!("{PROJECT}={project}")

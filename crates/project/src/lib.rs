@@ -1,7 +1,8 @@
 //! Files that say what is to run, and how what runs becomes that.
 //!
 //! ```text
-//! state.yaml ──state::parse──► Project ──plan──► Plan ──Engine──► containers
+//! state.yaml ───state::parse──► Project ──plan──► Plan ──Engine──► containers
+//! compose.yaml ─compose::parse─┘
 //!   (YAML, with places)       plain data    what is kept,      one after the other,
 //!                                           made, removed      as they depend on each other
 //! ```
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+pub mod compose;
 mod down;
 mod error;
 mod fields;
@@ -22,13 +24,14 @@ mod labels;
 mod model;
 mod plan;
 pub mod state;
+mod verdict;
 mod words;
 mod yaml;
 
-pub use apply::{Event, Observer, apply};
+pub use apply::{Event, Observer, apply, one_off};
 pub use down::{Removed, down, start, stop};
 pub use error::{Error, FileError, Position, Result};
 pub use found::{Found, Turn, found};
 pub use labels::label_of;
-pub use model::{Need, Project, ProjectError, Pull, Service, Until};
+pub use model::{Need, Project, ProjectError, ProjectNetwork, Pull, Service, Until};
 pub use plan::{Action, Plan, Step, plan};

@@ -1,7 +1,9 @@
 //! What is to run: plain data, whatever kind of file said it.
 
 use engine::settings::Settings;
+use net::subnet::Subnet;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// How many services there may be.
 const MOST: usize = 1000;
@@ -13,6 +15,24 @@ pub struct Project {
     services: Vec<Service>,
     /// The names of all services that the file has.
     known: Vec<String>,
+    /// Those that the file has besides the project's own.
+    networks: Vec<ProjectNetwork>,
+    /// Volumes that are called otherwise than the others, by the name that the file has for them;
+    /// and whether somebody else makes them.
+    volumes: BTreeMap<String, (String, bool)>,
+}
+
+/// A network of a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProjectNetwork {
+    /// Its name.
+    pub name: String,
+    /// Somebody else makes it.
+    pub external: bool,
+    /// It leads nowhere else.
+    pub internal: bool,
+    /// Its addresses, and that of the machine in them, if they are not to be chosen.
+    pub subnets: Vec<(Subnet, Option<IpAddr>)>,
 }
 
 /// Something that is to run.
@@ -28,6 +48,12 @@ pub struct Service {
     pub needs: Vec<Need>,
     /// It is only meant where one of these is; empty: always.
     pub profiles: Vec<String>,
+    /// What its container is called, if it is not called as usual.
+    pub container: Option<String>,
+    /// Folders of the machine that are to be mounted are made if they are not there.
+    pub makes_sources: bool,
+    /// What the file has for it itself, as secrets that are there until its container is made.
+    pub texts: BTreeMap<String, Vec<u8>>,
 }
 
 impl Service {
@@ -115,7 +141,42 @@ impl Project {
             return Err(ProjectError::Many(services.len()));
         }
         let known = services.iter().map(|it| it.name.clone()).collect();
-        Ok(Project { name, services: in_order(services)?, known })
+        let (networks, volumes) = (Vec::new(), BTreeMap::new());
+        Ok(Project { name, services: in_order(services)?, known, networks, volumes })
+    }
+
+    /// The networks that services are in: the project's own first, if one of them says nothing else.
+    pub(crate) fn networks(&self) -> Vec<ProjectNetwork> {
+        let is_used = |name: &str| {
+            self.services.iter().map(|it| &it.settings.network).any(|network| {
+                network.mode == name || network.more.iter().any(|it| it.network == name)
+            })
+        };
+        let own = ProjectNetwork { name: self.name.clone(), ..ProjectNetwork::default() };
+        let is_said = self.networks.iter().any(|it| it.name == self.name);
+        let own = (is_used("") && !is_said).then_some(own);
+        let others = self.networks.iter().filter(|it| is_used(&it.name)).cloned();
+        own.into_iter().chain(others).collect()
+    }
+
+    pub(crate) fn set_networks(&mut self, networks: Vec<ProjectNetwork>) {
+        self.networks = networks;
+    }
+
+    pub(crate) fn name_volume(&mut self, key: &str, name: String, external: bool) {
+        self.volumes.insert(key.to_owned(), (name, external));
+    }
+
+    /// What a volume is called, and whether it is the project's.
+    pub(crate) fn volume(&self, key: &str) -> (String, bool) {
+        match self.volumes.get(key) {
+            Some((name, external)) => (name.clone(), !external),
+            None => (format!("{}_{key}", self.name), true),
+        }
+    }
+
+    pub(crate) fn service_mut(&mut self, name: &str) -> Option<&mut Service> {
+        self.services.iter_mut().find(|it| it.name == name)
     }
 
     /// Whether a service is in the file, even if it is not wanted now.
@@ -146,6 +207,10 @@ impl Project {
     /// What the container of a service is called. A service that has the project's name needs no
     /// second one.
     pub fn container_name(&self, service: &str) -> String {
+        let own = self.services.iter().find(|it| it.name == service);
+        if let Some(name) = own.and_then(|it| it.container.clone()) {
+            return name;
+        }
         if service == self.name { service.to_owned() } else { format!("{}-{service}", self.name) }
     }
 
@@ -252,14 +317,14 @@ mod tests {
         Project::new("shop".to_owned(), text.split(' ').map(service).collect())
     }
 
-    fn names(project: &Project) -> String {
+    fn names_of(project: &Project) -> String {
         project.services().iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn what_is_needed_comes_first_and_all_else_stays() {
-        assert_eq!(names(&project("a:c b c:d d e").unwrap()), "d c a b e");
-        assert_eq!(names(&project("a b c").unwrap()), "a b c");
+        assert_eq!(names_of(&project("a:c b c:d d e").unwrap()), "d c a b e");
+        assert_eq!(names_of(&project("a b c").unwrap()), "a b c");
     }
 
     #[test]
@@ -281,9 +346,27 @@ mod tests {
     #[test]
     fn some_services_and_what_they_need() {
         let all = || project("a:c b c:d d e").unwrap();
-        assert_eq!(names(&all().only(&["c".to_owned(), "e".to_owned()], &[]).unwrap()), "d c e");
-        assert_eq!(names(&all().only(&[], &[]).unwrap()), "d c a b e");
+        assert_eq!(names_of(&all().only(&["c".to_owned(), "e".to_owned()], &[]).unwrap()), "d c e");
+        assert_eq!(names_of(&all().only(&[], &[]).unwrap()), "d c a b e");
         assert!(all().only(&["x".to_owned()], &[]).is_err());
+    }
+
+    #[test]
+    fn services_with_profiles_are_meant_where_one_of_them_is() {
+        let only = |names: &[&str], profiles: &[&str]| {
+            let mut all = project("a:c b c d").unwrap();
+            for service in &mut all.services {
+                let own = if "bc".contains(&service.name) { &["x", "y"][..] } else { &[] };
+                service.profiles = own.iter().map(ToString::to_string).collect();
+            }
+            let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+            names_of(&all.only(&owned(names), &owned(profiles)).unwrap())
+        };
+        // What one of them needs, too.
+        assert_eq!(only(&[], &[]), "c a d");
+        assert_eq!(only(&[], &["y", "z"]), "c a b d");
+        assert_eq!(only(&[], &["*"]), "c a b d");
+        assert_eq!(only(&["b"], &["z"]), "b");
     }
 
     #[test]

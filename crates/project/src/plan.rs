@@ -41,7 +41,7 @@ pub enum Action {
 /// Compares what is to be with what is there. `bases` has what each image means now.
 pub fn plan<'a>(project: &'a Project, bases: &BTreeMap<String, Base>, found: &[Found]) -> Plan<'a> {
     let step = |service: &'a Service| {
-        let own = found.iter().filter(|it| it.service() == service.name);
+        let own = found.iter().filter(|it| it.service() == service.name && !it.is_one_off());
         let (mut action, mut others) = (Action::Make, Vec::new());
         for it in own {
             let container = it.container.clone();

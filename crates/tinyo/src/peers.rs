@@ -61,10 +61,6 @@ const BELOW: &[(&str, &str)] = &[
     ("compose create", "`tinyo up -d` makes and starts them"),
     ("compose events", "`tinyo events` tells of them"),
     ("compose ls", "`tinyo ps --format '{{.Names}} {{.Label \"org.tinyo.project\"}}'` shows them"),
-    (
-        "compose run",
-        "`tinyo run --rm -it --network PROJECT IMAGE COMMAND` reaches the services by their names",
-    ),
     ("compose scale", "each service has one container"),
     ("compose stats", SERVICES),
     ("compose version", "`tinyo version` says it"),
@@ -289,7 +285,6 @@ mod tests {
         assert!(said("tinyo run --isolation=a alpine").unwrap().contains("Windows"));
         assert!(said("tinyo -H unix:///x ps").unwrap().contains("no daemon"));
         assert!(said("tinyo --log-level debug ps").unwrap().contains("tinyo events"));
-        assert!(said("tinyo compose run web sh").unwrap().contains("--network PROJECT"));
         assert!(said("tinyo image mount alpine").unwrap().contains("tinyo create IMAGE"));
         assert!(said("tinyo manifest create x").unwrap().contains("buildah"));
         assert!(said("tinyo create -a x").unwrap().contains("tinyo start -a"));

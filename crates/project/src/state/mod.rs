@@ -7,17 +7,18 @@
 //!   - {source: ., target: /srv}
 //! ```
 
+mod given;
 mod health;
 mod limits;
 mod mounts;
 mod needs;
-mod secrets;
 mod service;
 
 use crate::error::{FileError, Position};
 use crate::fields::{Fields, Item};
 use crate::model::{self, Project, ProjectError, Service};
-use crate::yaml::{self, Value};
+use crate::yaml::{self, Node, Value};
+use given::Given;
 use std::path::Path;
 
 /// What a file does not say.
@@ -29,20 +30,32 @@ pub struct Defaults<'a> {
     pub folder_name: &'a str,
     /// Where relative paths begin; absolute.
     pub folder: &'a Path,
+    /// The caller's variables.
+    pub environment: fn(&str) -> Option<String>,
 }
+
+const EXPECTED: &str = "a mapping such as \"container: IMAGE\", or one with \"services:\"";
 
 /// Reads a `state.yaml`.
 ///
 /// # Errors
 /// What is wrong with it, and where.
 pub fn parse(bytes: &[u8], defaults: Defaults<'_>) -> Result<Project, FileError> {
-    const EXPECTED: &str = "a mapping such as \"container: IMAGE\", or one with \"services:\"";
     let top = yaml::parse(bytes)?.ok_or_else(|| FileError {
         position: Position { line: 1, column: 1 },
         field: String::new(),
         message: format!("found nothing, expected {EXPECTED}"),
     })?;
-    let top = Item::top(&top);
+    read(&top, defaults, false)
+}
+
+/// What a tree says; whether it was a Compose file.
+pub(crate) fn read(
+    top: &Node,
+    defaults: Defaults<'_>,
+    is_compose: bool,
+) -> Result<Project, FileError> {
+    let top = Item::top(top);
     let mut fields = top.fields(EXPECTED)?;
     let named = fields.take("name");
     let in_file = named.as_ref().map(|item| item.text("the project's name")).transpose()?;
@@ -51,11 +64,13 @@ pub fn parse(bytes: &[u8], defaults: Defaults<'_>) -> Result<Project, FileError>
     let services = fields.take("services");
     let all = match &services {
         Some(services) => {
+            let given = Given::read(&mut fields, &name, defaults, is_compose)?;
             fields.finish()?;
-            several(services, defaults.folder)?
+            several(services, &given)?
         }
         None => {
-            let service = service::read(&mut fields, &top, &name, defaults.folder)?;
+            let given = Given::nothing(&name, defaults);
+            let service = service::read(&mut fields, &top, &name, &given)?;
             fields.finish()?;
             vec![service]
         }
@@ -80,7 +95,7 @@ fn project_name(folder: &str) -> String {
     kept.trim_start_matches(['_', '-']).chars().take(63).collect()
 }
 
-fn several(services: &Item<'_>, folder: &Path) -> Result<Vec<Service>, FileError> {
+fn several(services: &Item<'_>, given: &Given<'_>) -> Result<Vec<Service>, FileError> {
     const EXPECTED: &str = "services by their names, such as \"web: {image: IMAGE}\"";
     let entries = services.map(EXPECTED)?;
     if entries.is_empty() {
@@ -97,7 +112,7 @@ fn several(services: &Item<'_>, folder: &Path) -> Result<Vec<Service>, FileError
                 message,
             });
         }
-        let service = service::read(&mut fields, &item, &key.text, folder)?;
+        let service = service::read(&mut fields, &item, &key.text, given)?;
         fields.finish()?;
         all.push(service);
     }

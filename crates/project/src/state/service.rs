@@ -1,6 +1,7 @@
 //! The fields of one service.
 
-use super::{health, limits, mounts, needs, secrets};
+use super::given::Given;
+use super::{health, limits, mounts, needs};
 use crate::error::FileError;
 use crate::fields::{Fields, Item};
 use crate::model::{Pull, Service};
@@ -14,20 +15,22 @@ pub(super) fn read(
     fields: &mut Fields<'_>,
     of: &Item<'_>,
     name: &str,
-    folder: &Path,
+    given: &Given<'_>,
 ) -> Result<Service, FileError> {
     const IMAGE: &str = "an image, such as alpine:3";
     let image = fields.take_one(["image", "container"])?;
     let image = image.ok_or_else(|| of.wrong("found no image, expected \"image: IMAGE\""))?;
     let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let folder = given.folder;
+    let files = given.of_service(fields)?;
     let settings = Settings {
         image: image.parsed(IMAGE, named)?,
         entrypoint: fields.take("entrypoint").map(|item| command(&item)).transpose()?,
         command: fields.take("command").map_or(Ok(Vec::new()), |item| command(&item))?,
         env: environment(fields, folder)?,
-        network: network(fields)?,
-        mounts: mounts::read(fields, folder)?,
-        secrets: fields.take("secrets").map_or(Ok(Vec::new()), |item| secrets::read(&item))?,
+        network: network(fields, given.is_compose)?,
+        mounts: [mounts::read(fields, folder)?, files.mounts].concat(),
+        secrets: files.secrets,
         devices: list_of(fields, "devices", "a device such as /dev/fuse", |text| {
             engine::value::device(text).ok()
         })?,
@@ -63,7 +66,9 @@ pub(super) fn read(
     };
     let needs = fields.take("depends-on").map_or(Ok(Vec::new()), |item| needs::read(&item))?;
     let profiles = list(fields, "profiles", "names of profiles, such as [debug]")?;
-    Ok(Service { name: name.to_owned(), settings, pull: pull(fields)?, needs, profiles })
+    let (name, pull) = (name.to_owned(), pull(fields)?);
+    let texts = files.texts;
+    Ok(Service { name, settings, pull, needs, profiles, texts, ..Service::default() })
 }
 
 fn restart(fields: &mut Fields<'_>) -> Result<Restart, FileError> {
@@ -93,9 +98,9 @@ pub(super) fn command(item: &Item<'_>) -> Result<Vec<String>, FileError> {
         .map_err(|missing| item.wrong(format!("found {text:?}, expected {missing} in it")))
 }
 
-fn network(fields: &mut Fields<'_>) -> Result<Network, FileError> {
+fn network(fields: &mut Fields<'_>, is_compose: bool) -> Result<Network, FileError> {
     let ports = match fields.take_one(["ports", "port"])? {
-        Some(item) => ports(&item)?,
+        Some(item) => ports(&item, is_compose)?,
         None => Vec::new(),
     };
     let mode = match fields.take("network") {
@@ -111,14 +116,15 @@ fn network(fields: &mut Fields<'_>) -> Result<Network, FileError> {
     Ok(Network { mode, ports, dns, dns_search, hosts, ..Network::default() })
 }
 
-/// A port, or several. One number alone is the same on both sides.
-fn ports(item: &Item<'_>) -> Result<Vec<String>, FileError> {
+/// A port, or several. One number alone is the same on both sides; in a Compose file, any that is
+/// free leads to it.
+fn ports(item: &Item<'_>, is_compose: bool) -> Result<Vec<String>, FileError> {
     const EXPECTED: &str = "a port such as 8080 or \"8080:80\"";
     let one = |item: &Item<'_>| {
         item.parsed(EXPECTED, |text| {
             let (port, protocol) = text.split_once('/').map_or((text, ""), |it| it);
             let is_number = port.bytes().all(|digit| digit.is_ascii_digit());
-            let text = match (is_number, protocol) {
+            let text = match (is_number && !is_compose, protocol) {
                 (true, "") => format!("{port}:{port}"),
                 (true, protocol) => format!("{port}:{port}/{protocol}"),
                 (false, _) => text.to_owned(),

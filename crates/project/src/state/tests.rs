@@ -6,7 +6,9 @@ use engine::settings::{Mount, MountKind, RestartPolicy, SecretKind};
 use std::path::Path;
 
 fn defaults() -> Defaults<'static> {
-    Defaults { name: None, folder_name: "My Shop", folder: Path::new("/home/me/shop") }
+    let environment = |name: &str| (name == "HOME").then(|| "/home/me".to_owned());
+    let folder = Path::new("/home/me/shop");
+    Defaults { name: None, folder_name: "My Shop", folder, environment }
 }
 
 fn project(text: &str) -> Project {
@@ -187,7 +189,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "services:\n  a: {image: x}\nimage: y\n",
-        "3:1: found the unknown field \"image\", expected one of name, services",
+        "3:1: found the unknown field \"image\", expected one of name, services, secrets, configs",
     ),
     (
         "services:\n  a:\n    port: 1\n",
@@ -308,7 +310,7 @@ fn what_is_wrong_is_said_with_its_place() {
 
 #[test]
 fn a_folder_without_a_good_name_needs_one() {
-    let defaults = Defaults { name: None, folder_name: "ä", folder: Path::new("/ä") };
+    let defaults = Defaults { folder_name: "ä", folder: Path::new("/ä"), ..defaults() };
     let error = parse(b"image: a\n", defaults).unwrap_err().to_string();
     assert!(error.ends_with("; say which with \"name: NAME\""), "{error}");
     assert!(error.starts_with("1:1: \"\" cannot be a name"), "{error}");

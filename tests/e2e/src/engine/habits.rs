@@ -279,7 +279,10 @@ pub(crate) fn small_flags() -> Result<()> {
     let up = |words: &[&str]| {
         super::support::end_of(engine.command(&[&["up"], words].concat()).current_dir(&folder))
     };
-    ensure!(up(&[])?.stderr.contains("there is no state.yaml here: write one"), "nothing");
+    ensure!(
+        up(&[])?.stderr.contains("there is no state.yaml or compose.yaml here: write one"),
+        "nothing"
+    );
     std::fs::write(folder.join("kube.yaml"), "apiVersion: v1\nkind: Pod\n")?;
     let is_told = |words: &[&str], text: &str| -> Result<()> {
         let done = up(words)?;
@@ -289,7 +292,9 @@ pub(crate) fn small_flags() -> Result<()> {
     is_told(&[], "kube.yaml is a Kubernetes manifest")?;
     is_told(&["-f", "kube.yaml"], "kube.yaml is a Kubernetes manifest")?;
     std::fs::write(folder.join("compose.yaml"), "services:\n  web:\n    build: .\n")?;
-    is_told(&[], "compose.yaml is a Compose file, which is not understood yet")?;
-    is_told(&["-f", "compose.yaml"], "compose.yaml is a Compose file")?;
+    is_told(
+        &[],
+        "compose.yaml:3:12: build: found build, expected image: images are built elsewhere",
+    )?;
     engine.is_clean()
 }

@@ -4,17 +4,25 @@ use crate::context::environment;
 use crate::show::print_line;
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
-use project::Project;
 use project::state::{self, Defaults};
+use project::{Project, compose};
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Where a file is looked for that nobody has named.
-const USUAL: [&str; 2] = ["state.yaml", "state.yml"];
+const USUAL: [&str; 6] = [
+    "state.yaml",
+    "state.yml",
+    "compose.yaml",
+    "compose.yml",
+    "docker-compose.yaml",
+    "docker-compose.yml",
+];
 
 #[derive(Args)]
 pub(super) struct ProjectOptions {
-    /// The file that says what is to run; - is standard input [default: state.yaml]
+    /// The file that says what is to run; - is standard input [default: state.yaml or compose.yaml]
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// What it is called together [default: what the file says, or its folder's name]
@@ -37,12 +45,19 @@ pub(super) struct ConfigOptions {
     /// Print the names of their images instead
     #[arg(long)]
     images: bool,
+    /// Print the names of their profiles instead
+    #[arg(long, conflicts_with_all = ["services", "images"])]
+    profiles: bool,
 }
 
 /// `tinyo compose config`.
 pub(super) fn config(of: &ProjectOptions, options: &ConfigOptions) -> Result<()> {
     let (text, shown) = of.bytes()?;
     let project = of.parse(&text, &shown)?;
+    if options.profiles {
+        let all = project.services().iter().flat_map(|it| &it.profiles);
+        return all.collect::<BTreeSet<_>>().into_iter().try_for_each(|it| print_line(it));
+    }
     for service in of.choose(project, &[])?.services() {
         if options.services {
             print_line(&service.name)?;
@@ -100,11 +115,12 @@ impl ProjectOptions {
         let folder = file.parent().unwrap_or(Path::new("/"));
         let folder_name = folder.file_name().unwrap_or_default().to_string_lossy();
         let name = self.project_name.as_deref();
-        let defaults = Defaults { name, folder_name: &folder_name, folder };
+        let defaults = Defaults { name, folder_name: &folder_name, folder, environment };
         let shown = if is_input { "standard input".into() } else { path.display().to_string() };
-        state::parse(bytes, defaults).map_err(|error| match other_kind(path, bytes) {
-            Some(kind) => anyhow!("{shown} is {kind}"),
-            None => anyhow!("{shown}:{error}"),
+        let parse = if is_compose(path) { compose::parse } else { state::parse };
+        parse(bytes, defaults).map_err(|error| match is_kubernetes(bytes) {
+            true => anyhow!("{shown} is {KUBERNETES}"),
+            false => anyhow!("{shown}:{error}"),
         })
     }
 
@@ -123,40 +139,29 @@ impl ProjectOptions {
         let usual = USUAL.map(PathBuf::from).into_iter().find(|path| path.exists());
         match usual {
             Some(path) => Ok(path),
-            None => match others() {
-                Some((path, kind)) => bail!("there is no state.yaml here, and {path} is {kind}"),
-                None => bail!("there is no state.yaml here: write one, or say which file with -f"),
+            None => match ["kube.yaml", "kube.yml", "pod.yaml", "pod.yml"]
+                .into_iter()
+                .find(|it| Path::new(it).exists())
+            {
+                Some(path) => bail!("there is no state.yaml here, and {path} is {KUBERNETES}"),
+                None => bail!(
+                    "there is no state.yaml or compose.yaml here: write one, or say which file with -f"
+                ),
             },
         }
     }
 }
 
-const COMPOSE: &str = "a Compose file, which is not understood yet: `tinyo up` takes a state.yaml, with \
-     image, command, environment, ports, mounts, restart, health and depends-on of each service";
-
 const KUBERNETES: &str = "a Kubernetes manifest, which is not understood yet: `tinyo pod create` and \
      `tinyo run --pod` make pods, and `tinyo up` runs the services of a state.yaml";
 
-/// What `docker compose` and `podman kube play` would take here.
-fn others() -> Option<(&'static str, &'static str)> {
-    const COMPOSE_FILES: [&str; 4] =
-        ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
-    const KUBERNETES_FILES: [&str; 4] = ["kube.yaml", "kube.yml", "pod.yaml", "pod.yml"];
-    let compose = COMPOSE_FILES.map(|path| (path, COMPOSE));
-    let kubernetes = KUBERNETES_FILES.map(|path| (path, KUBERNETES));
-    compose.into_iter().chain(kubernetes).find(|(path, _)| Path::new(path).exists())
+/// By its name, as both may say the same.
+fn is_compose(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().contains("compose"))
 }
 
-/// What a file is that is no state.yaml.
-fn other_kind(path: &Path, bytes: &[u8]) -> Option<&'static str> {
+fn is_kubernetes(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let has = |field: &str| text.lines().any(|line| line.starts_with(field));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if has("apiVersion:") && has("kind:") {
-        Some(KUBERNETES)
-    } else if name.contains("compose") && name.contains(".y") {
-        Some(COMPOSE)
-    } else {
-        None
-    }
+    has("apiVersion:") && has("kind:")
 }

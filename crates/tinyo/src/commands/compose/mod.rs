@@ -4,6 +4,7 @@
 mod down;
 mod file;
 mod logs;
+mod run;
 mod services;
 mod up;
 
@@ -52,6 +53,8 @@ enum Command {
     Unpause(Names),
     /// Run one more program in the container of a service
     Exec(ExecArguments),
+    /// Run a program in a new container that is as those of a service
+    Run(Box<run::Arguments>),
     /// List the processes of services
     Top(Names),
     /// List the images of the containers of services
@@ -138,6 +141,7 @@ impl Group {
                 let name = find(exec.container()?)?.container.name;
                 return exec::run(context, &exec.for_service(name, no_tty));
             }
+            Command::Run(arguments) => return run::run(context, project, &arguments),
             Command::Top(names) => services::top(context, project, &names),
             Command::Images(names) => services::images(context, project, &names),
             Command::Port(which) => services::port(context, project, &which),

@@ -75,6 +75,7 @@ pub(super) struct PortArguments {
 /// The containers of services, the newest first; of all where none is named.
 pub(super) fn of(engine: &Engine, project: &str, services: &[String]) -> Result<Vec<Found>> {
     let mut found = project::found(engine, project)?;
+    found.retain(|it| !it.is_one_off());
     let is_there = |service: &&String| found.iter().any(|it| it.service() == **service);
     if let Some(service) = services.iter().find(|it| !is_there(it)) {
         bail!("project {project} has no container of a service {service}");

@@ -63,8 +63,7 @@ pub(super) struct PullOptions {
 
 pub(super) fn run(context: &Context, of: &ProjectOptions, options: &Options) -> Result<ExitCode> {
     let (begin, now) = (Instant::now(), SystemTime::now());
-    let mut project = of.choose(of.read()?, &options.services)?;
-    project.complete_variables(environment);
+    let project = chosen(of, &options.services)?;
     let engine = context.engine()?;
     let screen = Screen::new(options.quiet);
     let turn = wait_for_turn(&engine, project.name(), &screen)?;
@@ -116,10 +115,17 @@ pub(super) fn run(context: &Context, of: &ProjectOptions, options: &Options) -> 
 
 /// Gets images, without starting anything.
 pub(super) fn pull(context: &Context, of: &ProjectOptions, options: &PullOptions) -> Result<()> {
-    let project = of.choose(of.read()?, &options.services)?;
+    let project = chosen(of, &options.services)?;
     let (engine, screen) = (context.engine()?, Screen::new(options.quiet));
     let how = (Some(Policy::Newer), &options.registry);
     obtain_all(context, &engine, &project, how, screen).map(drop)
+}
+
+/// The services that are meant, with what they need.
+pub(super) fn chosen(of: &ProjectOptions, services: &[String]) -> Result<Project> {
+    let mut project = of.choose(of.read()?, services)?;
+    project.complete_variables(environment);
+    Ok(project)
 }
 
 /// Two commands that change a project come one after the other.
@@ -129,7 +135,7 @@ pub(super) fn wait_for_turn(engine: &Engine, project: &str, screen: &Screen) -> 
 }
 
 /// What each image means, and how long it took to get it; all of them at the same time.
-fn obtain_all(
+pub(super) fn obtain_all(
     context: &Context,
     engine: &Engine,
     project: &Project,

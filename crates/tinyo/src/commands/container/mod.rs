@@ -24,7 +24,7 @@ mod options;
 pub(super) mod parse;
 mod pod;
 pub(super) mod printing;
-mod run;
+pub(super) mod run;
 mod security;
 pub(super) mod top;
 mod update;

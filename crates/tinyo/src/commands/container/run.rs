@@ -96,23 +96,51 @@ pub(crate) fn run(context: &Context, arguments: &RunArguments) -> Result<ExitCod
     let engine = context.engine()?;
     let reads = options.interactive || streams.input;
     let (container, timings) = make(context, &engine, options, reads)?;
-    let attach = if arguments.detach {
-        Attach::Nothing
-    } else {
-        Attach::Foreground { will_remove: options.rm, size: front::size(options.tty) }
-    };
     let front = if arguments.detach {
         None
     } else {
         Some(Front::begin(options.tty, streams, arguments.sig_proxy)?)
     };
     let begin_of_start = Instant::now();
-    let client = match engine.start_giving(&container, attach, &inherited) {
+    let how = Stay { rm: options.rm, tty: options.tty, front, keys: &arguments.detach_keys };
+    stay(&engine, &container, inherited, how, || {
+        if arguments.timings {
+            print_one(&Timings { start: begin_of_start.elapsed(), ..timings }, begin.elapsed());
+        }
+        if arguments.detach || streams.are_silent() {
+            print_line(&container.id)?;
+        }
+        Ok(())
+    })
+}
+
+/// How somebody stays in front of a container; without a front, not at all.
+pub(crate) struct Stay<'a> {
+    /// It is removed at the end.
+    pub(crate) rm: bool,
+    pub(crate) tty: bool,
+    pub(crate) front: Option<Front>,
+    pub(crate) keys: &'a Keys,
+}
+
+/// Starts a new container, and stays until it has ended or is left alone.
+pub(crate) fn stay(
+    engine: &Engine,
+    container: &Container,
+    inherited: Inherited,
+    how: Stay<'_>,
+    on_start: impl FnOnce() -> Result<()>,
+) -> Result<ExitCode> {
+    let attach = match how.front {
+        None => Attach::Nothing,
+        Some(_) => Attach::Foreground { will_remove: how.rm, size: front::size(how.tty) },
+    };
+    let client = match engine.start_giving(container, attach, &inherited) {
         Ok(client) => client,
         Err(error) => {
-            if options.rm {
+            if how.rm {
                 engine
-                    .remove(&container, true, true)
+                    .remove(container, true, true)
                     .context("removing what could not be started")?;
             }
             return Err(error.into());
@@ -120,18 +148,13 @@ pub(crate) fn run(context: &Context, arguments: &RunArguments) -> Result<ExitCod
     };
     // Whoever reads from one hears of its end when the container has closed it.
     drop(inherited);
-    if arguments.timings {
-        print_one(&Timings { start: begin_of_start.elapsed(), ..timings }, begin.elapsed());
-    }
-    if arguments.detach || streams.are_silent() {
-        print_line(&container.id)?;
-    }
-    let Some(front) = front else { return Ok(ExitCode::SUCCESS) };
-    match front.stay(&engine, &container, client, &arguments.detach_keys)? {
+    on_start()?;
+    let Some(front) = how.front else { return Ok(ExitCode::SUCCESS) };
+    match front.stay(engine, container, client, how.keys)? {
         Outcome::Detached => Ok(ExitCode::SUCCESS),
         Outcome::Ended(code) => {
-            if options.rm {
-                engine.remove(&container, true, true)?;
+            if how.rm {
+                engine.remove(container, true, true)?;
             }
             Ok(ExitCode::from(code))
         }

@@ -1,0 +1,142 @@
+//! What Compose files mean, by what a `state.yaml` with the same meaning is.
+
+use super::parse;
+use crate::model::{Project, Until};
+use crate::state::Defaults;
+use engine::settings::MountKind;
+use std::path::Path;
+
+fn defaults() -> Defaults<'static> {
+    let environment = |name: &str| match name {
+        "HOME" => Some("/home/me".to_owned()),
+        "TAG" => Some("16".to_owned()),
+        _ => None,
+    };
+    Defaults { name: None, folder_name: "shop", folder: Path::new("/home/me/shop"), environment }
+}
+
+fn project(text: &str) -> Project {
+    parse(text.as_bytes(), defaults()).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn error(text: &str) -> String {
+    parse(text.as_bytes(), defaults()).expect_err(text).to_string()
+}
+
+const SHOP: &str = r#"
+version: "3.9"
+x-usual: &usual {restart: unless-stopped, logging: {driver: json-file}}
+services:
+  web:
+    <<: *usual
+    image: nginx:${TAG:-1}
+    container_name: front
+    ports: ["8080:80", "9000", {target: 443, published: "8443", host_ip: 127.0.0.1, protocol: tcp}]
+    volumes:
+      - ./site:/srv:ro,z
+      - "~/keys:/keys"
+      - {type: volume, source: data, target: /data, volume: {nocopy: true}}
+      - {type: tmpfs, target: /run/x}
+      - given:/given
+    depends_on:
+      db: {condition: service_healthy, restart: true}
+    networks: {front: {aliases: [www]}, default: {ipv4_address: 10.9.0.2}, back: }
+    extra_hosts: {one: 10.0.0.1}
+    stop_grace_period: 1m30s
+    deploy: {resources: {limits: {cpus: "0.5", memory: 64M, pids: 10}}, placement: {}}
+    security_opt: ["no-new-privileges:true"]
+  db:
+    image: postgres
+    command:
+    environment: [POSTGRES_PASSWORD=a$$b]
+    healthcheck:
+      test: ["CMD-SHELL", "pg_isready -U $${USER}"]
+      interval: 5s
+      start_period: 10s
+    tmpfs: /tmp
+    expose: [5432]
+  worker:
+    extends: {service: db}
+    environment: [MORE=yes]
+    healthcheck: {disable: true}
+    profiles: [jobs]
+networks:
+  front: {internal: true, ipam: {config: [{subnet: 10.9.0.0/24, gateway: 10.9.0.254}]}}
+  back: {external: true, name: outside}
+volumes:
+  data:
+  given: {name: mine}
+"#;
+
+#[test]
+fn a_file_as_they_are_written() {
+    let project = project(SHOP);
+    let [db, worker, web] = ["db", "worker", "web"]
+        .map(|name| project.services().iter().find(|it| it.name == name).unwrap());
+    let network = &web.settings.network;
+    assert_eq!(web.settings.image, "nginx:16");
+    assert_eq!(network.ports, ["8080:80", "9000", "127.0.0.1:8443:443/tcp"]);
+    assert_eq!(
+        (network.mode.as_str(), network.aliases.join(" ")),
+        ("shop_front", "www web".into())
+    );
+    let more: Vec<_> =
+        network.more.iter().map(|it| (&*it.network, it.addresses.join(" "))).collect();
+    assert_eq!(more, [("shop", "10.9.0.2".to_owned()), ("outside", String::new())]);
+    assert_eq!(network.hosts, ["one:10.0.0.1"]);
+    let mounts: Vec<_> =
+        web.settings.mounts.iter().map(|it| (it.kind, &*it.source, &*it.target)).collect();
+    assert_eq!(
+        mounts,
+        [
+            (MountKind::Bind, "/home/me/shop/site", "/srv"),
+            (MountKind::Bind, "/home/me/keys", "/keys"),
+            (MountKind::Volume, "data", "/data"),
+            (MountKind::Volume, "given", "/given"),
+            (MountKind::Tmpfs, "", "/run/x"),
+        ]
+    );
+    assert!(web.settings.mounts[0].read_only && !web.settings.mounts[1].read_only);
+    assert_eq!((web.needs[0].service.as_str(), web.needs[0].until), ("db", Until::Healthy));
+    assert_eq!(web.settings.stop_timeout, Some(90));
+    assert_eq!(web.settings.limits.pids, Some(10));
+    assert_eq!(web.settings.limits.memory, Some(64 << 20));
+    assert_eq!(project.container_name("web"), "front");
+    assert_eq!(project.volume("given"), ("mine".to_owned(), true));
+    assert_eq!(project.volume("data"), ("shop_data".to_owned(), true));
+    assert_eq!(db.settings.env, ["POSTGRES_PASSWORD=a$b"]);
+    let health = db.settings.health.as_ref().unwrap();
+    assert_eq!(health.command, ["/bin/sh", "-c", "pg_isready -U ${USER}"]);
+    assert_eq!(worker.settings.env, ["POSTGRES_PASSWORD=a$b", "MORE=yes"]);
+    assert_eq!(worker.settings.health.as_ref().unwrap().command, ["NONE"]);
+    assert_eq!(worker.profiles, ["jobs"]);
+    let networks: Vec<_> =
+        project.networks().into_iter().map(|it| (it.name, it.external, it.internal)).collect();
+    let of = |name: &str, external, internal| (name.to_owned(), external, internal);
+    assert_eq!(networks.len(), 3);
+    let front = project.networks().into_iter().find(|it| it.name == "shop_front").unwrap();
+    assert_eq!(front.subnets, [("10.9.0.0/24".parse().unwrap(), Some([10, 9, 0, 254].into()))]);
+    assert!(networks.contains(&of("shop", false, false)));
+    assert!(networks.contains(&of("shop_front", false, true)));
+    assert!(networks.contains(&of("outside", true, false)));
+}
+
+#[test]
+fn what_is_not_understood_is_told_with_its_place() {
+    for (text, expected) in [
+        ("services: {a: {build: .}}", "1:23: build: found build, expected image"),
+        ("services: {a: {image: x, scale: 2}}", "each service has one container"),
+        ("services: {a: {image: x, deploy: {replicas: 3}}}", "each service has one container"),
+        ("services: {a: {image: x, security_opt: [seccomp:x]}}", "expected no-new-privileges"),
+        ("services: {a: {image: x, networks: [b]}}", "services.a.networks: found \"b\""),
+        ("services: {a: {image: x, extends: a}}", "expected another service of this file"),
+        ("services: {a: {image: x, extends: {file: y, service: b}}}", "unknown field \"file\""),
+        ("services: {a: {image: \"x:${V:?say which}\"}}", "the variable V is not set: say which"),
+        ("services: {a: {image: x, nothing_known: 1}}", "unknown field \"nothing-known\""),
+        ("services: {a: {image: x}}\nvolumes: {b: {driver: nfs}}", "expected bridge or local"),
+        ("", "found nothing"),
+    ] {
+        let said = error(text);
+        assert!(said.contains(expected), "{text}: {said}");
+    }
+}
