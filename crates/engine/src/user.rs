@@ -54,24 +54,24 @@ impl Names {
     }
 
     fn user(&self, text: &str) -> Result<User> {
-        let number = number(text);
+        let asked = number(text);
         // A number is one even where some user is called so.
-        let is_meant = |fields: &[&str]| match number {
+        let is_meant = |fields: &[&str]| match asked {
             Some(number) => fields[2].parse() == Ok(number),
             None => fields[0] == text,
         };
         let lines = self.users.lines().map(|line| line.split(':').collect::<Vec<_>>());
         let entry = lines.filter(|fields| fields.len() >= 4).find(|fields| is_meant(fields));
         let Some(entry) = entry else {
-            let uid = number.ok_or_else(|| {
+            let uid = asked.ok_or_else(|| {
                 let where_from = "in the container's /etc/passwd";
                 Error::invalid(format!("unable to find user {text}: there is none {where_from}"))
             })?;
             return Ok(User { uid, ..User::default() });
         };
         let damaged = || Error::invalid(format!("user {text}: a wrong line in /etc/passwd"));
-        let (uid, gid) = (entry[2].parse(), entry[3].parse());
-        let (uid, gid) = (uid.map_err(|_| damaged())?, gid.map_err(|_| damaged())?);
+        let uid = number(entry[2]).ok_or_else(damaged)?;
+        let gid = number(entry[3]).ok_or_else(damaged)?;
         let additional_gids = self.groups_of(entry[0]);
         Ok(User { uid, gid, additional_gids, umask: None })
     }
@@ -81,7 +81,7 @@ impl Names {
         let is_in = |fields: &Vec<&str>| {
             fields.get(3).is_some_and(|members| members.split(',').any(|it| it == user))
         };
-        lines.filter(is_in).filter_map(|fields| fields[2].parse().ok()).collect()
+        lines.filter(is_in).filter_map(|fields| number(fields[2])).collect()
     }
 
     fn group(&self, text: &str) -> Result<u32> {
@@ -90,7 +90,7 @@ impl Names {
         }
         let lines = self.groups.lines().map(|line| line.split(':').collect::<Vec<_>>());
         let mut entries = lines.filter(|fields| fields.len() >= 3 && fields[0] == text);
-        let found = entries.find_map(|fields| fields[2].parse().ok());
+        let found = entries.find_map(|fields| number(fields[2]));
         found.ok_or_else(|| {
             let where_from = "in the container's /etc/group";
             Error::invalid(format!("unable to find group {text}: there is none {where_from}"))
@@ -116,7 +116,9 @@ mod tests {
 
     fn names() -> Names {
         Names {
-            users: "root:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/:/bin/false\n7:x:8:8::/:\n".into(),
+            users: "root:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/:/bin/false\n7:x:8:8::/:\n\
+                u:x:4294967295:1:::\ng:x:1:4294967295:::\n"
+                .into(),
             groups: "root:x:0:\nweb:x:34:\nlog:x:4:web,other\ntape:x:26:web\n".into(),
         }
     }
@@ -145,7 +147,7 @@ mod tests {
 
     #[test]
     fn whoever_is_not_there_is_not_root() {
-        for text in ["nobody", "0x0", "-1", "4294967295", "web:none", "web:", " 0"] {
+        for text in ["nobody", "0x0", "-1", "4294967295", "u", "g", "web:none", "web:", " 0"] {
             assert!(names().find(text, &[]).is_err(), "{text:?}");
         }
     }
