@@ -113,8 +113,13 @@ fn kill_first(container: &Container) -> Result<()> {
     )]))
 }
 
-/// Whether nothing runs in the container any more. The first process of a PID namespace does not
-/// end before all others there were waited for, and whoever started one by `exec` may never do so.
+/// Whether nothing runs in the container any more, for all that can be known. The first process of
+/// a PID namespace does not end before all others there were waited for, and whoever started one by
+/// `exec` may never do so.
 fn is_empty(container: &Container) -> Result<bool> {
-    container.group()?.map_or(Ok(false), |group| Ok(group.pids()?.is_empty()))
+    match container.group()?.map(|group| group.pids()) {
+        // Without a group only the end of the first process tells.
+        None | Some(Err(kernel::cgroup::Error::NoGroup(_))) => Ok(false),
+        Some(pids) => Ok(pids?.is_empty()),
+    }
 }

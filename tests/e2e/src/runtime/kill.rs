@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::support::{Bundle, Container};
 use crate::expect_eq;
-use crate::support::processes;
+use crate::support::{processes, until};
 
 /// Says which signal came, and goes on.
 const TELLER: &str = "trap 'echo usr1' USR1; trap 'echo usr2' USR2; trap 'echo hup' HUP; \
@@ -132,6 +132,34 @@ pub(crate) fn delete_does_not_wait_for_who_does_not_wait() -> Result<()> {
     container.create()?;
     expect_eq!(container.status()?, "created");
     Ok(())
+}
+
+/// That nothing runs in a container without a cgroup is known only when its first process ends.
+pub(crate) fn delete_waits_where_there_is_no_group_to_look_at() -> Result<()> {
+    let own = rustix::process::getpid();
+    rustix::process::set_child_subreaper(Some(own))?;
+    let container = Container::new(Bundle::command(&["/bin/sleep", "100000"])?)?;
+    let launch = container.launch(&["--cgroup-manager", "disabled", "create", "--bundle"]);
+    let launch = launch.words(&[&container.bundle.folder]);
+    launch.words(&[&container.id]).finish()?.expect_code(0)?;
+    container.tell("start", &[])?.expect_code(0)?;
+    container.tell_with("exec", &["--detach"], &["/bin/sleep", "100000"])?.expect_code(0)?;
+    let deletion = container.launch(&["delete", "--force", &container.id]).start()?;
+    let zombie = || {
+        let children = processes::children(own.as_raw_nonzero().get()).into_iter();
+        let mut others = children.filter(|pid| *pid != deletion.pid);
+        others.find(|pid| processes::stat(*pid).is_some_and(|it| it.state == 'Z'))
+    };
+    until("the process of the exec has ended", || zombie().is_some())?;
+    // It looks several times meanwhile; who is slower than this proves nothing.
+    let begin = std::time::Instant::now();
+    while deletion.still_runs() && begin.elapsed() < std::time::Duration::from_millis(400) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let pid = rustix::process::Pid::from_raw(zombie().context("it is waited for")?);
+    rustix::process::waitpid(pid, rustix::process::WaitOptions::empty())?;
+    deletion.finish()?.expect_code(0)?;
+    container.expect_gone()
 }
 
 pub(crate) fn ps_lists_the_processes() -> Result<()> {

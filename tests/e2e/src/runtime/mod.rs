@@ -182,6 +182,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::kill::all_reaches_who_is_never_there_for_long,
         runtime::kill::delete_ends_what_the_first_process_left,
         runtime::kill::delete_does_not_wait_for_who_does_not_wait,
+        runtime::kill::delete_waits_where_there_is_no_group_to_look_at,
         runtime::kill::ps_lists_the_processes,
         runtime::landlock::the_program_writes_only_where_it_may,
         runtime::landlock::with_a_filter_that_knows_nothing_of_it,
