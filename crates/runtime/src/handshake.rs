@@ -48,7 +48,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::OrError;
 use sys::rustix::buffer::spare_capacity;
-use sys::rustix::io::Errno;
+use sys::rustix::event::{PollFd, PollFlags, poll};
+use sys::rustix::io::{Errno, retry_on_intr};
 use sys::rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recv,
@@ -137,6 +138,14 @@ impl Channel {
             )))
         });
         Ok(report.map(|report| (report, fd)))
+    }
+
+    /// Whether the child has said something by now, or is gone.
+    pub(crate) fn has_report(&self) -> Result<bool, sys::Error> {
+        let now = sys::rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut socket = [PollFd::new(&self.socket, PollFlags::IN)];
+        let ready = retry_on_intr(|| poll(&mut socket, Some(&now)));
+        Ok(ready.or_error("poll", || "the other process")? > 0)
     }
 
     /// What the parent says next; `None` when it is gone.

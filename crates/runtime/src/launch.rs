@@ -230,11 +230,14 @@ pub(crate) fn fail(channel: &Channel, failure: Failure) -> Infallible {
 
 /// Follows from the first child to the one that it cloned.
 fn second(first: Launched) -> Result<Launched> {
-    let report = first.channel.next_report();
-    let reaped = waitpid(Some(first.pid), WaitOptions::empty());
-    match report? {
+    // What it says is there when it ends. If it ended without a word, its own child has the channel,
+    // too, and waits for an answer: nobody else would ever end.
+    waitpid(Some(first.pid), WaitOptions::empty()).or_error("waitpid", || "the first child")?;
+    if !first.channel.has_report()? {
+        return Err(Error::ChildDied);
+    }
+    match first.channel.next_report()? {
         Some((Report::Cloned(pid), _)) => {
-            reaped.or_error("waitpid", || "the first child")?;
             let pid = Pid::from_raw(pid).ok_or(Error::Internal("a process without id"))?;
             // Being our child, it keeps its id until we wait for it.
             let pidfd = pidfd_open(pid, PidfdFlags::empty()).or_error("pidfd_open", || "child")?;

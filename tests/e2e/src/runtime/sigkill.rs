@@ -157,19 +157,12 @@ pub(crate) fn start_can_be_killed_at_every_call() -> Result<()> {
 pub(crate) fn exec_can_be_killed_at_every_call() -> Result<()> {
     let container = Container::new(Bundle::command(&["/bin/sleep", "100000"])?)?;
     container.start()?;
-    let processes = || -> Result<usize> {
-        let json = container.tell_with("ps", &["--format", "json"], &[])?;
-        Ok(serde_json::from_str::<Vec<i32>>(&json.stdout)?.len())
-    };
     walk(
         &container,
         || Ok(()),
         || container.launch(&["exec", &container.id, "/bin/true"]),
         || {
-            until("no process of the exec is left", || {
-                reap();
-                processes().is_ok_and(|count| count == 1)
-            })?;
+            super::sigkill_with::expect_no_exec(&container)?;
             container.exec("exit 5")?.expect_code(5)?;
             expect_eq!(container.status()?, "running");
             Ok(())

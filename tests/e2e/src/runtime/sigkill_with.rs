@@ -217,6 +217,8 @@ pub(super) fn expect_no_exec(container: &Container) -> Result<()> {
         reap();
         let json = container.tell_with("ps", &["--format", "json"], &[]);
         let all = json.ok().and_then(|it| serde_json::from_str::<Vec<i32>>(&it.stdout).ok());
+        // Who was stopped for the tracer at its birth, and is not traced any more, would stay so.
+        all.iter().flatten().for_each(|pid| drop(crate::support::sys::send(*pid, libc::SIGCONT)));
         all.is_some_and(|all| all.len() == 1)
     })
 }
