@@ -142,11 +142,12 @@ pub(crate) fn health_on_demand() -> Result<()> {
         let done = check()?;
         ensure!(done.code == Some(1) && done.stdout == "unhealthy\n", "{done:?}");
     }
-    is("unhealthy", "2")?;
+    until("it is unhealthy", || is("unhealthy", "2").is_ok())?;
     engine.ok(&["exec", "one", "touch", "/fine"])?;
     let done = check()?;
     ensure!(done.code == Some(0) && done.stdout.is_empty(), "{done:?}");
-    is("healthy", "0")?;
+    // The monitor writes it down a moment later.
+    until("it is healthy", || is("healthy", "0").is_ok())?;
     engine.ok(&["pause", "one"])?;
     engine.fails(&["healthcheck", "run", "one"], 125, "is paused")?;
     engine.ok(&["unpause", "one"])?;

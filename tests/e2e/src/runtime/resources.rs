@@ -397,7 +397,7 @@ pub(crate) fn events_tell_when_memory_ran_out() -> Result<()> {
     // The listener must be in place first: it waits, and has what tells it of events.
     until("it listens", || {
         let listens = |name: &std::path::Path| {
-            ["eventfd", "inotify"].iter().any(|it| name.to_string_lossy().contains(it))
+            ["eventfd", "memory.events"].iter().any(|it| name.to_string_lossy().contains(it))
         };
         let open = processes::descriptors(running.pid).unwrap_or_default();
         open.iter().any(|(_, name)| listens(name))
