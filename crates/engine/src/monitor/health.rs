@@ -27,6 +27,8 @@ pub(super) struct Health {
     due: OnFailure,
     /// Those who wait for the end of the next check.
     asked: Vec<OwnedFd>,
+    /// What it has found, until they are told.
+    found: Option<bool>,
 }
 
 impl Health {
@@ -43,6 +45,7 @@ impl Health {
             started: None,
             due: OnFailure::None,
             asked: Vec::new(),
+            found: None,
         }
     }
 
@@ -120,6 +123,15 @@ impl Health {
         self.status() != before
     }
 
+    /// Tells those who wait what a check has found. By then it is written down, for they look there.
+    pub(super) fn answer(&mut self) {
+        let Some(success) = self.found.take() else { return };
+        for socket in self.asked.drain(..) {
+            // Whoever asked may be gone.
+            let _ = tell(socket, &Message::Checked(success));
+        }
+    }
+
     /// What is to be done since the last call about what was found out.
     pub(super) fn take_due(&mut self) -> OnFailure {
         std::mem::take(&mut self.due)
@@ -152,11 +164,7 @@ impl Health {
     }
 
     fn note(&mut self, success: bool) {
-        self.check = None;
-        for socket in self.asked.drain(..) {
-            // Whoever asked may be gone.
-            let _ = tell(socket, &Message::Checked(success));
-        }
+        (self.check, self.found) = (None, Some(success));
         if let (Some(startup), Some((successes, failures))) =
             (&self.settings.startup, &mut self.started)
         {

@@ -131,6 +131,7 @@ impl Monitor {
                 self.tell_event("health_status", &[("status", status.0.name())])?;
             }
         }
+        self.health.as_mut().into_iter().for_each(Health::answer);
         match self.health.as_mut().map_or(OnFailure::None, Health::take_due) {
             OnFailure::None => Ok(()),
             due => self.act_on_failure(due),

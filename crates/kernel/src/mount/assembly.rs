@@ -16,7 +16,7 @@ use sys::OrError;
 use sys::rustix::fs::{
     AtFlags, FileType, Mode, StatxAttributes, StatxFlags, fstat, mkdirat, statx,
 };
-use sys::rustix::io::Errno;
+use sys::rustix::io::{Errno, fcntl_dupfd_cloexec};
 use sys::rustix::mount::mount_remount;
 use sys::rustix::process::fchdir;
 
@@ -210,8 +210,7 @@ impl<'a> Assembly<'a> {
         propagate(&mount.propagation, tree, path)?;
         self.covered(path, place);
         if is_for_kernels(path) {
-            let tree = tree.try_clone_to_owned().map_err(|_| Errno::MFILE);
-            let tree = tree.or_error("fcntl", || "F_DUPFD_CLOEXEC");
+            let tree = fcntl_dupfd_cloexec(tree, 3).or_error("fcntl", || "F_DUPFD_CLOEXEC");
             let tree = tree.map_err(Error::at(Step::Attach, path))?;
             self.kernels.push((path.clone(), Rc::new(Root::from_descriptor(tree))));
         }

@@ -17,7 +17,9 @@ use crate::yaml::{self, Node};
 use net::subnet::Subnet;
 use service::Besides;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::IpAddr;
+use std::path::Path;
 use tree::{Entries, entries, take};
 
 /// Reads a Compose file, with the variables of the `.env` beside it.
@@ -27,8 +29,7 @@ use tree::{Entries, entries, take};
 pub fn parse(bytes: &[u8], defaults: Defaults<'_>) -> Result<Project, FileError> {
     let mut top = yaml::parse(bytes)?
         .unwrap_or(Node { position: Position { line: 1, column: 1 }, value: yaml::Value::Nothing });
-    let lines = std::fs::read_to_string(defaults.folder.join(".env")).unwrap_or_default();
-    let lines = engine::value::env_lines(&lines).unwrap_or_default();
+    let lines = beside(&defaults.folder.join(".env"))?;
     let in_file = |name: &str| {
         let pair =
             |line: &String| line.split_once('=').map(|(own, it)| (own == name, it.to_owned()));
@@ -63,6 +64,19 @@ pub fn parse(bytes: &[u8], defaults: Defaults<'_>) -> Result<Project, FileError>
     }
     project.set_networks(known.into_values().collect());
     Ok(project)
+}
+
+/// The variables of a file that need not be there.
+fn beside(path: &Path) -> Result<Vec<String>, FileError> {
+    let wrong = |what: String| FileError {
+        position: Position { line: 1, column: 1 },
+        field: String::new(),
+        message: format!("{}: {what}", path.display()),
+    };
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        text => engine::value::env_lines(&text.map_err(|it| wrong(it.to_string()))?).map_err(wrong),
+    }
 }
 
 fn all_services(

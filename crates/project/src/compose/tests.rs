@@ -140,3 +140,14 @@ fn what_is_not_understood_is_told_with_its_place() {
         assert!(said.contains(expected), "{text}: {said}");
     }
 }
+
+#[test]
+fn variables_beside_the_file_that_are_none_are_an_error() {
+    let folder = std::env::temp_dir().join(format!("compose-env-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(".env"), "TAG=1\nexport B=2\n").unwrap();
+    let found = parse(b"services: {a: {image: x}}", Defaults { folder: &folder, ..defaults() });
+    std::fs::remove_dir_all(&folder).unwrap();
+    let found = found.unwrap_err().to_string();
+    assert!(found.contains(".env: line 2: \"export B=2\""), "{found}");
+}
