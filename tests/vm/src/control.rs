@@ -15,7 +15,7 @@ pub enum Ending {
     Reset,
     /// The time limit was over; it was killed.
     TimedOut,
-    /// It said nothing for too long; it was killed.
+    /// Its command said nothing for too long; it was killed.
     Silent,
     /// The power was cut, as [`Machine::power_cut_after`](crate::Machine::power_cut_after) asks.
     PowerCut,

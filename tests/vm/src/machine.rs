@@ -93,7 +93,7 @@ impl Machine {
         self
     }
 
-    /// When to give a machine up that prints nothing; by default never.
+    /// When to give a machine up whose command prints nothing; by default never.
     pub fn silence_limit(mut self, limit: Duration) -> Self {
         self.patience.silence = limit;
         self

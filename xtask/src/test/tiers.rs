@@ -24,8 +24,8 @@ pub(super) struct Tier {
     pub(super) packages: &'static [&'static str],
     /// Whether it is of no use without them; otherwise each test looks for itself.
     pub(super) needs_packages: bool,
-    /// Whether it runs beside the one before it: it only computes, and that one mostly waits for
-    /// one processor.
+    /// Whether it runs beside the one before it: that one keeps only one processor busy, and it
+    /// only computes.
     pub(super) beside: bool,
     pub(super) run: fn(&Choice, &mut Report) -> Result<()>,
 }
