@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::labels;
-use crate::model::{Need, Project, ProjectNetwork, Service, Until};
+use crate::model::{Need, Project, ProjectNetwork, ProjectVolume, Service, Until};
 use crate::plan::{Action, Plan, Step};
 use crate::verdict::{Verdict, verdict};
 use engine::settings::{Endpoint, MountKind, Settings};
@@ -119,10 +119,10 @@ fn check_sources(service: &Service) -> Result<()> {
 
 /// One of that name may be there that somebody else has made; `down` leaves it alone.
 fn provide_networks(engine: &Engine, project: &Project) -> Result<()> {
-    for ProjectNetwork { name, external, internal, subnets } in project.networks() {
+    for ProjectNetwork { name, external, internal, subnets, mut labels } in project.networks() {
         match engine.network(&name) {
             Err(engine::Error::NoSuchNetwork(_)) if !external => {
-                let labels = BTreeMap::from([own_label(project)]);
+                labels.extend([own_label(project)]);
                 let range = |(subnet, gateway): (Subnet, Option<IpAddr>)| {
                     let usual = Range::of(subnet);
                     Range { gateway: gateway.unwrap_or(usual.gateway), ..usual }
@@ -270,12 +270,20 @@ impl<'a> Apply<'a> {
         }
         for mount in &mut settings.mounts {
             if mount.kind == MountKind::Volume && !mount.source.is_empty() {
-                let (name, is_own) = self.project.volume(&mount.source);
-                let labels = is_own.then(|| own_label(self.project)).into_iter().collect();
-                mount.source = self.engine.create_volume(Some(&name), labels, None)?;
+                mount.source = self.provide_volume(self.project.volume(&mount.source))?;
             }
         }
         Ok(settings)
+    }
+
+    /// One that is there is left as it is. Returns its name.
+    fn provide_volume(&self, volume: ProjectVolume) -> Result<String> {
+        let ProjectVolume { name, external, mut labels } = volume;
+        if external {
+            return Ok(self.engine.volume(&name)?.name);
+        }
+        labels.extend([own_label(self.project)]);
+        Ok(self.engine.create_volume(Some(&name), labels, None)?)
     }
 
     fn wait_for_need(&mut self, need: &Need) -> Result<()> {

@@ -17,9 +17,8 @@ pub struct Project {
     known: Vec<String>,
     /// Those that the file has besides the project's own.
     networks: Vec<ProjectNetwork>,
-    /// Volumes that are called otherwise than the others, by the name that the file has for them;
-    /// and whether somebody else makes them.
-    volumes: BTreeMap<String, (String, bool)>,
+    /// Volumes of which the file says more than a name, by that name.
+    volumes: BTreeMap<String, ProjectVolume>,
 }
 
 /// A network of a project.
@@ -33,6 +32,18 @@ pub struct ProjectNetwork {
     pub internal: bool,
     /// Its addresses, and that of the machine in them, if they are not to be chosen.
     pub subnets: Vec<(Subnet, Option<IpAddr>)>,
+    /// What it is labelled with, if it is made.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A volume of a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProjectVolume {
+    pub(crate) name: String,
+    /// Somebody else makes it.
+    pub(crate) external: bool,
+    /// What it is labelled with, if it is made.
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// Something that is to run.
@@ -163,16 +174,14 @@ impl Project {
         self.networks = networks;
     }
 
-    pub(crate) fn name_volume(&mut self, key: &str, name: String, external: bool) {
-        self.volumes.insert(key.to_owned(), (name, external));
+    pub(crate) fn add_volume(&mut self, key: &str, volume: ProjectVolume) {
+        self.volumes.insert(key.to_owned(), volume);
     }
 
-    /// What a volume is called, and whether it is the project's.
-    pub(crate) fn volume(&self, key: &str) -> (String, bool) {
-        match self.volumes.get(key) {
-            Some((name, external)) => (name.clone(), !external),
-            None => (format!("{}_{key}", self.name), true),
-        }
+    /// The volume of this name in the file.
+    pub(crate) fn volume(&self, key: &str) -> ProjectVolume {
+        let usual = || ProjectVolume { name: format!("{}_{key}", self.name), ..Default::default() };
+        self.volumes.get(key).cloned().unwrap_or_else(usual)
     }
 
     pub(crate) fn service_mut(&mut self, name: &str) -> Option<&mut Service> {

@@ -11,8 +11,8 @@ mod variables;
 
 use crate::error::{FileError, Position};
 use crate::fields::Item;
-use crate::model::{Project, ProjectNetwork};
-use crate::state::{self, Defaults};
+use crate::model::{Project, ProjectNetwork, ProjectVolume};
+use crate::state::{self, Defaults, pairs};
 use crate::yaml::{self, Node};
 use net::subnet::Subnet;
 use service::Besides;
@@ -55,9 +55,9 @@ pub fn parse(bytes: &[u8], defaults: Defaults<'_>) -> Result<Project, FileError>
         known.insert(key.text.clone(), network(node, &name, &key.text)?);
     }
     for (key, node) in volumes.iter_mut().filter_map(entries).flatten() {
-        let Named { name: own, external, .. } =
+        let Named { name: own, external, labels, .. } =
             named(node, &format!("{name}_{}", key.text), &key.text)?;
-        project.name_volume(&key.text, own, external);
+        project.add_volume(&key.text, ProjectVolume { name: own, external, labels });
     }
     for (service, besides) in besides {
         besides.complete(&mut project, &service, &mut known)?;
@@ -100,37 +100,38 @@ fn all_services(
 }
 
 /// What the file says at the top of a network or volume.
+#[derive(Default)]
 struct Named {
     name: String,
     external: bool,
     internal: bool,
+    labels: BTreeMap<String, String>,
 }
 
 fn named(node: &Node, usual: &str, key: &str) -> Result<Named, FileError> {
     let item = Item::top(node);
     if item.is_nothing() {
-        return Ok(Named { name: usual.to_owned(), external: false, internal: false });
+        return Ok(Named { name: usual.to_owned(), ..Named::default() });
     }
     let mut fields = item.fields("a mapping with \"name\" or \"external\"")?;
     let mut flag = |name| fields.take(name).map_or(Ok(false), |item| item.boolean());
     let (external, internal) = (flag("external")?, flag("internal")?);
     let usual = if external { key } else { usual };
     let name = fields.take("name").map_or(Ok(usual), |item| item.text("a name"))?.to_owned();
-    for (field, expected) in [("driver", "local bridge"), ("labels", "")] {
-        if let Some(item) = fields.take(field).filter(|_| !expected.is_empty()) {
-            item.parsed("bridge or local", |text| expected.contains(text).then_some(()))?;
-        }
+    if let Some(item) = fields.take("driver") {
+        item.parsed("bridge or local", |text| ["bridge", "local"].contains(&text).then_some(()))?;
     }
+    let labels = fields.take("labels").map_or(Ok(BTreeMap::new()), |item| pairs(&item))?;
     fields.finish()?;
-    Ok(Named { name, external, internal })
+    Ok(Named { name, external, internal, labels })
 }
 
 fn network(node: &mut Node, project: &str, key: &str) -> Result<ProjectNetwork, FileError> {
     let usual = if key == "default" { project.to_owned() } else { format!("{project}_{key}") };
     let ipam = entries(node).and_then(|fields| take(fields, "ipam"));
     let subnets = ipam.map_or(Ok(Vec::new()), |node| subnets(&Item::top(&node)))?;
-    let Named { name, external, internal } = named(node, &usual, key)?;
-    Ok(ProjectNetwork { name, external, internal, subnets })
+    let Named { name, external, internal, labels } = named(node, &usual, key)?;
+    Ok(ProjectNetwork { name, external, internal, subnets, labels })
 }
 
 /// `ipam: {config: [{subnet: ..., gateway: ...}]}`

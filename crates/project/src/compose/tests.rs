@@ -4,6 +4,7 @@ use super::parse;
 use crate::model::{Project, Until};
 use crate::state::Defaults;
 use engine::settings::MountKind;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 fn defaults() -> Defaults<'static> {
@@ -65,7 +66,7 @@ networks:
   back: {external: true, name: outside}
 volumes:
   data:
-  given: {name: mine}
+  given: {name: mine, labels: [a=b]}
 "#;
 
 #[test]
@@ -102,8 +103,11 @@ fn a_file_as_they_are_written() {
     assert_eq!(web.settings.limits.pids, Some(10));
     assert_eq!(web.settings.limits.memory, Some(64 << 20));
     assert_eq!(project.container_name("web"), "front");
-    assert_eq!(project.volume("given"), ("mine".to_owned(), true));
-    assert_eq!(project.volume("data"), ("shop_data".to_owned(), true));
+    let volume = |key| project.volume(key);
+    assert_eq!((volume("given").name.as_str(), volume("given").external), ("mine", false));
+    assert_eq!((volume("data").name.as_str(), volume("data").external), ("shop_data", false));
+    assert_eq!(volume("given").labels, BTreeMap::from([("a".into(), "b".into())]));
+    assert_eq!(volume("data").labels, BTreeMap::new());
     assert_eq!(db.settings.env, ["POSTGRES_PASSWORD=a$b"]);
     let health = db.settings.health.as_ref().unwrap();
     assert_eq!(health.command, ["/bin/sh", "-c", "pg_isready -U ${USER}"]);

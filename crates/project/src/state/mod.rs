@@ -19,6 +19,7 @@ use crate::fields::{Fields, Item};
 use crate::model::{self, Project, ProjectError, Service};
 use crate::yaml::{self, Node, Value};
 use given::Given;
+pub(crate) use service::pairs;
 use std::path::Path;
 
 /// What a file does not say.

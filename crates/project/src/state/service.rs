@@ -189,7 +189,7 @@ fn variables(item: &Item<'_>) -> Result<Vec<String>, FileError> {
     Ok(all)
 }
 
-pub(super) fn pairs(item: &Item<'_>) -> Result<BTreeMap<String, String>, FileError> {
+pub(crate) fn pairs(item: &Item<'_>) -> Result<BTreeMap<String, String>, FileError> {
     const EXPECTED: &str = "labels, such as {NAME: value} or [NAME=value]";
     if item.is_list() {
         let texts = item.texts(EXPECTED)?;

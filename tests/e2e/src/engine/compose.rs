@@ -141,6 +141,38 @@ pub(crate) fn configs_and_secrets_are_given_as_files() -> Result<()> {
     place.is_clean()
 }
 
+const LABELLED: &str = "\
+services:
+  web: {image: box, command: sleep 1000, networks: [back], volumes: ['data:/data', 'theirs:/theirs']}
+networks:
+  back: {labels: {tier: back}, internal: true}
+volumes:
+  data: {labels: [a=b, c]}
+  theirs: {external: true}
+";
+
+pub(crate) fn networks_and_volumes_are_labelled_and_those_of_others_left() -> Result<()> {
+    let place = Place::with("compose.yaml", LABELLED)?;
+    place.fails(&["up", "-d"], "no such volume: theirs")?;
+    place.engine.ok(&["volume", "create", "theirs"])?;
+    place.ok(&["up", "-d"])?;
+    let labelled = |kind, label| {
+        place.engine.ok(&[kind, "ls", "--format={{.Name}}", "--filter", &format!("label={label}")])
+    };
+    let of_project = |kind| labelled(kind, "org.tinyo.project=shop");
+    expect_eq!(labelled("volume", "a=b")?, "shop_data");
+    expect_eq!(labelled("volume", "c")?, "shop_data");
+    expect_eq!(labelled("network", "tier=back")?, "shop_back");
+    expect_eq!(
+        (of_project("volume")?, of_project("network")?),
+        ("shop_data".into(), "shop_back".into())
+    );
+    place.ok(&["down", "-t0", "-v"])?;
+    expect_eq!(place.engine.ok(&["volume", "ls", "-q"])?, "theirs");
+    place.engine.ok(&["volume", "rm", "theirs"])?;
+    place.is_clean()
+}
+
 const JOBS: &str = "\
 services:
   web:

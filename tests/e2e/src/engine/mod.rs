@@ -344,6 +344,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         engine::compose::services_are_looked_at_and_entered,
         engine::compose::services_with_profiles_are_for_who_asks,
         engine::compose::configs_and_secrets_are_given_as_files,
+        engine::compose::networks_and_volumes_are_labelled_and_those_of_others_left,
         engine::compose::one_more_container_of_a_service,
         engine::compose::a_compose_file_is_understood,
         engine::up::secrets_and_variables_of_files,

@@ -20,7 +20,11 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn new(text: &str) -> Result<Place> {
-        let place = Place { engine: Engine::new()?, file: scratch("shop").join("state.yaml") };
+        Place::with("state.yaml", text)
+    }
+
+    pub(super) fn with(name: &str, text: &str) -> Result<Place> {
+        let place = Place { engine: Engine::new()?, file: scratch("shop").join(name) };
         fs::create_dir(scratch("shop"))?;
         place.write(text)?;
         Ok(place)
