@@ -1,10 +1,14 @@
 //! Values as people write them: sizes, times, policies.
 
 mod given;
+mod log;
+mod mounts;
 mod resources;
 
 use crate::settings::{OnFailure, Restart, RestartPolicy};
 pub use given::{env_lines, mode, secret};
+pub use log::{log_driver, log_option};
+pub use mounts::{check_tmpfs, mount_option, tmpfs};
 pub use resources::{device, sysctl, ulimit};
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use super::tree::{self, Entries, add, at, entries, make_list, take, text};
 use super::variables::Lookup;
-use crate::error::FileError;
+use crate::error::{FileError, Position};
 use crate::fields::Item;
 use crate::model::{Project, ProjectNetwork};
 use crate::yaml::{Node, Value};
@@ -10,7 +10,8 @@ use engine::settings::Endpoint;
 use std::collections::BTreeMap;
 
 /// Fields that have another name in a `state.yaml`.
-const NAMES: [(&str, &str); 7] = [
+const NAMES: [(&str, &str); 8] = [
+    ("logging", "log"),
     ("volumes", "mounts"),
     ("healthcheck", "health"),
     ("network-mode", "network"),
@@ -20,9 +21,9 @@ const NAMES: [(&str, &str); 7] = [
     ("stop-grace-period", "stop-timeout"),
 ];
 
-/// What means nothing here: services find each other anyway, and what they print is kept.
-const PASSED_OVER: [&str; 7] =
-    ["expose", "links", "logging", "attach", "stdin-open", "security-opt", "platform"];
+/// What means nothing here: services find each other anyway.
+const PASSED_OVER: [&str; 6] =
+    ["expose", "links", "attach", "stdin-open", "security-opt", "platform"];
 
 /// What may stand alone, or in a list.
 const LISTS: [&str; 4] = ["dns", "dns-search", "tmpfs", "env-file"];
@@ -84,7 +85,7 @@ pub(super) fn change(fields: &mut Entries, value: Lookup<'_>) -> Result<Besides,
     tree::rename(fields);
     fields
         .retain(|(key, node)| !key.text.starts_with("x-") && !matches!(node.value, Value::Nothing));
-    check_security(fields)?;
+    check_passed_over(fields)?;
     for (key, node) in &mut *fields {
         if let Some((_, name)) = NAMES.iter().find(|(name, _)| *name == key.text) {
             (*name).clone_into(&mut key.text);
@@ -108,6 +109,7 @@ pub(super) fn change(fields: &mut Entries, value: Lookup<'_>) -> Result<Besides,
     for (key, node) in &mut *fields {
         match &*key.text {
             "health" => health(node),
+            "log" => log(node),
             "mounts" => mounts(node, value, &mut memory),
             "ports" => ports(node),
             "depends-on" => each(node, |fields| {
@@ -142,7 +144,7 @@ pub(super) fn change(fields: &mut Entries, value: Lookup<'_>) -> Result<Besides,
 }
 
 /// What is usual here is passed over, and nothing else is.
-fn check_security(fields: &Entries) -> Result<(), FileError> {
+fn check_passed_over(fields: &Entries) -> Result<(), FileError> {
     for (key, node) in fields {
         let items = match &node.value {
             Value::List(items) => &items[..],
@@ -153,10 +155,16 @@ fn check_security(fields: &Entries) -> Result<(), FileError> {
                 text(item).is_some_and(|text| text.trim_end_matches(":true") == "no-new-privileges")
             }
             "platform" => text(item).is_some_and(|text| text.starts_with("linux/amd64")),
+            // The other name would be nobody's.
+            "links" => text(item).is_some_and(|text| !text.contains(':')),
             _ => true,
         };
         if let Some(item) = items.iter().find(|item| !is_usual(item)) {
-            let usual = "expected no-new-privileges, or linux/amd64 as the platform";
+            let usual = match &*key.text {
+                "security-opt" => "expected no-new-privileges",
+                "platform" => "expected linux/amd64",
+                _ => "expected a service's name: other names are the aliases in its networks",
+            };
             return Err(wrong(item, &key.text, format!("found {}, {usual}", item.describe())));
         }
     }
@@ -188,11 +196,15 @@ fn deploy(fields: &mut Entries, deploy: &mut Node) -> Result<(), FileError> {
         }
     }
     let mut policy = take(deploy, "restart_policy");
-    if let Some(node) = policy.as_mut().and_then(entries).and_then(|it| take(it, "condition")) {
-        let name = match text(&node) {
-            Some("none") => "no",
-            Some("on-failure") => "on-failure",
-            _ => "always",
+    if let Some(policy) = policy.as_mut().and_then(entries)
+        && let Some(node) = take(policy, "condition")
+    {
+        let times = take(policy, "max_attempts");
+        let name = match (text(&node), times.as_ref().and_then(text)) {
+            (Some("none"), _) => "no".to_owned(),
+            (Some("on-failure"), Some(times)) => format!("on-failure:{times}"),
+            (Some("on-failure"), None) => "on-failure".to_owned(),
+            _ => "always".to_owned(),
         };
         add(fields, "restart", at(&node, name));
     }
@@ -231,6 +243,14 @@ fn health(node: &mut Node) {
     }
 }
 
+/// Options beside the driver.
+fn log(node: &mut Node) {
+    let Some(fields) = entries(node) else { return };
+    if let Some(own) = take(fields, "options").as_mut().and_then(entries) {
+        fields.append(own);
+    }
+}
+
 /// Those in memory are told apart.
 fn mounts(node: &mut Node, value: Lookup<'_>, memory: &mut Vec<Node>) {
     let Value::List(items) = &mut node.value else { return };
@@ -244,18 +264,13 @@ fn mounts(node: &mut Node, value: Lookup<'_>, memory: &mut Vec<Node>) {
         match &mut item.value {
             Value::Text(text) => {
                 at_home(text);
-                let parts: Vec<&str> = text.split(':').collect();
-                if let [source, target, options] = parts[..] {
-                    let is_read_only = options.split(',').any(|it| it == "ro");
-                    *text = format!("{source}:{target}:{}", if is_read_only { "ro" } else { "rw" });
-                }
                 true
             }
             Value::Map(fields) => {
                 tree::rename(fields);
                 let kind = take(fields, "type");
-                // How the folder of a volume is filled, or a path is made.
-                fields.retain(|(key, _)| !matches!(&*key.text, "bind" | "volume" | "consistency"));
+                fields.retain(|(key, _)| key.text != "consistency");
+                options_of_mount(fields, position);
                 if let Some((_, Node { value: Value::Text(text), .. })) =
                     fields.iter_mut().find(|(key, _)| key.text == "source")
                 {
@@ -264,12 +279,57 @@ fn mounts(node: &mut Node, value: Lookup<'_>, memory: &mut Vec<Node>) {
                 if kind.as_ref().and_then(text) != Some("tmpfs") {
                     return true;
                 }
-                memory.extend(take(fields, "target").map(|it| Node { position, ..it }));
-                false
+                memory.extend(in_memory(fields).map(|it| Node { position, ..it }));
+                // What nobody knows is told of as in any mount.
+                fields.len() > 1
             }
             Value::Nothing | Value::List(_) => true,
         }
     });
+}
+
+/// What only a bind mount or a volume has, as the options of any mount.
+fn options_of_mount(fields: &mut Entries, position: Position) {
+    let mut options = Vec::new();
+    for part in ["bind", "volume"] {
+        let mut own = take(fields, part);
+        let Some(own) = own.as_mut().and_then(entries) else { continue };
+        tree::rename(own);
+        options.extend(take(own, "propagation"));
+        if let Some(node) = take(own, "nocopy").filter(|it| text(it) != Some("false")) {
+            options.push(at(&node, "nocopy"));
+        }
+        // Labels of SELinux, which is not at work here.
+        take(own, "selinux");
+        // A folder that is missing is made.
+        own.retain(|(key, node)| key.text != "create-host-path" || text(node) == Some("false"));
+        // A part of a volume, and what nobody knows.
+        fields.append(own);
+    }
+    if !options.is_empty() {
+        add(fields, "options", Node { position, value: Value::List(options) });
+    }
+}
+
+/// `TARGET[:OPTIONS]` of a tmpfs, of which only the target and what is not understood is left.
+fn in_memory(fields: &mut Entries) -> Option<Node> {
+    let target = fields.iter().find(|(key, _)| key.text == "target")?.1.clone();
+    let mut words = Vec::new();
+    if let Some(own) = take(fields, "tmpfs").as_mut().and_then(entries) {
+        for name in ["size", "mode"] {
+            words.extend(take(own, name).as_ref().and_then(text).map(|it| format!("{name}={it}")));
+        }
+        fields.append(own);
+    }
+    if take(fields, "read-only").is_some_and(|it| text(&it) == Some("true")) {
+        words.push("ro".to_owned());
+    }
+    let folder = text(&target)?.to_owned();
+    Some(if words.is_empty() {
+        target
+    } else {
+        at(&target, format!("{folder}:{}", words.join(",")))
+    })
 }
 
 /// The long form as the short one.

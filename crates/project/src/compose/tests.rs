@@ -3,7 +3,7 @@
 use super::parse;
 use crate::model::{Project, Until};
 use crate::state::Defaults;
-use engine::settings::MountKind;
+use engine::settings::{Mount, MountKind};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -138,9 +138,79 @@ fn what_is_not_understood_is_told_with_its_place() {
         ("services: {a: {image: \"x:${V:?say which}\"}}", "the variable V is not set: say which"),
         ("services: {a: {image: x, nothing_known: 1}}", "unknown field \"nothing-known\""),
         ("services: {a: {image: x}}\nvolumes: {b: {driver: nfs}}", "expected bridge or local"),
+        ("services: {a: {image: x, links: [b:c]}}", "found \"b:c\", expected a service's name"),
+        ("services: {a: {image: x, logging: {driver: syslog}}}", "a.log.driver: output is kept"),
+        ("services: {a: {image: x, logging: {options: {max-file: 0}}}}", "it is a number from 1"),
         ("", "found nothing"),
     ] {
         let said = error(text);
+        assert!(said.contains(expected), "{text}: {said}");
+    }
+}
+
+#[test]
+fn what_is_kept_and_when_it_starts_again_is_as_it_is_said() {
+    let settings = |text: &str| {
+        let project = project(&format!("services: {{a: {{image: x, {text}}}}}"));
+        project.services()[0].settings.clone()
+    };
+    let log = settings("logging: {driver: json-file, options: {max-size: 1k, max-file: '3'}}").log;
+    assert_eq!((log.none, log.max_size, log.max_files), (false, 1024, 3));
+    assert!(settings("logging: {driver: none}").log.none);
+    let policy = settings("deploy: {restart_policy: {condition: on-failure, max_attempts: 4}}");
+    assert_eq!(policy.restart, engine::value::restart("on-failure:4").unwrap());
+}
+
+/// One service's mounts, as `kind source target options ro nocopy subpath`.
+fn mounts(text: &str) -> Vec<String> {
+    let project = project(&format!("services: {{a: {{image: x, {text}}}}}"));
+    let line = |it: &Mount| {
+        let flags = [(it.read_only, "ro"), (it.no_copy, "nocopy")];
+        let flags = flags.iter().filter(|it| it.0).map(|it| it.1);
+        let words = it.options.iter().map(String::as_str).chain(flags).collect::<Vec<_>>();
+        format!("{} {}:{} {}{}", it.kind.name(), it.source, it.target, words.join(","), it.subpath)
+    };
+    project.services()[0].settings.mounts.iter().map(line).collect()
+}
+
+#[test]
+fn mounts_have_all_that_is_said_of_them() {
+    for (text, expected) in [
+        ("volumes: ['vol:/v:ro,nocopy,z']", "volume vol:/v ro,nocopy"),
+        ("volumes: ['/s:/t:rshared,noexec']", "bind /s:/t rshared,noexec"),
+        ("tmpfs: '/t:size=1m,mode=755'", "tmpfs :/t size=1m,mode=755"),
+        (
+            "volumes: [{type: bind, source: /s, target: /t, bind: {propagation: rslave, \
+             create_host_path: true, selinux: z}}]",
+            "bind /s:/t rslave",
+        ),
+        (
+            "volumes: [{type: volume, source: vol, target: /t, volume: {nocopy: true}}]",
+            "volume vol:/t nocopy",
+        ),
+        (
+            "volumes: [{type: volume, source: vol, target: /t, volume: {subpath: a/b}}]",
+            "volume vol:/t nocopya/b",
+        ),
+        (
+            "volumes: [{type: tmpfs, target: /t, read_only: true, tmpfs: {size: 64m, mode: 0700}}]",
+            "tmpfs :/t size=64m,mode=0700,ro",
+        ),
+    ] {
+        assert_eq!(mounts(text), [expected], "{text}");
+    }
+    for (text, expected) in [
+        ("'vol:/v:sideways'", "there is no option \"sideways\""),
+        (
+            "{type: bind, source: /s, target: /t, bind: {create_host_path: false}}",
+            "create-host-path",
+        ),
+        ("{type: bind, source: /s, target: /t, bind: {propagation: up}}", "no option \"up\""),
+        ("{type: bind, source: /s, target: /t, bind: {subpath: x}}", "unknown field \"subpath\""),
+        ("{type: tmpfs, target: /t, tmpfs: {pages: 1}}", "unknown field \"pages\""),
+        ("{type: tmpfs, target: /t, tmpfs: {size: many}}", "\"many\" is no size of a tmpfs"),
+    ] {
+        let said = error(&format!("services: {{a: {{image: x, volumes: [{text}]}}}}"));
         assert!(said.contains(expected), "{text}: {said}");
     }
 }

@@ -1,6 +1,5 @@
 //! `mounts` and `tmpfs`.
 
-use super::service;
 use crate::error::FileError;
 use crate::fields::{Fields, Item};
 use engine::settings::{Mount, MountKind};
@@ -14,8 +13,12 @@ pub(super) fn read(fields: &mut Fields<'_>, folder: &Path) -> Result<Vec<Mount>,
             all.push(if item.is_map() { long(&item, folder)? } else { short(&item, folder)? });
         }
     }
-    for target in service::list(fields, "tmpfs", "a list of folders")? {
-        all.push(Mount { kind: MountKind::Tmpfs, target, ..Mount::default() });
+    if let Some(item) = fields.take("tmpfs") {
+        const EXPECTED: &str = "a list of folders, such as [/run, \"/tmp:size=64m\"]";
+        for item in item.list(EXPECTED)? {
+            let mount = engine::value::tmpfs(item.text(EXPECTED)?);
+            all.push(mount.map_err(|why| item.wrong(why))?);
+        }
     }
     Ok(all)
 }
@@ -31,19 +34,41 @@ fn long(item: &Item<'_>, folder: &Path) -> Result<Mount, FileError> {
         None => (MountKind::Volume, String::new()),
     };
     let read_only = fields.take("read-only").map_or(Ok(false), |item| item.boolean())?;
+    let mut mount =
+        Mount { kind: source.0, source: source.1, target, read_only, ..Mount::default() };
+    if let Some(item) = fields.take("options") {
+        options(&mut mount, &item, item.texts("a list such as [noexec, rslave]")?)?;
+    }
+    if mount.kind == MountKind::Volume
+        && let Some(item) = fields.take("subpath")
+    {
+        let path = item.text("a path in the volume")?;
+        // What a part of a volume is to have, is there already.
+        mount.no_copy = true;
+        path.trim_matches('/').clone_into(&mut mount.subpath);
+    }
     fields.finish()?;
-    Ok(Mount { kind: source.0, source: source.1, target, read_only, ..Mount::default() })
+    Ok(mount)
 }
 
-/// `SOURCE:TARGET[:ro]`, as Docker's users write it.
+fn options(
+    mount: &mut Mount,
+    item: &Item<'_>,
+    options: impl IntoIterator<Item = impl AsRef<str>>,
+) -> Result<(), FileError> {
+    let mut add = |option: &str| engine::value::mount_option(mount, option);
+    options.into_iter().try_for_each(|it| add(it.as_ref())).map_err(|why| item.wrong(why))
+}
+
+/// `SOURCE:TARGET[:OPTIONS]`, as Docker's users write it.
 fn short(item: &Item<'_>, folder: &Path) -> Result<Mount, FileError> {
     const EXPECTED: &str = "{source: PATH, target: /PATH} or \"SOURCE:/TARGET[:ro]\"";
     let text = item.text(EXPECTED)?;
     let parts: Vec<&str> = text.split(':').collect();
-    let (from, target, read_only) = match parts[..] {
-        [target] => ("", target, false),
-        [source, target] | [source, target, "rw"] => (source, target, false),
-        [source, target, "ro"] => (source, target, true),
+    let (from, target, more) = match parts[..] {
+        [target] => ("", target, ""),
+        [source, target] => (source, target, ""),
+        [source, target, options] => (source, target, options),
         _ => return Err(item.expected(EXPECTED)),
     };
     let target = absolute(target).ok_or_else(|| item.expected(EXPECTED))?;
@@ -51,7 +76,9 @@ fn short(item: &Item<'_>, folder: &Path) -> Result<Mount, FileError> {
         "" if parts.len() == 1 => (MountKind::Volume, String::new()),
         from => source(item, from, folder)?,
     };
-    Ok(Mount { kind, source, target, read_only, ..Mount::default() })
+    let mut mount = Mount { kind, source, target, ..Mount::default() };
+    options(&mut mount, item, more.split(',').filter(|it| !it.is_empty()))?;
+    Ok(mount)
 }
 
 fn absolute(path: &str) -> Option<String> {

@@ -6,7 +6,7 @@ use crate::error::FileError;
 use crate::fields::{Fields, Item};
 use crate::model::{Pull, Service};
 use crate::words;
-use engine::settings::{Namespaces, Network, Restart, Security, Settings};
+use engine::settings::{LogOptions, Namespaces, Network, Restart, Security, Settings};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -36,6 +36,7 @@ pub(super) fn read(
         })?,
         restart: restart(fields)?,
         health: health::read(fields)?,
+        log: log(fields)?,
         limits: limits::read(fields)?,
         user: text(fields, "user", "a user such as 1000:1000")?,
         working_dir: text(fields, "working-dir", "a folder")?,
@@ -75,6 +76,24 @@ fn restart(fields: &mut Fields<'_>) -> Result<Restart, FileError> {
     let expected = "no, on-failure, on-failure:TIMES, always or unless-stopped";
     let Some(item) = fields.take("restart") else { return Ok(Restart::default()) };
     item.parsed(expected, |text| engine::value::restart(text).ok())
+}
+
+/// `log: {driver: none}`, `log: {max-size: 10m}`
+fn log(fields: &mut Fields<'_>) -> Result<LogOptions, FileError> {
+    let mut log = LogOptions::default();
+    let Some(item) = fields.take("log") else { return Ok(log) };
+    let mut own = item.fields("a mapping such as {max-size: 10m, max-file: 3}")?;
+    if let Some(item) = own.take("driver") {
+        let name = item.text("none, or k8s-file")?;
+        engine::value::log_driver(&mut log, name).map_err(|why| item.wrong(why))?;
+    }
+    for name in ["max-size", "max-file", "labels", "env"] {
+        let Some(item) = own.take(name) else { continue };
+        let value = item.text("a value")?;
+        engine::value::log_option(&mut log, name, value).map_err(|why| item.wrong(why))?;
+    }
+    own.finish()?;
+    Ok(log)
 }
 
 fn pull(fields: &mut Fields<'_>) -> Result<Pull, FileError> {

@@ -153,7 +153,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "image: a\nmounts:\n  - {src: xx, target: /y}\n",
-        "3:6: mounts[0]: found the unknown field \"src\", expected one of target, source, read-only",
+        "3:6: mounts[0]: found the unknown field \"src\", expected one of target, source, read-only, options, subpath",
     ),
     (
         "image: a\nmounts: [\"~/x:/y\"]\n",

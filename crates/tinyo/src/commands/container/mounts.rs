@@ -5,28 +5,7 @@ use super::parse::{self, size};
 use super::volume::file_system;
 use anyhow::{Context as _, Result, anyhow, bail};
 use engine::settings::{Mount, MountKind};
-
-/// Options of a bind mount or a volume, as mount(8) has them.
-const OPTIONS: [&str; 18] = [
-    "private",
-    "rprivate",
-    "shared",
-    "rshared",
-    "slave",
-    "rslave",
-    "bind",
-    "rbind",
-    "exec",
-    "noexec",
-    "suid",
-    "nosuid",
-    "dev",
-    "nodev",
-    "noatime",
-    "nodiratime",
-    "relatime",
-    "nosymfollow",
-];
+use engine::value;
 
 /// `-v`: `[SOURCE:]TARGET[:OPTIONS]`. A source with a slash is a path, any other a volume.
 pub(crate) fn volume(text: &str) -> Result<Mount> {
@@ -48,25 +27,8 @@ pub(crate) fn volume(text: &str) -> Result<Mount> {
         ..Mount::default()
     };
     for option in options.split(',').filter(|option| !option.is_empty()) {
-        match option {
-            "ro" | "readonly" => mount.read_only = true,
-            "rw" => mount.read_only = false,
-            // Labels of SELinux, which is not at work here, and what only others' systems have.
-            "z" | "Z" | "cached" | "delegated" | "consistent" => {}
-            "nocopy" => mount.no_copy = true,
-            "copy" => mount.no_copy = false,
-            _ if OPTIONS.contains(&option) => mount.options.push(option.to_owned()),
-            "U" | "idmap" => mount.options.push(option.to_owned()),
-            _ if option.starts_with("idmap=") => mount.options.push(option.to_owned()),
-            "O" => bail!(
-                "--volume: {text:?}: there is no option O; the changes of a container are in its own \
-                 layer, and what is mounted is the machine's"
-            ),
-            _ => bail!(
-                "--volume: {text:?}: there is no option {option:?}, only ro, rw, nocopy, U, idmap, {}",
-                OPTIONS.join(", ")
-            ),
-        }
+        value::mount_option(&mut mount, option)
+            .map_err(|why| anyhow!("--volume: {text:?}: {why}"))?;
     }
     if is_path {
         // As with Docker's -v, a folder that is missing is made.
@@ -121,7 +83,7 @@ pub(crate) fn mount(text: &str) -> Result<Mount> {
         }
         MountKind::Volume | MountKind::Tmpfs => {}
     }
-    check_tmpfs(&mount, "--mount")?;
+    value::check_tmpfs(&mount).map_err(|why| anyhow!("--mount: {why}"))?;
     Ok(mount)
 }
 
@@ -243,20 +205,7 @@ fn field_of_mount(mount: &mut Mount, key: &str, value: &str) -> Result<()> {
 
 /// `--tmpfs`: `TARGET[:OPTIONS]`.
 pub(crate) fn tmpfs(text: &str) -> Result<Mount> {
-    let (target, options) = text.split_once(':').unwrap_or((text, ""));
-    if !target.starts_with('/') {
-        bail!("--tmpfs: {text:?}: the place in the container, {target:?}, is not absolute");
-    }
-    let options = options.split(',').filter(|it| !matches!(*it, "" | "notmpcopyup"));
-    let mount = Mount {
-        kind: MountKind::Tmpfs,
-        target: target.to_owned(),
-        options: options.map(str::to_owned).collect(),
-        ..Mount::default()
-    };
-    check_target(target, "--tmpfs", text)?;
-    check_tmpfs(&mount, "--tmpfs")?;
-    Ok(mount)
+    value::tmpfs(text).map_err(|why| anyhow!("--tmpfs: {text:?}: {why}"))
 }
 
 /// `--tz`: the machine's file about a time zone, which programs read from `/etc/localtime`.
@@ -284,51 +233,6 @@ pub(crate) fn time_zone(zone: &str) -> Result<Mount> {
     })
 }
 
-/// The kernel would only say that something is wrong.
-fn check_tmpfs(mount: &Mount, flag: &str) -> Result<()> {
-    const WITH_VALUE: [&str; 8] =
-        ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "huge", "mpol"];
-    const ALONE: [&str; 8] =
-        ["rw", "ro", "async", "sync", "strictatime", "norelatime", "noswap", "atime"];
-    if mount.kind != MountKind::Tmpfs {
-        return Ok(());
-    }
-    for option in &mount.options {
-        if let Some((name, value)) = option.split_once('=')
-            && !is_value_of_tmpfs(name, value)
-        {
-            bail!("{flag}: {option:?}: {value:?} is no {name} of a tmpfs");
-        }
-        let is_known = match option.split_once('=') {
-            Some((name, value)) => WITH_VALUE.contains(&name) && !value.is_empty(),
-            None => OPTIONS.contains(&option.as_str()) || ALONE.contains(&option.as_str()),
-        };
-        if !is_known {
-            bail!(
-                "{flag}: there is no option {option:?}, only {}=.., ro, rw, {}",
-                WITH_VALUE.join("=.., "),
-                OPTIONS.join(", ")
-            );
-        }
-    }
-    Ok(())
-}
-
-/// Of those whose form is simple; others the kernel must know.
-fn is_value_of_tmpfs(name: &str, value: &str) -> bool {
-    match name {
-        "size" if value.ends_with('%') => {
-            value[..value.len() - 1].parse().is_ok_and(|it: u32| (1..=100).contains(&it))
-        }
-        "size" | "nr_inodes" | "nr_blocks" => size(value).is_ok(),
-        "mode" => u32::from_str_radix(value, 8).is_ok_and(|bits| bits <= 0o7777),
-        "uid" | "gid" => value.parse().is_ok_and(|id: u32| id != u32::MAX),
-        "huge" => ["never", "always", "within_size", "advise", "deny", "force"].contains(&value),
-        _ => true,
-    }
-}
-
-/// The root is there already.
 fn check_target(target: &str, flag: &str, text: &str) -> Result<()> {
     if !target.is_empty() && target.bytes().all(|byte| byte == b'/') {
         bail!("{flag}: {text:?}: / is the container's root, and nothing can be mounted over it");

@@ -1,6 +1,7 @@
 //! Values of flags as Docker's users write them.
 
 use anyhow::{Context as _, Result};
+use engine::settings::LogOptions;
 use engine::value::env_lines;
 pub(crate) use engine::value::{
     bytes, cpus, device, host_name, on_failure, restart, secret, size, sysctl, ulimit,
@@ -108,15 +109,10 @@ pub(crate) fn umask(text: &str) -> Result<u32, String> {
     bits.ok_or_else(|| format!("{text:?} is not octal, from 0 to 777"))
 }
 
-/// `--log-driver`. Docker's names for a file of its own mean ours, which `logs` reads as well.
+/// `--log-driver`.
 pub(crate) fn log_driver(text: &str) -> Result<String, String> {
-    match text {
-        "k8s-file" | "json-file" | "local" => Ok("k8s-file".to_owned()),
-        "none" => Ok("none".to_owned()),
-        _ => Err("output is kept in a file (k8s-file), or not at all (none); other programs can \
-                  read it from where `tinyo inspect --format '{{.LogPath}}'` says"
-            .to_owned()),
-    }
+    engine::value::log_driver(&mut LogOptions::default(), text)?;
+    Ok(text.to_owned())
 }
 
 /// `NAME`, of a variable.
@@ -150,7 +146,7 @@ mod tests {
     fn masks_and_drivers() {
         assert_eq!(umask("027"), Ok(0o27));
         assert!(umask("8").is_err() && umask("1000").is_err());
-        assert_eq!(log_driver("json-file").as_deref(), Ok("k8s-file"));
+        assert_eq!(log_driver("json-file").as_deref(), Ok("json-file"));
         assert!(log_driver("journald").unwrap_err().contains("LogPath"));
     }
 }

@@ -2,7 +2,7 @@
 //! what is kept of its output.
 
 use super::parse;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 use engine::settings::{Health, LogOptions, OnFailure, Restart, Startup};
 use std::time::Duration;
@@ -107,25 +107,10 @@ impl LifeOptions {
     }
 
     pub(super) fn log(&self) -> Result<LogOptions> {
-        let names = |text: &str| text.split(',').map(str::to_owned).collect();
         let mut log = LogOptions { none: self.log_driver == "none", ..LogOptions::default() };
         for (name, value) in &self.log_opt {
-            let wrong = || format!("--log-opt {name}={value}");
-            match name.as_str() {
-                "max-size" => {
-                    let size =
-                        parse::bytes(value).map_err(anyhow::Error::msg).with_context(wrong)?;
-                    log.max_size = u64::try_from(size).unwrap_or(0);
-                }
-                "max-file" => {
-                    let count = value.parse().ok().filter(|count| *count > 0);
-                    log.max_files =
-                        count.with_context(|| format!("{}: it is a number from 1 on", wrong()))?;
-                }
-                "labels" => log.labels = names(value),
-                "env" => log.env = names(value),
-                _ => bail!("{}: only max-size, max-file, labels and env are known", wrong()),
-            }
+            engine::value::log_option(&mut log, name, value)
+                .map_err(|why| anyhow!("--log-opt {name}={value}: {why}"))?;
         }
         Ok(log)
     }
