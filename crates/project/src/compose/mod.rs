@@ -5,6 +5,7 @@
 //! (`version`, `x-*`, `expose`, `links`, `logging`, most of `deploy`) is passed over; what would change
 //! how a container is, and is not understood, is an error.
 
+mod mounts;
 mod service;
 mod tree;
 mod variables;

@@ -1,8 +1,9 @@
 //! One service of a Compose file.
 
+use super::mounts;
 use super::tree::{self, Entries, add, at, entries, make_list, take, text};
 use super::variables::Lookup;
-use crate::error::{FileError, Position};
+use crate::error::FileError;
 use crate::fields::Item;
 use crate::model::{Project, ProjectNetwork};
 use crate::yaml::{Node, Value};
@@ -110,7 +111,7 @@ pub(super) fn change(fields: &mut Entries, value: Lookup<'_>) -> Result<Besides,
         match &*key.text {
             "health" => health(node),
             "log" => log(node),
-            "mounts" => mounts(node, value, &mut memory),
+            "mounts" => mounts::read(node, value, &mut memory),
             "ports" => ports(node),
             "depends-on" => each(node, |fields| {
                 fields.retain(|(key, _)| !matches!(&*key.text, "restart" | "required"));
@@ -120,12 +121,7 @@ pub(super) fn change(fields: &mut Entries, value: Lookup<'_>) -> Result<Besides,
             "pull" if matches!(text(node), Some("if_not_present" | "build")) => {
                 *node = at(node, "missing");
             }
-            "stop-timeout" => {
-                let time = text(node).and_then(|text| engine::value::duration(text).ok());
-                if let Some(time) = time {
-                    *node = at(node, time.as_secs().to_string());
-                }
-            }
+            "stop-timeout" => in_seconds(node),
             _ => {}
         }
     }
@@ -251,87 +247,6 @@ fn log(node: &mut Node) {
     }
 }
 
-/// Those in memory are told apart.
-fn mounts(node: &mut Node, value: Lookup<'_>, memory: &mut Vec<Node>) {
-    let Value::List(items) = &mut node.value else { return };
-    items.retain_mut(|item| {
-        let position = item.position;
-        let at_home = |text: &mut String| {
-            if let (Some(rest), Some(home)) = (text.strip_prefix("~/"), value("HOME")) {
-                *text = format!("{home}/{rest}");
-            }
-        };
-        match &mut item.value {
-            Value::Text(text) => {
-                at_home(text);
-                true
-            }
-            Value::Map(fields) => {
-                tree::rename(fields);
-                let kind = take(fields, "type");
-                fields.retain(|(key, _)| key.text != "consistency");
-                options_of_mount(fields, position);
-                if let Some((_, Node { value: Value::Text(text), .. })) =
-                    fields.iter_mut().find(|(key, _)| key.text == "source")
-                {
-                    at_home(text);
-                }
-                if kind.as_ref().and_then(text) != Some("tmpfs") {
-                    return true;
-                }
-                memory.extend(in_memory(fields).map(|it| Node { position, ..it }));
-                // What nobody knows is told of as in any mount.
-                fields.len() > 1
-            }
-            Value::Nothing | Value::List(_) => true,
-        }
-    });
-}
-
-/// What only a bind mount or a volume has, as the options of any mount.
-fn options_of_mount(fields: &mut Entries, position: Position) {
-    let mut options = Vec::new();
-    for part in ["bind", "volume"] {
-        let mut own = take(fields, part);
-        let Some(own) = own.as_mut().and_then(entries) else { continue };
-        tree::rename(own);
-        options.extend(take(own, "propagation"));
-        if let Some(node) = take(own, "nocopy").filter(|it| text(it) != Some("false")) {
-            options.push(at(&node, "nocopy"));
-        }
-        // Labels of SELinux, which is not at work here.
-        take(own, "selinux");
-        // A folder that is missing is made.
-        own.retain(|(key, node)| key.text != "create-host-path" || text(node) == Some("false"));
-        // A part of a volume, and what nobody knows.
-        fields.append(own);
-    }
-    if !options.is_empty() {
-        add(fields, "options", Node { position, value: Value::List(options) });
-    }
-}
-
-/// `TARGET[:OPTIONS]` of a tmpfs, of which only the target and what is not understood is left.
-fn in_memory(fields: &mut Entries) -> Option<Node> {
-    let target = fields.iter().find(|(key, _)| key.text == "target")?.1.clone();
-    let mut words = Vec::new();
-    if let Some(own) = take(fields, "tmpfs").as_mut().and_then(entries) {
-        for name in ["size", "mode"] {
-            words.extend(take(own, name).as_ref().and_then(text).map(|it| format!("{name}={it}")));
-        }
-        fields.append(own);
-    }
-    if take(fields, "read-only").is_some_and(|it| text(&it) == Some("true")) {
-        words.push("ro".to_owned());
-    }
-    let folder = text(&target)?.to_owned();
-    Some(if words.is_empty() {
-        target
-    } else {
-        at(&target, format!("{folder}:{}", words.join(",")))
-    })
-}
-
 /// The long form as the short one.
 fn ports(node: &mut Node) {
     let Value::List(items) = &mut node.value else { return };
@@ -350,6 +265,12 @@ fn ports(node: &mut Node) {
         };
         let text = format!("{}{published}{target}{protocol}", address.unwrap_or_default());
         *item = at(item, text);
+    }
+}
+
+fn in_seconds(node: &mut Node) {
+    if let Some(time) = text(node).and_then(|text| engine::value::duration(text).ok()) {
+        *node = at(node, time.as_secs().to_string());
     }
 }
 
