@@ -5,6 +5,8 @@
 //! (`version`, `x-*`, `expose`, `links`, `logging`, most of `deploy`) is passed over; what would change
 //! how a container is, and is not understood, is an error.
 
+mod dotenv;
+mod environment;
 mod mounts;
 mod service;
 mod tree;
@@ -30,13 +32,8 @@ use tree::{Entries, entries, take};
 pub fn parse(bytes: &[u8], defaults: Defaults<'_>) -> Result<Project, FileError> {
     let mut top = yaml::parse(bytes)?
         .unwrap_or(Node { position: Position { line: 1, column: 1 }, value: yaml::Value::Nothing });
-    let lines = beside(&defaults.folder.join(".env"))?;
-    let in_file = |name: &str| {
-        let pair =
-            |line: &String| line.split_once('=').map(|(own, it)| (own == name, it.to_owned()));
-        lines.iter().rev().filter_map(pair).find(|(is_it, _)| *is_it).map(|(_, it)| it)
-    };
-    let value = |name: &str| (defaults.environment)(name).or_else(|| in_file(name));
+    let beside = beside(&defaults)?;
+    let value = |name: &str| (defaults.environment)(name).or_else(|| dotenv::find(&beside, name));
     tree::merge(&mut top);
     variables::fill(&mut top, &value)?;
     let mut besides = BTreeMap::new();
@@ -46,7 +43,7 @@ pub fn parse(bytes: &[u8], defaults: Defaults<'_>) -> Result<Project, FileError>
         (networks, volumes) = (take(all, "networks"), take(all, "volumes"));
         let services = all.iter_mut().find(|(key, _)| key.text == "services");
         if let Some(services) = services.and_then(|(_, node)| entries(node)) {
-            besides = all_services(services, &value)?;
+            besides = all_services(services, defaults.folder, &value)?;
         }
     }
     let mut project = state::read(&top, defaults, true)?;
@@ -67,21 +64,24 @@ pub fn parse(bytes: &[u8], defaults: Defaults<'_>) -> Result<Project, FileError>
     Ok(project)
 }
 
-/// The variables of a file that need not be there.
-fn beside(path: &Path) -> Result<Vec<String>, FileError> {
+/// The variables of the `.env` in the folder, which need not be there.
+fn beside(defaults: &Defaults<'_>) -> Result<Vec<String>, FileError> {
+    let path = defaults.folder.join(".env");
     let wrong = |what: String| FileError {
         position: Position { line: 1, column: 1 },
         field: String::new(),
         message: format!("{}: {what}", path.display()),
     };
-    match std::fs::read_to_string(path) {
+    match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        text => engine::value::env_lines(&text.map_err(|it| wrong(it.to_string()))?).map_err(wrong),
+        text => dotenv::read(&text.map_err(|it| wrong(it.to_string()))?, &defaults.environment)
+            .map_err(wrong),
     }
 }
 
 fn all_services(
     services: &mut Entries,
+    folder: &Path,
     value: variables::Lookup<'_>,
 ) -> Result<BTreeMap<String, Besides>, FileError> {
     let mut all = BTreeMap::new();
@@ -90,7 +90,7 @@ fn all_services(
         service::extend(&mut own, services, &mut vec![services[place].0.text.clone()])?;
         let name = services[place].0.text.clone();
         if let Some(fields) = entries(&mut own) {
-            all.insert(name, service::change(fields, value)?);
+            all.insert(name, service::change(fields, folder, value)?);
         }
         // Others are extended by what the file says of it.
         services.push((services[place].0.clone(), own));

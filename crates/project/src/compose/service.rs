@@ -1,14 +1,15 @@
 //! One service of a Compose file.
 
-use super::mounts;
 use super::tree::{self, Entries, add, at, entries, make_list, take, text};
 use super::variables::Lookup;
+use super::{environment, mounts};
 use crate::error::FileError;
 use crate::fields::Item;
 use crate::model::{Project, ProjectNetwork};
 use crate::yaml::{Node, Value};
 use engine::settings::Endpoint;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Fields that have another name in a `state.yaml`.
 const NAMES: [(&str, &str); 8] = [
@@ -82,7 +83,11 @@ pub(super) fn extend(
 }
 
 /// Makes the fields those of a `state.yaml`, and returns what is left.
-pub(super) fn change(fields: &mut Entries, value: Lookup<'_>) -> Result<Besides, FileError> {
+pub(super) fn change(
+    fields: &mut Entries,
+    folder: &Path,
+    value: Lookup<'_>,
+) -> Result<Besides, FileError> {
     tree::rename(fields);
     fields
         .retain(|(key, node)| !key.text.starts_with("x-") && !matches!(node.value, Value::Nothing));
@@ -106,6 +111,7 @@ pub(super) fn change(fields: &mut Entries, value: Lookup<'_>) -> Result<Besides,
     if let Some(mut deploy) = take(fields, "deploy") {
         self::deploy(fields, &mut deploy)?;
     }
+    environment::with_files(fields, folder, value)?;
     let mut memory = Vec::new();
     for (key, node) in &mut *fields {
         match &*key.text {
@@ -116,7 +122,6 @@ pub(super) fn change(fields: &mut Entries, value: Lookup<'_>) -> Result<Besides,
             "depends-on" => each(node, |fields| {
                 fields.retain(|(key, _)| !matches!(&*key.text, "restart" | "required"));
             }),
-            "env-file" => files(node),
             "extra-hosts" => hosts(node),
             "pull" if matches!(text(node), Some("if_not_present" | "build")) => {
                 *node = at(node, "missing");
@@ -271,15 +276,6 @@ fn ports(node: &mut Node) {
 fn in_seconds(node: &mut Node) {
     if let Some(time) = text(node).and_then(|text| engine::value::duration(text).ok()) {
         *node = at(node, time.as_secs().to_string());
-    }
-}
-
-fn files(node: &mut Node) {
-    let Value::List(items) = &mut node.value else { return };
-    for item in items {
-        if let Some(path) = entries(item).and_then(|fields| take(fields, "path")) {
-            *item = path;
-        }
     }
 }
 

@@ -215,13 +215,40 @@ fn mounts_have_all_that_is_said_of_them() {
     }
 }
 
-#[test]
-fn variables_beside_the_file_that_are_none_are_an_error() {
-    let folder = std::env::temp_dir().join(format!("compose-env-{}", std::process::id()));
+/// A folder with files, and what is read there.
+fn in_folder(files: &[(&str, &str)], text: &str) -> Result<Project, String> {
+    let name = format!("compose-{}-{}", std::process::id(), files[0].1.len());
+    let folder = std::env::temp_dir().join(name);
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join(".env"), "TAG=1\nexport B=2\n").unwrap();
-    let found = parse(b"services: {a: {image: x}}", Defaults { folder: &folder, ..defaults() });
+    for (name, text) in files {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let found = parse(text.as_bytes(), Defaults { folder: &folder, ..defaults() });
     std::fs::remove_dir_all(&folder).unwrap();
-    let found = found.unwrap_err().to_string();
-    assert!(found.contains(".env: line 2: \"export B=2\""), "{found}");
+    found.map_err(|error| error.to_string())
+}
+
+#[test]
+fn variables_of_files_are_as_compose_has_them() {
+    let files = [
+        (".env", "export VERSION='7' # of the image\n"),
+        ("own.env", "WORD=\"open $VERSION\"\nTWICE=file\nUNSET\n"),
+        ("raw.env", "RAW=\"$VERSION\"\n"),
+    ];
+    let text = "services: {a: {image: 'x:${VERSION}', environment: {TWICE: own, ALONE: }, env_file: \
+                [own.env, {path: raw.env, format: raw}, {path: none.env, required: false}]}}";
+    let project = in_folder(&files, text).unwrap();
+    let settings = &project.services()[0].settings;
+    assert_eq!(settings.image, "x:7");
+    let expected = ["WORD=open 7", "TWICE=file", "UNSET", "RAW=\"$VERSION\"", "TWICE=own", "ALONE"];
+    assert_eq!(settings.env, expected);
+    let said = in_folder(&[("other", "")], "services: {a: {image: x, env_file: none.env}}");
+    let said = said.unwrap_err();
+    assert!(
+        said.starts_with("1:36: env_file[0]: ") && said.contains("none.env: No such file"),
+        "{said}"
+    );
+    let said = in_folder(&[(".env", "TAG=1\nB C=2\n")], "services: {a: {image: x}}");
+    let said = said.unwrap_err();
+    assert!(said.contains(".env: line 2: \"B C=2\""), "{said}");
 }

@@ -14,7 +14,7 @@ pub(super) fn fill(node: &mut Node, value: Lookup<'_>) -> Result<(), FileError> 
     let position = node.position;
     match &mut node.value {
         Value::Text(text) if text.contains('$') => {
-            *text = filled(text, value, DEEPEST).map_err(|message| FileError {
+            *text = filled_in(text, value).map_err(|message| FileError {
                 position,
                 field: String::new(),
                 message,
@@ -25,6 +25,11 @@ pub(super) fn fill(node: &mut Node, value: Lookup<'_>) -> Result<(), FileError> 
         Value::List(items) => items.iter_mut().try_for_each(|item| fill(item, value)),
         Value::Map(entries) => entries.iter_mut().try_for_each(|(_, item)| fill(item, value)),
     }
+}
+
+/// A text with its variables filled in.
+pub(super) fn filled_in(text: &str, value: Lookup<'_>) -> Result<String, String> {
+    filled(text, value, DEEPEST)
 }
 
 fn filled(text: &str, value: Lookup<'_>, depth: usize) -> Result<String, String> {
