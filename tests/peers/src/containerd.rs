@@ -12,38 +12,54 @@ use crate::sandbox;
 
 /// A running daemon, and a root file system that its containers use as it is.
 pub(crate) struct Containerd {
-    client: PathBuf,
-    socket: PathBuf,
+    server: Server,
     pub(crate) rootfs: PathBuf,
+}
+
+/// A running daemon.
+pub(crate) struct Server {
+    client: PathBuf,
+    pub(crate) socket: PathBuf,
     _daemon: Daemon,
+}
+
+impl Server {
+    /// Has all its files in `folder`.
+    pub(crate) fn start(folder: &Path) -> Result<Self> {
+        let (daemon, client) = (find("containerd")?, find("ctr")?);
+        let (configuration, log) = (folder.join("config.toml"), folder.join("log"));
+        let socket = folder.join("socket");
+        fs::write(&configuration, configuration_text(folder, &socket))?;
+        let mut daemon = Command::new(daemon);
+        daemon.arg("--config").arg(configuration).stdout(File::create(&log)?);
+        daemon.stderr(File::options().append(true).open(&log)?);
+        let server = Self { client, socket, _daemon: Daemon::start(&mut daemon)? };
+        wait_until("containerd answers", || {
+            Ok(end_of(&mut server.command("version"))?.code == Some(0))
+        })
+        .with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
+        Ok(server)
+    }
+
+    /// `ctr WORDS`, where `words` are separated by blanks.
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(&self.client);
+        command.arg("--address").arg(&self.socket).args(words.split_whitespace());
+        command
+    }
 }
 
 impl Containerd {
     pub(crate) fn start(scratch: &Path) -> Result<Self> {
-        let (daemon, client) = (find("containerd")?, find("ctr")?);
         find("runc")?;
         let rootfs = scratch.join("rootfs");
         build(&rootfs)?;
-        let (configuration, log) = (scratch.join("config.toml"), scratch.join("log"));
-        let socket = scratch.join("socket");
-        fs::write(&configuration, configuration_text(scratch, &socket))?;
-        let mut daemon = Command::new(daemon);
-        daemon.arg("--config").arg(configuration).stdout(File::create(&log)?);
-        daemon.stderr(File::options().append(true).open(&log)?);
-        let daemon = Daemon::start(&mut daemon)?;
-        let containerd = Self { client, socket, rootfs, _daemon: daemon };
-        wait_until("containerd answers", || {
-            Ok(end_of(&mut containerd.command("version"))?.code == Some(0))
-        })
-        .with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
-        Ok(containerd)
+        Ok(Self { server: Server::start(scratch)?, rootfs })
     }
 
     /// `ctr WORDS`, where `words` are separated by blanks.
     pub(crate) fn command(&self, words: &str) -> Command {
-        let mut command = Command::new(&self.client);
-        command.arg("--address").arg(&self.socket).args(words.split_whitespace());
-        command
+        self.server.command(words)
     }
 
     /// `ctr run FLAGS --rootfs ... NAME /bin/tino -- WORDS`

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::commands::{Daemon, end_of, expect_code, find, text_of, wait_until};
+use crate::containerd::Server;
 use crate::rootfs::{build_tar, copy_tino, has_no_zombie};
 use crate::sandbox;
 use crate::terminal::{BUSY, SIZE, Terminal};
@@ -15,7 +16,9 @@ use crate::terminal::{BUSY, SIZE, Terminal};
 pub(crate) struct Docker {
     client: PathBuf,
     socket: PathBuf,
+    // Ended in this order.
     _daemon: Daemon,
+    _containerd: Server,
 }
 
 /// How the daemon runs, beside what all tests have in common.
@@ -36,7 +39,10 @@ impl Docker {
 
     pub(crate) fn start_with(scratch: &Path, setup: &Setup) -> Result<Self> {
         let client = find("docker")?;
-        find("containerd")?;
+        // It gives one that it starts itself only 15 seconds to answer.
+        let folder = scratch.join("containerd");
+        fs::create_dir(&folder)?;
+        let containerd = Server::start(&folder)?;
         let init = scratch.join("docker-init");
         copy_tino(&init)?;
         let (socket, log) = (scratch.join("socket"), scratch.join("log"));
@@ -47,6 +53,8 @@ impl Docker {
             .args(["--exec-opt", "native.cgroupdriver=cgroupfs"])
             .arg("--host")
             .arg(format!("unix://{}", socket.display()))
+            .arg("--containerd")
+            .arg(&containerd.socket)
             .arg("--data-root")
             .arg(scratch.join("data"))
             .arg("--exec-root")
@@ -66,7 +74,7 @@ impl Docker {
             daemon.args(["--bridge=none", "--userland-proxy=false"]);
         }
         let daemon = Daemon::start(&mut daemon)?;
-        let docker = Self { client, socket, _daemon: daemon };
+        let docker = Self { client, socket, _daemon: daemon, _containerd: containerd };
         wait_until("dockerd answers", || Ok(end_of(&mut docker.command("info"))?.code == Some(0)))
             .with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
         text_of(docker.command("import").arg(build_tar(scratch)?).arg("box"))?;

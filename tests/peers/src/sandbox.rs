@@ -107,6 +107,8 @@ fn first_process() -> Result<ExitCode> {
     cgroup::remount()?;
     // Runtimes keep state and sockets there under fixed names.
     mount("tmpfs", "/run", "tmpfs", MountFlags::empty(), Some(c"mode=755"))?;
+    // Podman keeps its locks there under a fixed name, and fails if another makes them just now.
+    mount("tmpfs", "/dev/shm", "tmpfs", MountFlags::empty(), Some(c"mode=1777"))?;
     let trial = Pid::from_child(&itself("inside").spawn()?);
     loop {
         let (pid, status) = wait(WaitOptions::empty())?.context("no child left")?;

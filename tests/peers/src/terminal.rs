@@ -11,8 +11,10 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::commands::{Daemon, wait_until};
 
-/// Has a shell print the size of its terminal, once it has one: some clients tell it late.
-pub(crate) const SIZE: &str = "until stty size 2>/dev/null; do sleep 0.1; done\r";
+/// Has a shell print the size of its terminal, once it has one: some clients tell it late. `stty` of
+/// busybox prints nothing about a terminal without size, and ends with 0.
+pub(crate) const SIZE: &str =
+    "until size=$(stty size 2>/dev/null) && [ \"$size\" ]; do sleep 0.1; done; echo $size\r";
 
 /// Has a shell run a program that has the terminal for long, and says when it has: a key typed too
 /// early would be for the shell. What it says is not in the line that is typed.
