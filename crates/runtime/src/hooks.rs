@@ -147,7 +147,9 @@ fn tail(output: &OwnedFd) -> Option<String> {
     let mut bytes = vec![0; usize::try_from(end.min(LENGTH)).ok()?];
     let length = pread(output, &mut bytes, end.saturating_sub(LENGTH)).ok()?;
     bytes.truncate(length);
-    Some(String::from_utf8_lossy(&bytes).trim().replace('\n', "; "))
+    let text = String::from_utf8_lossy(&bytes).trim().replace('\n', "; ");
+    // A program of the image shall not talk to the terminal on which this is shown.
+    Some(text.replace(char::is_control, "?"))
 }
 
 fn wait(
@@ -158,6 +160,8 @@ fn wait(
         && !ends_within(child.id(), timeout).map_err(|error| error.to_string())?
     {
         kill_group(&child).map_err(|error| error.to_string())?;
+        // It may have gone to another group, to outlive its time.
+        child.kill().map_err(|error| error.to_string())?;
         child.wait().map_err(|error| error.to_string())?;
         return Err(format!("killed after its time-out of {} seconds", timeout.as_secs()));
     }

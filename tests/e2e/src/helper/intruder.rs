@@ -7,15 +7,30 @@ use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
 use super::say;
+use crate::support::sys;
 
 /// False when the word is not one of these. They go on until the file exists that they are given.
 pub(super) fn step(verb: &str, value: &str) -> bool {
     match verb {
         "overwrite-executables" => overwrite_executables(Path::new(value)),
         "watch-processes" => watch_processes(Path::new(value)),
+        // This one goes on until it is killed.
+        "leave-group" => leave_group(),
         _ => return false,
     }
     true
+}
+
+/// Goes to the process group of a child, where nobody looks for it who has started it.
+fn leave_group() {
+    let idle = || loop {
+        std::thread::park();
+    };
+    let child = sys::fork(0, idle).expect("a child");
+    let child = rustix::process::Pid::from_raw(child);
+    rustix::process::setpgid(child, child).expect("a group of the child's");
+    rustix::process::setpgid(None, child).expect("to be in it, too");
+    idle();
 }
 
 /// All processes but this one.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::support::{Bundle, Container};
 use crate::expect_eq;
-use crate::support::{processes, scratch, script};
+use crate::support::{own_program, processes, scratch, script};
 
 const KINDS: [&str; 6] =
     ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
@@ -277,6 +277,32 @@ pub(crate) fn a_time_out_is_a_failure() -> Result<()> {
         container.expect_gone()?;
     }
     Ok(())
+}
+
+/// The program of a hook in the container is one of the image's. In another process group than the one
+/// it was given it was not found, and `start` waited for it for ever.
+pub(crate) fn a_time_out_ends_who_leaves_its_group() -> Result<()> {
+    let hook = json!({ "path": "/e2e", "args": ["e2e", "--helper", "leave-group"], "timeout": 1 });
+    let bundle = Bundle::script("echo ran")?
+        .mount("/e2e", "bind", own_program(), "bind,ro")
+        .add("/hooks/startContainer", hook);
+    let container = Container::new(bundle)?;
+    let finished = container.run()?;
+    ensure!(finished.code()? != 0, "a hook that hangs let the container be started");
+    finished.expect_stderr("error running startContainer hook #0: killed after its time-out")?;
+    container.expect_gone()
+}
+
+/// What such a program prints is shown to whoever started the container, on a terminal maybe, which
+/// would do what it says.
+pub(crate) fn what_they_print_says_nothing_to_a_terminal() -> Result<()> {
+    let words = json!(["sh", "-c", "printf 'bad\\033]0;title\\007\\nworse\\r'; exit 1"]);
+    let hook = json!({ "path": "/bin/sh", "args": words });
+    let container = Container::new(Bundle::script("true")?.add("/hooks/startContainer", hook))?;
+    let finished = container.run()?;
+    ensure!(finished.code()? != 0, "a hook that fails let the container be started");
+    finished.expect_stderr("bad?]0;title?; worse")?;
+    container.expect_gone()
 }
 
 pub(crate) fn a_program_that_is_missing_is_named() -> Result<()> {

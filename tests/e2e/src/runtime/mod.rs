@@ -170,6 +170,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::hooks::failure_after_the_end_does_not_keep_the_container,
         runtime::hooks::failure_after_the_end_is_not_the_end_of_the_program,
         runtime::hooks::a_time_out_is_a_failure,
+        runtime::hooks::a_time_out_ends_who_leaves_its_group,
+        runtime::hooks::what_they_print_says_nothing_to_a_terminal,
         runtime::hooks::a_program_that_is_missing_is_named,
         runtime::hooks::a_path_that_is_relative_is_refused,
         runtime::keyring::it_is_new_unless_forbidden,
