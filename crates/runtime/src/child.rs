@@ -56,7 +56,7 @@ fn set_up(
     }
     let procfs = init.needs_procfs().then(Procfs::open).transpose();
     let procfs = procfs.during(Step::Internal)?;
-    let keyring = init.keyring.as_ref();
+    let keyring = init.keyring.as_deref();
     process::leave_keyring(&init.process, keyring, procfs.as_ref(), make_session_keyring)?;
     names(init)?;
     if init.loopback {

@@ -111,7 +111,7 @@ fn add(request: &Exec<'_>, container: &Container, spec: &Spec<'_>) -> Result<Run
     let surroundings = Surroundings {
         placement: &placement,
         first: first_process(container, spec),
-        keyring: (!container.record()?.keeps_keyring).then(|| request.id.keyring()),
+        keyring: keyring(container)?,
     };
     let start = |entry: &Entry| {
         launch(&placement, entry.clone_into(), |channel| {
@@ -240,6 +240,12 @@ fn first_process(container: &Container, spec: &Spec<'_>) -> Option<Pid> {
     if own { Some(Pid::INIT) } else { container.process()?.id() }
 }
 
+/// The name of the container's session keyring.
+fn keyring(container: &Container) -> Result<Option<CString>> {
+    let name = container.record()?.keyring.clone().map(CString::new);
+    name.transpose().map_err(|_| Error::Internal("a keyring with a NUL in its name"))
+}
+
 /// What the new process comes into.
 struct Surroundings<'a> {
     placement: &'a Placement,
@@ -290,7 +296,7 @@ fn set_up(
         process::lead_session(None)?;
         None
     };
-    process::leave_keyring(plan, keyring.as_ref(), procfs.as_ref(), join_session_keyring)?;
+    process::leave_keyring(plan, keyring.as_deref(), procfs.as_ref(), join_session_keyring)?;
     if let Some(first) = first.filter(|_| plan.own_cores) {
         join_core_group(first).during(Step::Scheduling)?;
     }

@@ -2,7 +2,9 @@
 
 use std::ffi::CString;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+use std::time::SystemTime;
 
 /// A container's id: letters, digits, `_`, `+`, `-` and `.`, at most 255 bytes, neither `.` nor
 /// `..`. It is a file name, so what it names cannot be anywhere but in the root folder.
@@ -29,10 +31,14 @@ impl ContainerId {
         &self.0
     }
 
-    /// The name of the container's session keyring, as runc spells it.
+    /// A name for a new session keyring of the container's: as runc spells it, and with something in
+    /// it that nobody can foresee. Whoever made a keyring of that name before, and let others search
+    /// it, would have it be the container's: all of its keys would be his.
     pub(crate) fn keyring(&self) -> CString {
+        let mut hasher = DefaultHasher::new();
+        (sys::keyring::unforeseen(), SystemTime::now()).hash(&mut hasher);
         // There is no NUL in an id.
-        CString::new(format!("_ses.{self}")).unwrap_or_default()
+        CString::new(format!("_ses.{self}.{:016x}", hasher.finish())).unwrap_or_default()
     }
 }
 

@@ -141,7 +141,7 @@ fn first_record(plan: &Plan, user: Uid) -> Record {
         annotations: plan.annotations.clone(),
         resctrl: Made::default(),
         restored: false,
-        keeps_keyring: plan.init.keyring.is_none(),
+        keyring: plan.init.keyring.as_ref().map(|name| name.to_string_lossy().into_owned()),
     }
 }
 

@@ -306,7 +306,7 @@ fn label(plan: &ProcessPlan, procfs: &Procfs) -> Result<(), Failure> {
 /// one.
 pub(crate) fn leave_keyring(
     plan: &ProcessPlan,
-    name: Option<&CString>,
+    name: Option<&CStr>,
     procfs: Option<&Procfs>,
     join: fn(&CStr) -> Result<(), sys::Error>,
 ) -> Result<(), Failure> {

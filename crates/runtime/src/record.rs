@@ -33,9 +33,9 @@ pub(crate) struct Record {
     /// clocks go on from where they were.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) restored: bool,
-    /// Whether its processes stay in the session keyring of who starts them.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) keeps_keyring: bool,
+    /// The name of its session keyring; without one, its processes stay in that of who starts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) keyring: Option<String>,
 }
 
 /// A process that cannot be mistaken for a later one of the same id.

@@ -30,6 +30,18 @@ pub fn set_key_permissions(key: i32, permissions: u32) -> Result<(), Errno> {
     if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
+/// What nobody outside of this program can foresee, nor say afterwards: `AT_RANDOM`, getauxval(3), the
+/// 16 bytes that the kernel draws for each program. It takes no system call. They are a secret of the
+/// C library's: to be shown only as part of a hash.
+#[must_use]
+pub fn unforeseen() -> [u8; 16] {
+    // SAFETY: it reads what the kernel has put above the stack, which stays.
+    let address = unsafe { libc::getauxval(libc::AT_RANDOM) } as *const [u8; 16];
+    // SAFETY: where there is such an entry, it is the address of 16 bytes beside it; without one it
+    // is null, of which `as_ref` makes none.
+    unsafe { address.as_ref() }.copied().unwrap_or_default()
+}
+
 fn last_error() -> Errno {
     Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
 }

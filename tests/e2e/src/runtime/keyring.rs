@@ -45,3 +45,26 @@ pub(crate) fn that_of_exec_is_the_containers() -> Result<()> {
     expect_eq!(keyrings(false, &["--no-new-keyring"])?, format!("{name}\n"));
     Ok(())
 }
+
+/// Whoever had made a keyring with the name that the container's was going to have, and let others
+/// search it, found the container in it: its keys were his, and his were its.
+pub(crate) fn that_of_somebody_else_is_not_the_containers() -> Result<()> {
+    const EVERYBODY: u32 = 0x3f3f_3f3f;
+    let script = "grep -oE 'keyring +_ses.*: [0-9e]' /proc/keys; true";
+    let bundle = Bundle::script(script)?.set("/linux/maskedPaths", json!([]));
+    let container = Container::new(bundle)?;
+    let name = format!("_ses.{}", container.id);
+    let key = ::sys::keyring::join_session_keyring(&std::ffi::CString::new(name.clone())?)?;
+    ::sys::keyring::set_key_permissions(key, EVERYBODY)?;
+    // It is held by this process alone, which is not where the container comes from.
+    let said = container.launch_new("run", &[]).before_exec(leave_keyring).finish()?.stdout;
+    let possessed = said.lines().filter(|line| line.contains(&name)).count();
+    // The one of this process, which everybody may see, and another one.
+    expect_eq!(possessed, 2, "{said}");
+    Ok(())
+}
+
+/// Another session keyring than that of this process.
+fn leave_keyring() -> std::io::Result<()> {
+    ::sys::keyring::join_session_keyring(c"of-the-runtime").map(drop).map_err(Into::into)
+}

@@ -176,6 +176,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::hooks::a_path_that_is_relative_is_refused,
         runtime::keyring::it_is_new_unless_forbidden,
         runtime::keyring::that_of_exec_is_the_containers,
+        runtime::keyring::that_of_somebody_else_is_not_the_containers,
         runtime::kill::signals_are_taken_by_name_and_number,
         runtime::kill::a_signal_that_is_none_is_refused,
         runtime::kill::a_stopped_container_takes_no_signal,
