@@ -301,11 +301,14 @@ fn devices(spec: &Spec<'_>, mounts: &[Mount]) -> Result<Option<Vec<Node>>, Inval
 }
 
 fn sysctls(spec: &Spec<'_>, namespaces: &Namespaces) -> Result<Vec<Sysctl>, Invalid> {
+    if spec.linux.sysctl.is_empty() {
+        return Ok(Vec::new());
+    }
     let owned = Owned {
-        ipc: namespaces.has(Kind::Ipc),
-        network: namespaces.has(Kind::Network),
-        uts: namespaces.has(Kind::Uts),
-        user: namespaces.has(Kind::User),
+        ipc: namespaces.has_own(Kind::Ipc),
+        network: namespaces.has_own(Kind::Network),
+        uts: namespaces.has_own(Kind::Uts),
+        user: namespaces.has_own(Kind::User),
     };
     let parse = |(name, value): (&Text<'_>, &Text<'_>)| {
         Sysctl::parse(name, value, owned)

@@ -3,7 +3,8 @@
 use super::Invalid;
 use kernel::namespace::{ClockOffset, IdMap, Kind, Set};
 use spec::runtime::{IdMapping, Linux, NamespaceKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use sys::rustix::fs::stat;
 
 /// The namespaces of a container.
 #[derive(Debug, Default)]
@@ -64,9 +65,18 @@ impl Namespaces {
         Ok(())
     }
 
-    /// Whether the container has a namespace of this kind that is not the runtime's.
+    /// Whether the configuration names a namespace of this kind.
     pub(crate) fn has(&self, kind: Kind) -> bool {
         self.new.contains(kind) || self.joined.iter().any(|(joined, _)| *joined == kind)
+    }
+
+    /// Whether the container has a namespace of this kind that is not the runtime's, which may have a
+    /// path like any other.
+    pub(crate) fn has_own(&self, kind: Kind) -> bool {
+        let identity = |path: &Path| stat(path).map(|it| (it.st_dev, it.st_ino));
+        let ours = || identity(Path::new(&format!("/proc/self/ns/{}", kind.file())));
+        let mut joined = self.joined.iter().filter(|(joined, _)| *joined == kind);
+        self.new.contains(kind) || joined.any(|(_, path)| identity(path) != ours())
     }
 }
 

@@ -255,6 +255,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::namespaces::queues_belong_to_the_root_of_the_user_namespace,
         runtime::namespaces::clocks_are_shifted_as_configured,
         runtime::namespaces::kernel_parameters_are_set_in_the_namespaces,
+        runtime::namespaces::kernel_parameters_of_a_namespace_that_is_the_callers_are_refused,
         runtime::namespaces::kernel_parameters_of_the_machine_are_refused,
         runtime::net_devices::they_stay_in_a_namespace_of_somebody_else,
         runtime::net_devices::they_go_with_the_containers_own_namespace,

@@ -207,6 +207,30 @@ pub(crate) fn kernel_parameters_are_set_in_the_namespaces() -> Result<()> {
     Ok(())
 }
 
+/// A namespace that is joined by its path may be the one that the runtime is in itself: that of the
+/// machine, and so are its parameters.
+pub(crate) fn kernel_parameters_of_a_namespace_that_is_the_callers_are_refused() -> Result<()> {
+    let (name, file) = ("net.ipv4.ip_default_ttl", "/proc/sys/net/ipv4/ip_default_ttl");
+    let before = fs::read_to_string(file)?;
+    for path in ["/proc/self/ns/net", "/proc/thread-self/ns/net"] {
+        let mut bundle = Bundle::script("true")?
+            .without_mount("/sys")
+            .without_mount("/sys/fs/cgroup")
+            .join("network", path)
+            .set("/linux/sysctl", json!({}));
+        bundle.config["linux"]["sysctl"][name] = json!("77");
+        let container = Container::new(bundle)?;
+        let finished = container.run()?;
+        let after = fs::read_to_string(file)?;
+        fs::write(file, &before)?;
+        expect_eq!(after, before, "{name} of the machine, by {path}");
+        ensure!(finished.code()? != 0, "{path}: it ran");
+        finished.expect_stderr("network namespace of the container's own")?;
+        container.expect_gone()?;
+    }
+    Ok(())
+}
+
 pub(crate) fn kernel_parameters_of_the_machine_are_refused() -> Result<()> {
     // tidy: table
     for (name, leave_out) in [
