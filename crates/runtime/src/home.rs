@@ -15,11 +15,13 @@ pub(crate) fn variable(user: u32) -> Option<CString> {
     CString::new([b"HOME=", home].concat()).ok()
 }
 
-/// The container owns this file: it is opened so that nothing but a regular file can be waited for.
+/// The container owns this file: it is opened so that nothing but a regular file can be waited for,
+/// and one of procfs, which would tell what the caller of the runtime has, is none: it has no size.
 fn passwd() -> Option<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = openat(CWD, c"/etc/passwd", flags, Mode::empty()).ok()?;
-    if !FileType::from_raw_mode(fstat(&file).ok()?.st_mode).is_file() {
+    let status = fstat(&file).ok()?;
+    if !FileType::from_raw_mode(status.st_mode).is_file() || status.st_size == 0 {
         return None;
     }
     let mut text = vec![0; 4096];

@@ -300,3 +300,16 @@ pub(crate) fn the_users_of_the_image_are_read_in_the_root() -> Result<()> {
     }
     Ok(())
 }
+
+/// They are a link to what procfs tells of the process that reads them: the runtime, with the
+/// environment of its caller, of which one variable has what a line of users has.
+pub(crate) fn the_users_of_the_image_do_not_tell_the_callers_environment() -> Result<()> {
+    let bundle = Bundle::script("echo home $HOME")?;
+    let passwd = bundle.rootfs().join("etc/passwd");
+    fs::remove_file(&passwd)?;
+    symlink("/proc/self/environ", passwd)?;
+    let container = Container::new(bundle)?;
+    let launch = container.launch_new("run", &[]).env("LIST=a\nx:x:0:0::/of-the-caller:\n");
+    expect_eq!(launch.finish()?.stdout, "home /\n");
+    Ok(())
+}

@@ -79,6 +79,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::attack_paths::masked_and_read_only_paths_are_resolved_in_the_root,
         runtime::attack_paths::the_working_folder_is_made_in_the_root,
         runtime::attack_paths::the_users_of_the_image_are_read_in_the_root,
+        runtime::attack_paths::the_users_of_the_image_do_not_tell_the_callers_environment,
         runtime::attack_proc::nothing_is_mounted_over_proc,
         runtime::attack_proc::single_files_of_proc_may_be_replaced,
         runtime::attack_proc::kernel_parameters_are_written_to_the_kernel_alone,
