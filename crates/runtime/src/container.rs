@@ -53,9 +53,17 @@ impl Container {
         Ok(Container { directory, record })
     }
 
-    /// As [`Container::open`], for whoever removes it: a damaged record counts as none.
+    /// The same, for whoever acts on what is recorded: that must be his own word.
+    pub(crate) fn open_own(root: &Path, id: &ContainerId) -> Result<Container> {
+        let container = Container::open(root, id)?;
+        container.directory.expect_own()?;
+        Ok(container)
+    }
+
+    /// As [`Container::open_own`], for whoever removes it: a damaged record counts as none.
     pub(crate) fn open_to_remove(root: &Path, id: &ContainerId) -> Result<Container> {
         let directory = Directory::open(root, id)?;
+        directory.expect_own()?;
         let record = match directory.record() {
             Err(Error::Damaged { .. }) => None,
             result => result?,

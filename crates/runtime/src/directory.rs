@@ -19,12 +19,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use sys::OrError;
 use sys::rustix::fs::{
-    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, chmodat, flock, mkdirat, openat, unlinkat,
+    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, chmodat, flock, fstat, mkdirat, openat,
+    unlinkat,
 };
 use sys::rustix::io::Errno;
 use sys::rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
 };
+use sys::rustix::process::geteuid;
 
 /// The name of the socket on which the child of a `create` waits.
 const START_SOCKET: &str = "start.sock";
@@ -36,6 +38,9 @@ const RECORDS: &str = "state.jsonl";
 pub(crate) const MAX_CONFIGURATION: usize = 16 << 20;
 /// With its records.
 const MAX_RECORDS: usize = 2 * MAX_CONFIGURATION;
+/// What is answered instead of records by something that we have not made: a link, a folder, a pipe,
+/// a file of any size.
+const NOT_OURS: [Errno; 4] = [Errno::LOOP, Errno::ISDIR, Errno::AGAIN, Errno::FBIG];
 
 /// A container's folder.
 #[derive(Debug)]
@@ -80,6 +85,15 @@ impl Directory {
         }
     }
 
+    /// Refuses that of another user. Root would run his hooks, and signal what he says it is.
+    pub(crate) fn expect_own(&self) -> Result<()> {
+        let owner = fstat(&self.folder).or_error("fstat", || self.id.to_string())?.st_uid;
+        if owner == geteuid().as_raw() {
+            return Ok(());
+        }
+        Err(Error::Foreign { id: self.id.clone(), owner })
+    }
+
     pub(crate) fn id(&self) -> &ContainerId {
         &self.id
     }
@@ -109,7 +123,7 @@ impl Directory {
             Ok(lines) => lines,
             Err(error) if error.errno == Errno::NOENT => return Ok(None),
             // Not what we have written.
-            Err(error) if matches!(error.errno, Errno::LOOP | Errno::ISDIR | Errno::AGAIN) => {
+            Err(error) if NOT_OURS.contains(&error.errno) => {
                 return Err(Error::Damaged { id: self.id.clone(), reason: error.to_string() });
             }
             Err(error) => return Err(error.into()),

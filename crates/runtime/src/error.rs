@@ -64,6 +64,16 @@ pub enum Error {
         /// In which way.
         reason: String,
     },
+    /// Another user's.
+    #[error(
+        "container \"{id}\" is that of user {owner}, whose word is not acted upon: do this as that user"
+    )]
+    Foreign {
+        /// Which.
+        id: ContainerId,
+        /// Whose.
+        owner: u32,
+    },
     /// A new process could not be made.
     #[error("unable to start container process: {error}{hint}", hint = clone_hint(error))]
     Clone {

@@ -67,7 +67,7 @@ pub fn with_configuration<T>(
     id: &ContainerId,
     use_it: impl FnOnce(&Spec<'_>) -> Result<T>,
 ) -> Result<T> {
-    Container::open(root, id)?.with_configuration(use_it)
+    Container::open_own(root, id)?.with_configuration(use_it)
 }
 
 /// Adds a process to a container, a child of the caller.
@@ -75,7 +75,7 @@ pub fn with_configuration<T>(
 /// # Errors
 /// The container has stopped or is paused; a value of the process is wrong; a step of it failed.
 pub fn exec(request: &Exec<'_>) -> Result<Running> {
-    let container = Container::open(request.root, request.id)?;
+    let container = Container::open_own(request.root, request.id)?;
     match container.status()? {
         Status::Running | Status::Created => {}
         Status::Paused if request.ignore_paused => {}

@@ -18,7 +18,7 @@ use sys::rustix::process::{Pid, PidfdFlags, pidfd_open};
 /// # Errors
 /// [`Error::NotRunning`] when there is no process any more.
 pub fn send(root: &Path, id: &ContainerId, signal: i32, all: bool) -> Result<()> {
-    let container = Container::open(root, id)?;
+    let container = Container::open_own(root, id)?;
     // Without a PID namespace of its own, the others would live on when the first is killed.
     let all = all || signal == SIGKILL && !has_own_pid_namespace(&container)?;
     kill(&container, signal, all)
@@ -94,7 +94,7 @@ fn has_own_pid_namespace(container: &Container) -> Result<bool> {
 /// # Errors
 /// It is not running, or they do not freeze in time.
 pub fn pause(root: &Path, id: &ContainerId) -> Result<()> {
-    let container = Container::open(root, id)?;
+    let container = Container::open_own(root, id)?;
     match container.status()? {
         Status::Running | Status::Created => {}
         status => return Err(container.wrong("pause", status, "")),
@@ -107,7 +107,7 @@ pub fn pause(root: &Path, id: &ContainerId) -> Result<()> {
 /// # Errors
 /// It is not paused.
 pub fn resume(root: &Path, id: &ContainerId) -> Result<()> {
-    let container = Container::open(root, id)?;
+    let container = Container::open_own(root, id)?;
     match container.status()? {
         Status::Paused => {
             let thawed = cgroup_of(&container)?.thaw().map_err(Error::from);

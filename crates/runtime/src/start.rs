@@ -21,7 +21,7 @@ use std::path::Path;
 /// It is not in status `created`; its program cannot be executed; a hook failed, and then the
 /// container was killed.
 pub fn start(root: &Path, id: &ContainerId, notify_socket: Option<&Path>) -> Result<()> {
-    let container = Container::open(root, id)?;
+    let container = Container::open_own(root, id)?;
     let (hooks, listener) = container
         .with_configuration(|spec| Ok((AllHooks::new(&spec.hooks), Listener::new(spec))))?;
     let status = container.status()?;

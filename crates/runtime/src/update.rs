@@ -21,7 +21,7 @@ pub fn update(
     resources: &Resources<'_>,
     schemata: &[&str],
 ) -> Result<()> {
-    let mut container = Container::open(root, id)?;
+    let mut container = Container::open_own(root, id)?;
     let status = container.status()?;
     if matches!(status, Status::Stopped | Status::Creating) {
         return Err(container.wrong("update", status, ""));

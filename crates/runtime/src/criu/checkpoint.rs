@@ -53,7 +53,7 @@ pub struct Checkpoint<'a> {
 /// # Errors
 /// The container does not run; criu is missing; or it fails, and then the container goes on.
 pub fn checkpoint(request: &Checkpoint<'_>) -> Result<Vec<String>> {
-    let container = Container::open(request.root, request.id)?;
+    let container = Container::open_own(request.root, request.id)?;
     match container.status()? {
         Status::Running | Status::Paused => {}
         status => return Err(container.wrong("checkpoint", status, "")),

@@ -1,12 +1,13 @@
 //! What the runtime keeps on the machine, where others can write.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{chown, symlink};
 use std::os::unix::net::UnixDatagram;
 
 use anyhow::{Result, ensure};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mkdirat, mknodat, open, openat};
 use rustix::io::write;
+use serde_json::json;
 
 use super::support::{Bundle, Container, groups};
 use crate::expect_eq;
@@ -27,7 +28,8 @@ pub(crate) fn what_is_no_record_is_not_waited_for() -> Result<()> {
     symlink(&decoy, folder("link")?)?;
     fs::create_dir(folder("folder")?)?;
     symlink(scratch("elsewhere"), container.root.join("elsewhere"))?;
-    for id in ["pipe", "link", "folder", "elsewhere"] {
+    fs::File::create(folder("huge")?)?.set_len(1 << 40)?;
+    for id in ["pipe", "link", "folder", "elsewhere", "huge"] {
         for words in [&["state", id][..], &["kill", id], &["exec", id, "true"], &["start", id]] {
             let finished = container.launch(words).finish()?;
             ensure!(finished.code()? != 0, "{words:?} succeeded");
@@ -35,14 +37,48 @@ pub(crate) fn what_is_no_record_is_not_waited_for() -> Result<()> {
     }
     let finished = container.launch(&["list", "--quiet"]).finish()?;
     expect_eq!(finished.stdout, format!("{}\n", container.id));
-    for id in ["pipe", "link", "folder"] {
+    for id in ["pipe", "link", "folder", "huge"] {
         container.launch(&["delete", "--force", id]).finish()?;
     }
     ensure!(decoy.exists(), "what a link leads to was removed");
-    for id in ["pipe", "link"] {
+    for id in ["pipe", "link", "huge"] {
         ensure!(!container.root.join(id).exists(), "{id} is left");
     }
     Ok(())
+}
+
+/// Whoever's folder it is has written what he liked: whose process it is, and which hooks are to be run.
+/// Root looks at it, and does nothing of what it says.
+pub(crate) fn what_another_user_has_recorded_is_not_acted_upon() -> Result<()> {
+    let mark = scratch("mark");
+    let touch = json!({ "path": "/usr/bin/touch", "args": ["touch", mark] });
+    let container = Container::new(Bundle::service()?.add("/hooks/poststop", touch))?;
+    container.start_service()?;
+    let id = &*container.id;
+    let folder = container.root.join(id);
+    chown(&folder, Some(54_400), Some(54_400))?;
+    let verbs = [
+        &["kill", id, "KILL"][..],
+        &["exec", id, "/bin/true"],
+        &["pause", id],
+        &["update", "--pids-limit", "7", id],
+        &["delete", id],
+        &["delete", "--force", id],
+    ];
+    for words in verbs {
+        let finished = container.launch(words).finish()?;
+        ensure!(finished.code()? != 0, "{words:?} succeeded");
+        finished.expect_stderr("that of user 54400")?;
+    }
+    ensure!(!mark.exists(), "a hook was run");
+    expect_eq!(container.status()?, "running");
+    let listed = container.launch(&["list", "--quiet"]).finish()?;
+    expect_eq!(listed.stdout, format!("{id}\n"));
+    chown(&folder, Some(0), Some(0))?;
+    container.kill()?;
+    container.delete()?;
+    ensure!(mark.exists(), "its own hook was not run");
+    container.expect_gone()
 }
 
 /// The pid file is written beside itself first, by a name that others can foresee.

@@ -90,6 +90,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::attack_races::proc_that_changes_places,
         runtime::attack_races::what_is_protected_in_proc_and_sys_goes_with_them,
         runtime::attack_state::what_is_no_record_is_not_waited_for,
+        runtime::attack_state::what_another_user_has_recorded_is_not_acted_upon,
         runtime::attack_state::a_pid_file_is_written_where_it_was_asked_for,
         runtime::attack_state::the_folder_of_the_service_manager_is_not_written_from_inside,
         runtime::attack_state::groups_are_found_and_removed_however_deep_they_are,
