@@ -19,13 +19,13 @@ use crate::support::sys;
 use crate::support::{Finished, scratch};
 
 /// How often the container is made.
-const ROUNDS: usize = 40;
+pub(super) const ROUNDS: usize = 40;
 
 /// A process that lets two names change places until it is dropped.
-struct Swapper(i32);
+pub(super) struct Swapper(i32);
 
 impl Swapper {
-    fn start(one: &Path, other: &Path) -> Result<Self> {
+    pub(super) fn start(one: &Path, other: &Path) -> Result<Self> {
         let (one, other) = (one.to_owned(), other.to_owned());
         let pid = sys::fork(0, || {
             loop {
@@ -45,14 +45,14 @@ impl Drop for Swapper {
 }
 
 /// A folder of the machine in which nothing may ever appear.
-fn decoy() -> Result<PathBuf> {
+pub(super) fn decoy() -> Result<PathBuf> {
     let folder = scratch("decoy");
     fs::create_dir_all(&folder)?;
     Ok(folder)
 }
 
 /// Runs the container again and again on each kernel.
-fn again_and_again(
+pub(super) fn again_and_again(
     container: &Container,
     mut check: impl FnMut(&Finished) -> Result<()>,
 ) -> Result<()> {

@@ -2,6 +2,7 @@
 //! can be tried with `TINYORT_BIN=/usr/sbin/runc`.
 
 mod annotations;
+mod attack_console;
 mod attack_descriptors;
 mod attack_executable;
 mod attack_fields;
@@ -48,6 +49,8 @@ use crate::runtime;
 pub(crate) fn trials() -> Vec<Trial> {
     // tidy: table
     trials![
+        runtime::attack_console::exec_opens_terminals_of_devpts_alone,
+        runtime::attack_console::a_console_that_changes_places,
         runtime::attack_descriptors::the_working_folder_is_never_a_leaked_descriptor,
         runtime::attack_descriptors::the_working_folder_of_exec_is_never_a_leaked_descriptor,
         runtime::attack_descriptors::no_descriptor_of_the_machine_is_inherited,

@@ -40,6 +40,16 @@ impl ConsoleSocket {
         }
     }
 
+    /// Nobody has sent anything.
+    pub(super) fn expect_nothing(&self) -> Result<()> {
+        self.listener.set_nonblocking(true)?;
+        while let Ok((stream, _)) = self.listener.accept() {
+            let (bytes, descriptors) = receive(&stream)?;
+            ensure!(bytes.is_empty() && descriptors.is_empty(), "{bytes:?} and {descriptors:?}");
+        }
+        Ok(())
+    }
+
     /// The keyboard and screen of the terminal that the runtime has made.
     pub(super) fn receive(&self) -> Result<Console> {
         // It was sent before the command ended.
