@@ -42,7 +42,7 @@ impl View<'_> {
             all.retain(|(controllers, _)| controllers.is_empty());
         }
         if let [("", place)] = all[..] {
-            let source = self.source("", place)?;
+            let source = self.alone(place)?;
             let recursive = Self::recursive(&mount, &source);
             return Ok(vec![Mount { source, recursive, ..mount }]);
         }
@@ -91,6 +91,16 @@ impl View<'_> {
             }
             _ => mount.recursive,
         }
+    }
+
+    /// Version 2 alone: without a cgroup namespace all of it, as runc and crun have it. The container's
+    /// path in `/proc/self/cgroup` starts there, and systemd makes its groups where that says. It is
+    /// no new mount, as one without `nsdelegate` would take that from the whole machine.
+    fn alone(&self, place: &str) -> Result<Source, Invalid> {
+        if self.namespace || self.rootless {
+            return self.source("", place);
+        }
+        Ok(Source::Bind(Bind { from: c_string(place)?, recursive: false, idmap: None }))
     }
 
     /// In a cgroup namespace a mount of the hierarchy, and else the container's own folder of it,

@@ -262,6 +262,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         runtime::namespaces::kernel_parameters_are_set_in_the_namespaces,
         runtime::namespaces::kernel_parameters_of_a_namespace_that_is_the_callers_are_refused,
         runtime::namespaces::kernel_parameters_of_the_machine_are_refused,
+        runtime::namespaces::without_a_cgroup_namespace_the_group_is_where_proc_says,
         runtime::net_devices::they_stay_in_a_namespace_of_somebody_else,
         runtime::net_devices::they_go_with_the_containers_own_namespace,
         runtime::net_devices::they_are_given_back_when_create_fails,

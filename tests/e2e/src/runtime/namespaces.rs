@@ -265,3 +265,16 @@ pub(crate) fn kernel_parameters_of_the_machine_are_refused() -> Result<()> {
     }
     Ok(())
 }
+
+/// Where it has none of its own, a container's group is below the mount where `/proc` says: systemd
+/// makes its groups there. A folder that is the container's own group would be that of nobody's path.
+pub(crate) fn without_a_cgroup_namespace_the_group_is_where_proc_says() -> Result<()> {
+    let script = "path=$(grep ^0:: /proc/self/cgroup | cut -d : -f 3); echo ${#path}; \
+        grep -x 1 /work$path/cgroup.procs; mkdir /work$path/new 2>/dev/null && echo made; true";
+    let bundle = Bundle::script(script)?.without_namespace("cgroup");
+    let said = Container::new(bundle.mount("/work", "cgroup2", "cgroup", "ro"))?.output()?;
+    let (length, rest) = said.split_once('\n').unwrap_or_default();
+    ensure!(length != "1", "it is in no group of its own: {said}");
+    expect_eq!(rest, "1\n");
+    Ok(())
+}
