@@ -54,9 +54,10 @@ pub(crate) fn expect_code(command: &mut Command, code: i32) -> Result<Ended> {
     Ok(ended)
 }
 
-/// Asks until the answer is yes, at most a minute: no measure of speed, but the end of a hang.
+/// Asks until the answer is yes, at most three minutes: no measure of speed, but the end of a hang. In
+/// an emulated machine a daemon takes half a minute to start.
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(180);
     while !is_so()? {
         if Instant::now() > deadline {
             bail!("gave up waiting until {what}");
@@ -75,7 +76,7 @@ impl Daemon {
         Ok(Self(command.spawn().with_context(|| format!("{command:?}"))?))
     }
 
-    /// Waits for the process to end by itself, at most a minute.
+    /// Waits for the process to end by itself, as long as [`wait_until`] does.
     pub(crate) fn wait(&mut self) -> Result<Option<i32>> {
         let mut code = None;
         wait_until("the program ends", || {

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every tier of tests behind one command.
 
+mod machine;
 mod packages;
 mod report;
 mod tiers;
