@@ -19,7 +19,7 @@ use crate::support::sys;
 use crate::support::{Finished, scratch};
 
 /// How often the container is made.
-pub(super) const ROUNDS: usize = 40;
+const ROUNDS: usize = 40;
 
 /// A process that lets two names change places until it is dropped.
 pub(super) struct Swapper(i32);
@@ -52,7 +52,7 @@ pub(super) fn decoy() -> Result<PathBuf> {
 }
 
 /// Runs the container again and again on each kernel.
-pub(super) fn again_and_again(
+fn again_and_again(
     container: &Container,
     mut check: impl FnMut(&Finished) -> Result<()>,
 ) -> Result<()> {
